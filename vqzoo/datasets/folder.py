@@ -1,0 +1,119 @@
+"""A directory or an archive of the user's own images."""
+
+import collections
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from vqzoo.datasets import archives, idx
+from vqzoo.datasets.decoding import decode_files
+from vqzoo.datasets.holdout import assign_rows
+from vqzoo.datasets.splits import Splits
+from vqzoo.datasets.store import make_splits
+
+IMAGE_SUFFIXES = (
+    ".jpg .jpeg .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .tga"
+).split()
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def load_folder(
+    data_dir: str | os.PathLike[str],
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+    cache_dir: str | None = None,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+) -> Splits:
+    """Load the images or IDX files of a directory or of an archive.
+
+    The class of an image is the name of its folder. Folders train, test and validation
+    (or val) above it are taken for the splits; see `holdout.assign_rows` for those that
+    are missing. Transparency is laid on white, and the rotation in EXIF is applied.
+
+    Args:
+        data_dir: directory or archive.
+        image_size: int. The short side is resized to it and the center cropped; gray
+            IDX images which are up to a quarter smaller get a black border instead.
+            Defaults to the size of the images, which must then be equal.
+        channels: 1 or 3. Defaults to 1 if all images are gray, else 3.
+        cache_dir: folder for decoded images that exceed the memory limit.
+        validation_fraction: float. Share of a missing validation split.
+        seed: int. Chooses other images for missing splits.
+
+    Raises:
+        FileNotFoundError: if there is nothing at `data_dir`.
+        ValueError: if there are no images, more than 1 % of them are unreadable, some
+            are smaller than `image_size`, or sizes differ and no size is given.
+    """
+    files = archives.list_files(data_dir)
+    if idx.is_idx(files):
+        images, labels, given, digests = idx.read(data_dir, files, image_size, channels)
+        class_names = () if labels is None else _numbers(labels)
+    else:
+        names = _image_names(files, data_dir)
+        images, rows, digests = decode_files(
+            archives.read_files(data_dir, names),
+            names,
+            image_size=image_size,
+            channels=channels,
+            cache_dir=cache_dir,
+        )
+        given, classes = _split_and_class([names[row] for row in rows])
+        class_names = tuple(sorted(set(classes) - {""}))
+        labels = _labels(classes, class_names)
+    rows = assign_rows(
+        digests, given, validation_fraction=validation_fraction, seed=seed
+    )
+    return make_splits(images, labels, rows, name="folder", class_names=class_names)
+
+
+def _image_names(files: Sequence[str], data_dir) -> list[str]:
+    names = [name for name in files if name.lower().endswith(tuple(IMAGE_SUFFIXES))]
+    if names:
+        return names
+    suffixes = collections.Counter(os.path.splitext(name)[1] or name for name in files)
+    found = ", ".join(f"{count} {kind}" for kind, count in suffixes.most_common(5))
+    raise ValueError(
+        f"expected images ({' '.join(IMAGE_SUFFIXES)}) or IDX files in {data_dir}, "
+        f"found {len(files)} files{': ' if found else ''}{found}"
+    )
+
+
+def _split_and_class(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    folders = [name.split("/")[:-1] for name in names]
+    depth = len(os.path.commonprefix(folders))
+    tops = [
+        _SPLIT_FOLDERS.get(folder[depth].lower()) if len(folder) > depth else None
+        for folder in folders
+    ]
+    if "train" not in tops:
+        classes = [folder[-1] if folder else "" for folder in folders]
+        return ["train"] * len(names), classes
+    given = [top or "train" for top in tops]
+    classes = [
+        folder[-1] if len(folder) > depth + bool(top) else ""
+        for folder, top in zip(folders, tops, strict=True)
+    ]
+    return given, classes
+
+
+def _labels(classes: Sequence[str], class_names: Sequence[str]) -> np.ndarray | None:
+    if not class_names or "" in classes:
+        return None
+    numbers = {name: number for number, name in enumerate(class_names)}
+    return np.array([numbers[name] for name in classes], np.int32)
+
+
+def _numbers(labels: np.ndarray) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(int(labels.max()) + 1))

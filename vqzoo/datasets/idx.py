@@ -1,0 +1,108 @@
+"""IDX files, the format of MNIST and Fashion-MNIST, plain or gzipped."""
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from vqzoo.datasets import archives
+from vqzoo.datasets.holdout import content_digest
+from vqzoo.datasets.pixels import SmallImageError, fit, to_channels
+
+_NAME = re.compile(
+    r"(?P<split>train|t10k|test)[-.](?P<kind>images|labels)[-.]idx\d-ubyte(\.gz)?$"
+)
+_UNSIGNED_BYTE = 0x08
+
+
+def is_idx(names: Sequence[str]) -> bool:
+    """Whether IDX files with training images are among the files."""
+    return ("train", "images") in _find(names)
+
+
+def read(
+    data_dir: str | os.PathLike[str],
+    names: Sequence[str],
+    image_size: int | None,
+    channels: int | None,
+) -> tuple[np.ndarray, np.ndarray | None, list[str], list[bytes]]:
+    """Read all images and labels, training images first.
+
+    Returns: uint8 images `(num_images, height, width, channels)`, int32 labels if every
+        split has them, the split of each image, and a digest of each.
+    Raises: ValueError: if a file is broken, labels do not match, or images are smaller
+        than `image_size` by more than a quarter.
+    """
+    found = _find(names)
+    contents = dict(archives.read_files(data_dir, list(found.values())))
+    images, labels, given = [], [], []
+    for split in ("train", "test"):
+        if (split, "images") not in found:
+            continue
+        name = found[split, "images"]
+        pixels = parse(contents[name], name)
+        images.append(pixels[..., None] if pixels.ndim == 3 else pixels)
+        given += [split] * len(pixels)
+        if (split, "labels") in found:
+            name = found[split, "labels"]
+            labels.append(_labels(contents[name], name, len(pixels)))
+    sized = _fit(np.concatenate(images), image_size)
+    sized = to_channels(sized, channels or sized.shape[-1])
+    whole = len(labels) == len(images)
+    return (
+        sized,
+        np.concatenate(labels) if whole else None,
+        given,
+        [content_digest(image) for image in sized],
+    )
+
+
+def parse(data: bytes | None, name: str) -> np.ndarray:
+    """Parse the content of one IDX file of unsigned bytes.
+
+    Source: the description of the format on the MNIST page: two zero bytes, the type,
+    the number of axes, the length of each as a big-endian int32, the values.
+    Raises: ValueError: if it is anything else.
+    """
+    try:
+        content = gzip.decompress(data) if name.endswith(".gz") else data
+        if content[:3] != bytes([0, 0, _UNSIGNED_BYTE]):
+            raise ValueError(f"starts with {content[:4].hex()}")
+        shape = np.frombuffer(content, ">i4", content[3], offset=4)
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
+        return values.reshape(shape)
+    except (OSError, EOFError, TypeError, ValueError, IndexError, zlib.error) as error:
+        raise ValueError(
+            f"expected an IDX file of unsigned bytes, {name} is none: {error}"
+        ) from error
+
+
+def _find(names):
+    found = {}
+    for name in names:
+        if match := _NAME.search(name):
+            split = "train" if match["split"] == "train" else "test"
+            found.setdefault((split, match["kind"]), name)
+    return found
+
+
+def _labels(data, name, count):
+    labels = parse(data, name).astype(np.int32)
+    if labels.shape != (count,):
+        raise ValueError(f"expected {count} labels in {name}, found {labels.shape}")
+    return labels
+
+
+def _fit(images, image_size):
+    if image_size is None or images.shape[1:3] == (image_size, image_size):
+        return images
+    try:
+        return np.stack([fit(image, image_size, pad=True) for image in images])
+    except SmallImageError as error:
+        raise ValueError(
+            f"expected images of at least {image_size} x {image_size} pixels, found "
+            f"{error}; choose a smaller --image_size"
+        ) from error

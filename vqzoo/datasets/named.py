@@ -1,0 +1,214 @@
+"""Data sets of the tensorflow-datasets catalog, and our builders, by name."""
+
+import os
+import pathlib
+import socket
+import urllib.parse
+import urllib.request
+
+import numpy as np
+
+from vqzoo.datasets.decoding import decode_files
+from vqzoo.datasets.holdout import assign_rows
+from vqzoo.datasets.splits import Splits
+from vqzoo.datasets.store import make_splits
+
+_TEST_FRACTION = 0.1
+_TFDS_HOMEPAGE = "https://www.tensorflow.org/datasets"
+_FFHQ_SIZES = (64, 128, 256, 1024)
+
+
+def load_named(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+    cache_dir: str | None = None,
+    validation_fraction: float = 0.1,
+) -> Splits:
+    """Load a tensorflow-datasets data set; prepare it first where that is possible.
+
+    Splits of the data set are kept. A missing validation split is the end of the
+    training split, and so is a missing test split. Training images which are also held
+    out are left out. `ffhq` halves its 10,000 held-out images into validation and test;
+    `natural_image_net` tests on fold4, validates on fold3 and trains on the others.
+
+    Args:
+        name: str, or `name/config`.
+        data_dir: folder in which tensorflow-datasets keeps its data. Defaults to its
+            default. For ffhq and natural_image_net it may hold the downloaded files.
+        image_size: int. As in `load_folder`.
+        channels: 1 or 3. As in `load_folder`.
+        cache_dir: folder for decoded images that exceed the memory limit.
+        validation_fraction: float. Share of a missing validation split.
+
+    Raises:
+        ValueError: if there is no data set of this name, or it has no images.
+        FileNotFoundError: if its files are missing and cannot be downloaded.
+    """
+    builder = _builder(name, data_dir, image_size)
+    _prepare(builder, name)
+    features = builder.info.features
+    if "image" not in features:
+        raise ValueError(
+            f"expected a data set with the feature 'image', {name} has "
+            f"{', '.join(features)}"
+        )
+    parts = _plan(builder, validation_fraction)
+    names = [f"{split}/{row}" for split, _, size in parts for row in range(size)]
+    given = [split for _, ours, size in parts for split in _names(ours, size)]
+    labels = np.zeros(len(names), np.int32)
+    images, rows, digests = decode_files(
+        _examples(builder, parts, labels),
+        names,
+        decode=_to_rgb,
+        image_size=image_size,
+        channels=channels,
+        pad=True,
+        cache_dir=cache_dir,
+    )
+    label = features["label"] if "label" in features else None
+    class_names = tuple(getattr(label, "names", None) or ())
+    chosen = assign_rows(digests, [given[row] for row in rows])
+    return make_splits(
+        images,
+        labels[rows] if class_names else None,
+        chosen,
+        name=name,
+        class_names=class_names,
+    )
+
+
+def _builder(name, data_dir, image_size):
+    import tensorflow_datasets as tfds
+
+    from vqzoo.datasets import ffhq, natural_image_net  # noqa: F401, registers them
+
+    if name == "ffhq":
+        enough = [size for size in _FFHQ_SIZES if size >= (image_size or 128)]
+        name = f"ffhq/{enough[0] if enough else _FFHQ_SIZES[-1]}"
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        raise ValueError(
+            "expected 'photos', 'folder' or the name of a tensorflow-datasets data "
+            f"set, received name={name!r}"
+        ) from None
+
+
+def _prepare(builder, name):
+    if builder.is_prepared():
+        return
+    import tensorflow_datasets as tfds
+
+    root = pathlib.Path(builder._data_dir_root)
+    manual_dir = root / "downloads" / "manual"
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not manual_dir.exists():
+        manual_dir = root
+    config = tfds.download.DownloadConfig(
+        manual_dir=manual_dir, beam_options=_beam_options()
+    )
+    try:
+        if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not _has_network(builder):
+            raise ConnectionError("this machine resolves no host name")
+        builder.download_and_prepare(download_config=config)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise FileNotFoundError(
+            f"expected the data set {name} in {root}, or a way to download it; "
+            f"{type(error).__name__}: {reason}\n{_advice(builder, root)}"
+        ) from None
+
+
+def _has_network(builder) -> bool:
+    """Tell at once what tensorflow-datasets finds out after minutes of retries."""
+    if urllib.request.getproxies():
+        return True  # host names may be resolved by the proxy alone
+    for url in (builder.info.homepage, _TFDS_HOMEPAGE):
+        try:
+            socket.getaddrinfo(urllib.parse.urlsplit(url).hostname or "", 443)
+            return True
+        except (OSError, ValueError):
+            continue
+    return False
+
+
+def _advice(builder, root):
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        return (
+            f"Put the files into {root / 'downloads' / 'manual'} and start again:\n"
+            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS.strip()}"
+        )
+    return (
+        "On a machine with network run\n"
+        f"    tfds build {builder.name} --data_dir=DIR\n"
+        f"copy DIR/{builder.name} to {root / builder.name}, and start again with "
+        f"--data_dir={root}.\n"
+        "Images in a folder or an archive need none of this: "
+        "--dataset=folder --data_dir=PATH"
+    )
+
+
+def _beam_options():
+    try:
+        from apache_beam.options.pipeline_options import PipelineOptions
+    except ImportError:
+        return None
+    return PipelineOptions(direct_num_workers=0, direct_running_mode="multi_processing")
+
+
+def _plan(builder, validation_fraction):
+    """Triples of split of the data set, our splits with their sizes, and its size."""
+    sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
+    if builder.name == "natural_image_net":
+        ours = ["train", "train", "train", "validation", "test"]
+        return [
+            (f"fold{fold}", {split: sizes[f"fold{fold}"]}, sizes[f"fold{fold}"])
+            for fold, split in enumerate(ours)
+        ]
+    if "train" not in sizes:
+        raise ValueError(
+            f"expected a data set with a train split, {builder.name} has "
+            f"{', '.join(sizes)}"
+        )
+    held_out = {name: sizes[name] for name in ("validation", "test") if name in sizes}
+    parts = [(name, {name: size}, size) for name, size in held_out.items()]
+    if builder.name == "ffhq":
+        half = sizes["validation"] // 2
+        ours = {"validation": half, "test": sizes["validation"] - half}
+        parts, held_out = [("validation", ours, sizes["validation"])], ours
+    total = sizes["train"]
+    taken = {}
+    if "validation" not in held_out:
+        taken["validation"] = max(1, round(validation_fraction * total))
+    if "test" not in held_out:
+        taken["test"] = max(1, round(_TEST_FRACTION * total))
+    ours = {"train": total - sum(taken.values()), **taken}
+    return [("train", ours, total), *parts]
+
+
+def _names(ours, size):
+    names = [name for name, count in ours.items() for _ in range(count)]
+    return names[:size]
+
+
+def _examples(builder, parts, labels):
+    import tensorflow_datasets as tfds
+
+    read_config = tfds.ReadConfig(try_autocache=False)
+    place = 0
+    for split, _, _ in parts:
+        dataset = builder.as_dataset(split=split, read_config=read_config)
+        for row, example in enumerate(tfds.as_numpy(dataset)):
+            if np.ndim(example.get("label", ())) == 0:
+                labels[place] = example["label"]
+            place += 1
+            yield f"{split}/{row}", example["image"]
+
+
+def _to_rgb(image):
+    if image.dtype != np.uint8:
+        image = np.round(image / 257.0).astype(np.uint8)
+    gray = image.shape[-1] == 1
+    return np.repeat(image, 3, axis=-1) if gray else image[..., :3], gray

@@ -1,0 +1,150 @@
+"""What every data set becomes: three splits of batched, reproducible images."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+Loader = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+
+_ENDLESS = np.iinfo(np.int64).max
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+    """A fixed number of images which are loaded a batch at a time, by index.
+
+    Batches are a pure function of `(seed, global step)`: the pipeline counts steps
+    and computes the indices of each one, so that starting at any step is free and
+    gives the batches which an uninterrupted run would have seen.
+
+    Args:
+        size: int. Number of images in an epoch.
+        load: function of `indices`, int64 `(batch,)` in [0, size), and `seed`, int32
+            `(2,)`, to a dict with `image`, float32 `(batch, height, width, channels)`
+            in [-0.5, 0.5], and `label`, int32 `(batch,)`, if there are labels. It is
+            traced by tf.data.
+    Raises: ValueError: if `size` is not positive.
+    """
+
+    size: int
+    load: Loader
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"expected at least one image, received size={self.size}")
+
+    def steps_per_epoch(self, batch_size: int, drop_remainder: bool = False) -> int:
+        """Number of batches in an epoch, at least one; ValueError if there is none."""
+        if batch_size < 1:
+            raise ValueError(
+                f"expected a positive batch size, received batch_size={batch_size}"
+            )
+        if not drop_remainder:
+            return -(-self.size // batch_size)
+        if batch_size > self.size:
+            raise ValueError(
+                f"expected a batch size of at most {self.size}, the number of images, "
+                f"as incomplete batches are dropped; received batch_size={batch_size}"
+            )
+        return self.size // batch_size
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        epochs: int | None = 1,
+        start_step: int = 0,
+        drop_remainder: bool = False,
+    ) -> tf.data.Dataset:
+        """Batches of the split as a dataset of dicts.
+
+        Args:
+            batch_size: int. The last batch of an epoch is smaller unless dropped.
+            seed: int in [0, 2**31), or None for the stored order. With a seed every
+                epoch is another permutation of all indices.
+            epochs: int, or None for an endless dataset.
+            start_step: int. Global step to begin at, counted from the first epoch.
+            drop_remainder: bool. Whether to leave out the incomplete last batch of
+                every epoch, which makes the batch size static.
+        Raises: ValueError: if a number is out of its range.
+        """
+        steps = self.steps_per_epoch(batch_size, drop_remainder)
+        stop = _ENDLESS if epochs is None else epochs * steps
+        if not 0 <= start_step <= stop:
+            raise ValueError(
+                f"expected a step between 0 and {stop}, received "
+                f"start_step={start_step}"
+            )
+        if seed is not None and not 0 <= seed < 2**31:
+            raise ValueError(f"expected a seed in [0, 2**31), received seed={seed}")
+
+        @tf.autograph.experimental.do_not_convert
+        def load_step(step: tf.Tensor) -> dict[str, tf.Tensor]:
+            indices = self._indices(step, batch_size, steps, seed)
+            if drop_remainder:
+                indices = tf.ensure_shape(indices, [batch_size])
+            step_seed = tf.random.experimental.stateless_fold_in([seed or 0, 0], step)
+            return self.load(indices, tf.cast(step_seed, tf.int32))
+
+        return (
+            tf.data.Dataset.range(start_step, stop)
+            .map(load_step, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def arrays(self, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Images and labels of the first `limit` indices as NumPy arrays.
+
+        Images are float32 in [-0.5, 0.5], labels int32 or None. A split that draws
+        its images at random gives those of seed 0.
+        """
+        count = self.size if limit is None else min(limit, self.size)
+        if count < 1:
+            raise ValueError(f"expected a positive limit, received limit={limit}")
+        first = Split(size=count, load=self.load)
+        batches = list(first.batches(256).as_numpy_iterator())
+        images = np.concatenate([batch["image"] for batch in batches])
+        if "label" not in batches[0]:
+            return images, None
+        return images, np.concatenate([batch["label"] for batch in batches])
+
+    def _indices(
+        self, step: tf.Tensor, batch_size: int, steps: int, seed: int | None
+    ) -> tf.Tensor:
+        epoch, position = step // steps, step % steps
+        first = position * batch_size
+        indices = tf.range(first, tf.minimum(first + batch_size, self.size))
+        if seed is None:
+            return indices
+        return tf.random.experimental.index_shuffle(
+            indices,
+            seed=tf.stack([tf.constant(seed, tf.int64), epoch]),
+            max_index=tf.constant(self.size - 1, tf.int64),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The training, validation and test images of one data set.
+
+    Args:
+        train: Split. Augmented if asked for.
+        validation: Split. Never augmented.
+        test: Split. Never augmented.
+        name: str. What `load` was asked for.
+        image_shape: `(height, width, channels)` of every image.
+        class_names: tuple of str in label order, empty without labels.
+        fingerprint: str. sha256 of the content and order of all images and labels;
+            equal fingerprints mean equal data.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    name: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    fingerprint: str

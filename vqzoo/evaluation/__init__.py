@@ -1,0 +1,15 @@
+"""Measurements: functions from arrays and from `encode` or `decode` to numbers."""
+
+from vqzoo.evaluation.codebook import codebook_ordering, codebook_usage
+from vqzoo.evaluation.inference import decode_all, encode_all
+from vqzoo.evaluation.probe import linear_probe
+from vqzoo.evaluation.reconstruction import reconstruction_error
+
+__all__ = [
+    "codebook_ordering",
+    "codebook_usage",
+    "decode_all",
+    "encode_all",
+    "linear_probe",
+    "reconstruction_error",
+]

@@ -1,0 +1,63 @@
+"""What the quantizers share: checks, the look-up, the distances of their losses."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import nearest_code
+
+
+def check_sizes(num_embeddings, embedding_dim, commitment_cost):
+    """Raises ValueError unless the sizes are positive and the cost is not negative."""
+    for name, value in (
+        ("num_embeddings", num_embeddings),
+        ("embedding_dim", embedding_dim),
+    ):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"expected {name} to be a positive int, received {name}={value}"
+            )
+    if commitment_cost < 0:
+        raise ValueError(
+            "expected a commitment_cost of at least 0, received "
+            f"commitment_cost={commitment_cost}"
+        )
+
+
+def check_last_axis(input_shape, embedding_dim):
+    """Raises ValueError unless the last axis of the latents is the codes' length."""
+    if len(input_shape) < 2 or input_shape[-1] != embedding_dim:
+        raise ValueError(
+            f"expected latents of shape (batch, ..., {embedding_dim}) for "
+            f"embedding_dim={embedding_dim}, received shape={tuple(input_shape)}"
+        )
+
+
+def look_up(rows, codebook):
+    """Codes int32 `(N,)` and code vectors `(N, D)` nearest to `rows` `(N, D)`."""
+    codes = nearest_code(rows, codebook)
+    return codes, ops.take(codebook, codes, axis=0)
+
+
+def encode(latents, codebook):
+    """Nearest codes of `latents` `(..., D)`: int32 `(...)`."""
+    latents = ops.convert_to_tensor(latents)
+    rows = ops.reshape(latents, (-1, codebook.shape[1]))
+    return ops.reshape(nearest_code(rows, codebook), ops.shape(latents)[:-1])
+
+
+def perturb(assignment, codes, codes_shape, num_embeddings):
+    """Flat `codes` after `assignment`, which sees them in their shape."""
+    codes = ops.reshape(codes, codes_shape)
+    codes = assignment(codes, num_embeddings=num_embeddings, training=True)
+    return ops.reshape(codes, (-1,))
+
+
+def mean_squared_distance(moving, fixed):
+    """mean((moving - sg(fixed)) ** 2) per element: a float32 scalar."""
+    return ops.mean(ops.square(moving - ops.stop_gradient(fixed)))
+
+
+def from_config(cls, config):
+    """Builds `cls` from a config whose `assignment` is a serialized layer or None."""
+    assignment = keras.saving.deserialize_keras_object(config["assignment"])
+    return cls(**{**config, "assignment": assignment})

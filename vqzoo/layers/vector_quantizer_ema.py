@@ -1,0 +1,196 @@
+"""Vector quantizer whose codebook follows the moving average of its latents."""
+
+import keras
+from keras import ops
+
+from vqzoo.layers import quantization
+from vqzoo.ops import (
+    code_statistics,
+    sample_rows,
+    straight_through,
+    sum_across_replicas,
+)
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class VectorQuantizerEMA(keras.layers.Layer):
+    """Replaces each latent by the nearest code of a codebook learned by EMA.
+
+    The codebook holds, for each code, the exponential moving average of the latents
+    that were assigned to it; no gradient reaches it. The first training batch places
+    it, so that codes and latents have one scale, and codes that fall out of use are
+    placed anew on latents of the current batch. At inference the nearest code is taken.
+
+    Args:
+        num_embeddings: int, K in the paper. Number of codes.
+        embedding_dim: int, D in the paper. Length of a code.
+        commitment_cost: float, beta in eq. 3 of the paper, no unit. Defaults to 0.25.
+        decay: float in [0, 1), gamma in eq. 2.13 of the thesis. Defaults to 0.99.
+        restart_threshold: float in [0, 1). A code is dead when its EMA count is below
+            this share of the mean count, whatever the batch size; 0 restarts none.
+            Defaults to 0.1.
+        codebook_init: `"data"` (latents of the first training batch), or a Keras
+            initializer for a start that no data informs. Defaults to `"data"`.
+        assignment: `NoisyAssignment` or None: a perturbation of the chosen code while
+            training. The decoder receives the perturbed code and the EMA credits it;
+            the commitment loss pulls to the nearest code.
+        seed: int or None, of the start and the restarts.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
+    Losses: commitment_cost * mean((latents - sg(nearest)) ** 2).
+    State: codebook `(K, D)`, ema_counts `(K,)`, ema_sums `(K, D)`, started `()`.
+    Raises: ValueError: if a size is not positive, a rate is out of its range, or the
+        last axis of the input is not `embedding_dim`.
+    Source: van den Oord et al. 2017, arXiv 1711.00937, appendix A.1; random restarts:
+        Dhariwal et al. 2020, arXiv 2005.00341, section 3.1. Differs: counts start at 1
+        and sums at the code (a start of 0 throws every unhit code far away); no Laplace
+        smoothing, because a code that nothing chose does not move; the restart
+        threshold is relative.
+    Example:
+        >>> quantizer = VectorQuantizerEMA(512, 64)
+        >>> quantizer.encode(quantizer(np.ones((2, 8, 8, 64), "float32"))).shape
+        TensorShape([2, 8, 8])
+    """
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        *,
+        commitment_cost=0.25,
+        decay=0.99,
+        restart_threshold=0.1,
+        codebook_init="data",
+        assignment=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
+        for name, value in (("decay", decay), ("restart_threshold", restart_threshold)):
+            if not 0 <= value < 1:
+                raise ValueError(f"expected {name} in [0, 1), received {name}={value}")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.commitment_cost = commitment_cost
+        self.decay = decay
+        self.restart_threshold = restart_threshold
+        self.codebook_init = codebook_init
+        self.assignment = assignment
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        quantization.check_last_axis(input_shape, self.embedding_dim)
+        from_data = self.codebook_init == "data"
+        initializer = "uniform" if from_data else self.codebook_init
+        shape = (self.num_embeddings, self.embedding_dim)
+        self.codebook = self._add_state("codebook", shape, initializer)
+        self.ema_counts = self._add_state("ema_counts", shape[:1], "ones")
+        self.ema_sums = self._add_state("ema_sums", shape, "zeros")
+        self.ema_sums.assign(self.codebook)
+        self.started = self._add_state("started", (), "zeros" if from_data else "ones")
+
+    def _add_state(self, name, shape, initializer):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            dtype="float32",
+            autocast=False,
+            trainable=False,
+            aggregation="mean",
+        )
+
+    def call(self, latents, training=False):
+        inputs = ops.cast(latents, "float32")
+        rows = ops.reshape(inputs, (-1, self.embedding_dim))
+        if training:
+            nearest, quantized = self._quantize_and_learn(rows, ops.shape(inputs)[:-1])
+        else:
+            nearest = quantized = quantization.look_up(rows, self.codebook)[1]
+        commitment = quantization.mean_squared_distance(rows, nearest)
+        self.add_loss(self.commitment_cost * commitment)
+        quantized = straight_through(rows, quantized)
+        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+
+    def _quantize_and_learn(self, rows, codes_shape):
+        codebook, counts, sums = self._start(rows)
+        codes, nearest = quantization.look_up(rows, codebook)
+        assigned, quantized = codes, nearest
+        if self.assignment is not None:
+            assigned = quantization.perturb(
+                self.assignment, codes, codes_shape, self.num_embeddings
+            )
+            quantized = ops.take(codebook, assigned, axis=0)
+        self._learn(rows, assigned, codebook, counts, sums)
+        return nearest, quantized
+
+    def _start(self, rows):
+        """The state as it stands or, in the first step, taken from `rows`."""
+        if self.codebook_init != "data":
+            return self.codebook.value, self.ema_counts.value, self.ema_sums.value
+        drawn = sample_rows(rows, self.num_embeddings, self.seed_generator)
+        started = self.started > 0
+        self.started.assign(ops.ones(()))
+        codebook = ops.where(started, self.codebook, drawn)
+        sums = ops.where(started, self.ema_sums, drawn)
+        return codebook, self.ema_counts.value, sums
+
+    def _learn(self, rows, codes, codebook, counts, sums):
+        """One step of eq. 2.13, then a new place for the codes that are dead."""
+        rows = ops.stop_gradient(rows)
+        new_counts, new_sums = code_statistics(rows, codes, self.num_embeddings)
+        new_counts = sum_across_replicas(new_counts)
+        new_sums = sum_across_replicas(new_sums)
+        counts = self.decay * counts + (1 - self.decay) * new_counts
+        sums = self.decay * sums + (1 - self.decay) * new_sums
+        hit = (new_counts > 0)[:, None]
+        codebook = ops.where(hit, sums / ops.maximum(counts, 1e-30)[:, None], codebook)
+        if self.restart_threshold:
+            codebook, counts, sums = self._restart(rows, codebook, counts, sums)
+        self.codebook.assign(codebook)
+        self.ema_counts.assign(counts)
+        self.ema_sums.assign(sums)
+
+    def _restart(self, rows, codebook, counts, sums):
+        drawn = sample_rows(rows, self.num_embeddings, self.seed_generator)
+        share = ops.mean(counts)
+        dead = counts < self.restart_threshold * share
+        counts = ops.where(dead, share, counts)
+        codebook = ops.where(dead[:, None], drawn, codebook)
+        sums = ops.where(dead[:, None], drawn * share, sums)
+        return codebook, counts, sums
+
+    def encode(self, latents):
+        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+        return quantization.encode(latents, self.codebook)
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
+        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, before their weights; float32 scalars."""
+        nearest = ops.take(self.codebook, self.encode(latents), axis=0)
+        latents = ops.cast(latents, "float32")
+        return {"commitment": quantization.mean_squared_distance(latents, nearest)}
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(
+            num_embeddings=self.num_embeddings,
+            embedding_dim=self.embedding_dim,
+            commitment_cost=self.commitment_cost,
+            decay=self.decay,
+            restart_threshold=self.restart_threshold,
+            codebook_init=self.codebook_init,
+            assignment=keras.saving.serialize_keras_object(self.assignment),
+            seed=self.seed,
+        )
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        return quantization.from_config(cls, config)

@@ -1,0 +1,131 @@
+"""VQ-VAE with one grid of codes, and its named models."""
+
+import keras
+
+from vqzoo.layers import VectorQuantizerEMA
+from vqzoo.models import convolutional
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class VQVAE(keras.Model):
+    """Autoencoder whose bottleneck is one grid of codes.
+
+    The encoder turns an image into a grid of latents, the quantizer replaces each by a
+    code, the decoder rebuilds the image. At inference the model is deterministic.
+
+    Args:
+        quantizer: a quantizer layer, for example `VectorQuantizerEMA(512, 64)`.
+        image_shape: `(height, width, channels)`; the sides divide by `stride`.
+        stride: int, a power of 2: how many pixels of a side share a code.
+        num_channels: int, hidden channels.
+        residual_channels: int, channels inside of the residual blocks.
+        num_residual_blocks: int, in the encoder and in the decoder.
+        encoder_kernel_size: int, of the strided convolutions.
+    Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
+    Output shape: same, float32, not clipped. Codes: a tuple of one tensor,
+        `(batch, height / stride, width / stride)`, int32.
+    Losses: those of the quantizer. Compile with `"mse"` for the reconstruction term.
+    Raises: ValueError: if the sides do not divide by `stride`, or it is no power of 2.
+    Source: van den Oord et al. 2017, arXiv 1711.00937, section 4.1. Differs: nothing.
+    Example:
+        >>> model = VQVAE(VectorQuantizerEMA(512, 64), image_shape=(32, 32, 3))
+        >>> model.encode(np.zeros((2, 32, 32, 3), "float32"))[0].shape
+        TensorShape([2, 8, 8])
+    """
+
+    tier_names = ("bottom",)
+
+    def __init__(
+        self,
+        quantizer,
+        *,
+        image_shape=(32, 32, 3),
+        stride=4,
+        num_channels=128,
+        residual_channels=32,
+        num_residual_blocks=2,
+        encoder_kernel_size=4,
+        **kwargs,
+    ):
+        convolutional.check_image_shape(image_shape, stride)
+        self.quantizer = quantizer
+        self.image_shape = tuple(image_shape)
+        self.stride = stride
+        self.num_channels = num_channels
+        self.residual_channels = residual_channels
+        self.num_residual_blocks = num_residual_blocks
+        self.encoder_kernel_size = encoder_kernel_size
+        residual = (num_channels, residual_channels, num_residual_blocks)
+        self.encoder = convolutional.encoder(
+            stride, *residual, kernel_size=encoder_kernel_size, name="encoder"
+        )
+        self.projection = keras.layers.Conv2D(
+            quantizer.embedding_dim, 1, name="projection"
+        )
+        self.decoder = convolutional.decoder(
+            stride,
+            *residual,
+            out_channels=image_shape[2],
+            kernel_size=4,
+            name="decoder",
+        )
+        self.to_float32 = convolutional.float32_output("reconstruction")
+        inputs = keras.Input(image_shape, name="images")
+        quantized = quantizer(self.projection(self.encoder(inputs)))
+        outputs = self.to_float32(self.decoder(quantized))
+        super().__init__(inputs, outputs, **kwargs)
+
+    @property
+    def quantizers(self):
+        """The quantizer layers, top first."""
+        return (self.quantizer,)
+
+    def latents(self, images):
+        """Encoder outputs before quantization, `(batch, h, w, D)`, in a tuple."""
+        return (self.projection(self.encoder(images)),)
+
+    def encode(self, images):
+        """Codes of images `(batch, height, width, channels)`: int32, in a tuple."""
+        return (self.quantizer.encode(self.latents(images)[0]),)
+
+    def decode(self, codes):
+        """Images of a tuple of codes: float32 `(batch, height, width, channels)`."""
+        (codes,) = codes
+        return self.to_float32(self.decoder(self.quantizer.decode(codes)))
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "quantizer": keras.saving.serialize_keras_object(self.quantizer),
+            "image_shape": self.image_shape,
+            "stride": self.stride,
+            "num_channels": self.num_channels,
+            "residual_channels": self.residual_channels,
+            "num_residual_blocks": self.num_residual_blocks,
+            "encoder_kernel_size": self.encoder_kernel_size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        quantizer = keras.saving.deserialize_keras_object(config["quantizer"])
+        return cls(**{**config, "quantizer": quantizer})
+
+
+def vqvae_32(quantizer=None, **overrides):
+    """The network of DeepMind's CIFAR-10 example: 32 x 32 images, 8 x 8 codes.
+
+    128 hidden channels, 2 residual blocks of 32, K = 512, D = 64; 662,723 trainable
+    weights with the default quantizer.
+
+    Args:
+        quantizer: function from the tier's index, 0, to a quantizer layer. Defaults to
+            `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE`.
+
+    Returns:
+        `VQVAE`.
+
+    Source: the VQ-VAE example of Sonnet 2, vqvae_example.
+    """
+    make = quantizer or (lambda tier: VectorQuantizerEMA(512, 64, name="quantizer"))
+    return VQVAE(make(0), **{"name": "vqvae_32", **overrides})

@@ -1,0 +1,360 @@
+"""VQ-VAE-2, a hierarchy of code grids, and its named models."""
+
+import keras
+from keras import ops
+
+from vqzoo.layers import VectorQuantizerEMA
+from vqzoo.models import convolutional
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class VQVAE2(keras.Model):
+    """Autoencoder whose bottleneck is a hierarchy of code grids, top first.
+
+    The bottom encoder halves the image to the finest grid and each further encoder
+    halves it again. From the top down, each tier quantizes its features together with
+    what the tiers above it, decoded, already say. The decoder sees the codes of all
+    tiers. At inference the model is deterministic.
+
+    Args:
+        quantizers: sequence of quantizer layers, top first, one for each tier.
+        image_shape: `(height, width, channels)`; the sides divide by the top's stride.
+        bottom_stride: int, a power of 2: pixels of a side for each bottom code; each
+            tier above has twice the stride.
+        num_channels: int, hidden channels.
+        residual_channels: int, channels inside of the residual blocks.
+        num_residual_blocks: int, in each encoder and decoder.
+        encoder_kernel_size: int, of the strided convolutions.
+    Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
+    Output shape: same, float32, not clipped. Codes: a tuple with a tensor for each
+        tier, top first, `(batch, height / stride, width / stride)`, int32.
+    Losses: those of the quantizers. Compile with `"mse"` for the reconstruction term.
+    Raises: ValueError: if there is no quantizer, the sides do not divide by the top's
+        stride, or a stride is no power of 2.
+    Source: Razavi et al. 2019, arXiv 1906.00446, section 3.1 and appendix. Differs: the
+        tiers are conditioned on all codes above them, which the paper shows for two.
+    Example:
+        >>> tiers = [VectorQuantizerEMA(512, 64), VectorQuantizerEMA(512, 64)]
+        >>> model = VQVAE2(tiers, image_shape=(64, 64, 3))
+        >>> [c.shape for c in model.encode(np.zeros((1, 64, 64, 3), "float32"))]
+        [TensorShape([1, 8, 8]), TensorShape([1, 16, 16])]
+    """
+
+    def __init__(
+        self,
+        quantizers,
+        *,
+        image_shape=(256, 256, 3),
+        bottom_stride=4,
+        num_channels=128,
+        residual_channels=32,
+        num_residual_blocks=2,
+        encoder_kernel_size=4,
+        **kwargs,
+    ):
+        if not quantizers:
+            raise ValueError("expected at least one quantizer, received quantizers=()")
+        num_tiers = len(quantizers)
+        convolutional.check_image_shape(
+            image_shape, bottom_stride * 2 ** (num_tiers - 1)
+        )
+        self.quantizers = list(quantizers)
+        self.tier_names = _tier_names(num_tiers)
+        self.image_shape = tuple(image_shape)
+        self.bottom_stride = bottom_stride
+        self.num_channels = num_channels
+        self.residual_channels = residual_channels
+        self.num_residual_blocks = num_residual_blocks
+        self.encoder_kernel_size = encoder_kernel_size
+        self._make_layers()
+        inputs = keras.Input(image_shape, name="images")
+        _, quantized = self._quantize(inputs, lambda layer, latents: layer(latents))
+        super().__init__(inputs, self._reconstruct(quantized), **kwargs)
+
+    def _make_layers(self):
+        residual = (
+            self.num_channels,
+            self.residual_channels,
+            self.num_residual_blocks,
+        )
+        strides = [2] * (len(self.quantizers) - 1) + [self.bottom_stride]
+        kernel = self.encoder_kernel_size
+        self.encoders = []
+        self.projections = []
+        self.tier_decoders = []
+        self.tier_upsamplings = []
+        for tier, stride, layer in zip(self.tier_names, strides, self.quantizers):
+            dim = layer.embedding_dim
+            self.encoders.append(
+                convolutional.encoder(
+                    stride, *residual, kernel_size=kernel, name=f"{tier}_encoder"
+                )
+            )
+            self.projections.append(
+                keras.layers.Conv2D(dim, 1, name=f"{tier}_projection")
+            )
+            if tier == "bottom":
+                break
+            self.tier_decoders.append(
+                convolutional.decoder(
+                    2,
+                    *residual,
+                    out_channels=dim,
+                    kernel_size=4,
+                    name=f"{tier}_decoder",
+                )
+            )
+            self.tier_upsamplings.append(
+                convolutional.upsampling(dim, 4, name=f"{tier}_upsampling")
+            )
+        self.decoder = convolutional.decoder(
+            self.bottom_stride,
+            *residual,
+            out_channels=self.image_shape[2],
+            kernel_size=4,
+            name="decoder",
+        )
+        self.to_float32 = convolutional.float32_output("reconstruction")
+
+    def _features(self, images):
+        """Encoder outputs of each tier, top first."""
+        features = []
+        hidden = images
+        for encoder in reversed(self.encoders):
+            hidden = encoder(hidden)
+            features.append(hidden)
+        return features[::-1]
+
+    def _quantize(self, images, quantize):
+        """Latents of each tier, and the codes of all tiers at the bottom's size."""
+        latents = []
+        above = None
+        for tier, features in enumerate(self._features(images)):
+            if above is not None:
+                context = self.tier_decoders[tier - 1](above)
+                features = ops.concatenate([context, features], axis=-1)
+            latents.append(self.projections[tier](features))
+            quantized = quantize(self.quantizers[tier], latents[-1])
+            above = self._join(tier, above, quantized)
+        return tuple(latents), above
+
+    def _join(self, tier, above, quantized):
+        """All codes down to `tier`, at its resolution, along the channels."""
+        if above is None:
+            return quantized
+        above = self.tier_upsamplings[tier - 1](above)
+        return ops.concatenate([above, quantized], axis=-1)
+
+    def _reconstruct(self, quantized):
+        return self.to_float32(self.decoder(quantized))
+
+    def latents(self, images):
+        """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
+        return self._quantize(images, _nearest)[0]
+
+    def encode(self, images):
+        """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
+        latents = self.latents(images)
+        return tuple(q.encode(z) for q, z in zip(self.quantizers, latents))
+
+    def decode(self, codes):
+        """Images of codes, float32.
+
+        Args:
+            codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
+                None: the mean code stands in everywhere on its grid, which shows what
+                the other tiers hold.
+
+        Returns:
+            Float32 `(batch, height, width, channels)`.
+
+        Raises:
+            ValueError: if the number of tiers differs or every tier is None.
+        """
+        if len(codes) != len(self.quantizers) or all(c is None for c in codes):
+            raise ValueError(
+                f"expected codes of {len(self.quantizers)} tiers, at least one of them "
+                f"not None, received {[None if c is None else c.shape for c in codes]}"
+            )
+        batch = next(ops.shape(c)[0] for c in codes if c is not None)
+        above = None
+        for tier, (layer, tier_codes) in enumerate(zip(self.quantizers, codes)):
+            if tier_codes is None:
+                quantized = self._mean_code(tier, layer, batch)
+            else:
+                quantized = layer.decode(tier_codes)
+            above = self._join(tier, above, quantized)
+        return self._reconstruct(above)
+
+    def _mean_code(self, tier, layer, batch):
+        """The mean code at each position of a tier's grid."""
+        stride = self.bottom_stride * 2 ** (len(self.quantizers) - 1 - tier)
+        height, width = (side // stride for side in self.image_shape[:2])
+        every_code = layer.decode(ops.arange(layer.num_embeddings))
+        mean = ops.mean(every_code, axis=0)
+        return ops.broadcast_to(mean, (batch, height, width, layer.embedding_dim))
+
+    def get_config(self):
+        quantizers = [keras.saving.serialize_keras_object(q) for q in self.quantizers]
+        return {
+            "name": self.name,
+            "quantizers": quantizers,
+            "image_shape": self.image_shape,
+            "bottom_stride": self.bottom_stride,
+            "num_channels": self.num_channels,
+            "residual_channels": self.residual_channels,
+            "num_residual_blocks": self.num_residual_blocks,
+            "encoder_kernel_size": self.encoder_kernel_size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        quantizers = [
+            keras.saving.deserialize_keras_object(q) for q in config["quantizers"]
+        ]
+        return cls(**{**config, "quantizers": quantizers})
+
+
+def _nearest(layer, latents):
+    return layer.decode(layer.encode(latents))
+
+
+def _tier_names(num_tiers):
+    if num_tiers <= 3:
+        return ("top", "middle", "bottom")[: num_tiers - 1] + ("bottom",)
+    return tuple(f"tier_{i}" for i in range(num_tiers - 1)) + ("bottom",)
+
+
+def _named(name, num_tiers, quantizer, defaults, overrides):
+    tiers = _tier_names(num_tiers)
+    make = quantizer or (
+        lambda tier: VectorQuantizerEMA(512, 64, name=f"{tiers[tier]}_quantizer")
+    )
+    quantizers = [make(tier) for tier in range(num_tiers)]
+    return VQVAE2(quantizers, **{"name": name, **defaults, **overrides})
+
+
+def vqvae2_32(quantizer=None, **overrides):
+    """Two tiers for 32 x 32 images: 8 x 8 and 16 x 16 codes.
+
+    The network of `vqvae2_64` with one halving fewer at the bottom; K = 512, D = 64,
+    1,055,875 trainable weights with the default quantizers.
+
+    Args:
+        quantizer: function from the tier's index, top first, to a quantizer layer.
+            Defaults to `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE2`.
+
+    Returns:
+        `VQVAE2`.
+
+    Source: none; the sizes of Razavi et al. 2019 brought down to CIFAR-10.
+    """
+    defaults = {"image_shape": (32, 32, 3), "bottom_stride": 2}
+    return _named("vqvae2_32", 2, quantizer, defaults, overrides)
+
+
+def vqvae2_64(quantizer=None, **overrides):
+    """Two tiers for 64 x 64 images: 8 x 8 and 16 x 16 codes.
+
+    128 hidden channels, 2 residual blocks of 32, K = 512, D = 64; 1,388,867 trainable
+    weights with the default quantizers, as in the most used public VQ-VAE-2.
+
+    Args:
+        quantizer: function from the tier's index, top first, to a quantizer layer.
+            Defaults to `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE2`.
+
+    Returns:
+        `VQVAE2`.
+
+    Source: `vqvae2_256_public` at a smaller image size.
+    """
+    defaults = {"image_shape": (64, 64, 3)}
+    return _named("vqvae2_64", 2, quantizer, defaults, overrides)
+
+
+def vqvae2_128(quantizer=None, **overrides):
+    """Two tiers for 128 x 128 images: 16 x 16 and 32 x 32 codes.
+
+    The network of `vqvae2_64`: 1,388,867 trainable weights.
+
+    Args:
+        quantizer: function from the tier's index, top first, to a quantizer layer.
+            Defaults to `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE2`.
+
+    Returns:
+        `VQVAE2`.
+
+    Source: `vqvae2_256_public` at a smaller image size.
+    """
+    defaults = {"image_shape": (128, 128, 3)}
+    return _named("vqvae2_128", 2, quantizer, defaults, overrides)
+
+
+def vqvae2_256(quantizer=None, **overrides):
+    """The VQ-VAE-2 of the thesis: 256 x 256 images, 32 x 32 and 64 x 64 codes.
+
+    128 residual channels, 2 residual blocks of 2 convolutions, encoder kernels 3,
+    up-sampling kernels 4, K = 512, D = 64, beta 0.25, learning rate 3e-4; 2,256,643
+    trainable weights with the default quantizers.
+
+    Args:
+        quantizer: function from the tier's index, top first, to a quantizer layer.
+            Defaults to `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE2`.
+
+    Returns:
+        `VQVAE2`.
+
+    Source: Coppock's thesis, table 6.2. Differs: its counts of 25 and 12 convolutions
+        do not follow from its other rows; these have 21 and 8.
+    """
+    defaults = {
+        "image_shape": (256, 256, 3),
+        "residual_channels": 128,
+        "encoder_kernel_size": 3,
+    }
+    return _named("vqvae2_256", 2, quantizer, defaults, overrides)
+
+
+def vqvae2_256_public(quantizer=None, **overrides):
+    """The most used public VQ-VAE-2: 256 x 256 images, 32 x 32 and 64 x 64 codes.
+
+    128 hidden channels, 2 residual blocks of 32, encoder and up-sampling kernels 4,
+    K = 512, D = 64; exactly 1,388,867 trainable weights with the default quantizers.
+
+    Args:
+        quantizer: function from the tier's index, top first, to a quantizer layer.
+            Defaults to `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE2`.
+
+    Returns:
+        `VQVAE2`.
+
+    Source: the network of rosinality's vq-vae-2-pytorch.
+    """
+    defaults = {"image_shape": (256, 256, 3)}
+    return _named("vqvae2_256_public", 2, quantizer, defaults, overrides)
+
+
+def vqvae2_three_tier_256(quantizer=None, **overrides):
+    """Three tiers for 256 x 256 images: 8 x 8, 16 x 16 and 32 x 32 codes.
+
+    The code maps have 3072, 768 and 192 times fewer values than the image. The blocks
+    of `vqvae2_256_public`; 2,705,091 trainable weights with the default quantizers.
+
+    Args:
+        quantizer: function from the tier's index, top first, to a quantizer layer.
+            Defaults to `VectorQuantizerEMA(512, 64)`.
+        **overrides: arguments of `VQVAE2`.
+
+    Returns:
+        `VQVAE2`.
+
+    Source: Razavi et al. 2019, arXiv 1906.00446, figure 3, the FFHQ hierarchy brought
+        down from 1024 to 256 pixels.
+    """
+    defaults = {"image_shape": (256, 256, 3), "bottom_stride": 8}
+    return _named("vqvae2_three_tier_256", 3, quantizer, defaults, overrides)

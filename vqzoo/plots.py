@@ -1,0 +1,113 @@
+"""Figures: arrays in, a matplotlib Figure out. Nothing is shown or saved here."""
+
+import numpy as np
+
+GRID_DPI = 100
+
+
+def reconstructions(images, rebuilt, columns=8):
+    """Images in one row, what came back of them in the row below.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5].
+        rebuilt: same shape; clipped.
+        columns: int, pairs in a row.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    count = min(len(images), len(rebuilt))
+    rows = -(-count // columns)
+    figure, axes = _grid(2 * rows, columns)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for i in range(count):
+        row, column = divmod(i, columns)
+        _show(axes[2 * row, column], images[i])
+        _show(axes[2 * row + 1, column], rebuilt[i])
+    figure.suptitle("Held-out images (odd rows) and their reconstructions (even rows)")
+    return figure
+
+
+def codebook_pca(codebooks, usage=None):
+    """Codes on the two main axes of their codebook, colored by index.
+
+    A codebook that is ordered shows a smooth path of color, one without order shows
+    speckle.
+
+    Args:
+        codebooks: dict from tier name to float `(K, D)`.
+        usage: dict from tier name to counts `(K,)`, or None. Unused codes are hollow.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Source: Coppock's thesis, figure 4.2.
+    """
+    from sklearn.decomposition import PCA
+
+    figure, axes = _grid(1, len(codebooks), size=4.5)
+    for axis, (tier, codebook) in zip(axes.flat, codebooks.items()):
+        pca = PCA(2).fit(codebook)
+        points = pca.transform(codebook)
+        used = np.ones(len(codebook), bool) if usage is None else usage[tier] > 0
+        axis.plot(*points.T, color="0.8", linewidth=0.5, zorder=0)
+        axis.scatter(*points[~used].T, s=14, facecolors="none", edgecolors="0.6")
+        dots = axis.scatter(
+            *points[used].T, s=14, c=np.flatnonzero(used), cmap="viridis"
+        )
+        first, second = 100 * pca.explained_variance_ratio_
+        axis.set_xlabel(f"first axis ({first:.0f} % of variance)")
+        axis.set_ylabel(f"second axis ({second:.0f} % of variance)")
+        axis.set_title(f"{tier}: {used.sum()} of {len(codebook)} codes in use")
+        figure.colorbar(dots, ax=axis, label="code index")
+    return figure
+
+
+def code_maps(images, codes, num_embeddings, columns=8):
+    """Code indices of each tier as gray images, under the images they come from.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5].
+        codes: dict from tier name to int `(N, h, w)`.
+        num_embeddings: dict from tier name to K: white is the code K - 1.
+        columns: int, images shown.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Source: Coppock's thesis, figure 4.11.
+    """
+    count = min(len(images), columns)
+    figure, axes = _grid(1 + len(codes), count)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    axes[0, 0].set_ylabel("image")
+    for i in range(count):
+        _show(axes[0, i], images[i])
+        for row, (tier, maps) in enumerate(codes.items(), start=1):
+            axes[row, i].imshow(
+                maps[i], cmap="gray", vmin=0, vmax=num_embeddings[tier] - 1
+            )
+            axes[row, 0].set_ylabel(f"{tier} codes")
+    figure.suptitle("Code indices, black 0 to white K - 1")
+    return figure
+
+
+def _show(axis, image):
+    image = np.clip(image + 0.5, 0, 1)
+    if image.shape[-1] == 1:
+        axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+    else:
+        axis.imshow(image)
+
+
+def _grid(rows, columns, size=1.4):
+    """A figure outside of pyplot, so that nothing keeps it alive."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        (size * 1.25 * columns, size * rows + 0.6), GRID_DPI, layout="constrained"
+    )
+    return figure, figure.subplots(rows, columns, squeeze=False)

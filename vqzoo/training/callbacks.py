@@ -1,0 +1,217 @@
+"""What happens beside the steps of a run: saves, signals, measurements, logs."""
+
+import csv
+import math
+import signal
+import time
+
+import keras
+import numpy as np
+
+from vqzoo import evaluation
+from vqzoo.training import files, state
+
+HISTORY = "history.csv"
+
+
+class RunState(keras.callbacks.Callback):
+    """Saves the state of the run, ends it on a signal, and stops at a NaN.
+
+    Args:
+        run_dir: `pathlib.Path` of the run, or None where another process writes it.
+        save_steps: int, steps between two saves; the end of an epoch saves too.
+        steps_per_epoch: int.
+        header: dict that a restored run gives back: `step` (of the whole run), `best`
+            and `history`.
+    Raises: Stopped: after SIGTERM or SIGINT, once the state is saved.
+        RunError: when a loss or a weight is not finite; the last saved state stays.
+    """
+
+    def __init__(self, run_dir, save_steps, steps_per_epoch, header):
+        super().__init__()
+        self.run_dir = run_dir
+        self.save_steps = save_steps
+        self.steps_per_epoch = steps_per_epoch
+        self.header = header
+        self.metric_state = header.pop("restored_metrics", None)
+        self.signal = None
+
+    def catch_signals(self):
+        """Takes SIGTERM and SIGINT; returns the handlers that stood before."""
+
+        def handler(number, frame):
+            self.signal = number
+
+        return {n: signal.signal(n, handler) for n in (signal.SIGTERM, signal.SIGINT)}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras has just set the running means to zero; in an epoch that a restored
+        # run is in the middle of, they go on from where they stood.
+        if self.metric_state is not None:
+            for variable, value in zip(self.model.metrics_variables, self.metric_state):
+                variable.assign(value)
+            self.metric_state = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.header["step"] += 1
+        step = self.header["step"]
+        if not all(math.isfinite(float(value)) for value in logs.values()):
+            self._fail(f"the loss is not finite at step {step}: {_broken_terms(logs)}")
+        in_epoch = step % self.steps_per_epoch
+        if self.signal is not None:
+            self.save()
+            raise files.Stopped(self._farewell(), 128 + self.signal)
+        if in_epoch and step % self.save_steps == 0:
+            self.save()
+
+    def save(self):
+        """Writes the state, unless this process is not the one that writes."""
+        if self.run_dir is None:
+            return
+        try:
+            state.save(self.run_dir / "state.npz", self.model, self.header)
+        except FloatingPointError as error:
+            self._fail(f"{error} at step {self.header['step']}")
+
+    def _fail(self, what):
+        raise files.RunError(
+            f"{what}. The last good state stays in {self.run_dir}; a lower "
+            "--learning_rate often helps"
+        )
+
+    def _farewell(self):
+        name = signal.Signals(self.signal).name
+        where = f"; its state is saved in {self.run_dir}" if self.run_dir else ""
+        return (
+            f"{name}: the run stopped at step {self.header['step']}{where}. The same "
+            "command with --resume goes on from there."
+        )
+
+
+def _broken_terms(logs):
+    return ", ".join(f"{name} = {float(value)}" for name, value in logs.items())
+
+
+class SaveEpoch(keras.callbacks.Callback):
+    """Saves the state when an epoch is measured and recorded: the last in the list.
+
+    Args:
+        run_state: `RunState`.
+    """
+
+    def __init__(self, run_state):
+        super().__init__()
+        self.run_state = run_state
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.run_state.save()
+
+
+class Validation(keras.callbacks.Callback):
+    """Measures the model on held-out images after each epoch and adds to the logs.
+
+    Args:
+        images: float numpy `(N, H, W, C)`.
+    """
+
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def on_epoch_end(self, epoch, logs=None):
+        measures = measure(self.model, self.images)[0]
+        logs.update({f"val_{name}": value for name, value in measures.items()})
+
+
+def measure(model, images):
+    """Losses, errors and codebook figures of a model on images.
+
+    Args:
+        model: a model of vqzoo.models.
+        images: float numpy `(N, H, W, C)` in [-0.5, 0.5].
+
+    Returns:
+        `(measures, codes, reconstructions)`: a flat dict of floats, a tuple of codes
+        and the images that come back.
+    """
+    codes = evaluation.encode_all(model.encode, images)
+    rebuilt = evaluation.decode_all(model.decode, codes)
+    loss = float(np.mean(np.square(images - rebuilt), dtype=np.float64))
+    measures = evaluation.reconstruction_error(images, rebuilt)
+    few = model.latents(images[:256])
+    for tier, layer, tier_codes, latents in zip(
+        model.tier_names, model.quantizers, codes, few
+    ):
+        usage = evaluation.codebook_usage(tier_codes, layer.num_embeddings)
+        terms = {k: float(v) for k, v in layer.loss_terms(latents).items()}
+        loss += layer.commitment_cost * terms["commitment"] + terms.get("codebook", 0)
+        measures.update({f"{tier}_{k}": v for k, v in {**usage, **terms}.items()})
+    return {"loss": loss, **measures}, codes, rebuilt
+
+
+class Records(keras.callbacks.Callback):
+    """Keeps history.csv, the best and the last model.
+
+    Args:
+        run_dir: `pathlib.Path` of the run.
+        header: the dict that is saved with the state; `best` and `history` live there.
+    """
+
+    def __init__(self, run_dir, header):
+        super().__init__()
+        self.run_dir = run_dir
+        self.header = header
+        self.began = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, "step": self.header["step"]}
+        row["seconds"] = round(time.monotonic() - self.began, 2)
+        row.update({name: float(value) for name, value in logs.items()})
+        self.header["history"].append(row)
+        self._write_history()
+        if row["val_loss"] <= self.header["best"]:
+            self.header["best"] = row["val_loss"]
+            files.save_model(self.model, self.run_dir / "best.keras")
+        files.save_model(self.model, self.run_dir / "last.keras")
+
+    def _write_history(self):
+        rows = self.header["history"]
+        with (
+            files.replacing(self.run_dir / HISTORY) as aside,
+            open(aside, "w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Writes scalars, reconstructions and code histograms as TensorBoard events.
+
+    Args:
+        log_dir: `pathlib.Path`.
+        images: float numpy `(N, H, W, C)`, the images to rebuild.
+    """
+
+    def __init__(self, log_dir, images):
+        super().__init__()
+        import tensorflow as tf
+
+        self.summary = tf.summary
+        self.images = images
+        self.writer = tf.summary.create_file_writer(str(log_dir))
+
+    def on_epoch_end(self, epoch, logs=None):
+        codes = evaluation.encode_all(self.model.encode, self.images)
+        rebuilt = evaluation.decode_all(self.model.decode, codes)
+        pairs = np.clip(np.concatenate([self.images, rebuilt], axis=2) + 0.5, 0, 1)
+        with self.writer.as_default(step=epoch + 1):
+            for name, value in logs.items():
+                self.summary.scalar(name, float(value))
+            self.summary.image("reconstructions", pairs, max_outputs=8)
+            for tier, tier_codes in zip(self.model.tier_names, codes):
+                self.summary.histogram(f"{tier}_codes", tier_codes.ravel())
+        self.writer.flush()

@@ -1,0 +1,133 @@
+"""Devices of a run: distribution strategy, precision, and a workaround for Keras."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+import keras
+
+from vqzoo.training.files import RunError
+
+BFLOAT16_CPU_FLAGS = ("amx_bf16", "avx512_bf16")
+
+
+def make_strategy(name):
+    """The TensorFlow distribution strategy that a recipe asks for.
+
+    Args:
+        name: `"auto"` (several workers where TF_CONFIG is set, mirrored where there are
+            several GPUs), `"none"`, `"mirrored"` or `"multi_worker"`.
+
+    Returns:
+        A `tf.distribute.Strategy`, or None for a single device.
+
+    Raises:
+        RunError: if `name` is `"multi_worker"` and TF_CONFIG names no cluster.
+    """
+    if name == "none" or keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster")
+    if name == "multi_worker" and not cluster:
+        raise RunError(
+            "--strategy=multi_worker needs the environment variable TF_CONFIG with a "
+            "cluster and a task"
+        )
+    if cluster and name in ("auto", "multi_worker"):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "mirrored" or len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return None
+
+
+def scope(strategy):
+    """The strategy's scope, or one that does nothing."""
+    return strategy.scope() if strategy else contextlib.nullcontext()
+
+
+def is_chief():
+    """Whether this process writes files: the first worker, or the only one."""
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return task.get("type", "worker") in ("chief", "worker") and not task.get(
+        "index", 0
+    )
+
+
+def resolve_precision(name):
+    """The dtype policy that a recipe's precision means on this machine."""
+    if name != "auto":
+        return name
+    return "mixed_bfloat16" if _has_bfloat16() else "float32"
+
+
+def _has_bfloat16():
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            details = tf.config.experimental.get_device_details(gpus[0])
+            return details.get("compute_capability", (0, 0)) >= (8, 0)
+    with contextlib.suppress(OSError):
+        words = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+        return any(flag in words for flag in BFLOAT16_CPU_FLAGS)
+    return False
+
+
+def build(model, batch, strategy):
+    """Builds the optimizer, the loss and the metrics of a compiled model.
+
+    It comes before `fit` for two reasons. Their variables must exist before a saved
+    state can be put into them. And Keras 3, when it builds them by itself under
+    `MultiWorkerMirroredStrategy`, reduces a batch that exists in part on each worker
+    (keras issue 20585); it also reduces the scalar logs of a step over an axis that
+    scalars lack, which logs of shape (1,) avoid.
+
+    Args:
+        model: compiled `keras.Model`.
+        batch: numpy images `(1 or more, height, width, channels)`.
+        strategy: the strategy that the model was built under, or None.
+    """
+    with scope(strategy):
+        model._symbolic_build(data_batch=(batch, batch))
+        model.optimizer.build(model.trainable_variables)
+    if strategy and getattr(strategy.extended, "_in_multi_worker_mode", bool)():
+        model.train_step = _with_vector_logs(model.train_step)
+
+
+def _with_vector_logs(step):
+    def train_step(data):
+        logs = step(data)
+        return {name: keras.ops.reshape(value, (1,)) for name, value in logs.items()}
+
+    return train_step
+
+
+@contextlib.contextmanager
+def lost_workers_are_errors(strategy):
+    """Turns the errors of a collective operation into one clear RunError.
+
+    Raises:
+        RunError: when another worker is gone.
+    """
+    if strategy is None:
+        yield
+        return
+    import tensorflow as tf
+
+    gone = (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.InternalError,
+    )
+    try:
+        yield
+    except gone as error:
+        raise RunError(
+            "another worker is gone, so that this one cannot go on: start all workers "
+            f"again with --resume ({error.message.splitlines()[0][:200]})"
+        ) from error

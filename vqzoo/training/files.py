@@ -1,0 +1,131 @@
+"""Files of a run: written aside and renamed, so that none is ever half written."""
+
+import contextlib
+import json
+import os
+import pathlib
+import time
+
+import numpy as np
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on, for a reason that its user can mend."""
+
+
+class Stopped(RuntimeError):
+    """A run that a signal ended after its state was saved.
+
+    Args:
+        message: str, what happened and how to go on.
+        exit_code: int, 128 + the signal's number.
+    """
+
+    def __init__(self, message, exit_code):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Gives a path beside `path`; what is written there takes its place at the end.
+
+    Args:
+        path: `pathlib.Path`. Its suffix is kept, since savers look at it.
+
+    Raises:
+        RunError: if the disk is full or the folder cannot be written; the old file, if
+            there was one, stays as it was.
+    """
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield aside
+        with open(aside, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Writes `value` as indented JSON, atomically."""
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def save_model(model, path):
+    """Saves a Keras model as `.keras`, atomically."""
+    with replacing(path) as aside:
+        model.save(aside)
+
+
+def save_figure(figure, path):
+    """Saves a matplotlib figure as PNG, atomically."""
+    with replacing(path) as aside:
+        figure.savefig(aside)
+
+
+def save_arrays(path, arrays, header):
+    """Saves numpy arrays in order with a JSON header, atomically.
+
+    Args:
+        path: `pathlib.Path`, `.npz`.
+        arrays: sequence of numpy arrays.
+        header: dict, all JSON.
+    """
+    named = {f"array_{i:05d}": array for i, array in enumerate(arrays)}
+    with replacing(path) as aside, open(aside, "wb") as file:
+        np.savez(file, header=np.array(json.dumps(header)), **named)
+
+
+def load_arrays(path):
+    """What `save_arrays` saved: `(list of arrays, header)`.
+
+    Raises:
+        RunError: if the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            names = sorted(name for name in file.files if name != "header")
+            return [file[name] for name in names], header
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"cannot read the saved state {path}: {error}") from error
+
+
+def new_run_dir(runs_dir, name):
+    """Makes `runs_dir/name/<time>` and returns its path.
+
+    Raises:
+        RunError: if it cannot be made, with the name of the flag.
+    """
+    parent = pathlib.Path(runs_dir) / name
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for suffix in ("", *(f"-{i}" for i in range(1, 100))):
+            path = parent / f"{stamp}{suffix}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return path
+    except OSError as error:
+        raise RunError(
+            f"cannot make a folder in --runs_dir={runs_dir}: {error.strerror or error}"
+        ) from error
+    raise RunError(f"cannot find a free name for a run in {parent}")
+
+
+def unfinished_run_dir(runs_dir, name):
+    """The newest run of `name` that has a saved state and no metrics.json.
+
+    Raises:
+        RunError: if there is none.
+    """
+    parent = pathlib.Path(runs_dir) / name
+    for path in sorted(parent.glob("*"), reverse=True):
+        if (path / "state.npz").exists() and not (path / "metrics.json").exists():
+            return path
+    raise RunError(f"--resume: no unfinished run with a saved state in {parent}")

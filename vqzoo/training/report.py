@@ -1,0 +1,123 @@
+"""What a run leaves at its end: model, numbers and pictures."""
+
+import json
+import platform
+import shutil
+from importlib import metadata
+
+import numpy as np
+
+from vqzoo import plots
+from vqzoo.training import callbacks, files
+
+PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
+SHOWN_IMAGES = 16
+
+
+def settings(recipe, splits, policy):
+    """All that decides what a run computes: a JSON dict.
+
+    Args:
+        recipe: `Recipe`.
+        splits: `Splits`, for the fingerprint of the data.
+        policy: str, the dtype policy in force.
+    """
+    return {
+        "recipe": json.loads(json.dumps(recipe.identity())),
+        "dtype_policy": policy,
+        "image_shape": list(splits.image_shape),
+        "class_names": list(splits.class_names),
+        "data_fingerprint": splits.fingerprint,
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
+    }
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def check_same_settings(run_dir, new):
+    """Compares a run's settings with those of the command that resumes it.
+
+    Raises:
+        RunError: if a setting differs, with the names of the flags.
+    """
+    old = json.loads((run_dir / "recipe.json").read_text())
+    changed = [
+        f"--{name}: {value!r} in the run, {new['recipe'].get(name)!r} now"
+        for name, value in old["recipe"].items()
+        if new["recipe"].get(name) != value
+    ]
+    changed += [
+        f"{name}: {old[name]!r} in the run, {new[name]!r} now"
+        for name in ("dtype_policy", "data_fingerprint")
+        if old[name] != new[name]
+    ]
+    if changed:
+        raise files.RunError(
+            f"--resume: {run_dir} has other settings: " + "; ".join(changed)
+        )
+
+
+def write(run_dir, model, recipe, splits, settings, images):
+    """Measures the best model on the test split and writes the files of the run.
+
+    Args:
+        run_dir: `pathlib.Path`.
+        model: the trained model; takes the weights of the best epoch.
+        recipe: `Recipe`.
+        splits: `Splits`.
+        settings: dict of `settings`.
+        images: float numpy test images `(N, H, W, C)`.
+    """
+    shutil.copyfile(run_dir / "best.keras", run_dir / ".model.keras")
+    (run_dir / ".model.keras").replace(run_dir / "model.keras")
+    model.load_weights(run_dir / "best.keras")
+    measures, codes, rebuilt = callbacks.measure(model, images)
+    figures = _figures(model, images, codes, rebuilt)
+    for name, figure in figures.items():
+        files.save_figure(figure, run_dir / f"{name}.png")
+    files.write_json(run_dir / "metrics.json", {"test": measures})
+    _say_what_next(run_dir, model, recipe, splits, measures)
+
+
+def _figures(model, images, codes, rebuilt):
+    sizes = {t: q.num_embeddings for t, q in zip(model.tier_names, model.quantizers)}
+    codebooks = {
+        t: np.asarray(q.codebook) for t, q in zip(model.tier_names, model.quantizers)
+    }
+    by_tier = dict(zip(model.tier_names, codes))
+    usage = {t: np.bincount(c.ravel(), minlength=sizes[t]) for t, c in by_tier.items()}
+    shown = np.linspace(0, len(images) - 1, min(SHOWN_IMAGES, len(images))).astype(int)
+    few = {tier: tier_codes[shown] for tier, tier_codes in by_tier.items()}
+    return {
+        "reconstructions": plots.reconstructions(images[shown], rebuilt[shown]),
+        "codebook": plots.codebook_pca(codebooks, usage),
+        "latents": plots.code_maps(images[shown], few, sizes),
+    }
+
+
+def _say_what_next(run_dir, model, recipe, splits, measures):
+    used = ", ".join(
+        f"{tier} {measures[f'{tier}_usage']:.0%} (perplexity "
+        f"{measures[f'{tier}_perplexity']:.0f} of {layer.num_embeddings})"
+        for tier, layer in zip(model.tier_names, model.quantizers)
+    )
+    print(
+        f"""
+Done: {recipe.name} on the {splits.test.size:,} test images of {splits.name}
+  PSNR {measures["psnr"]:.2f} dB, mean squared error {measures["mean_squared_error"]:.5f}
+  codes in use: {used}
+  numbers   {run_dir / "metrics.json"}, {run_dir / callbacks.HISTORY}
+  pictures  {run_dir / "reconstructions.png"}, codebook.png, latents.png
+  model     {run_dir / "model.keras"}
+What next:
+  load it     import keras, vqzoo; keras.saving.load_model("{run_dir / "model.keras"}")
+  serve it    python -m vqzoo.export {run_dir} export/my_model
+  watch it    tensorboard --logdir {run_dir / "events"}""",
+        flush=True,
+    )

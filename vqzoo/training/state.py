@@ -1,0 +1,45 @@
+"""The state of a run: all that is needed to go on as if it had never stopped."""
+
+import numpy as np
+
+from vqzoo.training.files import RunError, load_arrays, save_arrays
+
+
+def variables(model):
+    """Every variable of a compiled model, in a fixed order.
+
+    Beside the weights: the seeds of the noise and the restarts, which `.keras` files
+    leave out, the optimizer's moments and the running means of the metrics.
+    """
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+
+
+def save(path, model, header):
+    """Saves all variables and a JSON `header`, atomically.
+
+    Raises:
+        FloatingPointError: if a float variable is not finite; nothing is written.
+    """
+    arrays = [np.asarray(v.value) for v in variables(model)]
+    for variable, array in zip(variables(model), arrays):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise FloatingPointError(f"{variable.path} is not finite")
+    save_arrays(path, arrays, header)
+
+
+def restore(path, model):
+    """Puts saved variables into a model built by the same recipe.
+
+    Returns:
+        The header.
+
+    Raises:
+        RunError: if the file does not fit the model.
+    """
+    arrays, header = load_arrays(path)
+    expected = [tuple(v.shape) for v in variables(model)]
+    if expected != [a.shape for a in arrays]:
+        raise RunError(f"the saved state {path} belongs to another model")
+    for variable, array in zip(variables(model), arrays):
+        variable.assign(array)
+    return header
