@@ -107,7 +107,9 @@ def test_crops_that_do_not_fit_are_refused():
 def test_a_missing_photo_is_named(monkeypatch):
     lost = photos._Photo("lost", "skimage", "data/lost.png", 0, photos._FIRST)
     monkeypatch.setattr(photos, "_PHOTOS", (lost,))
-    with pytest.raises(FileNotFoundError, match="scikit-image to ship .* data/lost.png"):
+    with pytest.raises(
+        FileNotFoundError, match="scikit-image to ship .* data/lost.png"
+    ):
         datasets.load("photos")
 
 

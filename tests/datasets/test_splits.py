@@ -85,7 +85,8 @@ def test_arrays_hold_the_first_images_in_the_stored_order():
     images, labels = _numbers(600).arrays(300)
     assert labels.tolist() == list(range(300))
     assert images.dtype == np.float32
-    np.testing.assert_allclose(images[:, 0, 0, 0], np.arange(300) / 600 - 0.5)
+    expected = np.arange(300) / 600 - 0.5
+    np.testing.assert_allclose(images[:, 0, 0, 0], expected, atol=1e-6)
 
 
 def test_arrays_of_a_split_without_labels_give_none():

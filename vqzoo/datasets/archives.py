@@ -4,13 +4,17 @@ Names in an archive only ever serve as names: nothing is written to the disk, so
 archive cannot place files anywhere, and links and devices in it are passed over.
 """
 
+import contextlib
+import lzma
 import os
 import pathlib
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
+_STREAM_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error)
 _LARGEST_FILE = 2**28  # bytes; a longer member is taken for a decompression bomb
 
 
@@ -38,7 +42,9 @@ def read_files(
     for name, read in _walk(path):
         if name in wanted:
             wanted.remove(name)
-            yield name, read()
+            with _broken_is_value_error(path):
+                content = read()
+            yield name, content
 
 
 def _walk(path):
@@ -59,12 +65,17 @@ def _walk(path):
 
 
 def _checked(files, path):
-    try:
+    with _broken_is_value_error(path):
         yield from files
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ValueError(f"expected a sound archive, {path} is broken: {error}") from (
-            error
-        )
+
+
+@contextlib.contextmanager
+def _broken_is_value_error(path):
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, *_STREAM_ERRORS) as error:
+        message = f"expected a sound archive, {path} is broken: {error}"
+        raise ValueError(message) from error
 
 
 def _walk_directory(path):
@@ -115,7 +126,7 @@ def _zip_reader(archive, member):
             return None
         try:
             return archive.read(member)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        except (zipfile.BadZipFile, RuntimeError, *_STREAM_ERRORS):
             return None  # a damaged, unsupported or encrypted member
 
     return read

@@ -2,6 +2,7 @@
 
 import collections
 import os
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,9 +38,10 @@ def load_folder(
 ) -> Splits:
     """Load the images or IDX files of a directory or of an archive.
 
-    The class of an image is the name of its folder. Folders train, test and validation
-    (or val) above it are taken for the splits; see `holdout.assign_rows` for those that
-    are missing. Transparency is laid on white, and the rotation in EXIF is applied.
+    The class of an image is the name of its folder; there are no labels if some images
+    lie in none. Folders train, test and validation (or val) above the classes are taken
+    for the splits; see `holdout.assign_rows` for those that are missing. Transparency
+    is laid on white, and the rotation in EXIF is applied.
 
     Args:
         data_dir: directory or archive.
@@ -61,7 +63,7 @@ def load_folder(
         images, labels, given, digests = idx.read(data_dir, files, image_size, channels)
         class_names = () if labels is None else _numbers(labels)
     else:
-        names = _image_names(files, data_dir)
+        names = _within_splits(_image_names(files, data_dir))
         images, rows, digests = decode_files(
             archives.read_files(data_dir, names),
             names,
@@ -70,8 +72,7 @@ def load_folder(
             cache_dir=cache_dir,
         )
         given, classes = _split_and_class([names[row] for row in rows])
-        class_names = tuple(sorted(set(classes) - {""}))
-        labels = _labels(classes, class_names)
+        labels, class_names = _labels(classes)
     rows = assign_rows(
         digests, given, validation_fraction=validation_fraction, seed=seed
     )
@@ -90,29 +91,44 @@ def _image_names(files: Sequence[str], data_dir) -> list[str]:
     )
 
 
-def _split_and_class(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    folders = [name.split("/")[:-1] for name in names]
+def _split_of(folders: Sequence[Sequence[str]]) -> tuple[int, list[str | None]]:
+    """Depth of the folders that name splits, and the split of each, if any."""
     depth = len(os.path.commonprefix(folders))
-    tops = [
+    splits = [
         _SPLIT_FOLDERS.get(folder[depth].lower()) if len(folder) > depth else None
         for folder in folders
     ]
-    if "train" not in tops:
-        classes = [folder[-1] if folder else "" for folder in folders]
-        return ["train"] * len(names), classes
-    given = [top or "train" for top in tops]
-    classes = [
-        folder[-1] if len(folder) > depth + bool(top) else ""
-        for folder, top in zip(folders, tops, strict=True)
-    ]
-    return given, classes
+    return depth, splits
 
 
-def _labels(classes: Sequence[str], class_names: Sequence[str]) -> np.ndarray | None:
-    if not class_names or "" in classes:
-        return None
-    numbers = {name: number for number, name in enumerate(class_names)}
-    return np.array([numbers[name] for name in classes], np.int32)
+def _within_splits(names: Sequence[str]) -> list[str]:
+    """Leave out what lies beside the split folders, if there are any."""
+    _, splits = _split_of([name.split("/")[:-1] for name in names])
+    if "train" not in splits:
+        return list(names)
+    kept = [name for name, split in zip(names, splits, strict=True) if split]
+    if len(kept) < len(names):
+        warnings.warn(
+            f"left out {len(names) - len(kept)} images beside the folders of the "
+            f"splits, such as {min(set(names) - set(kept))}",
+            stacklevel=3,
+        )
+    return kept
+
+
+def _split_and_class(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    folders = [name.split("/")[:-1] for name in names]
+    depth, splits = _split_of(folders)
+    if "train" in splits:
+        return splits, [folder[-1] if folder[depth + 1 :] else "" for folder in folders]
+    return ["train"] * len(names), [folder[-1] if folder else "" for folder in folders]
+
+
+def _labels(classes: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    if "" in classes:
+        return None, ()
+    class_names, labels = np.unique(classes, return_inverse=True)
+    return labels.astype(np.int32), tuple(class_names.tolist())
 
 
 def _numbers(labels: np.ndarray) -> tuple[str, ...]:

@@ -1,20 +1,16 @@
 """Data sets of the tensorflow-datasets catalog, and our builders, by name."""
 
 import os
-import pathlib
-import socket
-import urllib.parse
-import urllib.request
 
 import numpy as np
 
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
+from vqzoo.datasets.preparation import prepare
 from vqzoo.datasets.splits import Splits
 from vqzoo.datasets.store import make_splits
 
 _TEST_FRACTION = 0.1
-_TFDS_HOMEPAGE = "https://www.tensorflow.org/datasets"
 _FFHQ_SIZES = (64, 128, 256, 1024)
 
 
@@ -48,7 +44,7 @@ def load_named(
         FileNotFoundError: if its files are missing and cannot be downloaded.
     """
     builder = _builder(name, data_dir, image_size)
-    _prepare(builder, name)
+    prepare(builder, name)
     features = builder.info.features
     if "image" not in features:
         raise ValueError(
@@ -57,7 +53,12 @@ def load_named(
         )
     parts = _plan(builder, validation_fraction)
     names = [f"{split}/{row}" for split, _, size in parts for row in range(size)]
-    given = [split for _, ours, size in parts for split in _names(ours, size)]
+    given = [
+        split
+        for _, ours, _ in parts
+        for split, size in ours.items()
+        for _ in range(size)
+    ]
     labels = np.zeros(len(names), np.int32)
     images, rows, digests = decode_files(
         _examples(builder, parts, labels),
@@ -97,67 +98,6 @@ def _builder(name, data_dir, image_size):
         ) from None
 
 
-def _prepare(builder, name):
-    if builder.is_prepared():
-        return
-    import tensorflow_datasets as tfds
-
-    root = pathlib.Path(builder._data_dir_root)
-    manual_dir = root / "downloads" / "manual"
-    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not manual_dir.exists():
-        manual_dir = root
-    config = tfds.download.DownloadConfig(
-        manual_dir=manual_dir, beam_options=_beam_options()
-    )
-    try:
-        if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not _has_network(builder):
-            raise ConnectionError("this machine resolves no host name")
-        builder.download_and_prepare(download_config=config)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise FileNotFoundError(
-            f"expected the data set {name} in {root}, or a way to download it; "
-            f"{type(error).__name__}: {reason}\n{_advice(builder, root)}"
-        ) from None
-
-
-def _has_network(builder) -> bool:
-    """Tell at once what tensorflow-datasets finds out after minutes of retries."""
-    if urllib.request.getproxies():
-        return True  # host names may be resolved by the proxy alone
-    for url in (builder.info.homepage, _TFDS_HOMEPAGE):
-        try:
-            socket.getaddrinfo(urllib.parse.urlsplit(url).hostname or "", 443)
-            return True
-        except (OSError, ValueError):
-            continue
-    return False
-
-
-def _advice(builder, root):
-    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
-        return (
-            f"Put the files into {root / 'downloads' / 'manual'} and start again:\n"
-            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS.strip()}"
-        )
-    return (
-        "On a machine with network run\n"
-        f"    tfds build {builder.name} --data_dir=DIR\n"
-        f"copy DIR/{builder.name} to {root / builder.name}, and start again with "
-        f"--data_dir={root}.\n"
-        "Images in a folder or an archive need none of this: "
-        "--dataset=folder --data_dir=PATH"
-    )
-
-
-def _beam_options():
-    try:
-        from apache_beam.options.pipeline_options import PipelineOptions
-    except ImportError:
-        return None
-    return PipelineOptions(direct_num_workers=0, direct_running_mode="multi_processing")
-
-
 def _plan(builder, validation_fraction):
     """Triples of split of the data set, our splits with their sizes, and its size."""
     sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
@@ -186,11 +126,6 @@ def _plan(builder, validation_fraction):
         taken["test"] = max(1, round(_TEST_FRACTION * total))
     ours = {"train": total - sum(taken.values()), **taken}
     return [("train", ours, total), *parts]
-
-
-def _names(ours, size):
-    names = [name for name, count in ours.items() for _ in range(count)]
-    return names[:size]
 
 
 def _examples(builder, parts, labels):

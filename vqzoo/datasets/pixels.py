@@ -34,6 +34,7 @@ def decode(data: bytes) -> tuple[np.ndarray, bool]:
     from PIL import Image, ImageOps
 
     limit = Image.MAX_IMAGE_PIXELS
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         with Image.open(io.BytesIO(data)) as image:
             if limit is not None and image.width * image.height > limit:
@@ -41,7 +42,7 @@ def decode(data: bytes) -> tuple[np.ndarray, bool]:
             gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
             upright = ImageOps.exif_transpose(image)
             return np.asarray(_to_rgb(upright)), gray
-    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except (*bombs, OSError, ValueError, SyntaxError) as error:
         raise UnreadableImageError(str(error)) from error
 
 
@@ -50,8 +51,7 @@ def _to_rgb(image):
 
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, np.float64)
-        scale = 1 if image.mode == "F" and values.max() <= 255 else 257
-        values = np.clip(np.round(values / scale), 0, 255)
+        values = np.clip(np.round(values / _level(image.mode, values)), 0, 255)
         image = Image.fromarray(values.astype(np.uint8))
     if image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -59,6 +59,13 @@ def _to_rgb(image):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def _level(mode, values) -> float:
+    """How much of a deep gray image is one of 255 levels."""
+    if mode == "F" and values.max() <= 255:
+        return 1 / 255 if values.max() <= 1 else 1
+    return 257
 
 
 def fit(

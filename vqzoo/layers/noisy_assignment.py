@@ -40,7 +40,7 @@ class NoisyAssignment(keras.layers.Layer):
 
     def __init__(self, stddev=1.0, *, boundary="reflect", seed=None, **kwargs):
         super().__init__(**kwargs)
-        if stddev < 0:
+        if not stddev >= 0:
             raise ValueError(
                 f"expected a stddev of at least 0, received stddev={stddev}"
             )

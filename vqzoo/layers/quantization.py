@@ -1,9 +1,38 @@
 """What the quantizers share: checks, the look-up, the distances of their losses."""
 
+import threading
+
 import keras
 from keras import ops
 
 from vqzoo.ops import nearest_code
+
+
+class ReplicaLosses(threading.local):
+    """The losses of a layer's last call, for each replica its own.
+
+    A mirrored strategy runs its replicas in threads that take turns at each sum across
+    them. In Keras 3 they share one list of losses, so that a replica would count, or
+    clear, what the others added. A layer that sums across replicas puts this in the
+    place of that list.
+    """
+
+    def __init__(self):
+        self.values = []
+
+    def extend(self, losses):
+        """Adds losses of this replica's call."""
+        self.values.extend(losses)
+
+    def clear(self):
+        """Forgets the losses of this replica's call."""
+        self.values.clear()
+
+    def __getitem__(self, index):
+        return self.values[index]
+
+    def __reduce__(self):
+        return (ReplicaLosses, ())
 
 
 def check_sizes(num_embeddings, embedding_dim, commitment_cost):
@@ -41,6 +70,7 @@ def look_up(rows, codebook):
 def encode(latents, codebook):
     """Nearest codes of `latents` `(..., D)`: int32 `(...)`."""
     latents = ops.convert_to_tensor(latents)
+    check_last_axis(latents.shape, codebook.shape[1])
     rows = ops.reshape(latents, (-1, codebook.shape[1]))
     return ops.reshape(nearest_code(rows, codebook), ops.shape(latents)[:-1])
 
@@ -55,6 +85,13 @@ def perturb(assignment, codes, codes_shape, num_embeddings):
 def mean_squared_distance(moving, fixed):
     """mean((moving - sg(fixed)) ** 2) per element: a float32 scalar."""
     return ops.mean(ops.square(moving - ops.stop_gradient(fixed)))
+
+
+def initializer_config(codebook_init):
+    """`codebook_init` as JSON can hold it: an initializer becomes its config."""
+    if isinstance(codebook_init, keras.initializers.Initializer):
+        return keras.initializers.serialize(codebook_init)
+    return codebook_init
 
 
 def from_config(cls, config):

@@ -49,6 +49,7 @@ class VectorQuantizer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
+        self._losses = quantization.ReplicaLosses()
         quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
@@ -58,6 +59,7 @@ class VectorQuantizer(keras.layers.Layer):
 
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
         bound = 1 / self.num_embeddings
         self.codebook = self.add_weight(
             name="codebook",
@@ -84,6 +86,9 @@ class VectorQuantizer(keras.layers.Layer):
         quantized = straight_through(rows, assigned)
         return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
 
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
     def encode(self, latents):
         """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
         return quantization.encode(latents, self.codebook)
@@ -106,7 +111,7 @@ class VectorQuantizer(keras.layers.Layer):
             num_embeddings=self.num_embeddings,
             embedding_dim=self.embedding_dim,
             commitment_cost=self.commitment_cost,
-            codebook_init=self.codebook_init,
+            codebook_init=quantization.initializer_config(self.codebook_init),
             assignment=keras.saving.serialize_keras_object(self.assignment),
         )
         return config

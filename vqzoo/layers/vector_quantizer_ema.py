@@ -66,6 +66,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
+        self._losses = quantization.ReplicaLosses()
         quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
         for name, value in (("decay", decay), ("restart_threshold", restart_threshold)):
             if not 0 <= value < 1:
@@ -82,13 +83,14 @@ class VectorQuantizerEMA(keras.layers.Layer):
 
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
         from_data = self.codebook_init == "data"
         initializer = "uniform" if from_data else self.codebook_init
         shape = (self.num_embeddings, self.embedding_dim)
         self.codebook = self._add_state("codebook", shape, initializer)
         self.ema_counts = self._add_state("ema_counts", shape[:1], "ones")
         self.ema_sums = self._add_state("ema_sums", shape, "zeros")
-        self.ema_sums.assign(self.codebook)
+        self.ema_sums.assign(ops.copy(self.codebook.value))
         self.started = self._add_state("started", (), "zeros" if from_data else "ones")
 
     def _add_state(self, name, shape, initializer):
@@ -133,8 +135,8 @@ class VectorQuantizerEMA(keras.layers.Layer):
         drawn = sample_rows(rows, self.num_embeddings, self.seed_generator)
         started = self.started > 0
         self.started.assign(ops.ones(()))
-        codebook = ops.where(started, self.codebook, drawn)
-        sums = ops.where(started, self.ema_sums, drawn)
+        codebook = ops.where(started, self.codebook.value, drawn)
+        sums = ops.where(started, self.ema_sums.value, drawn)
         return codebook, self.ema_counts.value, sums
 
     def _learn(self, rows, codes, codebook, counts, sums):
@@ -162,6 +164,9 @@ class VectorQuantizerEMA(keras.layers.Layer):
         sums = ops.where(dead[:, None], drawn * share, sums)
         return codebook, counts, sums
 
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
     def encode(self, latents):
         """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
         return quantization.encode(latents, self.codebook)
@@ -185,7 +190,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
             commitment_cost=self.commitment_cost,
             decay=self.decay,
             restart_threshold=self.restart_threshold,
-            codebook_init=self.codebook_init,
+            codebook_init=quantization.initializer_config(self.codebook_init),
             assignment=keras.saving.serialize_keras_object(self.assignment),
             seed=self.seed,
         )

@@ -90,8 +90,9 @@ class VQVAE(keras.Model):
 
     def decode(self, codes):
         """Images of a tuple of codes: float32 `(batch, height, width, channels)`."""
-        (codes,) = codes
-        return self.to_float32(self.decoder(self.quantizer.decode(codes)))
+        if len(codes) != 1:
+            raise ValueError(f"expected codes of 1 tier, received {len(codes)}")
+        return self.to_float32(self.decoder(self.quantizer.decode(codes[0])))
 
     def get_config(self):
         return {

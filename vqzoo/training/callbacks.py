@@ -65,11 +65,10 @@ class RunState(keras.callbacks.Callback):
             self.save()
 
     def save(self):
-        """Writes the state, unless this process is not the one that writes."""
-        if self.run_dir is None:
-            return
+        """Saves the state; a worker that writes nothing takes part in reading it."""
+        path = self.run_dir / "state.npz" if self.run_dir else None
         try:
-            state.save(self.run_dir / "state.npz", self.model, self.header)
+            state.save(path, self.model, self.header)
         except FloatingPointError as error:
             self._fail(f"{error} at step {self.header['step']}")
 

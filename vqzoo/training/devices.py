@@ -79,11 +79,12 @@ def _has_bfloat16():
 def build(model, batch, strategy):
     """Builds the optimizer, the loss and the metrics of a compiled model.
 
-    It comes before `fit` for two reasons. Their variables must exist before a saved
-    state can be put into them. And Keras 3, when it builds them by itself under
-    `MultiWorkerMirroredStrategy`, reduces a batch that exists in part on each worker
-    (keras issue 20585); it also reduces the scalar logs of a step over an axis that
-    scalars lack, which logs of shape (1,) avoid.
+    It comes before `fit` because their variables must exist before a saved state can
+    be put into them. Under `MultiWorkerMirroredStrategy` it also mends two faults of
+    Keras 3 (keras issue 20585), which are kept here and nowhere else: `fit` reduces its
+    first batch over the workers to build what is built here already, and fails; and it
+    reduces the scalar logs of a step over an axis that scalars lack, which logs of
+    shape (1,) have.
 
     Args:
         model: compiled `keras.Model`.
@@ -94,6 +95,7 @@ def build(model, batch, strategy):
         model._symbolic_build(data_batch=(batch, batch))
         model.optimizer.build(model.trainable_variables)
     if strategy and getattr(strategy.extended, "_in_multi_worker_mode", bool)():
+        model._maybe_symbolic_build = lambda **kwargs: None
         model.train_step = _with_vector_logs(model.train_step)
 
 

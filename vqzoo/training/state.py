@@ -1,5 +1,6 @@
 """The state of a run: all that is needed to go on as if it had never stopped."""
 
+import keras
 import numpy as np
 
 from vqzoo.training.files import RunError, load_arrays, save_arrays
@@ -17,14 +18,21 @@ def variables(model):
 def save(path, model, header):
     """Saves all variables and a JSON `header`, atomically.
 
+    Args:
+        path: `pathlib.Path`, or None in a worker that writes nothing: it has to read
+            its variables nevertheless, because the metrics are summed over the workers.
+        model: compiled model whose variables are built.
+        header: dict, all JSON.
+
     Raises:
         FloatingPointError: if a float variable is not finite; nothing is written.
     """
-    arrays = [np.asarray(v.value) for v in variables(model)]
+    arrays = [keras.ops.convert_to_numpy(v) for v in variables(model)]
     for variable, array in zip(variables(model), arrays):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise FloatingPointError(f"{variable.path} is not finite")
-    save_arrays(path, arrays, header)
+    if path is not None:
+        save_arrays(path, arrays, header)
 
 
 def restore(path, model):

@@ -1,0 +1,38 @@
+# `make demo` and `make test` set up .venv by themselves; PYTHON picks the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test lint bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -m vqzoo.recipes.vqvae2_noisy $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(VENV)/.benchmarks: $(STAMP)
+	$(PIP) install --constraint constraints.txt --editable '.[benchmarks]'
+	touch $@
+
+bench: $(VENV)/.benchmarks
+	$(BIN)/python -m benchmarks.import_time
+	$(BIN)/python -m benchmarks.quantizer_step
+	$(BIN)/python -m benchmarks.lookup_memory
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.table
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

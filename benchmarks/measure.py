@@ -1,0 +1,188 @@
+"""What the benchmarks share: paired rounds, workers, machine facts, result files.
+
+A shared machine is never equally fast for long, so that two figures which were taken
+one after the other do not compare. Contestants therefore take turns, A B A B, and a
+comparison is the median of the ratios within a round, not a ratio of medians.
+"""
+
+import datetime
+import json
+import multiprocessing
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import time
+from importlib import metadata
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+PACKAGES = (
+    "vqzoo",
+    "keras",
+    "tensorflow",
+    "numpy",
+    "dm-sonnet",
+    "torch",
+    "vector-quantize-pytorch",
+)
+
+
+def seconds(function):
+    """Wall seconds of one call."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def take_turns(contestants, rounds, warmup=1):
+    """Measures every contestant once in each round, in their order.
+
+    Args:
+        contestants: dict of name to function without arguments that returns what was
+            measured: seconds, or a dict of figures.
+        rounds: int, rounds that count.
+        warmup: int, rounds before them that do not.
+
+    Returns:
+        dict of name to the list of what its function returned, one a round.
+    """
+    taken = {name: [] for name in contestants}
+    for number in range(warmup + rounds):
+        for name, measure in contestants.items():
+            taking = measure()
+            if number >= warmup:
+                taken[name].append(taking)
+            _show(f"round {number + 1 - warmup} of {rounds}: {name}")
+    _show("")
+    return taken
+
+
+def _show(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def spread(values):
+    """Median, least and greatest of a list of numbers: a JSON dict."""
+    return {
+        "median": statistics.median(values),
+        "min": min(values),
+        "max": max(values),
+        "count": len(values),
+    }
+
+
+def ratio(numerators, denominators):
+    """The ratio in each round and their spread: a JSON dict."""
+    ratios = [round(n / d, 4) for n, d in zip(numerators, denominators)]
+    return {**spread(ratios), "per_round": ratios}
+
+
+class Worker:
+    """A process of its own for a contestant, which idles while others are measured.
+
+    Two libraries in one process share, and fight for, its threads.
+
+    Args:
+        make: function at the top of a module, called in the process with `arguments`;
+            returns a function without arguments that returns seconds, or any number.
+        *arguments: for `make`; they must pickle.
+    Raises: RuntimeError: if the process ended, with its exit code.
+    """
+
+    def __init__(self, make, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(far_end, make, arguments), daemon=True
+        )
+        self._process.start()
+        far_end.close()
+        self._receive()
+
+    def __call__(self):
+        self._pipe.send(True)
+        return self._receive()
+
+    def close(self):
+        """Ends the process."""
+        self._pipe.send(False)
+        self._process.join()
+
+    def _receive(self):
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            code = self._process.exitcode
+            raise RuntimeError(f"a worker process ended, exit code {code}") from None
+
+
+def _serve(pipe, make, arguments):
+    measure = make(*arguments)
+    pipe.send(None)
+    while pipe.recv():
+        pipe.send(measure())
+
+
+def machine():
+    """What was measured on, with which versions, and when: a JSON dict."""
+    return {
+        "cpu": _value_of("/proc/cpuinfo", "model name") or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "bfloat16": [f for f in ("avx512_bf16", "amx_bf16") if f in _cpu_flags()],
+        "memory_gib": _memory_gib(),
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def _memory_gib():
+    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+
+
+def _cpu_flags():
+    return (_value_of("/proc/cpuinfo", "flags") or "").split()
+
+
+def _value_of(path, key):
+    """Value of the first line `key: value` of a file, or None."""
+    for line in pathlib.Path(path).read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return None
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def read(name):
+    """The results of a benchmark, or {} where it has not run."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write(name, results):
+    """Writes the results of a benchmark aside and renames; returns the path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(results, indent=2) + "\n")
+    os.replace(aside, path)
+    return path
+
+
+def print_table(header, rows):
+    """Prints rows of text in columns."""
+    cells = [header, *rows]
+    widths = [max(len(str(row[i])) for row in cells) for i in range(len(header))]
+    for row in cells:
+        print("  ".join(str(c).ljust(w) for c, w in zip(row, widths)).rstrip())

@@ -1,0 +1,176 @@
+"""Training step of a quantizer alone, beside vector-quantize-pytorch and Sonnet.
+
+A step is the look-up of 16,384 vectors of 64 values, the straight-through output, the
+commitment loss, the gradient with respect to the vectors and the EMA update of the
+codebook, all in float32 on every core. Each contestant has a process of its own and
+they take turns.
+
+    python -m benchmarks.quantizer_step
+
+About 5 minutes on two cores; `--rounds 2` for a first look. Contestants:
+
+- `vqzoo`: `VectorQuantizerEMA` as it comes, with restarts of dead codes, in a
+  tf.function; `vqzoo_no_restarts`: with `restart_threshold=0`.
+- `torch`: `vector_quantize_pytorch.VectorQuantize`, eager as its users run it, with the
+  same decay and commitment weight, and straight-through instead of the rotation trick,
+  which is the faster of the two; `torch_default`: with the rotation trick, its default.
+  Neither replaces dead codes, which is its default too.
+- `sonnet`: `snt.nets.VectorQuantizerEMA` of dm-sonnet, in a tf.function.
+"""
+
+import argparse
+import functools
+import os
+
+import numpy as np
+
+from benchmarks import measure
+
+NUM_VECTORS, DIM = 16_384, 64
+COMMITMENT_COST, DECAY = 0.25, 0.99
+PEERS = ("torch", "torch_default", "sonnet")
+OURS = ("vqzoo", "vqzoo_no_restarts")
+
+
+def main():
+    """Measures each codebook size and writes quantizer_step.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 8192])
+    flags = parser.parse_args()
+    machine = measure.machine()
+    sizes = {str(k): _compare(k, flags.rounds) for k in flags.sizes}
+    results = {"vectors": NUM_VECTORS, "dim": DIM, "sizes": sizes, "machine": machine}
+    measure.write("quantizer_step", results)
+    _print(sizes)
+
+
+def _compare(num_codes, rounds):
+    names = (*OURS, *PEERS)
+    workers = {name: measure.Worker(make, name, num_codes) for name in names}
+    try:
+        taken = measure.take_turns(workers, rounds)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    speedups = {
+        ours: {peer: measure.ratio(taken[peer], taken[ours]) for peer in PEERS}
+        for ours in OURS
+    }
+    spreads = {name: measure.spread(values) for name, values in taken.items()}
+    return {"seconds": spreads, "times_faster": speedups}
+
+
+def make(name, num_codes):
+    """The timed step of a contestant: what `measure.Worker` runs in its process.
+
+    Args:
+        name: one of `OURS` or `PEERS`.
+        num_codes: int, K.
+
+    Returns:
+        Function without arguments that returns the seconds of a step, after one more
+        that fills the caches.
+    """
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(NUM_VECTORS, DIM)).astype("float32")
+    upstream = generator.normal(size=vectors.shape).astype("float32")
+    library, _, option = name.partition("_")
+    makers = {"vqzoo": _vqzoo, "torch": _torch, "sonnet": _sonnet}
+    step = makers[library](num_codes, vectors, upstream, option)
+    step()
+
+    def timed():
+        step()
+        return measure.seconds(step)
+
+    return timed
+
+
+def _vqzoo(num_codes, vectors, upstream, option):
+    from vqzoo.layers import VectorQuantizerEMA
+
+    restarts = {"restart_threshold": 0.0} if option else {}
+    layer = VectorQuantizerEMA(
+        num_codes, DIM, commitment_cost=COMMITMENT_COST, decay=DECAY, **restarts
+    )
+    layer.build(vectors.shape)
+
+    def forward(inputs):
+        quantized = layer(inputs, training=True)
+        return quantized, sum(layer.losses)
+
+    return _tensorflow_step(forward, vectors, upstream)
+
+
+def _sonnet(num_codes, vectors, upstream, option):
+    import sonnet
+
+    module = sonnet.nets.VectorQuantizerEMA(DIM, num_codes, COMMITMENT_COST, DECAY)
+
+    def forward(inputs):
+        outputs = module(inputs, is_training=True)
+        return outputs["quantize"], outputs["loss"]
+
+    return _tensorflow_step(forward, vectors, upstream)
+
+
+def _tensorflow_step(forward, vectors, upstream):
+    import tensorflow as tf
+
+    @tf.function
+    def step(inputs, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            quantized, commitment = forward(inputs)
+            loss = tf.reduce_sum(quantized * weights) + commitment
+        return tape.gradient(loss, inputs)
+
+    inputs, weights = tf.constant(vectors), tf.constant(upstream)
+    return lambda: step(inputs, weights).numpy()
+
+
+def _torch(num_codes, vectors, upstream, option):
+    import torch
+    from vector_quantize_pytorch import VectorQuantize
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    layer = VectorQuantize(
+        dim=DIM,
+        codebook_size=num_codes,
+        decay=DECAY,
+        commitment_weight=COMMITMENT_COST,
+        rotation_trick=None if option == "default" else False,
+    )
+    layer.train()
+    inputs = torch.from_numpy(vectors)[None].requires_grad_(True)
+    return functools.partial(_torch_step, layer, inputs, torch.from_numpy(upstream))
+
+
+def _torch_step(layer, inputs, weights):
+    quantized, _, commitment = layer(inputs)
+    inputs.grad = None
+    ((quantized * weights).sum() + commitment.sum()).backward()
+
+
+def _print(sizes):
+    rows = [
+        (
+            size,
+            name,
+            f"{spread['median'] * 1e3:.1f}",
+            *(
+                f"{result['times_faster'][ours][name]['median']:.1f}x"
+                if name in PEERS
+                else ""
+                for ours in OURS
+            ),
+        )
+        for size, result in sizes.items()
+        for name, spread in result["seconds"].items()
+    ]
+    measure.print_table(("codes", "quantizer", "ms", *OURS), rows)
+
+
+if __name__ == "__main__":
+    main()

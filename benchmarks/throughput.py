@@ -1,0 +1,98 @@
+"""Training speed of `fit` in steady state, in float32 and in mixed_bfloat16.
+
+`vqvae_32` at batches of 256 and 32, and the VQ-VAE-2 of 1,388,867 weights on 64 x 64
+images at batches of 32. Random images lie in memory as uint8 and go through the
+library's tf.data pipeline; model, optimizer, loss and metrics are those of the training
+loop. The contestants take turns in one process; the start of `fit` does not count.
+
+    python -m benchmarks.throughput
+
+About 5 minutes on two cores; `--rounds 2` for a first look. The pipeline alone is
+measured too, to show that the steps do not wait for it.
+"""
+
+import argparse
+
+from benchmarks import fitting, measure
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+# Name of a case: model, side of the images, batch size, steps that count in a round.
+CASES = {
+    "vqvae_32_batch_256": ("vqvae_32", 32, 256, 8),
+    "vqvae_32_batch_32": ("vqvae_32", 32, 32, 40),
+    "vqvae2_64_batch_32": ("vqvae2_64", 64, 32, 12),
+}
+
+
+def main():
+    """Measures every case in every precision and writes throughput.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    flags = parser.parse_args()
+    machine = measure.machine()
+    splits = {side: fitting.random_split(side) for side in (32, 64)}
+    contestants = {}
+    for case in flags.cases:
+        contestants.update(_contestants(case, splits))
+    taken = measure.take_turns(contestants, flags.rounds)
+    cases = {case: _summary(case, taken) for case in flags.cases}
+    results = {**measure.read("throughput").get("cases", {}), **cases}
+    measure.write("throughput", {"cases": results, "machine": machine})
+    _print(cases)
+
+
+def _contestants(case, splits):
+    name, side, batch_size, steps = CASES[case]
+    batches = fitting.pairs(splits[side], batch_size)
+    contestants = {
+        f"{case} {precision}": fitting.fit_clock(
+            fitting.compiled(name, precision), batches, steps
+        )
+        for precision in PRECISIONS
+    }
+    contestants[f"{case} pipeline"] = fitting.loop_clock(next, batches, 4 * steps)
+    return contestants
+
+
+def _summary(case, taken):
+    name, _, batch_size, _ = CASES[case]
+    float32, bfloat16, pipeline = (
+        taken[f"{case} {what}"] for what in (*PRECISIONS, "pipeline")
+    )
+    return {
+        "model": name,
+        "batch_size": batch_size,
+        "step_seconds": {
+            "float32": measure.spread(float32),
+            "mixed_bfloat16": measure.spread(bfloat16),
+            "pipeline": measure.spread(pipeline),
+        },
+        "images_per_second": {
+            "float32": measure.spread([batch_size / s for s in float32]),
+            "mixed_bfloat16": measure.spread([batch_size / s for s in bfloat16]),
+        },
+        "bfloat16_times_faster": measure.ratio(float32, bfloat16),
+        "pipeline_times_faster": measure.ratio(bfloat16, pipeline),
+    }
+
+
+def _print(cases):
+    rows = [
+        (
+            case,
+            precision,
+            f"{result['step_seconds'][precision]['median'] * 1e3:.1f}",
+            f"{result['images_per_second'][precision]['median']:.0f}",
+            f"{result['pipeline_times_faster']['median']:.1f}x",
+        )
+        for case, result in cases.items()
+        for precision in PRECISIONS
+    ]
+    measure.print_table(
+        ("case", "precision", "ms", "images/s", "pipeline beside bfloat16"), rows
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+import io
+import os
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+from vqzoo.datasets import archives
+
+_FILES = {"a/1.txt": b"one", "a/b/2.txt": b"two", "3.txt": b""}
+
+
+def _pack(path, files):
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return path
+    kind = {".gz": "w:gz", ".xz": "w:xz", ".bz2": "w:bz2", ".tar": "w"}[path.suffix]
+    with tarfile.open(path, kind) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".zip"])
+def test_archives_give_the_names_and_bytes_of_their_files(tmp_path, suffix):
+    path = _pack(tmp_path / f"packed{suffix}", _FILES)
+    assert archives.list_files(path) == sorted(_FILES)
+    assert dict(archives.read_files(path, list(_FILES))) == _FILES
+
+
+def test_a_directory_gives_the_names_and_bytes_of_its_files(tmp_path):
+    for name, data in _FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert archives.list_files(tmp_path) == sorted(_FILES)
+    assert dict(archives.read_files(tmp_path, ["a/1.txt"])) == {"a/1.txt": b"one"}
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    files = {"x/1": b"", "x/.DS_Store": b"", "__MACOSX/x/1": b"", "x/._1": b""}
+    assert archives.list_files(_pack(tmp_path / "packed.tar", files)) == ["x/1"]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".zip"])
+def test_names_that_climb_out_of_the_archive_lead_nowhere(tmp_path, suffix):
+    files = {"../../evil.png": b"1", "/etc/evil.png": b"2", "a\\..\\b.png": b"3"}
+    path = _pack(tmp_path / f"packed{suffix}", files)
+    names = archives.list_files(path)
+    assert names == ["a/b.png", "etc/evil.png", "evil.png"]
+    assert dict(archives.read_files(path, names))["evil.png"] == b"1"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_links_in_a_tar_are_passed_over(tmp_path):
+    path = tmp_path / "packed.tar"
+    with tarfile.open(path, "w") as archive:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            member = tarfile.TarInfo("passwords.png")
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    assert archives.list_files(path) == []
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".zip"])
+def test_overlong_members_are_not_read(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(archives, "_LARGEST_FILE", 2)
+    path = _pack(tmp_path / f"packed{suffix}", _FILES)
+    contents = dict(archives.read_files(path, list(_FILES)))
+    assert contents == {"a/1.txt": None, "a/b/2.txt": None, "3.txt": b""}
+
+
+def test_a_missing_path_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="found nothing at .*nowhere"):
+        archives.list_files(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_archive_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(ValueError, match="expected a directory or an archive"):
+        archives.list_files(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("name", ["packed.tar", "packed.tar.gz", "packed.zip"])
+def test_a_broken_archive_is_an_error(tmp_path, name):
+    (tmp_path / name).write_bytes(b"nothing of the kind" * 100)
+    with pytest.raises(ValueError, match=f"{name} is broken"):
+        archives.list_files(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
+def test_a_truncated_archive_is_an_error(tmp_path, suffix):
+    path = _pack(tmp_path / f"packed{suffix}", {"a": os.urandom(100_000)})
+    path.write_bytes(path.read_bytes()[:50_000])
+    with pytest.raises(ValueError, match="is broken"):
+        dict(archives.read_files(path, archives.list_files(path)))
+
+
+def test_a_damaged_stream_is_an_error(tmp_path):
+    content = np.random.default_rng(0).bytes(50_000).hex().encode()
+    path = _pack(tmp_path / "packed.tar.xz", {"a": content})
+    data = bytearray(path.read_bytes())
+    data[20_000:20_100] = bytes(100)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="is broken"):
+        dict(archives.read_files(path, ["a"]))
+
+
+def test_a_damaged_member_of_a_zip_is_not_read(tmp_path):
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", b"one" * 1000)
+        archive.writestr("b", b"two")
+    data = bytearray(path.read_bytes())
+    data[35:45] = bytes(10)
+    path.write_bytes(data)
+    assert dict(archives.read_files(path, ["a", "b"])) == {"a": None, "b": b"two"}

@@ -1,0 +1,65 @@
+import shutil
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vqzoo.export import ExportError, signatures, verification
+
+CODES = np.zeros((2, 25, 40), "int32")
+IMAGES = np.full((2, 4, 4, 3), 100, "uint8")
+EXPECTED = {"file/top": CODES, "file/decoded": IMAGES}
+
+
+def change(array, count, by):
+    changed = array.copy()
+    changed.ravel()[:count] += array.dtype.type(by)
+    return changed
+
+
+def test_equal_answers_differ_in_nothing():
+    assert verification.compare("file", EXPECTED, {"top": CODES}, IMAGES) == {
+        "codes": 2000,
+        "differing_codes": 0,
+        "largest_image_difference": 0,
+    }
+
+
+def test_what_rounding_does_is_counted_and_passes():
+    codes = {"top": change(CODES, 2, 1)}
+    images = change(IMAGES, 5, 1)
+    found = verification.compare("file", EXPECTED, codes, images)
+    assert (found["differing_codes"], found["largest_image_difference"]) == (2, 1)
+
+
+def test_more_than_one_code_in_a_thousand_is_an_error():
+    with pytest.raises(ExportError, match="file gives 3 of 2000 codes another value"):
+        verification.compare("file", EXPECTED, {"top": change(CODES, 3, 1)}, IMAGES)
+
+
+def test_more_than_one_level_is_an_error():
+    with pytest.raises(ExportError, match="file gives images that differ by 2 of 255"):
+        verification.compare("file", EXPECTED, {"top": CODES}, change(IMAGES, 1, 2))
+
+
+def test_the_test_images_are_black_white_a_ramp_a_board_and_noise():
+    black, white, ramp, board, *noise = verification.make_images((16, 24, 3))
+    assert (black.max(), white.min()) == (0, 255)
+    assert (ramp[0, 0, 0], ramp[-1, -1, 2], ramp[3, 0, 0]) == (0, 255, 20)
+    assert (board[3, 3, 0], board[3, 4, 0], board[4, 4, 0]) == (0, 255, 0)
+    assert abs(np.mean(noise) - 127.5) < 10
+
+
+@pytest.mark.slow
+def test_a_saved_model_of_other_weights_is_found_by_the_fresh_process(tmp_path):
+    trained = make_model("two tiers")
+    other = make_model("two tiers")
+    other.projections[0].kernel.assign(-other.projections[0].kernel)
+    trained.save(tmp_path / "model.keras")
+    signatures.save(other, tmp_path / "saved_model" / "1")
+    with pytest.raises(ExportError, match="not what was trained: saved_model gives"):
+        verification.verify(tmp_path, 1, trained, trained)
+    shutil.copy(tmp_path / "model.keras", tmp_path / "whole.keras")
+    (tmp_path / "model.keras").write_bytes(b"")
+    with pytest.raises(ExportError, match="not what was trained: .*model.keras"):
+        verification.verify(tmp_path, 1, trained, other)

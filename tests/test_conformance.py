@@ -1,0 +1,441 @@
+"""The laws that every public layer, metric and model keeps, each tried on each row."""
+
+import functools
+import importlib.util
+import inspect
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import cases
+import fresh_process
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import vqzoo
+from vqzoo.layers import (
+    NoisyAssignment,
+    ResidualBlock,
+    ResidualStack,
+    VectorQuantizer,
+    VectorQuantizerEMA,
+)
+from vqzoo.metrics import SSIM, CodebookUsage
+from vqzoo.models import VQVAE, VQVAE2
+
+BACKEND = keras.backend.backend()
+NETWORKS = (*cases.LAYERS, *cases.MODELS)
+FLOAT_NETWORKS = tuple(case for case in NETWORKS if case.takes_floats)
+
+each_case = pytest.mark.parametrize("case", cases.ALL, ids=str)
+each_metric = pytest.mark.parametrize("case", cases.METRICS, ids=str)
+each_network = pytest.mark.parametrize("case", NETWORKS, ids=str)
+each_float_network = pytest.mark.parametrize("case", FLOAT_NETWORKS, ids=str)
+
+
+@pytest.fixture
+def policy(request):
+    """Sets the global dtype policy of one test."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy(before)
+
+
+def values(variables):
+    """Copies of weights as arrays."""
+    return [np.array(ops.convert_to_numpy(v.value)) for v in variables]
+
+
+@functools.cache
+def trained(case):
+    """A model after one training step, and its weights before and after."""
+    keras.utils.set_random_seed(1)
+    model = cases.as_model(case)
+    before = values(model.weights)
+    if case.takes_floats:
+        (inputs,) = case.inputs
+        model.compile(keras.optimizers.SGD(0.5), "mse")
+        model.train_on_batch(inputs, np.flip(inputs))
+    return model, before, values(model.weights)
+
+
+def compiled_call(model, inputs, *, training, xla):
+    """What a compiled call gives; weights are updated as an eager call would."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(lambda x: model(x, training=training), jit_compile=xla)(
+            inputs
+        )
+    import jax
+
+    call = jax.jit(functools.partial(model.stateless_call, training=training))
+    trainable = [v.value for v in model.trainable_variables]
+    others = [v.value for v in model.non_trainable_variables]
+    outputs, others = call(trainable, others, inputs)
+    for variable, value in zip(model.non_trainable_variables, others):
+        variable.assign(value)
+    return outputs
+
+
+def compiled_function(function):
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    import jax
+
+    return jax.jit(function)
+
+
+def public_classes():
+    modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models)
+    public = [getattr(m, name) for m in modules for name in m.__all__]
+    return {each for each in public if isinstance(each, type)}
+
+
+def test_every_public_class_has_a_row():
+    covered = {type(case.make()) for case in cases.ALL}
+    assert covered == public_classes()
+
+
+def test_every_registered_class_is_public():
+    registered = keras.saving.get_custom_objects()
+    ours = {made for name, made in registered.items() if name.startswith("vqzoo>")}
+    assert ours == public_classes()
+
+
+@each_case
+def test_the_class_is_registered_once_under_its_own_name(case):
+    made = type(case.make())
+    registered = keras.saving.get_custom_objects()
+    names = [name for name, value in registered.items() if value is made]
+    assert names == [f"vqzoo>{made.__name__}"]
+
+
+@each_case
+def test_a_config_survives_json(case):
+    first = case.make()
+    text = json.dumps(first.get_config(), sort_keys=True)
+    again = type(first).from_config(json.loads(text))
+    assert json.dumps(again.get_config(), sort_keys=True) == text
+
+
+@each_case
+def test_a_serialized_object_is_rebuilt_with_an_equal_config(case):
+    first = case.make()
+    text = json.dumps(keras.saving.serialize_keras_object(first), sort_keys=True)
+    again = keras.saving.deserialize_keras_object(json.loads(text))
+    assert type(again) is type(first)
+    again = json.dumps(again.get_config(), sort_keys=True)
+    assert again == json.dumps(first.get_config(), sort_keys=True)
+
+
+@each_case
+def test_the_config_holds_every_constructor_argument(case):
+    made = case.make()
+    parameters = inspect.signature(type(made).__init__).parameters
+    arguments = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD and name != "self"
+    }
+    assert arguments - set(made.get_config()) == set()
+    assert [name for name in arguments if not hasattr(made, name)] == []
+
+
+@each_network
+def test_eager_and_compiled_inference_agree(case):
+    model, _, _ = trained(case)
+    (inputs,) = case.inputs
+    eager = ops.convert_to_numpy(model(inputs, training=False))
+    for xla in (False, True) if BACKEND == "tensorflow" else (True,):
+        compiled = compiled_call(model, inputs, training=False, xla=xla)
+        np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in cases.LAYERS if not case.random], ids=str
+)
+def test_eager_and_compiled_training_calls_agree(case):
+    (inputs,) = case.inputs
+    outputs, weights = [], []
+    for mode in ("eager", "graph", "xla"):
+        keras.utils.set_random_seed(3)
+        model = cases.as_model(case)
+        if mode == "eager":
+            outputs.append(model(inputs, training=True))
+        else:
+            xla = mode == "xla"
+            outputs.append(compiled_call(model, inputs, training=True, xla=xla))
+        weights.append(values(model.weights))
+    for other in (1, 2):
+        np.testing.assert_allclose(outputs[other], outputs[0], rtol=1e-5, atol=1e-5)
+        for first, second in zip(weights[0], weights[other]):
+            np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in cases.LAYERS if case.random], ids=str
+)
+def test_a_random_training_call_compiles(case):
+    (inputs,) = case.inputs
+    model = cases.as_model(case)
+    compiled = compiled_call(model, inputs, training=True, xla=True)
+    assert np.isfinite(ops.convert_to_numpy(compiled)).all()
+    assert all(np.isfinite(value).all() for value in values(model.weights))
+
+
+@each_metric
+def test_eager_and_compiled_metrics_agree(case):
+    metric = case.make()
+
+    def measure(*inputs):
+        state = [ops.zeros_like(v.value) for v in metric.variables]
+        return metric.stateless_result(metric.stateless_update_state(state, *inputs))
+
+    eager = case.make()
+    eager.update_state(*case.inputs)
+    expected, received = eager.result(), compiled_function(measure)(*case.inputs)
+    if not isinstance(expected, dict):
+        expected, received = {"result": expected}, {"result": received}
+    assert set(received) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(received[name], value, rtol=1e-5)
+
+
+@each_network
+def test_the_symbolic_shape_is_the_real_one(case):
+    layer = case.make()
+    (inputs,) = case.inputs
+    symbol = keras.KerasTensor((None, *inputs.shape[1:]), dtype=inputs.dtype)
+    symbolic = layer(symbol, **case.kwargs)
+    real = layer(inputs, **case.kwargs)
+    assert (len(inputs), *symbolic.shape[1:]) == tuple(real.shape)
+    assert symbolic.shape[0] is None
+    assert symbolic.dtype == keras.backend.standardize_dtype(real.dtype)
+
+
+@pytest.mark.parametrize(
+    "policy", ["mixed_bfloat16", "mixed_float16"], indirect=True, ids=str
+)
+@each_float_network
+def test_mixed_precision_stays_finite_and_keeps_float32_weights(case, policy):
+    model = cases.as_model(case)
+    (inputs,) = case.inputs
+    model(inputs, training=True)
+    outputs = model(inputs, training=False)
+    compute_dtype = policy.removeprefix("mixed_")
+    expected = "float32" if case in cases.MODELS else compute_dtype
+    assert keras.backend.standardize_dtype(outputs.dtype) == expected
+    outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
+    assert np.isfinite(outputs).all()
+    assert {w.dtype for w in model.weights} == {"float32"}
+    assert all(np.isfinite(value).all() for value in values(model.weights))
+    assert all(np.isfinite(float(loss)) for loss in model.losses)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("case", [c for c in cases.METRICS if c.takes_floats], ids=str)
+def test_a_metric_of_half_precision_images_is_nearly_that_of_float32(case, dtype):
+    exact, rounded = case.make(), case.make()
+    exact.update_state(*case.inputs)
+    rounded.update_state(*(ops.cast(x, dtype) for x in case.inputs))
+    np.testing.assert_allclose(rounded.result(), exact.result(), rtol=5e-3)
+
+
+@each_network
+def test_inference_changes_no_weight(case):
+    model, _, after = trained(case)
+    (inputs,) = case.inputs
+    model(inputs, training=False)
+    model(inputs)
+    fresh_process.codes_of(model, inputs)
+    for before, now in zip(after, values(model.weights), strict=True):
+        np.testing.assert_array_equal(now, before)
+
+
+@each_float_network
+def test_one_step_moves_every_trainable_weight(case):
+    model, before, after = trained(case)
+    indices = [i for i, w in enumerate(model.weights) if w.trainable]
+    assert len(indices) >= 2
+    still = [
+        model.weights[i].path for i in indices if np.array_equal(before[i], after[i])
+    ]
+    assert still == []
+
+
+@each_network
+def test_other_weights_are_few_and_known(case):
+    model, _, _ = trained(case)
+    fixed = {w.name for w in model.non_trainable_weights}
+    assert fixed <= {"codebook", "ema_counts", "ema_sums", "started"}
+
+
+def run_fresh(folder, backend):
+    """Runs every file of `folder` in a new process, which knows nothing of the tests."""
+    package = pathlib.Path(vqzoo.__file__).parents[1]
+    path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": path}
+    finished = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", fresh_process.__file__, folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    outputs = folder.glob("*.outputs.npz")
+    return {p.name.removesuffix(".outputs.npz"): dict(np.load(p)) for p in outputs}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Each row after a training step in files, and what this process makes of it."""
+    folder = tmp_path_factory.mktemp("saved")
+    expected = {}
+    for case in cases.ALL:
+        path = folder / f"{case}.keras"
+        np.savez(path.with_suffix(".inputs.npz"), *case.inputs)
+        if case in cases.METRICS:
+            config = keras.saving.serialize_keras_object(case.make())
+            path = path.with_suffix(".json")
+            path.write_text(json.dumps(config))
+            expected[str(case)] = fresh_process.run_metric(path, *case.inputs)
+        else:
+            model, _, _ = trained(case)
+            model.save(path)
+            (inputs,) = case.inputs
+            arrays = {"outputs": ops.convert_to_numpy(model(inputs, training=False))}
+            for tier, codes in enumerate(fresh_process.codes_of(model, inputs)):
+                arrays[f"codes_{tier}"] = ops.convert_to_numpy(codes)
+            expected[str(case)] = arrays
+    return folder, expected
+
+
+@pytest.fixture(scope="module")
+def reloaded(saved):
+    return run_fresh(saved[0], BACKEND)
+
+
+@pytest.fixture(scope="module")
+def reloaded_by_jax(saved, reloaded):
+    if BACKEND == "jax":
+        pytest.skip("JAX is the backend of this process")
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
+    return run_fresh(saved[0], "jax")
+
+
+@each_case
+def test_a_fresh_process_loads_equal_outputs_and_codes(case, saved, reloaded):
+    expected, received = saved[1][str(case)], reloaded[str(case)]
+    assert set(received) == set(expected)
+    for name, value in expected.items():
+        if value.dtype == np.int32:
+            np.testing.assert_array_equal(received[name], value)
+        else:
+            np.testing.assert_allclose(received[name], value, rtol=1e-6, atol=1e-6)
+
+
+@each_case
+def test_tensorflow_and_jax_agree(case, saved, reloaded_by_jax):
+    expected, received = saved[1][str(case)], reloaded_by_jax[str(case)]
+    assert set(received) == set(expected)
+    for name, value in expected.items():
+        if value.dtype == np.int32:
+            np.testing.assert_array_equal(received[name], value)
+        else:
+            np.testing.assert_allclose(received[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+@each_float_network
+def test_all_equal_inputs_give_no_nan(case, value):
+    model = cases.as_model(case)
+    inputs = np.full_like(case.inputs[0], value)
+    for training in (True, True, False):
+        outputs = model(inputs, training=training)
+        assert np.isfinite(ops.convert_to_numpy(outputs)).all()
+        assert all(np.isfinite(float(loss)) for loss in model.losses)
+    assert all(np.isfinite(weight).all() for weight in values(model.weights))
+
+
+@each_float_network
+def test_half_precision_inputs_give_finite_outputs(case):
+    model, _, _ = trained(case)
+    inputs = case.inputs[0].astype("float16")
+    outputs = ops.convert_to_numpy(model(inputs, training=False))
+    assert outputs.dtype == np.float32
+    assert np.isfinite(outputs).all()
+
+
+@pytest.mark.parametrize("quantizer", [VectorQuantizer, VectorQuantizerEMA])
+def test_a_wrong_last_axis_is_refused_with_its_numbers(quantizer):
+    message = r"\(batch, ..., 3\).*shape=\(2, 4, 5\)"
+    with pytest.raises(ValueError, match=message):
+        quantizer(8, 3)(np.zeros((2, 4, 5), "float32"))
+    layer = quantizer(8, 3)
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match=message):
+        layer.encode(np.zeros((2, 4, 5), "float32"))
+    # 2 x 3 x 6 values could be cut into codes of 3: that must not happen in silence.
+    with pytest.raises(ValueError, match=r"value 3.*shape \(2, 3, 6\)"):
+        layer(np.zeros((2, 3, 6), "float32"))
+    with pytest.raises(ValueError, match=r"\(batch, ..., 3\).*shape=\(2, 3, 6\)"):
+        layer.encode(np.zeros((2, 3, 6), "float32"))
+
+
+def _vqvae(**options):
+    return VQVAE(VectorQuantizerEMA(4, 2), **options)
+
+
+def _vqvae2(num_tiers, **options):
+    return VQVAE2([VectorQuantizerEMA(4, 2) for _ in range(num_tiers)], **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VectorQuantizer(0, 2), "num_embeddings=0"),
+        (lambda: VectorQuantizer(4, -2), "embedding_dim=-2"),
+        (lambda: VectorQuantizer(4, 2.5), "embedding_dim=2.5"),
+        (lambda: VectorQuantizer(4, 2, commitment_cost=-1.0), "commitment_cost=-1.0"),
+        (lambda: VectorQuantizerEMA(0, 2), "num_embeddings=0"),
+        (lambda: VectorQuantizerEMA(4, 0), "embedding_dim=0"),
+        (lambda: VectorQuantizerEMA(4, 2, commitment_cost=-0.5), "cost=-0.5"),
+        (lambda: VectorQuantizerEMA(4, 2, decay=1.0), r"decay in \[0, 1\).*decay=1.0"),
+        (lambda: VectorQuantizerEMA(4, 2, decay=-0.1), "decay=-0.1"),
+        (lambda: VectorQuantizerEMA(4, 2, decay=float("nan")), "decay=nan"),
+        (lambda: VectorQuantizerEMA(4, 2, restart_threshold=1.5), "threshold=1.5"),
+        (lambda: NoisyAssignment(-1.0), "at least 0, received stddev=-1.0"),
+        (lambda: NoisyAssignment(float("nan")), "received stddev=nan"),
+        (lambda: NoisyAssignment(boundary="mirror"), "'clip'.*boundary='mirror'"),
+        (lambda: ResidualBlock(0), "residual_channels=0"),
+        (lambda: ResidualStack(-1, 4), "num_blocks=-1"),
+        (lambda: ResidualStack(1, 0), "residual_channels=0"),
+        (lambda: CodebookUsage(0), "num_embeddings=0"),
+        (lambda: _vqvae(image_shape=(30, 32, 3)), r"divide by 4.*\(30, 32, 3\)"),
+        (lambda: _vqvae(image_shape=(32, 32, 0)), r"\(32, 32, 0\)"),
+        (lambda: _vqvae(image_shape=(24, 24, 3), stride=6), "stride=6"),
+        (lambda: _vqvae(image_shape=(8, 8, 3), stride=1), "stride=1"),
+        (lambda: _vqvae2(0), "at least one quantizer"),
+        (lambda: _vqvae2(2, image_shape=(64, 68, 3)), r"divide by 8.*\(64, 68, 3\)"),
+        (lambda: _vqvae2(3, image_shape=(8, 8, 3)), r"divide by 16.*\(8, 8, 3\)"),
+    ],
+)
+def test_an_impossible_argument_is_refused_with_its_value(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_images_below_the_window_are_refused_with_their_shape():
+    small = np.zeros((1, 10, 32, 3), "float32")
+    with pytest.raises(ValueError, match=r"at least 11.*\(1, 10, 32, 3\)"):
+        SSIM().update_state(small, small)

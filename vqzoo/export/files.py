@@ -1,0 +1,102 @@
+"""Folders of artifacts: versions, sums of files, and a replacement in one stroke."""
+
+import hashlib
+import os
+import re
+
+MANIFEST = "manifest.json"
+
+
+class ExportError(RuntimeError):
+    """An export that cannot be made, for a reason that its user can mend."""
+
+
+def check_target(target, overwrite):
+    """Says what stands at `target`, and refuses what must not be touched.
+
+    Args:
+        target: `pathlib.Path` of the artifact.
+        overwrite: bool, whether an artifact that is there is replaced as a whole.
+
+    Returns:
+        int, the version number that the new SavedModel gets.
+
+    Raises:
+        ExportError: if the folder's name cannot be a model's name, or there is
+            something at `target` that is no artifact.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", target.name):
+        raise ExportError(
+            "expected a folder name of letters, digits, '_', '-' and '.', which "
+            f"becomes the served model's name, received {target.name!r}"
+        )
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return 1
+    if not (target / MANIFEST).is_file():
+        raise ExportError(
+            f"expected a new folder or an artifact with a {MANIFEST}, received "
+            f"{target}, which is something else; nothing was changed"
+        )
+    return 1 if overwrite else max(versions(target), default=0) + 1
+
+
+def versions(target):
+    """Version numbers of the SavedModels in an artifact, in order."""
+    folder = target / "saved_model"
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def place(new, target, version, overwrite):
+    """Moves the finished folder `new` to `target`; no reader ever meets half of it.
+
+    An artifact that is there keeps its versions and gets one more: first that version
+    in one stroke, which is what a server looks for, then each file, the manifest last.
+
+    Args:
+        new: `pathlib.Path` on the file system of `target`; its parent takes what
+            `overwrite` replaces.
+        target: `pathlib.Path`, checked by `check_target`.
+        version: int, of the SavedModel in `new`.
+        overwrite: bool, whether to replace the whole folder.
+    """
+    if not (target / MANIFEST).exists():
+        os.rename(new, target)
+    elif overwrite:
+        old = new.with_name(f"{new.name}.old")
+        os.rename(target, old)
+        try:
+            os.rename(new, target)
+        except OSError:
+            os.rename(old, target)
+            raise
+    else:
+        (target / "saved_model").mkdir(exist_ok=True)
+        number = f"saved_model/{version}"
+        os.rename(new / number, target / number)
+        files = [path for path in new.iterdir() if path.is_file()]
+        for path in sorted(files, key=lambda path: path.name == MANIFEST):
+            os.replace(path, target / path.name)
+
+
+def checksums(folder):
+    """`{path in the folder: {"sha256": hex, "bytes": int}}` of all files in it."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        found[path.relative_to(folder).as_posix()] = {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+        }
+    return found
+
+
+def checksums_of_versions(target):
+    """`checksums` of the SavedModels that an artifact holds; empty if there is none."""
+    found = checksums(target / "saved_model")
+    return {f"saved_model/{path}": facts for path, facts in found.items()}
+
+
+def folder_bytes(folder):
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

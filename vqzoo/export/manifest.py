@@ -1,0 +1,90 @@
+"""The facts of an artifact, for people and for programs."""
+
+import math
+import platform
+from importlib import metadata
+
+import vqzoo
+from vqzoo.export import signatures
+
+PACKAGES = ("keras", "tensorflow", "numpy")
+
+
+def describe(trained, served, version, described, saved_weights, checked):
+    """The manifest of an artifact, without the sums of its files.
+
+    Args:
+        trained: `Source`.
+        served: the float32 model that the SavedModel holds.
+        version: int, of the SavedModel.
+        described: dict of `signatures.save`.
+        saved_weights: int, how many weights the SavedModel holds.
+        checked: dict of `verification.verify`.
+
+    Returns:
+        JSON dict.
+    """
+    model = trained.model
+    return {
+        "model": {
+            "class": type(model).__name__,
+            "name": model.name,
+            "weights": model.count_params(),
+            "trainable_weights": _count(model.trainable_weights),
+            "dtype_policy": trained.settings.get("dtype_policy"),
+        },
+        "images": {
+            "shape": list(model.image_shape),
+            "dtype": "uint8",
+            "value_range": [0, 255],
+            "value_range_of_model_keras": [-0.5, 0.5],
+        },
+        "tiers": _tiers(served),
+        "saved_model": {
+            "version": version,
+            "dtype": "float32",
+            "weights": saved_weights,
+            "signatures": described,
+        },
+        "verification": checked,
+        "training": _training(trained.settings),
+        "metrics": trained.metrics,
+        "versions": _versions(),
+    }
+
+
+def _count(weights):
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _tiers(model):
+    return [
+        {
+            "name": name,
+            "grid": list(grid),
+            "num_embeddings": layer.num_embeddings,
+            "embedding_dim": layer.embedding_dim,
+        }
+        for name, grid, layer in zip(
+            model.tier_names, signatures.grid_shapes(model), model.quantizers
+        )
+    ]
+
+
+def _training(settings):
+    recipe = settings.get("recipe", {})
+    return {
+        "recipe": recipe.get("name"),
+        "dataset": recipe.get("dataset"),
+        "data_fingerprint": settings.get("data_fingerprint"),
+        "versions": settings.get("versions", {}),
+    }
+
+
+def _versions():
+    installed = {name: metadata.version(name) for name in PACKAGES}
+    return {
+        "python": platform.python_version(),
+        "vqzoo": vqzoo.__version__,
+        **installed,
+    }

@@ -1,0 +1,132 @@
+"""What is exported: a trained model, and what its run says about it."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from vqzoo import models  # noqa: F401  (registers the classes)
+from vqzoo.export.files import ExportError
+
+PROTOCOL = ("encode", "decode", "quantizers", "tier_names", "image_shape")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """A trained model with the papers of its run.
+
+    Args:
+        model: `keras.Model` of vqzoo.models, not compiled.
+        settings: dict, recipe.json of the run; empty for a lone `.keras` file.
+        metrics: dict, metrics.json of the run; empty for a lone `.keras` file.
+    """
+
+    model: keras.Model
+    settings: dict
+    metrics: dict
+
+
+def read(run):
+    """Reads a finished run's folder, or a `.keras` file.
+
+    Args:
+        run: `pathlib.Path`.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        ExportError: if there is no such run or it is not finished, or the model does
+            not load in safe mode, is none of the library's, or has weights that are
+            not finite.
+    """
+    if run.is_dir():
+        papers = {name: _read_json(run, name) for name in ("recipe", "metrics")}
+        model = load(_expect_file(run, "model.keras"))
+        return Source(model=model, settings=papers["recipe"], metrics=papers["metrics"])
+    if run.suffix != ".keras" or not run.is_file():
+        raise ExportError(f"expected a run's folder or a .keras file, received {run}")
+    return Source(model=load(run), settings={}, metrics={})
+
+
+def load(path):
+    """Loads a `.keras` file; no code that the file brings along is run.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        `keras.Model`, not compiled.
+
+    Raises:
+        ExportError: as `read`.
+    """
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ExportError(
+            f"{path} does not load in safe mode, in which no code of the file runs: "
+            f"{type(error).__name__}: {_first_lines(error)}"
+        ) from error
+    missing = [name for name in PROTOCOL if not hasattr(model, name)]
+    if missing:
+        raise ExportError(
+            f"expected a model of vqzoo.models, received {type(model).__name__} in "
+            f"{path}, which has no {', '.join(missing)}"
+        )
+    for weight in model.weights:
+        if not np.isfinite(np.asarray(weight.value, "float32")).all():
+            raise ExportError(
+                f"expected finite weights, received {path}, where {weight.path} is not"
+            )
+    return model
+
+
+def float32_clone(model):
+    """The same model with the same weights, all of it computing in float32.
+
+    Args:
+        model: a model of vqzoo.models, of any dtype policy.
+
+    Returns:
+        A new model of the same class.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        clone = type(model).from_config(_in_float32(model.get_config()))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _in_float32(config):
+    if isinstance(config, dict):
+        return {
+            key: "float32" if key == "dtype" else _in_float32(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return [_in_float32(value) for value in config]
+    return config
+
+
+def _read_json(run, name):
+    path = _expect_file(run, f"{name}.json")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ExportError(f"{path} is no JSON: {error}") from error
+
+
+def _expect_file(run: pathlib.Path, name):
+    if not (run / name).is_file():
+        raise ExportError(f"expected a finished run, received {run} without {name}")
+    return run / name
+
+
+def _first_lines(error, limit=300):
+    return " ".join(str(error).split())[:limit]
