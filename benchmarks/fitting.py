@@ -115,6 +115,7 @@ def fit_clock(model, batches, steps, *, per_execution=1, callbacks=(), verbose=0
             batches,
             steps_per_epoch=steps + skip * per_execution,
             callbacks=[*callbacks, clock],
+            shuffle=False,
             verbose=verbose,
         )
         return clock.seconds() / steps

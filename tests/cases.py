@@ -130,11 +130,11 @@ MODELS = (
         "VQVAE2-three-tiers",
         lambda: VQVAE2(
             [_ema(0), _ema(1), _ema(2)],
-            image_shape=(8, 8, 3),
+            image_shape=(16, 16, 3),
             bottom_stride=2,
             **_TINY,
         ),
-        (_IMAGES,),
+        (np.tile(_IMAGES, (1, 2, 2, 1)) * _floats(16, 16, 1),),
         random=True,
     ),
 )

@@ -1,8 +1,13 @@
 """Seeds, and reasons to skip what this machine cannot run."""
 
+import os
 import pathlib
 
 import pytest
+
+# XLA spends most of a test of tiny models on making them fast: this process and those
+# that it starts go without that.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -138,8 +138,9 @@ def _replica_context():
 def sample_rows(rows, count, seed):
     """Draws rows from the batch of all replicas; every replica gets the same ones.
 
-    Positions are stratified, one in each of `count` equal parts of the joint batch, so
-    that none repeats while there are enough rows, and then shuffled.
+    Positions are stratified, one in each of `count` equal parts of the joint batch, and
+    then shuffled: none repeats where the rows are a multiple of `count`, and a row can
+    be drawn twice, by neighboring parts, where they are not.
 
     Args:
         rows: float `(N, D)`, this replica's part; N is equal on all replicas.

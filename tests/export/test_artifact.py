@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import METRICS, make_images, to_floats
+from small_models import METRICS, make_images, make_model, to_floats
 
 from vqzoo.export import ExportError, export, verification
 from vqzoo.export.__main__ import main
@@ -22,6 +22,14 @@ def read_manifest(folder):
 def unverified(monkeypatch):
     """Spares the fresh process where a test is about something else."""
     monkeypatch.setattr(verification, "verify", lambda *arguments: {})
+
+
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory):
+    """A lone Keras file of the smallest model."""
+    path = tmp_path_factory.mktemp("small") / "small.keras"
+    make_model("one tier").save(path)
+    return path
 
 
 def test_the_manifest_has_the_sum_and_size_of_every_other_file(artifact):
@@ -43,7 +51,6 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(artifact):
         "name": "vqvae2_32",
         "weights": 6381,
         "trainable_weights": 6091,
-        "dtype_policy": "float32",
     }
     assert facts["images"]["shape"] == [32, 32, 3]
     sizes = {"num_embeddings": 16, "embedding_dim": 4}
@@ -53,8 +60,13 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(artifact):
     ]
     assert facts["saved_model"]["weights"] == 6091 + 2 * 16 * 4
     assert facts["metrics"] == METRICS
-    assert facts["training"]["recipe"] == "small_recipe"
-    assert facts["training"]["data_fingerprint"] == "f00d"
+    assert facts["training"] == {
+        "recipe": "small_recipe",
+        "dataset": "photos",
+        "data_fingerprint": "f00d",
+        "dtype_policy": "float32",
+        "versions": {"keras": "3.15.1"},
+    }
     assert facts["versions"]["keras"] == keras.__version__
 
 
@@ -112,35 +124,40 @@ def test_the_requests_of_the_readme_are_answered(artifact):
     assert loaded["decode"](**instance)["images"].shape == (1, 32, 32, 3)
 
 
-def test_the_next_export_adds_a_version(run_dir, tmp_path, unverified):
-    run, target = str(run_dir / "model.keras"), str(tmp_path / "export" / "x")
-    assert main(["vqzoo.export", run, target]) == 0
-    first = read_manifest(tmp_path / "export" / "x")["files"]
-    assert export(run, target) == (tmp_path / "export" / "x", 2)
-    facts = read_manifest(tmp_path / "export" / "x")
+def test_the_next_export_adds_a_version_and_overwriting_begins_anew(
+    small_file, tmp_path, unverified
+):
+    target = tmp_path / "export" / "x"
+    command = ["vqzoo.export", str(small_file), str(target)]
+    assert main(command) == 0
+    first = read_manifest(target)["files"]
+    assert export(small_file, target) == (target, 2)
+    facts = read_manifest(target)
     assert facts["saved_model"]["version"] == 2
     for name in ("saved_model.pb", "variables/variables.index"):
         assert facts["files"][f"saved_model/1/{name}"] == first[f"saved_model/1/{name}"]
         assert f"saved_model/2/{name}" in facts["files"]
+    assert main([*command, "--overwrite"]) == 0
+    assert [path.name for path in (target / "saved_model").iterdir()] == ["1"]
     assert [path.name for path in (tmp_path / "export").iterdir()] == ["x"]
 
 
 def test_an_artifact_that_fails_its_check_is_not_left_behind(
-    run_dir, tmp_path, monkeypatch
+    small_file, tmp_path, monkeypatch
 ):
     def fail(*arguments):
         raise ExportError("saved_model gives 9 of 10 codes another value")
 
     monkeypatch.setattr(verification, "verify", fail)
     with pytest.raises(ExportError, match="9 of 10 codes"):
-        export(run_dir, tmp_path / "x")
+        export(small_file, tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(run_dir, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(small_file, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot write .*file/x"):
-        export(run_dir, tmp_path / "file" / "x")
+        export(small_file, tmp_path / "file" / "x")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_images, make_model, to_floats, to_levels, two_tiers
+from small_models import make_images, make_model, to_floats, to_levels, two_tiers
 
 from vqzoo.export import signatures, source
 

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import METRICS, SETTINGS, make_images, make_model, to_floats
+from small_models import METRICS, SETTINGS, make_images, make_model, to_floats
 
 from vqzoo.export import ExportError, source
 

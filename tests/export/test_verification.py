@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_model
+from small_models import make_model
 
 from vqzoo.export import ExportError, signatures, verification
 

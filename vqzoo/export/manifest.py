@@ -31,7 +31,6 @@ def describe(trained, served, version, described, saved_weights, checked):
             "name": model.name,
             "weights": model.count_params(),
             "trainable_weights": _count(model.trainable_weights),
-            "dtype_policy": trained.settings.get("dtype_policy"),
         },
         "images": {
             "shape": list(model.image_shape),
@@ -77,6 +76,7 @@ def _training(settings):
         "recipe": recipe.get("name"),
         "dataset": recipe.get("dataset"),
         "data_fingerprint": settings.get("data_fingerprint"),
+        "dtype_policy": settings.get("dtype_policy"),
         "versions": settings.get("versions", {}),
     }
 

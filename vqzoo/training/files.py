@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import time
+import zipfile
 
 import numpy as np
 
@@ -88,11 +89,11 @@ def load_arrays(path):
         RunError: if the file cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             names = sorted(name for name in file.files if name != "header")
             return [file[name] for name in names], header
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunError(f"cannot read the saved state {path}: {error}") from error
 
 

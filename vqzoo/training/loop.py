@@ -42,9 +42,9 @@ def run(recipe):
 def _run(recipe, strategy):
     keras.utils.set_random_seed(recipe.seed)
     splits = _load_data(recipe)
+    _check_batch_size(recipe, splits, strategy)
     steps = splits.train.steps_per_epoch(recipe.batch_size, drop_remainder=True)
     steps = min(steps, recipe.max_steps_per_epoch or steps)
-    _check_sizes(recipe, splits, steps, strategy)
     model = _build(recipe, splits, steps, strategy)
     settings = report.settings(recipe, splits, keras.config.dtype_policy().name)
     run_dir, header = _open_run(recipe, settings, model)
@@ -57,7 +57,7 @@ def _run(recipe, strategy):
 
 
 def _load_data(recipe):
-    shape = models_image_shape(recipe)
+    shape = _default_image_shape(recipe)
     return datasets.load(
         recipe.dataset,
         image_size=recipe.image_size or shape[0],
@@ -67,13 +67,13 @@ def _load_data(recipe):
     )
 
 
-def models_image_shape(recipe):
+def _default_image_shape(recipe):
     """The image shape that the recipe's named model has by itself."""
     return getattr(models, recipe.model)().image_shape
 
 
-def _check_sizes(recipe, splits, steps, strategy):
-    if not steps:
+def _check_batch_size(recipe, splits, strategy):
+    if recipe.batch_size > splits.train.size:
         raise ValueError(
             f"expected --batch_size to be at most the {splits.train.size} training "
             f"images of {splits.name}, received {recipe.batch_size}"

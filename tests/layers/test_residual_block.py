@@ -1,0 +1,61 @@
+import numpy as np
+
+from vqzoo.layers import ResidualBlock, ResidualStack
+
+
+def set_to_identity(block, scale, bias):
+    """Wide convolution: the middle pixel. Point convolution: times `scale`."""
+    kernel = np.zeros(block.wide.kernel.shape, "float32")
+    kernel[1, 1] = np.eye(*kernel.shape[2:])
+    block.wide.kernel.assign(kernel)
+    block.point.kernel.assign(
+        scale * np.eye(*block.point.kernel.shape[2:])[None, None]
+    )
+    block.point.bias.assign(np.full(block.point.bias.shape, bias))
+
+
+def test_a_block_adds_what_its_convolutions_make_of_the_positive_part():
+    block = ResidualBlock(2)
+    inputs = np.array([-2, 3, 4, -5], "float32").reshape(1, 1, 2, 2)
+    block.build(inputs.shape)
+    set_to_identity(block, scale=10, bias=1)
+    outputs = block(inputs).numpy().ravel()
+    assert outputs.tolist() == [-2 + 0 + 1, 3 + 30 + 1, 4 + 40 + 1, -5 + 0 + 1]
+
+
+def test_the_hidden_features_are_rectified_too():
+    block = ResidualBlock(1)
+    inputs = np.array([2, 3], "float32").reshape(1, 1, 2, 1)
+    block.build(inputs.shape)
+    set_to_identity(block, scale=1, bias=0)
+    block.wide.bias.assign([-2.5])
+    assert block(inputs).numpy().ravel().tolist() == [2, 3 + 0.5]
+
+
+def test_the_wide_convolution_sees_the_neighbors():
+    block = ResidualBlock(1)
+    inputs = np.zeros((1, 5, 5, 1), "float32")
+    inputs[0, 2, 2] = 1
+    block.build(inputs.shape)
+    block.wide.kernel.assign(np.ones((3, 3, 1, 1)))
+    block.point.kernel.assign(np.ones((1, 1, 1, 1)))
+    expected = np.zeros((5, 5))
+    expected[1:4, 1:4] = 1
+    expected[2, 2] = 2
+    assert block(inputs).numpy()[0, :, :, 0].tolist() == expected.tolist()
+
+
+def test_a_stack_is_its_blocks_one_after_the_other_and_a_rectifier():
+    stack = ResidualStack(3, 4)
+    inputs = np.random.default_rng(0).normal(size=(2, 4, 4, 5)).astype("float32")
+    outputs = stack(inputs).numpy()
+    hidden = inputs
+    for block in stack.blocks:
+        hidden = block(hidden)
+    np.testing.assert_array_equal(outputs, np.maximum(hidden, 0))
+    assert (outputs == 0).any() and len(stack.blocks) == 3
+
+
+def test_an_empty_stack_is_a_rectifier():
+    inputs = np.array([-1.5, 2.5], "float32").reshape(1, 1, 1, 2)
+    assert ResidualStack(0, 4)(inputs).numpy().ravel().tolist() == [0, 2.5]

@@ -1,0 +1,144 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vqzoo.layers import VectorQuantizer
+
+CODEBOOK = np.array([[0, 0], [2, 0], [0, 2], [2, 2]], "float32")
+# Nearest codes 0, 1, 3, 1; differences (0.5, 0), (0, -0.5), (0, 1), (-0.5, 0.5).
+LATENTS = np.array([[0.5, 0], [2, -0.5], [2, 3], [1.5, 0.5]], "float32")
+CODES = [0, 1, 3, 1]
+MEAN_SQUARE = (0.25 + 0.25 + 1 + 0.5) / 8
+
+
+class NextCode(keras.layers.Layer):
+    """Noise that is always one step, around the end."""
+
+    def call(self, codes, num_embeddings, training=False):
+        return keras.ops.mod(codes + 1, num_embeddings) if training else codes
+
+
+def quantizer(**options):
+    layer = VectorQuantizer(4, 2, **options)
+    layer.build((None, 2))
+    layer.codebook.assign(CODEBOOK)
+    return layer
+
+
+def test_codes_and_quantized_of_four_latents():
+    layer = quantizer()
+    assert layer.encode(LATENTS).numpy().tolist() == CODES
+    assert layer(LATENTS).numpy().tolist() == CODEBOOK[CODES].tolist()
+    assert layer.decode([[3, 0]]).numpy().tolist() == [[[2, 2], [0, 0]]]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_losses_of_four_latents(training):
+    layer = quantizer(commitment_cost=0.5)
+    layer(LATENTS, training=training)
+    codebook_loss, commitment = (float(loss) for loss in layer.losses)
+    assert codebook_loss == pytest.approx(MEAN_SQUARE)
+    assert commitment == pytest.approx(0.5 * MEAN_SQUARE)
+    terms = layer.loss_terms(LATENTS)
+    assert float(terms["codebook"]) == pytest.approx(MEAN_SQUARE)
+    assert float(terms["commitment"]) == pytest.approx(MEAN_SQUARE)
+
+
+def gradients(layer, pick, training=False):
+    """Gradients of one loss term, or of the sum of the outputs times 1, 2, 3, ..."""
+    latents = tf.constant(LATENTS)
+    with tf.GradientTape() as tape:
+        tape.watch(latents)
+        outputs = layer(latents, training=training)
+        weights = np.arange(1, 9, dtype="float32").reshape(4, 2)
+        terms = {
+            "codebook": layer.losses[0],
+            "commitment": layer.losses[1],
+            "outputs": tf.reduce_sum(outputs * weights),
+        }
+    found = tape.gradient(terms[pick], [latents, layer.codebook.value])
+    return [None if g is None else tf.convert_to_tensor(g).numpy() for g in found]
+
+
+def test_the_codebook_loss_moves_the_codes_alone():
+    to_latents, to_codebook = gradients(quantizer(), "codebook")
+    expected = np.zeros((4, 2))
+    for code, latent in zip(CODES, LATENTS):
+        expected[code] += 2 / 8 * (CODEBOOK[code] - latent)
+    assert to_latents is None
+    np.testing.assert_allclose(to_codebook, expected, atol=1e-7)
+    assert to_codebook[2].tolist() == [0, 0]
+
+
+def test_the_commitment_loss_moves_the_latents_alone():
+    to_latents, to_codebook = gradients(quantizer(commitment_cost=0.5), "commitment")
+    expected = 0.5 * 2 / 8 * (LATENTS - CODEBOOK[CODES])
+    np.testing.assert_allclose(to_latents, expected, atol=1e-7)
+    assert to_codebook is None
+
+
+def test_the_decoder_reaches_the_latents_unchanged_and_the_codes_not():
+    to_latents, to_codebook = gradients(quantizer(), "outputs")
+    assert to_latents.ravel().tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert to_codebook is None
+
+
+def test_noise_moves_the_perturbed_code_and_commits_to_the_nearest():
+    layer = quantizer(commitment_cost=1.0, assignment=NextCode())
+    outputs = layer(LATENTS, training=True)
+    noisy = [1, 2, 0, 2]
+    assert outputs.numpy().tolist() == CODEBOOK[noisy].tolist()
+    distance = np.square(LATENTS - CODEBOOK[noisy]).mean()
+    codebook_loss, commitment = (float(loss) for loss in layer.losses)
+    assert codebook_loss == pytest.approx(distance)
+    assert commitment == pytest.approx(MEAN_SQUARE)
+    _, to_codebook = gradients(layer, "codebook", training=True)
+    assert to_codebook[3].tolist() == [0, 0]
+    np.testing.assert_allclose(to_codebook[0], 2 / 8 * (CODEBOOK[0] - LATENTS[2]))
+
+
+def test_inference_takes_the_nearest_code_whatever_the_noise():
+    layer = quantizer(assignment=NextCode())
+    assert layer(LATENTS).numpy().tolist() == CODEBOOK[CODES].tolist()
+    assert layer.encode(LATENTS).numpy().tolist() == CODES
+
+
+def test_the_default_start_is_within_one_over_the_number_of_codes():
+    layer = VectorQuantizer(50, 20)
+    layer.build((None, 20))
+    codebook = layer.codebook.numpy()
+    assert 0.019 < np.abs(codebook).max() <= 0.02
+    assert codebook.std() == pytest.approx(0.02 / np.sqrt(3), rel=0.1)
+
+
+def test_duplicating_the_batch_changes_no_loss():
+    layer = quantizer()
+    layer(LATENTS, training=True)
+    once = [float(loss) for loss in layer.losses]
+    layer(np.concatenate([LATENTS] * 3), training=True)
+    assert [float(loss) for loss in layer.losses] == pytest.approx(once)
+
+
+def test_decoding_the_codes_is_the_call_to_the_bit():
+    layer = VectorQuantizer(64, 8, codebook_init="random_normal")
+    latents = np.random.default_rng(0).normal(size=(4, 5, 6, 8)).astype("float32")
+    called = layer(latents).numpy()
+    codes = layer.encode(latents)
+    assert codes.shape == (4, 5, 6)
+    np.testing.assert_array_equal(layer.decode(codes), called)
+
+
+def test_an_optimizer_learns_two_clusters():
+    latents = np.array([[1.0, 1.0], [1.2, 1.0], [-1.0, -1.0], [-1.2, -1.0]], "float32")
+    layer = VectorQuantizer(2, 2, codebook_init="random_normal")
+    layer.build((None, 2))
+    layer.codebook.assign([[0.1, 0.1], [-0.1, -0.1]])
+    optimizer = keras.optimizers.SGD(0.5)
+    for _ in range(60):
+        with tf.GradientTape() as tape:
+            layer(latents, training=True)
+            loss = layer.losses[0]
+        optimizer.apply([tape.gradient(loss, layer.codebook.value)], [layer.codebook])
+    expected = [[1.1, 1.0], [-1.1, -1.0]]
+    np.testing.assert_allclose(layer.codebook, expected, atol=1e-4)

@@ -1,0 +1,260 @@
+"""The shape of the package: who imports whom, and what `import vqzoo` costs."""
+
+import ast
+import functools
+import importlib.util
+import inspect
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import vqzoo
+
+ROOT = pathlib.Path(vqzoo.__file__).parent
+# A part may import itself and parts of a lower rank.
+RANKS = {
+    "version": 0,
+    "ops": 1,
+    "metrics": 2,
+    "layers": 3,
+    "models": 4,
+    "priors": 4,
+    "": 5,  # vqzoo itself
+    "evaluation": 6,
+    "export": 7,
+    "training": 8,
+    "recipes": 9,
+}
+APART = ("datasets", "plots")
+WITHOUT_TENSORFLOW = ("ops", "metrics", "layers", "models", "priors", "version", "")
+HEAVY = {
+    "PIL",
+    "keras_cv",
+    "matplotlib",
+    "scipy",
+    "skimage",
+    "sklearn",
+    "tensorflow_datasets",
+    "tensorflow_probability",
+}
+
+FILES = sorted(ROOT.rglob("*.py"))
+each_file = pytest.mark.parametrize(
+    "path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES]
+)
+
+
+@functools.cache
+def imports(path):
+    """All modules that a file imports, each with whether it does so at top level.
+
+    `from a import b` names `a.b` where that is a module of ours, else `a`.
+    """
+    tree = ast.parse(path.read_text())
+    nested = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [
+                f"{node.module}.{alias.name}"
+                if module_file(f"{node.module}.{alias.name}")
+                else node.module
+                for alias in node.names
+            ]
+        else:
+            continue
+        found += [(name, node not in nested) for name in names]
+    return found
+
+
+def module_file(name):
+    """The file of a module of ours, or None."""
+    if name.split(".")[0] != "vqzoo":
+        return None
+    path = ROOT.joinpath(*name.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if name != "vqzoo" and candidate.exists():
+            return candidate
+    return ROOT / "__init__.py" if name == "vqzoo" else None
+
+
+def part(path):
+    """The first folder or file under vqzoo/ that a file belongs to."""
+    first = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imported_parts(path):
+    """The parts of vqzoo that a file imports, other than its own."""
+    files = [module_file(name) for name, _ in imports(path)]
+    return {part(file) for file in files if file} - {part(path)}
+
+
+def reached(start):
+    """All files of ours that an import of `start` runs."""
+    todo, seen = [ROOT / "__init__.py", start], set()
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            names = [name for name, at_top in imports(path) if at_top]
+            todo += [file for file in map(module_file, names) if file]
+            todo += [
+                parent / "__init__.py"
+                for parent in path.parents
+                if parent.is_relative_to(ROOT)
+            ]
+    return seen
+
+
+def test_every_part_has_its_place():
+    assert {part(path) for path in FILES} <= set(RANKS) | set(APART)
+
+
+@each_file
+def test_imports_point_one_way(path):
+    mine, theirs = part(path), imported_parts(path)
+    if mine in APART:
+        assert theirs == set()
+        return
+    allowed = {name for name, rank in RANKS.items() if rank < RANKS[mine]}
+    if mine in ("training", "recipes"):
+        allowed |= set(APART)
+    assert theirs - allowed == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if part(path) in WITHOUT_TENSORFLOW],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_layers_models_and_metrics_never_import_a_backend(path):
+    roots = {name.split(".")[0] for name, _ in imports(path)}
+    assert roots & {"tensorflow", "jax", "torch", "tf_keras"} == set()
+
+
+def test_nothing_that_import_vqzoo_reaches_is_heavy():
+    files = reached(ROOT / "__init__.py")
+    assert {part(path) for path in files} >= {"", "layers", "metrics", "models", "ops"}
+    heavy = [
+        (str(path.relative_to(ROOT)), name)
+        for path in files
+        for name, at_top in imports(path)
+        if at_top and name.split(".")[0] in HEAVY
+    ]
+    assert heavy == []
+
+
+def test_plots_and_evaluation_import_heavy_packages_only_where_used():
+    files = reached(ROOT / "plots.py") | reached(ROOT / "evaluation" / "__init__.py")
+    heavy = {name for f in files for name, at_top in imports(f) if at_top}
+    assert {name.split(".")[0] for name in heavy} & HEAVY == set()
+    everywhere = {name for f in files for name, _ in imports(f)}
+    assert {name.split(".")[0] for name in everywhere} & HEAVY != set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if part(path) == "recipes"],
+    ids=lambda path: path.name,
+)
+def test_a_recipe_defines_no_class(path):
+    tree = ast.parse(path.read_text())
+    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert classes == []
+    assert ast.get_docstring(tree)
+
+
+def public_classes():
+    modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models)
+    public = [getattr(m, name) for m in modules for name in m.__all__]
+    return [each for each in public if isinstance(each, type)]
+
+
+@pytest.mark.parametrize("made", public_classes(), ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "section", ["Args:", "Input shape:", "Output shape:", "Source:", "Example:"]
+)
+def test_a_public_class_is_described(made, section):
+    lines = inspect.getdoc(made).splitlines()
+    assert lines[0].endswith(".")
+    assert [line for line in lines if line.startswith(section)] != []
+
+
+@pytest.mark.parametrize("made", public_classes(), ids=lambda made: made.__name__)
+def test_every_constructor_argument_is_described(made):
+    lines = inspect.getdoc(made).splitlines()
+    described = {line.split(":")[0].strip() for line in lines if line.startswith("   ")}
+    parameters = inspect.signature(made.__init__).parameters
+    arguments = {name for name in parameters if name not in ("self", "kwargs")}
+    assert arguments - described == set()
+
+
+BLOCKED = """
+import sys
+
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tf_keras"):
+            raise ImportError(f"{name} is blocked")
+
+
+sys.meta_path.insert(0, Block())
+import keras
+import numpy as np
+
+before = {name.split(".")[0] for name in sys.modules}
+import vqzoo
+from vqzoo.layers import NoisyAssignment, VectorQuantizerEMA
+
+new = {name.split(".")[0] for name in sys.modules} - before
+assert new == {"vqzoo"}, new
+noise = NoisyAssignment(1.0, seed=1)
+quantizers = [VectorQuantizerEMA(4, 2, assignment=noise) for _ in range(2)]
+model = vqzoo.models.VQVAE2(
+    quantizers,
+    image_shape=(8, 8, 1),
+    bottom_stride=2,
+    num_channels=4,
+    residual_channels=2,
+    num_residual_blocks=1,
+)
+images = np.linspace(-0.5, 0.5, 2 * 64, dtype="float32").reshape(2, 8, 8, 1)
+model(images, training=True)
+codes = model.encode(images)
+assert [c.shape for c in codes] == [(2, 2, 2), (2, 4, 4)], codes
+rebuilt = np.asarray(model.decode(codes))
+assert rebuilt.std() > 0
+assert np.array_equal(rebuilt, np.asarray(model(images)))
+assert "tensorflow" not in sys.modules
+print("whole")
+"""
+
+
+def test_the_library_works_on_jax_without_tensorflow():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
+    path = os.pathsep.join(
+        filter(None, [str(ROOT.parent), os.environ.get("PYTHONPATH")])
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", BLOCKED],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    assert finished.stdout.split() == ["whole"]

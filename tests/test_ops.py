@@ -1,0 +1,136 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vqzoo import ops
+
+CODEBOOK = np.array([[0, 0], [2, 0], [0, 2], [2, 2]], "float32")
+
+
+def brute_force(latents, codebook):
+    latents, codebook = latents.astype("float64"), codebook.astype("float64")
+    return np.square(latents[:, None] - codebook[None]).sum(-1).argmin(1)
+
+
+def random_pair(num_rows, num_codes, dim):
+    generator = np.random.default_rng(num_rows + num_codes)
+    latents = generator.normal(size=(num_rows, dim)).astype("float32")
+    codebook = generator.normal(size=(num_codes, dim)).astype("float32")
+    return latents, codebook
+
+
+def test_nearest_code_of_points_in_the_four_quadrants():
+    latents = np.array(
+        [[0.1, -5], [3, 0.9], [0.9, 1.1], [1.1, 1.2], [1.01, 0.9]], "float32"
+    )
+    codes = ops.nearest_code(latents, CODEBOOK)
+    assert codes.dtype == "int32"
+    assert codes.numpy().tolist() == [0, 1, 2, 3, 1]
+
+
+def test_ties_go_to_the_lowest_index():
+    latents = np.array([[1, 1], [1, 0], [0, 1], [2, 1]], "float32")
+    assert ops.nearest_code(latents, CODEBOOK).numpy().tolist() == [0, 0, 0, 1]
+    repeated = np.ones((4, 2), "float32")
+    assert ops.nearest_code(latents, repeated).numpy().tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "num_codes", "dim"),
+    [(1, 1, 1), (300, 20_000, 3), (4097, 300, 4), (1000, 8192, 2)],
+)
+def test_nearest_code_agrees_with_brute_force(num_rows, num_codes, dim):
+    latents, codebook = random_pair(num_rows, num_codes, dim)
+    expected = np.concatenate(
+        [brute_force(part, codebook) for part in np.array_split(latents, 10)]
+    )
+    codes = ops.nearest_code(latents, codebook).numpy()
+    # float32 may choose the other of two codes which are equally near.
+    chosen, best = codebook[codes], codebook[expected]
+    excess = np.square(latents - chosen).sum(1) - np.square(latents - best).sum(1)
+    assert np.mean(codes == expected) > 0.999
+    assert excess.max() < 1e-5
+
+
+@pytest.mark.parametrize("num_rows", [1, 127, 128, 129, 256, 300, 1025])
+def test_blocks_change_no_code(num_rows, monkeypatch):
+    latents, codebook = random_pair(num_rows, 16, 3)
+    direct = ops.nearest_code(latents, codebook).numpy()
+    monkeypatch.setattr(ops, "_SCORES_PER_BLOCK", 1)  # blocks of 128 rows
+    blocks = ops.nearest_code(latents, codebook).numpy()
+    assert blocks.tolist() == direct.tolist() == brute_force(latents, codebook).tolist()
+
+
+def test_a_batch_of_unknown_size_gives_the_same_codes():
+    codebook = random_pair(1, 16, 3)[1]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3), "float32")])
+    def compiled(latents):
+        return ops.nearest_code(latents, codebook)
+
+    for num_rows in (1, 5, 70_000):
+        latents = random_pair(num_rows, 16, 3)[0]
+        direct = ops.nearest_code(latents, codebook).numpy()
+        assert compiled(latents).numpy().tolist() == direct.tolist()
+    assert compiled(np.zeros((0, 3), "float32")).numpy().tolist() == []
+
+
+def test_distances_are_measured_in_float32():
+    codebook = np.array([[1.0], [1.0001]], "float32")  # one number in float16
+    latents = np.array([[2.0], [0.0]], "float16")
+    assert ops.nearest_code(latents, codebook).numpy().tolist() == [1, 0]
+
+
+def test_straight_through_gives_the_quantized_values_to_the_bit():
+    latents, quantized = random_pair(1000, 1000, 3)
+    result = ops.straight_through(latents, quantized).numpy()
+    np.testing.assert_array_equal(result, quantized)
+
+
+def test_the_straight_through_gradient_is_the_identity():
+    latents, quantized = (tf.constant(x) for x in random_pair(5, 5, 3))
+    upstream = np.arange(15, dtype="float32").reshape(5, 3)
+    with tf.GradientTape() as tape:
+        tape.watch([latents, quantized])
+        loss = tf.reduce_sum(ops.straight_through(latents, quantized) * upstream)
+    to_latents, to_quantized = tape.gradient(loss, [latents, quantized])
+    np.testing.assert_array_equal(to_latents, upstream)
+    assert to_quantized is None
+
+
+def test_code_statistics_of_five_latents():
+    latents = np.array([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]], "float32")
+    codes = np.array([2, 0, 2, 2, 0], "int32")
+    counts, sums = ops.code_statistics(latents, codes, 4)
+    assert counts.numpy().tolist() == [2, 0, 3, 0]
+    assert sums.numpy().tolist() == [[12, 14], [0, 0], [13, 16], [0, 0]]
+
+
+def test_one_device_is_one_replica():
+    tensor = np.array([1.0, 2.0], "float32")
+    assert ops.replica_position() == (0, 1)
+    assert ops.sum_across_replicas(tensor) is tensor
+
+
+@pytest.mark.parametrize("count", [1, 4, 25, 50, 100])
+def test_sampled_rows_come_one_from_each_part(count):
+    rows = np.arange(100, dtype="float32")[:, None]
+    drawn = ops.sample_rows(rows, count, keras.random.SeedGenerator(3)).numpy()[:, 0]
+    parts = np.sort(drawn) // (100 / count)
+    assert parts.tolist() == list(range(count))
+
+
+def test_sampled_rows_repeat_evenly_where_there_are_too_few():
+    rows = np.arange(4, dtype="float32")[:, None]
+    drawn = ops.sample_rows(rows, 12, keras.random.SeedGenerator(3)).numpy()[:, 0]
+    assert np.bincount(drawn.astype(int)).tolist() == [3, 3, 3, 3]
+    assert drawn.tolist() != sorted(drawn)
+
+
+def test_every_row_is_sampled_as_often():
+    rows = np.arange(10, dtype="float32")[:, None]
+    seed = keras.random.SeedGenerator(0)
+    drawn = [ops.sample_rows(rows, 3, seed).numpy()[:, 0] for _ in range(400)]
+    shares = np.bincount(np.concatenate(drawn).astype(int), minlength=10) / 1200
+    np.testing.assert_allclose(shares, 0.1, atol=0.03)  # 3.5 standard deviations

@@ -1,0 +1,139 @@
+import dataclasses
+import json
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.training.processes import finish, start
+from vqzoo.training import files
+
+pytestmark = pytest.mark.distributed
+
+MIRRORED = """
+import json
+import keras, numpy as np, tensorflow as tf
+from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
+from vqzoo.models import vqvae2_32
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+def build(top):
+    keras.utils.set_random_seed(1)
+    noise = NoisyAssignment(1.0, seed=3)
+    tiers = [
+        VectorQuantizer(32, 8) if top == "gradient"
+        else VectorQuantizerEMA(32, 8, assignment=noise, seed=5, restart_threshold=0.5),
+        VectorQuantizerEMA(32, 8, seed=6),
+    ]
+    model = vqvae2_32(lambda tier: tiers[tier], num_channels=8, residual_channels=4)
+    model.compile(
+        keras.optimizers.Adam(3e-4),
+        "mse",
+        metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
+    )
+    return model
+
+images = np.random.default_rng(0).uniform(-0.5, 0.5, (160, 32, 32, 3)).astype("float32")
+batches = tf.data.Dataset.from_tensor_slices((images, images)).batch(16)
+found = {}
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for top in ("ema", "gradient"):
+    one = build(top)
+    alone = one.fit(batches, shuffle=False, verbose=0).history
+    with strategy.scope():
+        two = build(top)
+    mirrored = two.fit(batches, shuffle=False, verbose=0).history
+    apart = between = 0.0
+    for a, b in zip(one.variables, two.variables):
+        copies = strategy.experimental_local_results(b.value)
+        copies = [np.asarray(copy, "float64") for copy in copies]
+        assert len(copies) == 2
+        between = max(between, np.abs(copies[0] - copies[1]).max())
+        apart = max(apart, np.abs(np.asarray(a.value, "float64") - copies[0]).max())
+    losses = {k: abs(alone[k][0] - mirrored[k][0]) for k in alone}
+    found[top] = {"apart": apart, "between": between, **losses}
+print("FOUND", json.dumps(found))
+"""
+
+
+def test_two_mirrored_devices_equal_one_device_on_the_joined_batch():
+    process = subprocess.run(
+        [sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=300
+    )
+    assert process.returncode == 0, process.stderr
+    line = next(x for x in process.stdout.splitlines() if x.startswith("FOUND"))
+    for differences in json.loads(line.removeprefix("FOUND")).values():
+        assert differences["between"] == 0
+        assert max(differences.values()) < 1e-5
+
+
+@pytest.fixture
+def two_workers(tiny):
+    return dataclasses.replace(tiny, strategy="multi_worker", save_steps=1)
+
+
+def start_both(recipe, kill_second_after=0):
+    """Starts two workers on loopback; the second may kill itself after a step."""
+    sockets = [socket.socket() for _ in range(2)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    cluster = {"worker": workers}
+    return [
+        start(
+            recipe,
+            kill_second_after if index else 0,
+            TF_CONFIG=json.dumps(
+                {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            ),
+            STATE_OF_WORKER=str(state_of_worker(recipe, index)),
+        )
+        for index in range(2)
+    ]
+
+
+def state_of_worker(recipe, index):
+    return pathlib.Path(recipe.runs_dir).parent / f"worker_{index}.npz"
+
+
+def assert_same_weights(recipe):
+    (first, header), (second, other) = (
+        files.load_arrays(state_of_worker(recipe, index)) for index in range(2)
+    )
+    assert header["step"] == other["step"] == 6
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_two_workers_end_with_identical_weights(two_workers):
+    for code, output in map(finish, start_both(two_workers)):
+        assert code == 0, output
+    assert_same_weights(two_workers)
+    (run_dir,) = pathlib.Path(two_workers.runs_dir, "tiny").iterdir()
+    assert (run_dir / "metrics.json").exists()
+
+
+def test_a_lost_worker_ends_the_other_and_both_can_go_on(two_workers):
+    first, second = start_both(two_workers, kill_second_after=4)
+    assert finish(second)[0] == -signal.SIGKILL
+    lost = time.monotonic()
+    code, output = finish(first, timeout=120)
+    assert time.monotonic() - lost < 60
+    assert code == 1, output
+    assert "another worker is gone" in output
+    assert "--resume" in output
+    again = dataclasses.replace(two_workers, resume=True)
+    for code, output in map(finish, start_both(again)):
+        assert code == 0, output
+    assert_same_weights(two_workers)

@@ -1,0 +1,105 @@
+import dataclasses
+
+import pytest
+from absl import flags
+
+from vqzoo import training
+from vqzoo.training.main import main, parse
+
+
+def test_every_field_is_a_flag_with_its_own_type():
+    arguments = [
+        "recipe",
+        "--epochs=3",
+        "--dataset=cifar10",
+        "--noise_stddev=1.0,0.5",
+        "--learning_rate=0.01",
+        "--augmentation=flip,crop",
+        "--resume",
+        "--notensorboard",
+    ]
+    recipe = parse(training.Recipe(), arguments)
+    assert recipe == training.Recipe(
+        epochs=3,
+        dataset="cifar10",
+        noise_stddev=(1.0, 0.5),
+        learning_rate=0.01,
+        augmentation=("flip", "crop"),
+        resume=True,
+        tensorboard=False,
+    )
+
+
+def test_no_flag_leaves_the_recipe_as_it_is():
+    recipe = training.Recipe(noise_stddev=(0.25, 1.0), augmentation=("flip",))
+    assert parse(recipe, ["recipe"]) == recipe
+
+
+@pytest.mark.parametrize("flag", ["--epochz=3", "--epochs=three", "--noise_stddev=a"])
+def test_unknown_flags_and_wrong_types_are_errors(flag):
+    with pytest.raises(flags.Error, match=flag.split("=")[0][2:]):
+        parse(training.Recipe(), ["recipe", flag])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"decay": 1.0},
+        {"restart_threshold": 1.5},
+        {"noise_stddev": (-1.0,)},
+        {"noise_stddev": ()},
+        {"learning_rate": 0.0},
+        {"noise_boundary": "bounce"},
+        {"strategy": "tpu"},
+        {"model": "vqvae_33"},
+        {"name": "a/b"},
+    ],
+    ids=str,
+)
+def test_impossible_values_name_their_flag(setting):
+    (name,) = setting
+    with pytest.raises(ValueError, match=f"--{name} "):
+        training.Recipe(**setting)
+
+
+def test_an_impossible_value_ends_the_command_line_with_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(training.Recipe(), ["recipe", "--epochs=0"])
+    assert end.value.code == 2
+    assert "--epochs" in capsys.readouterr().err
+
+
+def test_an_argument_that_is_no_flag_ends_the_command_line_with_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(training.Recipe(), ["recipe", "epochs=3"])
+    assert end.value.code == 2
+    assert "epochs=3" in capsys.readouterr().err
+
+
+def test_help_lists_every_flag(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(training.Recipe(), ["recipe", "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f.name in text for f in dataclasses.fields(training.Recipe))
+
+
+def test_noise_can_differ_between_tiers():
+    recipe = training.Recipe(noise_stddev=(1.0, 0.5), smoke=True).shrunk()
+    model = recipe.build_model((64, 64, 3))
+    assert [q.assignment.stddev for q in model.quantizers] == [1.0, 0.5]
+
+
+def test_a_wrong_number_of_noise_levels_names_the_flag():
+    recipe = training.Recipe(noise_stddev=(1.0, 0.5, 0.1), smoke=True).shrunk()
+    with pytest.raises(ValueError, match="--noise_stddev to have 1 value or 2"):
+        recipe.build_model((64, 64, 3))
+
+
+def test_smoke_shrinks_numbers_only():
+    recipe = training.Recipe(smoke=True, noise_stddev=(1.0,), model="vqvae2_32")
+    small = recipe.shrunk()
+    assert (small.epochs, small.max_steps_per_epoch, small.batch_size) == (2, 3, 4)
+    assert (small.model, small.noise_stddev) == ("vqvae2_32", (1.0,))

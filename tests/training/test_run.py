@@ -1,0 +1,182 @@
+import csv
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import signal
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.processes import run_in_process
+from vqzoo import datasets, training
+from vqzoo.training import callbacks, files
+
+
+def final_state(recipe):
+    (path,) = pathlib.Path(recipe.runs_dir, recipe.name).glob("*/state.npz")
+    return files.load_arrays(path)
+
+
+def history(run_dir):
+    return list(csv.DictReader((run_dir / "history.csv").read_text().splitlines()))
+
+
+def assert_same_state(recipe, other):
+    arrays, header = final_state(recipe)
+    expected, expected_header = final_state(other)
+    assert header["step"] == expected_header["step"] == 6
+    for array, value in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, value)
+    drop = [{**row, "seconds": 0} for row in header["history"]]
+    assert drop == [{**row, "seconds": 0} for row in expected_header["history"]]
+
+
+def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
+    run_dir = training.run(dataclasses.replace(tiny, tensorboard=True))
+    names = {path.name for path in run_dir.iterdir()}
+    assert names == {
+        "best.keras",
+        "codebook.png",
+        "events",
+        "history.csv",
+        "last.keras",
+        "latents.png",
+        "metrics.json",
+        "model.keras",
+        "recipe.json",
+        "reconstructions.png",
+        "state.npz",
+    }
+    assert str(run_dir / "model.keras") in capsys.readouterr().out
+    model = keras.saving.load_model(run_dir / "model.keras")
+    images = datasets.load("photos", image_size=64).test.arrays(limit=16)[0]
+    again = callbacks.measure(model, images)[0]
+    measured = json.loads((run_dir / "metrics.json").read_text())["test"]
+    assert measured == pytest.approx(again, rel=1e-4)
+    assert 0 < measured["top_usage"] <= 1
+    rows = history(run_dir)
+    assert [row["step"] for row in rows] == ["3", "6"]
+    settings = json.loads((run_dir / "recipe.json").read_text())
+    assert settings["recipe"]["noise_stddev"] == [1.0]
+    assert len(settings["data_fingerprint"]) == 64
+
+
+def test_the_best_epoch_is_the_model_that_is_delivered(tiny):
+    run_dir = training.run(tiny)
+    rows = history(run_dir)
+    best = min(float(row["val_loss"]) for row in rows)
+    held_out = datasets.load("photos", image_size=64).validation.arrays(limit=16)[0]
+    model = keras.saving.load_model(run_dir / "model.keras")
+    loss = callbacks.measure(model, held_out)[0]["loss"]
+    assert loss == pytest.approx(best, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [2, 3, 5])
+def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tiny, tmp_path, step):
+    whole = dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole"))
+    assert run_in_process(whole)[0] == 0
+    assert run_in_process(tiny, kill_after=step)[0] == -signal.SIGKILL
+    code, output = run_in_process(dataclasses.replace(tiny, resume=True))
+    assert code == 0, output
+    assert f"from step {2 if step == 2 else 3 if step == 3 else 4}" in output
+    assert_same_state(tiny, whole)
+
+
+@pytest.mark.slow
+def test_sigterm_saves_says_so_and_the_run_goes_on(tiny, tmp_path):
+    whole = dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole"))
+    assert run_in_process(whole)[0] == 0
+    code, output = run_in_process(tiny, kill_after=4, kill_with=signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    assert "SIGTERM: the run stopped at step 5" in output
+    assert "--resume" in output
+    assert run_in_process(dataclasses.replace(tiny, resume=True))[0] == 0
+    assert_same_state(tiny, whole)
+
+
+def test_resume_without_an_unfinished_run_is_an_error(tiny):
+    training.run(tiny)
+    with pytest.raises(files.RunError, match="--resume: no unfinished run"):
+        training.run(dataclasses.replace(tiny, resume=True))
+
+
+def test_resume_with_another_setting_names_the_flag(tiny, monkeypatch):
+    monkeypatch.setattr(callbacks.RunState, "_farewell", lambda self: "stopped")
+    stop_at(monkeypatch, 2)
+    with pytest.raises(files.Stopped):
+        training.run(tiny)
+    with pytest.raises(files.RunError, match="--learning_rate: 0.0003 in the run, 0.1"):
+        training.run(dataclasses.replace(tiny, resume=True, learning_rate=0.1))
+
+
+def stop_at(monkeypatch, step):
+    """Makes the run believe that a SIGTERM came during a step."""
+    end_of_batch = callbacks.RunState.on_train_batch_end
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.header["step"] + 1 == step:
+            self.signal = signal.SIGTERM
+        end_of_batch(self, batch, logs)
+
+    monkeypatch.setattr(callbacks.RunState, "on_train_batch_end", on_train_batch_end)
+
+
+def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
+    tiny, monkeypatch
+):
+    def poison(self, batch, logs=None):
+        if self.header["step"] == 4:
+            weight = self.model.trainable_variables[0]
+            weight.assign(np.full(weight.shape, np.nan))
+
+    monkeypatch.setattr(callbacks.RunState, "on_train_batch_begin", poison)
+    with pytest.raises(
+        files.RunError, match="not finite at step 5.*reconstruction = nan"
+    ):
+        training.run(tiny)
+    arrays, header = final_state(tiny)
+    assert header["step"] == 4
+    assert all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
+
+
+def test_a_full_disk_is_a_clear_error_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "state.npz"
+    files.save_arrays(path, [np.ones(3)], {"step": 1})
+    with pytest.raises(files.RunError, match="cannot write .*No space left"):
+        with files.replacing(path) as aside:
+            aside.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert files.load_arrays(path)[1] == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
+
+
+def test_a_folder_that_cannot_be_made_names_the_flag(tiny, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(files.RunError, match="--runs_dir"):
+        training.run(dataclasses.replace(tiny, runs_dir=str(blocked)))
+
+
+def test_a_damaged_state_is_a_clear_error(tmp_path):
+    path = tmp_path / "state.npz"
+    files.save_arrays(path, [np.ones(300)], {})
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(files.RunError, match="cannot read the saved state"):
+        files.load_arrays(path)
+
+
+def test_a_batch_larger_than_the_data_names_the_flag(tiny):
+    with pytest.raises(ValueError, match="--batch_size"):
+        training.run(dataclasses.replace(tiny, smoke=False, batch_size=5000))
+
+
+def test_two_runs_of_the_same_second_have_their_own_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "strftime", lambda form: "now")
+    first = files.new_run_dir(tmp_path, "name")
+    second = files.new_run_dir(tmp_path, "name")
+    assert (first.name, second.name) == ("now", "now-1")
