@@ -44,19 +44,16 @@ def codebook_pca(codebooks, usage=None):
 
     Source: Coppock's thesis, figure 4.2.
     """
-    from sklearn.decomposition import PCA
-
     figure, axes = _grid(1, len(codebooks), size=4.5)
     for axis, (tier, codebook) in zip(axes.flat, codebooks.items()):
-        pca = PCA(2).fit(codebook)
-        points = pca.transform(codebook)
+        points, shares = _main_axes(codebook)
         used = np.ones(len(codebook), bool) if usage is None else usage[tier] > 0
         axis.plot(*points.T, color="0.8", linewidth=0.5, zorder=0)
         axis.scatter(*points[~used].T, s=14, facecolors="none", edgecolors="0.6")
         dots = axis.scatter(
             *points[used].T, s=14, c=np.flatnonzero(used), cmap="viridis"
         )
-        first, second = 100 * pca.explained_variance_ratio_
+        first, second = 100 * shares
         axis.set_xlabel(f"first axis ({first:.0f} % of variance)")
         axis.set_ylabel(f"second axis ({second:.0f} % of variance)")
         axis.set_title(f"{tier}: {used.sum()} of {len(codebook)} codes in use")
@@ -93,6 +90,19 @@ def code_maps(images, codes, num_embeddings, columns=8):
             axes[row, 0].set_ylabel(f"{tier} codes")
     figure.suptitle("Code indices, black 0 to white K - 1")
     return figure
+
+
+def _main_axes(codebook):
+    """Places `(K, 2)` on the two axes of most variance, and their shares of it.
+
+    Codes that are all equal, or of length 1, have a place too.
+    """
+    centered = codebook - np.mean(codebook, axis=0)
+    left, scales, _ = np.linalg.svd(centered, full_matrices=False)
+    scales = np.pad(scales, (0, 1))[:2]
+    points = np.pad(left, ((0, 0), (0, 1)))[:, :2] * scales
+    variance = np.sum(np.square(centered))
+    return points, np.square(scales) / max(variance, np.finfo("float32").tiny)
 
 
 def _show(axis, image):

@@ -8,7 +8,14 @@ from vqzoo.layers import ResidualStack
 
 
 def encoder(
-    stride, num_channels, residual_channels, num_residual_blocks, *, kernel_size, name
+    stride,
+    num_channels,
+    residual_channels,
+    num_residual_blocks,
+    *,
+    kernel_size,
+    dtype,
+    name,
 ):
     """Features at 1 / `stride` of the resolution.
 
@@ -18,6 +25,7 @@ def encoder(
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int.
         kernel_size: int, of the strided convolutions.
+        dtype: dtype policy of the layers.
         name: str.
 
     Returns:
@@ -29,9 +37,9 @@ def encoder(
     layers = []
     for i in range(_num_halvings(stride)):
         channels = num_channels // 2 if i == 0 else num_channels
-        layers.append(_conv(channels, kernel_size, strides=2, activation="relu"))
-    layers.append(_conv(num_channels, 3))
-    layers.append(ResidualStack(num_residual_blocks, residual_channels))
+        layers.append(_conv(channels, kernel_size, dtype, strides=2, activation="relu"))
+    layers.append(_conv(num_channels, 3, dtype))
+    layers.append(ResidualStack(num_residual_blocks, residual_channels, dtype=dtype))
     return keras.Sequential(layers, name=name)
 
 
@@ -43,6 +51,7 @@ def decoder(
     *,
     out_channels,
     kernel_size,
+    dtype,
     name,
 ):
     """Maps quantized latents to an output of `stride` times their resolution.
@@ -55,6 +64,7 @@ def decoder(
         num_residual_blocks: int.
         out_channels: int.
         kernel_size: int, of the up-sampling convolutions.
+        dtype: dtype policy of the layers.
         name: str.
 
     Returns:
@@ -64,21 +74,21 @@ def decoder(
         ValueError: if `stride` is not a power of 2 of at least 2.
     """
     layers = [
-        _conv(num_channels, 3),
-        ResidualStack(num_residual_blocks, residual_channels),
+        _conv(num_channels, 3, dtype),
+        ResidualStack(num_residual_blocks, residual_channels, dtype=dtype),
     ]
     halvings = _num_halvings(stride)
     for i in range(halvings - 1):
         channels = num_channels // 2 if i == halvings - 2 else num_channels
-        layers.append(upsampling(channels, kernel_size, activation="relu"))
-    layers.append(upsampling(out_channels, kernel_size))
+        layers.append(upsampling(channels, kernel_size, dtype, activation="relu"))
+    layers.append(upsampling(out_channels, kernel_size, dtype))
     return keras.Sequential(layers, name=name)
 
 
-def upsampling(channels, kernel_size, **kwargs):
+def upsampling(channels, kernel_size, dtype, **kwargs):
     """Transposed convolution that doubles height and width."""
     return keras.layers.Conv2DTranspose(
-        channels, kernel_size, strides=2, padding="same", **kwargs
+        channels, kernel_size, strides=2, padding="same", dtype=dtype, **kwargs
     )
 
 
@@ -87,8 +97,10 @@ def float32_output(name):
     return keras.layers.Activation("linear", dtype="float32", name=name)
 
 
-def _conv(channels, kernel_size, **kwargs):
-    return keras.layers.Conv2D(channels, kernel_size, padding="same", **kwargs)
+def _conv(channels, kernel_size, dtype, **kwargs):
+    return keras.layers.Conv2D(
+        channels, kernel_size, padding="same", dtype=dtype, **kwargs
+    )
 
 
 def _num_halvings(stride):

@@ -21,6 +21,7 @@ class VQVAE(keras.Model):
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        dtype: dtype policy of the convolutions. Defaults to the global policy.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
     Output shape: same, float32, not clipped. Codes: a tuple of one tensor,
         `(batch, height / stride, width / stride)`, int32.
@@ -45,6 +46,7 @@ class VQVAE(keras.Model):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        dtype=None,
         **kwargs,
     ):
         convolutional.check_image_shape(image_shape, stride)
@@ -55,18 +57,24 @@ class VQVAE(keras.Model):
         self.residual_channels = residual_channels
         self.num_residual_blocks = num_residual_blocks
         self.encoder_kernel_size = encoder_kernel_size
+        self.layer_dtype = dtype = keras.dtype_policies.get(dtype)
         residual = (num_channels, residual_channels, num_residual_blocks)
         self.encoder = convolutional.encoder(
-            stride, *residual, kernel_size=encoder_kernel_size, name="encoder"
+            stride,
+            *residual,
+            kernel_size=encoder_kernel_size,
+            dtype=dtype,
+            name="encoder",
         )
         self.projection = keras.layers.Conv2D(
-            quantizer.embedding_dim, 1, name="projection"
+            quantizer.embedding_dim, 1, dtype=dtype, name="projection"
         )
         self.decoder = convolutional.decoder(
             stride,
             *residual,
             out_channels=image_shape[2],
             kernel_size=4,
+            dtype=dtype,
             name="decoder",
         )
         self.to_float32 = convolutional.float32_output("reconstruction")
@@ -104,6 +112,7 @@ class VQVAE(keras.Model):
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
+            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
 
     @classmethod

@@ -25,6 +25,7 @@ class VQVAE2(keras.Model):
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        dtype: dtype policy of the convolutions. Defaults to the global policy.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
     Output shape: same, float32, not clipped. Codes: a tuple with a tensor for each
         tier, top first, `(batch, height / stride, width / stride)`, int32.
@@ -50,6 +51,7 @@ class VQVAE2(keras.Model):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        dtype=None,
         **kwargs,
     ):
         if not quantizers:
@@ -66,6 +68,7 @@ class VQVAE2(keras.Model):
         self.residual_channels = residual_channels
         self.num_residual_blocks = num_residual_blocks
         self.encoder_kernel_size = encoder_kernel_size
+        self.layer_dtype = keras.dtype_policies.get(dtype)
         self._make_layers()
         inputs = keras.Input(image_shape, name="images")
         _, quantized = self._quantize(inputs, lambda layer, latents: layer(latents))
@@ -79,6 +82,7 @@ class VQVAE2(keras.Model):
         )
         strides = [2] * (len(self.quantizers) - 1) + [self.bottom_stride]
         kernel = self.encoder_kernel_size
+        dtype = self.layer_dtype
         self.encoders = []
         self.projections = []
         self.tier_decoders = []
@@ -87,11 +91,15 @@ class VQVAE2(keras.Model):
             dim = layer.embedding_dim
             self.encoders.append(
                 convolutional.encoder(
-                    stride, *residual, kernel_size=kernel, name=f"{tier}_encoder"
+                    stride,
+                    *residual,
+                    kernel_size=kernel,
+                    dtype=dtype,
+                    name=f"{tier}_encoder",
                 )
             )
             self.projections.append(
-                keras.layers.Conv2D(dim, 1, name=f"{tier}_projection")
+                keras.layers.Conv2D(dim, 1, dtype=dtype, name=f"{tier}_projection")
             )
             if tier == "bottom":
                 break
@@ -101,17 +109,19 @@ class VQVAE2(keras.Model):
                     *residual,
                     out_channels=dim,
                     kernel_size=4,
+                    dtype=dtype,
                     name=f"{tier}_decoder",
                 )
             )
             self.tier_upsamplings.append(
-                convolutional.upsampling(dim, 4, name=f"{tier}_upsampling")
+                convolutional.upsampling(dim, 4, dtype, name=f"{tier}_upsampling")
             )
         self.decoder = convolutional.decoder(
             self.bottom_stride,
             *residual,
             out_channels=self.image_shape[2],
             kernel_size=4,
+            dtype=dtype,
             name="decoder",
         )
         self.to_float32 = convolutional.float32_output("reconstruction")
@@ -154,8 +164,14 @@ class VQVAE2(keras.Model):
 
     def encode(self, images):
         """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
-        latents = self.latents(images)
-        return tuple(q.encode(z) for q, z in zip(self.quantizers, latents))
+        codes = []
+
+        def quantize(layer, latents):
+            codes.append(layer.encode(latents))
+            return layer.decode(codes[-1])
+
+        self._quantize(images, quantize)
+        return tuple(codes)
 
     def decode(self, codes):
         """Images of codes, float32.
@@ -205,6 +221,7 @@ class VQVAE2(keras.Model):
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
+            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
 
     @classmethod

@@ -1,0 +1,169 @@
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import colors
+
+from vqzoo import plots
+
+matplotlib.use("agg")
+
+
+def images(count, channels=3, side=4):
+    shape = (count, side, side, channels)
+    return np.random.default_rng(count).uniform(-0.5, 0.5, shape)
+
+
+def pictures(figure):
+    """Arrays of the images of each of the axes, None where there is none."""
+    shown = [axis.get_images() for axis in figure.axes]
+    return [each[0].get_array() if each else None for each in shown]
+
+
+def dots(figure):
+    """For each codebook's axes: points, colors and title."""
+    found = []
+    for axis in figure.axes:
+        if axis.get_title():
+            unused, used = axis.collections
+            found.append((axis, unused.get_offsets(), used))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_open():
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    yield
+    assert pyplot.get_fignums() == before == []
+
+
+def test_each_reconstruction_stands_below_its_image():
+    originals, rebuilt = images(5), images(6)[:5]
+    figure = plots.reconstructions(originals, rebuilt, columns=3)
+    shown = pictures(figure)
+    assert len(shown) == 4 * 3
+    for i in range(5):
+        row, column = divmod(i, 3)
+        above, below = (shown[(2 * row + j) * 3 + column] for j in (0, 1))
+        np.testing.assert_allclose(above, originals[i] + 0.5)
+        np.testing.assert_allclose(below, rebuilt[i] + 0.5)
+    assert shown[8] is None and shown[11] is None
+    assert "odd rows" in figure.get_suptitle()
+    assert not any(axis.axison for axis in figure.axes)
+
+
+def test_values_beyond_the_range_are_clipped():
+    originals = np.full((1, 2, 2, 3), 0.5)
+    figure = plots.reconstructions(originals, 3 * originals - 2.5, columns=1)
+    above, below = pictures(figure)
+    assert np.all(above == 1) and np.all(below == 0)
+
+
+def test_gray_images_are_shown_from_black_to_white():
+    originals = images(2, channels=1)
+    figure = plots.reconstructions(originals, originals, columns=2)
+    np.testing.assert_allclose(pictures(figure)[1], originals[1, ..., 0] + 0.5)
+    shown = figure.axes[0].get_images()[0]
+    assert (shown.get_clim(), shown.get_cmap().name) == ((0, 1), "gray")
+
+
+def test_one_image_makes_a_figure():
+    figure = plots.reconstructions(images(1), images(1))
+    assert len(figure.axes) == 16
+    assert [picture is None for picture in pictures(figure)].count(False) == 2
+
+
+def test_codes_lie_on_the_axes_of_most_variance():
+    generator = np.random.default_rng(0)
+    flat = generator.normal(size=(20, 2)) * [5, 1]
+    turn = np.linalg.qr(generator.normal(size=(6, 6)))[0]
+    codebook = np.pad(flat, ((0, 0), (0, 4))) @ turn + 3
+    figure = plots.codebook_pca({"top": codebook, "bottom": 2 * codebook[:10]})
+    (axis, unused, used), (other, _, fewer) = dots(figure)
+    points = used.get_offsets()
+    between = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    expected = np.linalg.norm(flat[:, None] - flat[None], axis=-1)
+    np.testing.assert_allclose(between, expected, atol=1e-5)
+    assert points[:, 0].var() > points[:, 1].var()
+    assert used.get_array().tolist() == list(range(20)) and len(unused) == 0
+    assert axis.get_title() == "top: 20 of 20 codes in use"
+    assert other.get_title() == "bottom: 10 of 10 codes in use"
+    assert len(fewer.get_offsets()) == 10
+    shares = [
+        int(label.split("(")[1].split()[0])
+        for label in (axis.get_xlabel(), axis.get_ylabel())
+    ]
+    assert 99 <= sum(shares) <= 101 and shares[0] > 80
+    assert [a.get_ylabel() for a in figure.axes if not a.get_title()] == [
+        "code index"
+    ] * 2
+
+
+def test_unused_codes_are_hollow_and_do_not_shift_the_colors():
+    codebook = np.random.default_rng(0).normal(size=(6, 3))
+    usage = {"top": np.array([3, 0, 1, 0, 0, 9])}
+    figure = plots.codebook_pca({"top": codebook}, usage)
+    ((axis, unused, used),) = dots(figure)
+    assert used.get_array().tolist() == [0, 2, 5]
+    assert len(unused) == 3 and len(used.get_offsets()) == 3
+    assert axis.get_title() == "top: 3 of 6 codes in use"
+    (line,) = axis.get_lines()
+    path = line.get_xydata()
+    np.testing.assert_allclose(used.get_offsets(), path[[0, 2, 5]])
+    np.testing.assert_allclose(unused, path[[1, 3, 4]])
+
+
+@pytest.mark.parametrize(
+    "codebook",
+    [np.ones((4, 3)), np.zeros((2, 1)), np.arange(4.0)[:, None], np.ones((1, 5))],
+)
+def test_a_degenerate_codebook_is_drawn_with_finite_numbers(codebook):
+    figure = plots.codebook_pca({"top": codebook})
+    ((axis, _, used),) = dots(figure)
+    points = used.get_offsets()
+    assert points.shape == (len(codebook), 2) and np.isfinite(points).all()
+    assert np.ptp(points[:, 0]) == pytest.approx(np.ptp(codebook))
+    assert "nan" not in axis.get_xlabel() + axis.get_ylabel()
+
+
+def test_code_maps_stand_below_their_images():
+    originals = images(3)
+    codes = {
+        "top": np.arange(3 * 4).reshape(3, 2, 2),
+        "bottom": np.arange(3 * 16).reshape(3, 4, 4),
+    }
+    figure = plots.code_maps(originals, codes, {"top": 16, "bottom": 64}, columns=2)
+    shown = pictures(figure)
+    assert len(shown) == 3 * 2
+    for column in range(2):
+        np.testing.assert_allclose(shown[column], originals[column] + 0.5)
+        assert shown[2 + column].tolist() == codes["top"][column].tolist()
+        assert shown[4 + column].tolist() == codes["bottom"][column].tolist()
+    limits = [axis.get_images()[0].get_clim() for axis in figure.axes[2:]]
+    assert limits == [(0, 15)] * 2 + [(0, 63)] * 2
+    labels = [figure.axes[2 * row].get_ylabel() for row in range(3)]
+    assert labels == ["image", "top codes", "bottom codes"]
+    assert figure.get_suptitle() == "Code indices, black 0 to white K - 1"
+    assert all(len(axis.get_xticks()) == 0 for axis in figure.axes)
+
+
+def test_the_figures_can_be_written_and_are_not_blank(tmp_path):
+    figure = plots.codebook_pca({"top": np.random.default_rng(0).normal(size=(9, 4))})
+    path = tmp_path / "codebook.png"
+    figure.savefig(path)
+    from matplotlib import image
+
+    written = image.imread(path)[..., :3]
+    height, width = (round(s * plots.GRID_DPI) for s in figure.get_size_inches()[::-1])
+    assert written.shape[:2] == (height, width)
+    darkest = colors.to_rgb("0.9")[0]
+    assert 0.001 < (written.min(-1) < darkest).mean() < 0.5
+
+
+def test_drawing_does_not_need_pyplot(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    figure = plots.reconstructions(images(2), images(2), columns=2)
+    assert len(figure.axes) == 4
