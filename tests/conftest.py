@@ -1,8 +1,12 @@
 """Seeds, and reasons to skip what this machine cannot run."""
 
+import importlib.util
 import os
 import pathlib
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
 # XLA spends most of a test of tiny models on making them fast: this process and those
@@ -24,6 +28,43 @@ def fixed_seed():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def run_python():
+    """Function that runs a new Python process, which finds vqzoo, and returns it."""
+    import vqzoo
+
+    package = str(pathlib.Path(vqzoo.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+
+    def run(*arguments, backend):
+        if backend == "jax" and importlib.util.find_spec("jax") is None:
+            pytest.skip("JAX is not installed")
+        finished = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        return finished
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def load_elsewhere(run_python):
+    """Function that lets a new process load every file of a folder (fresh_process)."""
+
+    def load(folder, backend):
+        script = pathlib.Path(__file__).with_name("fresh_process.py")
+        run_python("-W", "error::UserWarning", script, folder, backend=backend)
+        outputs = folder.glob("*.outputs.npz")
+        return {p.name.removesuffix(".outputs.npz"): dict(np.load(p)) for p in outputs}
+
+    return load
 
 
 def _has_gpu():

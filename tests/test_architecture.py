@@ -2,12 +2,8 @@
 
 import ast
 import functools
-import importlib.util
 import inspect
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
@@ -243,18 +239,6 @@ print("whole")
 """
 
 
-def test_the_library_works_on_jax_without_tensorflow():
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed")
-    path = os.pathsep.join(
-        filter(None, [str(ROOT.parent), os.environ.get("PYTHONPATH")])
-    )
-    finished = subprocess.run(
-        [sys.executable, "-c", BLOCKED],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert finished.returncode == 0, finished.stderr[-3000:]
+def test_the_library_works_on_jax_without_tensorflow(run_python):
+    finished = run_python("-c", BLOCKED, backend="jax")
     assert finished.stdout.split() == ["whole"]

@@ -1,13 +1,8 @@
 """The laws that every public layer, metric and model keeps, each tried on each row."""
 
 import functools
-import importlib.util
 import inspect
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import cases
 import fresh_process
@@ -278,23 +273,6 @@ def test_other_weights_are_few_and_known(case):
     assert fixed <= {"codebook", "ema_counts", "ema_sums", "started"}
 
 
-def run_fresh(folder, backend):
-    """Runs every file of `folder` in a new process, which knows nothing of the tests."""
-    package = pathlib.Path(vqzoo.__file__).parents[1]
-    path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": path}
-    finished = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", fresh_process.__file__, folder],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    outputs = folder.glob("*.outputs.npz")
-    return {p.name.removesuffix(".outputs.npz"): dict(np.load(p)) for p in outputs}
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Each row after a training step in files, and what this process makes of it."""
@@ -320,17 +298,15 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reloaded(saved):
-    return run_fresh(saved[0], BACKEND)
+def reloaded(saved, load_elsewhere):
+    return load_elsewhere(saved[0], BACKEND)
 
 
 @pytest.fixture(scope="module")
-def reloaded_by_jax(saved, reloaded):
+def reloaded_by_jax(saved, reloaded, load_elsewhere):
     if BACKEND == "jax":
         pytest.skip("JAX is the backend of this process")
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("JAX is not installed")
-    return run_fresh(saved[0], "jax")
+    return load_elsewhere(saved[0], "jax")
 
 
 @each_case

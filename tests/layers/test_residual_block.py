@@ -8,9 +8,7 @@ def set_to_identity(block, scale, bias):
     kernel = np.zeros(block.wide.kernel.shape, "float32")
     kernel[1, 1] = np.eye(*kernel.shape[2:])
     block.wide.kernel.assign(kernel)
-    block.point.kernel.assign(
-        scale * np.eye(*block.point.kernel.shape[2:])[None, None]
-    )
+    block.point.kernel.assign(scale * np.eye(*block.point.kernel.shape[2:])[None, None])
     block.point.bias.assign(np.full(block.point.bias.shape, bias))
 
 

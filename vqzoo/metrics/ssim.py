@@ -77,7 +77,7 @@ def ssim(images, reconstructions, max_value=1.0):
 
 
 def _blur(images):
-    """Gaussian mean of each channel at the valid positions: one axis, then the other."""
+    """Gaussian mean of each channel at the valid positions, an axis at a time."""
     offsets = np.arange(WINDOW_SIZE) - (WINDOW_SIZE - 1) / 2
     window = np.exp(-(offsets**2) / (2 * WINDOW_STDDEV**2))
     window = (window / window.sum()).astype("float32")

@@ -63,7 +63,6 @@ def _load_data(recipe):
         image_size=recipe.image_size or shape[0],
         data_dir=recipe.data_dir or None,
         augmentation=recipe.augmentation,
-        seed=recipe.seed,
     )
 
 

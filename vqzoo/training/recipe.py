@@ -132,8 +132,8 @@ class Recipe:
         levels, tiers = len(self.noise_stddev), len(model.tier_names)
         if levels not in (1, tiers):
             raise ValueError(
-                f"expected --noise_stddev to have 1 value or {tiers}, one for each tier "
-                f"of {self.model}, received {self.noise_stddev}"
+                f"expected --noise_stddev to have 1 value or {tiers}, one for each "
+                f"tier of {self.model}, received {self.noise_stddev}"
             )
         return model
 

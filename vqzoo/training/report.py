@@ -102,6 +102,7 @@ def _figures(model, images, codes, rebuilt):
 
 
 def _say_what_next(run_dir, model, recipe, splits, measures):
+    error = measures["mean_squared_error"]
     used = ", ".join(
         f"{tier} {measures[f'{tier}_usage']:.0%} (perplexity "
         f"{measures[f'{tier}_perplexity']:.0f} of {layer.num_embeddings})"
@@ -110,7 +111,7 @@ def _say_what_next(run_dir, model, recipe, splits, measures):
     print(
         f"""
 Done: {recipe.name} on the {splits.test.size:,} test images of {splits.name}
-  PSNR {measures["psnr"]:.2f} dB, mean squared error {measures["mean_squared_error"]:.5f}
+  PSNR {measures["psnr"]:.2f} dB, mean squared error {error:.5f}
   codes in use: {used}
   numbers   {run_dir / "metrics.json"}, {run_dir / callbacks.HISTORY}
   pictures  {run_dir / "reconstructions.png"}, codebook.png, latents.png
