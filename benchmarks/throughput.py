@@ -8,10 +8,15 @@ loop. The contestants take turns in one process; the start of `fit` does not cou
     python -m benchmarks.throughput
 
 About 5 minutes on two cores; `--rounds 2` for a first look. The pipeline alone is
-measured too, to show that the steps do not wait for it.
+measured too, to show that the steps do not wait for it, and the product of two large
+matrices, which says what share of the machine's arithmetic a step gets: a step counts
+as three forward passes.
 """
 
 import argparse
+
+import keras
+import tensorflow as tf
 
 from benchmarks import fitting, measure
 
@@ -22,6 +27,7 @@ CASES = {
     "vqvae_32_batch_32": ("vqvae_32", 32, 32, 40),
     "vqvae2_64_batch_32": ("vqvae2_64", 64, 32, 12),
 }
+MATRIX_SIDE = 2048
 
 
 def main():
@@ -35,6 +41,8 @@ def main():
     contestants = {}
     for case in flags.cases:
         contestants.update(_contestants(case, splits))
+    for precision in PRECISIONS:
+        contestants[f"matrix {precision}"] = _matrix_product(precision)
     taken = measure.take_turns(contestants, flags.rounds)
     cases = {case: _summary(case, taken) for case in flags.cases}
     results = {**measure.read("throughput").get("cases", {}), **cases}
@@ -55,11 +63,32 @@ def _contestants(case, splits):
     return contestants
 
 
+def _matrix_product(precision):
+    dtype = keras.DTypePolicy(precision).compute_dtype
+    matrix = tf.cast(tf.random.normal((MATRIX_SIDE, MATRIX_SIDE)), dtype)
+    product = tf.function(lambda: tf.matmul(matrix, matrix))
+    return lambda: measure.seconds(product)
+
+
+def _forward_operations(name):
+    """Multiplications and additions of a model for one image, as TensorFlow counts."""
+    model = getattr(fitting.models, name)()
+    images = tf.TensorSpec((1, *model.image_shape))
+    graph = (
+        tf.function(lambda images: model(images)).get_concrete_function(images).graph
+    )
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    return profiler.profile(graph, options=options).total_float_ops
+
+
 def _summary(case, taken):
     name, _, batch_size, _ = CASES[case]
     float32, bfloat16, pipeline = (
         taken[f"{case} {what}"] for what in (*PRECISIONS, "pipeline")
     )
+    # A step, in matrix products.
+    products = 3 * batch_size * _forward_operations(name) / (2 * MATRIX_SIDE**3)
     return {
         "model": name,
         "batch_size": batch_size,
@@ -73,6 +102,13 @@ def _summary(case, taken):
             "mixed_bfloat16": measure.spread([batch_size / s for s in bfloat16]),
         },
         "bfloat16_times_faster": measure.ratio(float32, bfloat16),
+        "share_of_matrix_product": {
+            precision: measure.ratio(
+                [products * matrix for matrix in taken[f"matrix {precision}"]],
+                taken[f"{case} {precision}"],
+            )
+            for precision in PRECISIONS
+        },
         "pipeline_times_faster": measure.ratio(bfloat16, pipeline),
     }
 
@@ -84,13 +120,14 @@ def _print(cases):
             precision,
             f"{result['step_seconds'][precision]['median'] * 1e3:.1f}",
             f"{result['images_per_second'][precision]['median']:.0f}",
-            f"{result['pipeline_times_faster']['median']:.1f}x",
+            f"{result['share_of_matrix_product'][precision]['median']:.0%}",
+            f"{result['pipeline_times_faster']['median']:.0f}x",
         )
         for case, result in cases.items()
         for precision in PRECISIONS
     ]
     measure.print_table(
-        ("case", "precision", "ms", "images/s", "pipeline beside bfloat16"), rows
+        ("case", "precision", "ms", "images/s", "of matrix product", "pipeline"), rows
     )
 
 

@@ -20,12 +20,13 @@ import time
 import keras
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import fitting, measure
 from benchmarks.sonnet_quantizer import SonnetQuantizer
 from vqzoo import datasets, evaluation, models
 from vqzoo.layers import VectorQuantizerEMA
 
 BATCH_SIZE, LEARNING_RATE, LAST_BATCHES = 32, 3e-4, 100
+STEPS_A_LINE = 500
 QUANTIZERS = ("ours", "sonnet")
 SETTINGS = {
     "steps": (int, 10_000, "of training"),
@@ -107,7 +108,7 @@ def _model(name, flags):
     ours = models.vqvae_32(lambda tier: _ours(flags))
     if name == "ours":
         return ours
-    theirs = models.vqvae_32(lambda tier: SonnetQuantizer(512, 64, _cost(flags)))
+    theirs = models.vqvae_32(lambda tier: _sonnet(flags))
     for weight, start in zip(theirs.trainable_variables, ours.trainable_variables):
         weight.assign(start)
     return theirs
@@ -124,31 +125,33 @@ def _ours(flags):
     )
 
 
-def _cost(flags):
-    return flags.commitment_cost
+def _sonnet(flags):
+    return SonnetQuantizer(512, 64, flags.commitment_cost)
 
 
 def _train(model, split, steps):
     """Trains; returns perplexity and error, each a mean over the last batches."""
-    batches = split.batches(BATCH_SIZE, seed=0, epochs=None, drop_remainder=True)
-    pairs = batches.map(lambda batch: (batch["image"], batch["image"]))
     first = max(steps - LAST_BATCHES, 1)
-    model.fit(
-        pairs,
-        steps_per_epoch=first,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    for start in range(0, first, STEPS_A_LINE):
+        count = min(STEPS_A_LINE, first - start)
+        print(f"steps {start + 1} to {start + count} of {steps}", flush=True)
+        verbose = 1 if sys.stdout.isatty() else 2
+        batches = _pairs(split, start)
+        model.fit(batches, steps_per_epoch=count, shuffle=False, verbose=verbose)
     perplexities, errors = [], []
-    for images, _ in pairs.skip(first).take(steps - first):
+    for images, _ in _pairs(split, first).take(steps - first):
         # Quantization comes before the update of the codebook, so that these are the
         # codes of the step that follows.
         codes = np.asarray(model.encode(images)[0])
         perplexities.append(evaluation.codebook_usage(codes, 512)["perplexity"])
-        outputs = model.decode((codes,))
-        errors.append(float(np.mean(np.square(images - outputs), dtype="float64")))
+        error = np.square(images - model.decode((codes,)))
+        errors.append(np.mean(error, dtype="float64"))
         model.train_on_batch(images, images)
     return {"perplexity": np.mean(perplexities).item(), "error": np.mean(errors).item()}
+
+
+def _pairs(split, start_step=0):
+    return fitting.pairs(split, BATCH_SIZE, start_step)
 
 
 def _measure(model, images):

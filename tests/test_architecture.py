@@ -1,10 +1,13 @@
 """The shape of the package: who imports whom, and what `import vqzoo` costs."""
 
 import ast
+import doctest
 import functools
 import inspect
 import pathlib
 
+import keras
+import numpy as np
 import pytest
 
 import vqzoo
@@ -195,6 +198,21 @@ def test_every_constructor_argument_is_described(made):
     parameters = inspect.signature(made.__init__).parameters
     arguments = {name for name in parameters if name not in ("self", "kwargs")}
     assert arguments - described == set()
+
+
+@pytest.mark.parametrize("made", public_classes(), ids=lambda made: made.__name__)
+def test_the_example_of_a_class_gives_what_it_says(made):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the examples show TensorFlow's shapes")
+    names = {"np": np}
+    for module in (vqzoo.layers, vqzoo.metrics, vqzoo.models):
+        names |= {name: getattr(module, name) for name in module.__all__}
+    example = doctest.DocTestParser().get_doctest(
+        made.__doc__, names, made.__name__, None, 0
+    )
+    report = []
+    result = doctest.DocTestRunner().run(example, out=report.append)
+    assert (result.attempted >= 1, report) == (True, [])
 
 
 BLOCKED = """

@@ -21,6 +21,15 @@ def test_a_block_adds_what_its_convolutions_make_of_the_positive_part():
     assert outputs.tolist() == [-2 + 0 + 1, 3 + 30 + 1, 4 + 40 + 1, -5 + 0 + 1]
 
 
+def test_the_first_convolution_sees_the_positive_part_alone():
+    block = ResidualBlock(1)
+    inputs = np.array([-2, 3], "float32").reshape(1, 1, 1, 2)
+    block.build(inputs.shape)
+    block.wide.kernel.assign(np.ones((3, 3, 2, 1)))
+    block.point.kernel.assign(np.ones((1, 1, 1, 2)))
+    assert block(inputs).numpy().ravel().tolist() == [-2 + 3, 3 + 3]
+
+
 def test_the_hidden_features_are_rectified_too():
     block = ResidualBlock(1)
     inputs = np.array([2, 3], "float32").reshape(1, 1, 2, 1)

@@ -22,7 +22,7 @@ class RunState(keras.callbacks.Callback):
         save_steps: int, steps between two saves; the end of an epoch saves too.
         steps_per_epoch: int.
         header: dict that a restored run gives back: `step` (of the whole run), `best`
-            and `history`.
+            and `history`; after a restore also `metrics`, the metrics' variables.
     Raises: Stopped: after SIGTERM or SIGINT, once the state is saved.
         RunError: when a loss or a weight is not finite; the last saved state stays.
     """
@@ -33,7 +33,8 @@ class RunState(keras.callbacks.Callback):
         self.save_steps = save_steps
         self.steps_per_epoch = steps_per_epoch
         self.header = header
-        self.metric_state = header.pop("restored_metrics", None)
+        restored = header.pop("metrics", None)
+        self.metric_state = restored if header["step"] % steps_per_epoch else None
         self.signal = None
 
     def catch_signals(self):

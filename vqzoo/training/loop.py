@@ -108,6 +108,7 @@ def _open_run(recipe, settings, model):
         run_dir = files.unfinished_run_dir(recipe.runs_dir, recipe.name)
         report.check_same_settings(run_dir, settings)
         header = state.restore(run_dir / "state.npz", model)
+        header["metrics"] = state.metrics(model)
         _say(f"Going on with {run_dir} from step {header['step']}")
     elif devices.is_chief():
         run_dir = files.new_run_dir(recipe.runs_dir, recipe.name)

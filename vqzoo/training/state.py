@@ -15,6 +15,11 @@ def variables(model):
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
+def metrics(model):
+    """Values of the metrics' variables, which `fit` sets to zero at each epoch."""
+    return [keras.ops.convert_to_numpy(v) for v in model.metrics_variables]
+
+
 def save(path, model, header):
     """Saves all variables and a JSON `header`, atomically.
 

@@ -1,0 +1,207 @@
+"""Prints the table of the README from the result files.
+
+A figure stands in the table only if a file in `benchmarks/results` holds it; a benchmark
+that has not run leaves its rows out.
+
+    python -m benchmarks.table
+"""
+
+from benchmarks import measure
+
+# Case, batch size, images a second; precision, milliseconds.
+IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
+STEP_TARGETS = (("float32", 213), ("mixed_bfloat16", 159))
+HEADER = ("what", "vqzoo", "beside it", "target", "")
+
+
+def main():
+    """Prints the table as Markdown."""
+    rows = [row for find in ROWS for row in find()]
+    for cells in (HEADER, ("---",) * len(HEADER), *rows):
+        print(f"| {' | '.join(cells)} |")
+
+
+def _verdict(value, target, at_least=True):
+    """Whether a figure reaches its target, and by how much it does not."""
+    if value >= target if at_least else value <= target:
+        return "met"
+    return f"missed by {abs(value / target - 1):.0%}"
+
+
+def _median(spreads, *keys):
+    for key in keys:
+        spreads = spreads[key]
+    return spreads["median"]
+
+
+def noise_rows():
+    """Noisy against healthy noiseless codebooks, once noise.json holds both."""
+    ratios = measure.read("noise").get("against_healthy", {}).get("noisy")
+    if not ratios:
+        return []
+    error, probe = ratios["median_error"], ratios["median_probe"]
+    verdicts = {_verdict(probe, 1.4), _verdict(error, 1.3, at_least=False)}
+    return [
+        (
+            "noisy codebook, CIFAR-10: probe on the top indices, and error",
+            f"{probe:.2f}x, {error:.2f}x",
+            "healthy noiseless codebook: 1x, 1x",
+            ">= 1.4x, <= 1.3x",
+            ", ".join(sorted(verdicts)),
+        )
+    ]
+
+
+def quality_rows():
+    """`vqvae_32` beside the same network with Sonnet's quantizer."""
+    runs = measure.read("vqvae_32").get("runs", {})
+    if not {"ours", "sonnet"} <= runs.keys():
+        return []
+    ours, sonnet = runs["ours"], runs["sonnet"]
+    gain = ours["psnr_of_mean_error"] - sonnet["psnr_of_mean_error"]
+    what = f"`vqvae_32`, {ours['steps']:,} steps of 32, test split"
+    missed = "met" if gain >= 0.3 else f"missed by {0.3 - gain:.2f} dB"
+    texts = [
+        f"{run['psnr_of_mean_error']:.2f} dB, NMSE "
+        f"{run['normalized_mean_squared_error']:.4f}"
+        for run in (ours, sonnet)
+    ]
+    codes = [
+        f"{run['perplexity']:.0f}, {run['dead_codes']:.0f} dead"
+        for run in (ours, sonnet)
+    ]
+    alive = _verdict(ours["perplexity"], 450)
+    if ours["dead_codes"]:
+        alive += f", {ours['dead_codes']:.0f} codes dead"
+    return [
+        (f"{what}: error", texts[0], f"Sonnet: {texts[1]}", "+0.3 dB", missed),
+        (
+            f"{what}: set perplexity",
+            codes[0],
+            f"Sonnet: {codes[1]}",
+            ">= 450, 0 dead",
+            alive,
+        ),
+        *_precision_rows(runs),
+    ]
+
+
+def _precision_rows(runs):
+    """The error of training in bfloat16 over that in float32."""
+    bfloat16 = runs.get("ours precision=mixed_bfloat16")
+    if bfloat16 is None:
+        return []
+    key = "mean_squared_error"
+    change = bfloat16[key] / runs["ours"][key] - 1
+    verdict = "met" if change <= 0.01 else f"missed by {change - 0.01:.1%}"
+    what = "`vqvae_32`, error in bfloat16"
+    return [(what, f"{change:+.1%}", "float32", "within 1 %", verdict)]
+
+
+def quantizer_rows():
+    """The quantizer's training step beside two libraries."""
+    rows = []
+    peers = {"torch": "vector-quantize-pytorch", "sonnet": "Sonnet"}
+    targets = {("512", "torch"): 12, ("8192", "torch"): 10}
+    for size, result in measure.read("quantizer_step").get("sizes", {}).items():
+        ours = _median(result, "seconds", "vqzoo") * 1e3
+        for peer, name in peers.items():
+            theirs = _median(result, "seconds", peer) * 1e3
+            times = _median(result, "times_faster", "vqzoo", peer)
+            target = targets.get((size, peer), 1)
+            rows.append(
+                (
+                    f"quantizer training step, 16,384 vectors, K = {size}",
+                    f"{ours:.1f} ms, {times:.1f}x as fast",
+                    f"{name}: {theirs:.1f} ms",
+                    f"{target}x",
+                    _verdict(times, target),
+                )
+            )
+    return rows
+
+
+def memory_rows():
+    """Extra memory of the look-up in a large codebook."""
+    results = measure.read("lookup_memory")
+    if not results:
+        return []
+    extra = max(_median(mode, "extra_mb") for mode in results["modes"].values())
+    return [
+        (
+            f"look-up, {results['vectors']:,} vectors, K = {results['codes']:,}",
+            f"{extra:.0f} MB more",
+            f"all scores: {results['all_scores_mb'] / 1e3:.1f} GB",
+            "< 512 MB",
+            _verdict(extra, 512, at_least=False),
+        )
+    ]
+
+
+def throughput_rows():
+    """Training speed of `fit`, beside the arithmetic that the machine has."""
+    cases = measure.read("throughput").get("cases", {})
+    rows = [
+        _images_row(cases[name], f"`fit` of `vqvae_32`, bfloat16, batch {size}", target)
+        for name, size, target in IMAGES_TARGETS
+        if name in cases
+    ]
+    case = cases.get("vqvae2_64_batch_32")
+    if case:
+        rows += [_step_row(case, *target) for target in STEP_TARGETS]
+    return rows
+
+
+def _images_row(case, what, target):
+    images = _median(case, "images_per_second", "mixed_bfloat16")
+    return (
+        what,
+        f"{images:,.0f} images/s",
+        _share(case, "mixed_bfloat16"),
+        f">= {target:,} images/s",
+        _verdict(images, target),
+    )
+
+
+def _step_row(case, precision, target):
+    milliseconds = _median(case, "step_seconds", precision) * 1e3
+    return (
+        f"step of `vqvae2_64`, batch 32, {precision}",
+        f"{milliseconds:.0f} ms",
+        _share(case, precision),
+        f"<= {target} ms",
+        _verdict(milliseconds, target, at_least=False),
+    )
+
+
+def _share(case, precision):
+    share = _median(case, "share_of_matrix_product", precision)
+    return f"{share:.0%} of the speed of a matrix product"
+
+
+def import_rows():
+    """Time of `import vqzoo` after Keras."""
+    backends = measure.read("import_time").get("backends", {})
+    return [
+        (
+            f"`import vqzoo`, {backend}",
+            f"{_median(result, 'vqzoo'):.3f} s",
+            f"keras: {_median(result, 'keras'):.2f} s",
+            "< 0.3 s",
+            _verdict(_median(result, "vqzoo"), 0.3, at_least=False),
+        )
+        for backend, result in backends.items()
+    ]
+
+
+ROWS = (
+    noise_rows,
+    quality_rows,
+    quantizer_rows,
+    memory_rows,
+    throughput_rows,
+    import_rows,
+)
+
+if __name__ == "__main__":
+    main()
