@@ -1,7 +1,7 @@
 """Prints the table of the README from the result files.
 
-A figure stands in the table only if a file in `benchmarks/results` holds it; a benchmark
-that has not run leaves its rows out.
+A figure stands in the table only if a file in `benchmarks/results` holds it; benchmarks
+that have not run leave their rows out.
 
     python -m benchmarks.table
 """
@@ -28,6 +28,10 @@ def _verdict(value, target, at_least=True):
     return f"missed by {abs(value / target - 1):.0%}"
 
 
+def _join(*verdicts):
+    return ", ".join(dict.fromkeys(verdicts))
+
+
 def _median(spreads, *keys):
     for key in keys:
         spreads = spreads[key]
@@ -40,14 +44,13 @@ def noise_rows():
     if not ratios:
         return []
     error, probe = ratios["median_error"], ratios["median_probe"]
-    verdicts = {_verdict(probe, 1.4), _verdict(error, 1.3, at_least=False)}
     return [
         (
             "noisy codebook, CIFAR-10: probe on the top indices, and error",
             f"{probe:.2f}x, {error:.2f}x",
             "healthy noiseless codebook: 1x, 1x",
             ">= 1.4x, <= 1.3x",
-            ", ".join(sorted(verdicts)),
+            _join(_verdict(probe, 1.4), _verdict(error, 1.3, at_least=False)),
         )
     ]
 
@@ -59,28 +62,25 @@ def quality_rows():
         return []
     ours, sonnet = runs["ours"], runs["sonnet"]
     gain = ours["psnr_of_mean_error"] - sonnet["psnr_of_mean_error"]
-    what = f"`vqvae_32`, {ours['steps']:,} steps of 32, test split"
-    missed = "met" if gain >= 0.3 else f"missed by {0.3 - gain:.2f} dB"
-    texts = [
-        f"{run['psnr_of_mean_error']:.2f} dB, NMSE "
-        f"{run['normalized_mean_squared_error']:.4f}"
-        for run in (ours, sonnet)
-    ]
-    codes = [
-        f"{run['perplexity']:.0f}, {run['dead_codes']:.0f} dead"
-        for run in (ours, sonnet)
-    ]
-    alive = _verdict(ours["perplexity"], 450)
-    if ours["dead_codes"]:
-        alive += f", {ours['dead_codes']:.0f} codes dead"
+    closer = "met" if gain >= 0.3 else f"missed by {0.3 - gain:.2f} dB"
+    alive = "met" if not ours["dead_codes"] else f"{ours['dead_codes']:.0f} codes dead"
+    what = f"`vqvae_32`, {ours['steps']:,} steps of 32: "
+    error = "{psnr_of_mean_error:.2f} dB, NMSE {normalized_mean_squared_error:.4f}"
+    codes = "{perplexity:.0f}, {dead_codes:.0f} dead"
     return [
-        (f"{what}: error", texts[0], f"Sonnet: {texts[1]}", "+0.3 dB", missed),
         (
-            f"{what}: set perplexity",
-            codes[0],
-            f"Sonnet: {codes[1]}",
+            what + "test error",
+            error.format(**ours),
+            f"Sonnet: {error.format(**sonnet)}",
+            "+0.3 dB",
+            closer,
+        ),
+        (
+            what + "set perplexity, dead codes",
+            codes.format(**ours),
+            f"Sonnet: {codes.format(**sonnet)}",
             ">= 450, 0 dead",
-            alive,
+            _join(_verdict(ours["perplexity"], 450), alive),
         ),
         *_precision_rows(runs),
     ]

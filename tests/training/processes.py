@@ -11,8 +11,11 @@ DRIVER = """
 import json, os, pathlib, sys
 from vqzoo import training
 from vqzoo.training import callbacks, state
-settings, kill_after = json.loads(sys.argv[1]), int(sys.argv[2])
+settings, kill_after = json.loads(sys.argv[1]), float(sys.argv[2])
 class Killer(callbacks.RunState):
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.header["step"] + 0.5 == kill_after:
+            os.kill(os.getpid(), int(sys.argv[3]))
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
         if self.header["step"] == kill_after:
@@ -28,7 +31,10 @@ training.main(training.Recipe(**settings), ["tiny"])
 
 
 def start(recipe, kill_after=0, kill_with=signal.SIGKILL, **environment):
-    """A process that runs a recipe and ends itself after a step; 0: it does not."""
+    """A process that runs a recipe and ends itself after a step; 0: it does not.
+
+    It ends at the end of the step, or with a half added before the next one begins.
+    """
     settings = json.dumps(dataclasses.asdict(recipe))
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER, settings, str(kill_after), str(int(kill_with))],

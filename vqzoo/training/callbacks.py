@@ -57,7 +57,7 @@ class RunState(keras.callbacks.Callback):
         self.header["step"] += 1
         step = self.header["step"]
         if not all(math.isfinite(float(value)) for value in logs.values()):
-            self._fail(f"the loss is not finite at step {step}: {_broken_terms(logs)}")
+            self._fail(f"the {_broken_term(logs)} loss is not finite at step {step}")
         in_epoch = step % self.steps_per_epoch
         if self.signal is not None:
             self.save()
@@ -88,8 +88,10 @@ class RunState(keras.callbacks.Callback):
         )
 
 
-def _broken_terms(logs):
-    return ", ".join(f"{name} = {float(value)}" for name, value in logs.items())
+def _broken_term(logs):
+    """The term of the loss that is not finite; what is not rebuilt is committed."""
+    finite = math.isfinite(float(logs["reconstruction"]))
+    return "commitment" if finite else "reconstruction"
 
 
 class SaveEpoch(keras.callbacks.Callback):

@@ -57,18 +57,17 @@ def _run(recipe, strategy):
 
 
 def _load_data(recipe):
-    shape = _default_image_shape(recipe)
     return datasets.load(
         recipe.dataset,
-        image_size=recipe.image_size or shape[0],
+        image_size=recipe.image_size or _own_image_size(recipe.model),
         data_dir=recipe.data_dir or None,
         augmentation=recipe.augmentation,
     )
 
 
-def _default_image_shape(recipe):
-    """The image shape that the recipe's named model has by itself."""
-    return getattr(models, recipe.model)().image_shape
+def _own_image_size(name):
+    """Side of the images that a named model is made for."""
+    return getattr(models, name)().image_shape[0]
 
 
 def _check_batch_size(recipe, splits, strategy):

@@ -33,7 +33,7 @@ def main(recipe, argv=None):
         run(recipe)
     except Stopped as stop:
         sys.exit(_say(str(stop), stop.exit_code))
-    except (RunError, ValueError, FileNotFoundError) as error:
+    except (RunError, ValueError, OSError) as error:
         sys.exit(_say(f"Error: {error}", 1))
 
 
