@@ -50,7 +50,8 @@ flags.DEFINE_string("results", "noise", "name of the file in benchmarks/results"
 
 def recipe_of(condition, seed):
     """The recipe of one run of the comparison."""
-    name = f"{FLAGS.results}_{condition.replace(', ', '_').replace(' ', '_')}_{seed}"
+    words = condition.replace(",", "").replace(" ", "_")
+    name = f"noise_{words}_{FLAGS.epochs}x{FLAGS.batch_size}_{seed}"
     return dataclasses.replace(
         RECIPE,
         **{
