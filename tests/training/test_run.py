@@ -133,7 +133,7 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
 ):
     def poison(self, batch, logs=None):
         if self.header["step"] == 4:
-            weight = self.model.trainable_variables[0]
+            weight = self.model.trainable_variables[-1]
             weight.assign(np.full(weight.shape, np.nan))
 
     monkeypatch.setattr(callbacks.RunState, "on_train_batch_begin", poison)
