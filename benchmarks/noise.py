@@ -35,6 +35,16 @@ CONDITIONS = {
     "noise 1.0, clip": {"noise_stddev": (1.0,), "noise_boundary": "clip"},
     "noise 1.0, wrap": {"noise_stddev": (1.0,), "noise_boundary": "wrap"},
 }
+COLUMNS = (
+    "codebook",
+    "seeds",
+    "test error",
+    "PSNR",
+    "codes used, top / bottom",
+    "set perplexity",
+    "ordering",
+    "probe on top indices",
+)
 TABLE = ("collapsed plain", "healthy plain", "noisy")
 
 flags.DEFINE_string("data_dir", None, "CIFAR-10 as a folder or archive", required=True)
@@ -142,22 +152,36 @@ def main(argv):
     show(results)
 
 
-def show(results):
-    """Prints the medians over the seeds."""
-    names = (
-        "mean_squared_error",
-        "top_used",
-        "bottom_used",
-        "top_perplexity",
-        "top_ordering",
-        "top_probe_accuracy",
-    )
-    rows = []
+def rows_of(results):
+    """Header and rows of text: medians over the seeds, of the probe also the spread."""
+    rows = [COLUMNS]
     for condition in dict.fromkeys(run["condition"] for run in results["runs"]):
         runs = [run for run in results["runs"] if run["condition"] == condition]
-        medians = [statistics.median(run[name] for run in runs) for name in names]
-        rows.append([condition, len(runs), *(f"{value:.4g}" for value in medians)])
-    measure.print_table(["condition", "seeds", *names], rows)
+        median = {
+            name: statistics.median(run[name] for run in runs)
+            for name in runs[0]
+            if name != "condition"
+        }
+        probes = sorted(run["top_probe_accuracy"] for run in runs)
+        rows.append(
+            (
+                condition,
+                str(len(runs)),
+                "{mean_squared_error:.5f}".format(**median),
+                "{psnr:.2f} dB".format(**median),
+                "{top_used:.0f} / {bottom_used:.0f}".format(**median),
+                "{top_perplexity:.0f} / {bottom_perplexity:.0f}".format(**median),
+                "{top_ordering:.2f} / {bottom_ordering:.2f}".format(**median),
+                f"{statistics.median(probes):.1%}, {probes[0]:.1%} to {probes[-1]:.1%}",
+            )
+        )
+    return rows
+
+
+def show(results):
+    """Prints the table in columns."""
+    header, *rows = rows_of(results)
+    measure.print_table(header, rows)
 
 
 if __name__ == "__main__":

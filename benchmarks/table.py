@@ -1,4 +1,4 @@
-"""Prints the table of the README from the result files.
+"""Prints the tables of the README from the result files.
 
 A figure stands in the table only if a file in `benchmarks/results` holds it; benchmarks
 that have not run leave their rows out.
@@ -6,18 +6,28 @@ that have not run leave their rows out.
     python -m benchmarks.table
 """
 
-from benchmarks import measure
+from benchmarks import measure, noise
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
 STEP_TARGETS = (("float32", 213), ("mixed_bfloat16", 159))
+NOISE = ("noise", "noise_one_epoch")
 HEADER = ("what", "vqzoo", "beside it", "target", "")
 
 
 def main():
-    """Prints the table as Markdown."""
-    rows = [row for find in ROWS for row in find()]
-    for cells in (HEADER, ("---",) * len(HEADER), *rows):
+    """Prints the tables as Markdown."""
+    for name in NOISE:
+        if results := measure.read(name):
+            epochs = results["settings"]["epochs"]
+            print(f"\nNoise, {epochs} epochs of CIFAR-10:\n")
+            _show(*noise.rows_of(results))
+    print("\nBeside others:\n")
+    _show(HEADER, *(row for find in ROWS for row in find()))
+
+
+def _show(header, *rows):
+    for cells in (header, ("---",) * len(header), *rows):
         print(f"| {' | '.join(cells)} |")
 
 
