@@ -31,6 +31,7 @@ CONDITIONS = {
     "healthy plain": {"noise_stddev": (0.0,)},
     "noisy": {},
     "noisy, no restarts": {"restart_threshold": 0.0},
+    "sorted start, no noise": {"noise_stddev": (1e-6,)},
     "noise 1.0": {"noise_stddev": (1.0,)},
     "noise 1.0, clip": {"noise_stddev": (1.0,), "noise_boundary": "clip"},
     "noise 1.0, wrap": {"noise_stddev": (1.0,), "noise_boundary": "wrap"},

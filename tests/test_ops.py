@@ -134,3 +134,32 @@ def test_every_row_is_sampled_as_often():
     drawn = [ops.sample_rows(rows, 3, seed).numpy()[:, 0] for _ in range(400)]
     shares = np.bincount(np.concatenate(drawn).astype(int), minlength=10) / 1200
     np.testing.assert_allclose(shares, 0.1, atol=0.03)  # 3.5 standard deviations
+
+
+def test_rows_are_sorted_along_the_axis_of_largest_variance():
+    generator = np.random.default_rng(0)
+    main = generator.normal(size=(200, 1)) * np.array([[3.0, -4.0, 0.0]])
+    rows = (main + 0.01 * generator.normal(size=(200, 3)) + 7).astype("float32")
+    ordered = ops.sort_along_main_axis(keras.ops.convert_to_tensor(rows)).numpy()
+    steps = np.diff(ordered @ np.array([0.6, -0.8, 0.0]))
+    assert (steps > -0.1).all() or (steps < 0.1).all()
+    np.testing.assert_array_equal(
+        ordered[np.lexsort(ordered.T)], rows[np.lexsort(rows.T)]
+    )
+
+
+def test_the_main_axis_is_that_of_a_singular_value_decomposition():
+    generator = np.random.default_rng(1)
+    rows = generator.normal(size=(64, 8)).astype("float32") * 2.0 ** -np.arange(8)
+    rows = rows.astype("float32")
+    centered = rows - rows.mean(0)
+    axis = np.linalg.svd(centered)[2][0]
+    ordered = ops.sort_along_main_axis(keras.ops.convert_to_tensor(rows), 50).numpy()
+    places = (ordered - rows.mean(0)) @ axis
+    places = places if places[0] < places[-1] else -places
+    np.testing.assert_allclose(places, np.sort(places), atol=1e-4)
+
+
+def test_equal_rows_stay_in_their_order_and_finite():
+    rows = keras.ops.ones((5, 3))
+    np.testing.assert_array_equal(ops.sort_along_main_axis(rows), np.ones((5, 3)))

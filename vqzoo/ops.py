@@ -165,3 +165,26 @@ def sample_rows(rows, count, seed):
         return drawn
     mine = ops.logical_and(local >= 0, local < num_local)
     return sum_across_replicas(ops.where(mine[:, None], drawn, 0.0))
+
+
+def sort_along_main_axis(rows, num_iterations=10):
+    """Sorts rows by their place on the axis along which they vary most.
+
+    The axis is found by power iteration from the row farthest from the mean; an axis
+    that is not quite the main one sorts nearly as well.
+
+    Args:
+        rows: float `(N, D)`.
+        num_iterations: int.
+
+    Returns:
+        Float `(N, D)`, the same rows in another order; equal rows stay in theirs.
+    """
+    centered = rows - ops.mean(rows, axis=0)
+    farthest = ops.argmax(ops.sum(ops.square(centered), axis=1))
+    axis = ops.take(centered, farthest, axis=0)[:, None]
+    for _ in range(num_iterations):
+        axis = ops.matmul(ops.transpose(centered), ops.matmul(centered, axis))
+        axis = axis / ops.maximum(ops.norm(axis), 1e-30)
+    order = ops.argsort(ops.matmul(centered, axis)[:, 0])
+    return ops.take(rows, order, axis=0)

@@ -180,6 +180,21 @@ def test_the_first_batch_places_the_codes():
     assert float(layer.started.numpy()) == 1
 
 
+def test_with_noise_the_first_batch_places_the_codes_in_order():
+    noise = NoisyAssignment(1e-6, seed=0)  # sorts, and perturbs nothing
+    layer = VectorQuantizerEMA(24, 3, seed=1, assignment=noise)
+    latents = batch(1, 2, 3, 4, 3) * np.array([5, 1, 1], "float32")
+    layer(latents, training=True)
+    codebook = state(layer)[0]
+    axis = np.linalg.svd(codebook - codebook.mean(0))[2][0]
+    places = (codebook - codebook.mean(0)) @ axis
+    places = places if places[0] < places[-1] else -places
+    np.testing.assert_allclose(places, np.sort(places), atol=0.05)
+    rows = latents.reshape(-1, 3)
+    order, expected = np.lexsort(codebook.T), np.lexsort(rows.T)
+    np.testing.assert_allclose(codebook[order], rows[expected], rtol=1e-5)
+
+
 def test_only_the_first_batch_places_the_codes():
     layer = VectorQuantizerEMA(4, 2, seed=1)
     layer(batch(1, 8, 2), training=True)

@@ -7,6 +7,7 @@ from vqzoo.layers import quantization
 from vqzoo.ops import (
     code_statistics,
     sample_rows,
+    sort_along_main_axis,
     straight_through,
     sum_across_replicas,
 )
@@ -29,8 +30,9 @@ class VectorQuantizerEMA(keras.layers.Layer):
         restart_threshold: float in [0, 1). A code is dead when its EMA count is below
             this share of the mean count, whatever the batch size; 0 restarts none.
             Defaults to 0.1.
-        codebook_init: `"data"` (latents of the first training batch), or a Keras
-            initializer for a start that no data informs. Defaults to `"data"`.
+        codebook_init: `"data"` (latents of the first training batch; with an
+            `assignment`, sorted along their main axis), or a Keras initializer for a
+            start that no data informs. Defaults to `"data"`.
         assignment: `NoisyAssignment` or None: a perturbation of the chosen code while
             training. The decoder receives the perturbed code and the EMA credits it;
             the commitment loss pulls to the nearest code.
@@ -45,7 +47,8 @@ class VectorQuantizerEMA(keras.layers.Layer):
         Dhariwal et al. 2020, arXiv 2005.00341, section 3.1. Differs: counts start at 1
         and sums at the code (a start of 0 throws every unhit code far away); no Laplace
         smoothing, because a code that nothing chose does not move; the restart
-        threshold is relative.
+        threshold is relative; the sorted start, because noise makes neighbors alike but
+        does not unfold an order that runs along the latents more than once.
     Example:
         >>> quantizer = VectorQuantizerEMA(512, 64)
         >>> quantizer.encode(quantizer(np.ones((2, 8, 8, 64), "float32"))).shape
@@ -133,6 +136,8 @@ class VectorQuantizerEMA(keras.layers.Layer):
         if self.codebook_init != "data":
             return self.codebook.value, self.ema_counts.value, self.ema_sums.value
         drawn = sample_rows(rows, self.num_embeddings, self.seed_generator)
+        if self.assignment is not None:
+            drawn = sort_along_main_axis(drawn)
         started = self.started > 0
         self.started.assign(ops.ones(()))
         codebook = ops.where(started, self.codebook.value, drawn)
