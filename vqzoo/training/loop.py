@@ -52,7 +52,7 @@ def _run(recipe, strategy):
     _fit(recipe, splits, model, steps, run_dir, header)
     if run_dir is None:
         return None
-    report.write(run_dir, model, recipe, splits, settings, _arrays(splits.test, recipe))
+    report.write(run_dir, model, recipe, splits, _arrays(splits.test, recipe))
     return run_dir
 
 

@@ -63,7 +63,7 @@ def check_same_settings(run_dir, new):
         )
 
 
-def write(run_dir, model, recipe, splits, settings, images):
+def write(run_dir, model, recipe, splits, images):
     """Measures the best model on the test split and writes the files of the run.
 
     Args:
@@ -71,11 +71,10 @@ def write(run_dir, model, recipe, splits, settings, images):
         model: the trained model; takes the weights of the best epoch.
         recipe: `Recipe`.
         splits: `Splits`.
-        settings: dict of `settings`.
         images: float numpy test images `(N, H, W, C)`.
     """
-    shutil.copyfile(run_dir / "best.keras", run_dir / ".model.keras")
-    (run_dir / ".model.keras").replace(run_dir / "model.keras")
+    with files.replacing(run_dir / "model.keras") as aside:
+        shutil.copyfile(run_dir / "best.keras", aside)
     model.load_weights(run_dir / "best.keras")
     measures, codes, rebuilt = callbacks.measure(model, images)
     figures = _figures(model, images, codes, rebuilt)
