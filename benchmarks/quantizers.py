@@ -204,13 +204,14 @@ def _train(model, images, steps, seed):
 
 def _quality(model, test, labels):
     from vqzoo import evaluation, layers
+    from vqzoo.layers import quantization
 
     (layer,) = model.quantizers
     (codes,) = evaluation.encode_all(model.encode, test)
     found = evaluation.reconstruction_error(
         test, evaluation.decode_all(model.decode, (codes,))
     )
-    axes = getattr(layer, "code_axes", 0)
+    axes = quantization.code_axes(layer)
     found |= evaluation.codebook_usage(codes, layer.num_embeddings, axes)
     indices = codes.size // (len(codes) * codes.shape[1] * codes.shape[2])
     books = [np.asarray(book) for book in layers.codebooks(layer)]

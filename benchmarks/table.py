@@ -11,17 +11,15 @@ from benchmarks import measure, noise
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
 STEP_TARGETS = (("float32", 213), ("mixed_bfloat16", 159))
-NOISE = ("noise",)
 HEADER = ("what", "vqzoo", "beside it", "target", "")
 
 
 def main():
     """Prints the tables as Markdown."""
-    for name in NOISE:
-        if results := measure.read(name):
-            epochs = results["settings"]["epochs"]
-            print(f"\nNoise, {epochs} epochs of CIFAR-10:\n")
-            _show(*noise.rows_of(results))
+    if results := measure.read("noise"):
+        epochs = results["settings"]["epochs"]
+        print(f"\nNoise, {epochs} epochs of CIFAR-10:\n")
+        _show(*noise.rows_of(results))
     print("\nBeside others:\n")
     _show(HEADER, *(row for find in ROWS for row in find()))
 

@@ -15,8 +15,8 @@ def nearest_code(latents, codebook):
     """Indices of the codes nearest to each latent in Euclidean distance.
 
     The squared norm of a latent is the same for every code, so the code that maximizes
-    `z.e - |e|^2 / 2` is the nearest one.
-    Rows are taken in blocks, so that the N x K scores never stand in memory together.
+    `z.e - |e|^2 / 2` is the nearest one. Rows are taken in blocks, so that the N x K
+    scores never stand in memory together.
 
     Args:
         latents: float `(N, D)`.

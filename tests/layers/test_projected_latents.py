@@ -45,7 +45,7 @@ def test_the_losses_are_the_quantizers_and_the_distance_to_the_code(training):
     terms = {name: float(x) for name, x in made.loss_terms(LATENTS).items()}
     expected = {"codebook": distance, "commitment": distance, "projection": EXTRA}
     assert terms == pytest.approx(expected)
-    assert made.commitment_cost == 0.5
+    assert made.quantizer.commitment_cost == 0.5
 
 
 def derivative(function, points, upstream):

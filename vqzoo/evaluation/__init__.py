@@ -1,7 +1,7 @@
 """Measurements: functions from arrays and from `encode` or `decode` to numbers."""
 
 from vqzoo.evaluation.codebook import codebook_ordering, codebook_usage
-from vqzoo.evaluation.inference import decode_all, encode_all
+from vqzoo.evaluation.inference import decode_all, encode_all, in_batches
 from vqzoo.evaluation.probe import linear_probe
 from vqzoo.evaluation.reconstruction import reconstruction_error
 
@@ -10,6 +10,7 @@ __all__ = [
     "codebook_usage",
     "decode_all",
     "encode_all",
+    "in_batches",
     "linear_probe",
     "reconstruction_error",
 ]

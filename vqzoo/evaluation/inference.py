@@ -1,6 +1,26 @@
 """Encoding and decoding of whole arrays, a batch at a time."""
 
+import keras
 import numpy as np
+
+
+def in_batches(function, *arrays, batch_size=128):
+    """What a function makes of long arrays, a batch at a time.
+
+    Args:
+        function: from batches of the arrays to an array `(B, ...)` or a structure of
+            arrays.
+        *arrays: numpy `(N, ...)`, N of at least 1.
+        batch_size: int.
+
+    Returns:
+        Numpy arrays `(N, ...)`, in the structure that `function` gives.
+    """
+    parts = []
+    for start in range(0, len(arrays[0]), batch_size):
+        outputs = function(*(array[start : start + batch_size] for array in arrays))
+        parts.append(keras.tree.map_structure(np.asarray, outputs))
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
 
 
 def encode_all(encode, images, batch_size=128):
@@ -19,11 +39,7 @@ def encode_all(encode, images, batch_size=128):
     """
     if not len(images):
         raise ValueError("expected at least one image, received 0")
-    batches = [
-        [np.asarray(codes) for codes in encode(images[i : i + batch_size])]
-        for i in range(0, len(images), batch_size)
-    ]
-    return tuple(np.concatenate(tier) for tier in zip(*batches))
+    return tuple(in_batches(encode, images, batch_size=batch_size))
 
 
 def decode_all(decode, codes, batch_size=128):
@@ -37,9 +53,4 @@ def decode_all(decode, codes, batch_size=128):
     Returns:
         Float numpy array `(N, H, W, C)`.
     """
-    return np.concatenate(
-        [
-            np.asarray(decode(tuple(tier[i : i + batch_size] for tier in codes)))
-            for i in range(0, len(codes[0]), batch_size)
-        ]
-    )
+    return in_batches(lambda *batch: decode(batch), *codes, batch_size=batch_size)

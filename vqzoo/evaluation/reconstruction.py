@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vqzoo.evaluation.inference import in_batches
 from vqzoo.metrics.psnr import psnr
 from vqzoo.metrics.ssim import WINDOW_SIZE, ssim
 
@@ -29,21 +30,16 @@ def reconstruction_error(images, reconstructions, batch_size=128):
         )
     reconstructions = np.clip(reconstructions, -0.5, 0.5)
     error = float(np.mean(np.square(images - reconstructions), dtype=np.float64))
+
+    def mean(measure):
+        pairs = (images, reconstructions)
+        return float(in_batches(measure, *pairs, batch_size=batch_size).mean())
+
     measures = {
         "mean_squared_error": error,
-        "psnr": _mean(psnr, images, reconstructions, batch_size),
+        "psnr": mean(psnr),
         "psnr_of_mean_error": float(-10 * np.log10(max(error, 1e-10))),
     }
     if min(images.shape[1:3]) >= WINDOW_SIZE:
-        measures["ssim"] = _mean(ssim, images, reconstructions, batch_size)
+        measures["ssim"] = mean(ssim)
     return measures
-
-
-def _mean(measure, images, reconstructions, batch_size):
-    values = [
-        np.asarray(
-            measure(images[i : i + batch_size], reconstructions[i : i + batch_size])
-        )
-        for i in range(0, len(images), batch_size)
-    ]
-    return float(np.concatenate(values).mean())

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from vqzoo.layers import quantization
+
 
 def save(model, path):
     """Writes a model as a SavedModel with three signatures.
@@ -56,7 +58,7 @@ def trace(model):
         received = _check_batch_sizes(list(codes), received)
         return {"images": _to_bytes(model.decode(received))}
 
-    hybrid = any(getattr(layer, "is_hybrid", False) for layer in model.quantizers)
+    hybrid = any(quantization.is_hybrid(layer) for layer in model.quantizers)
 
     @tf.function(autograph=False)
     def reconstruct(images):

@@ -19,6 +19,7 @@ from vqzoo.layers.masking_corruption import MaskingCorruption
 from vqzoo.layers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.layers.noisy_assignment import NoisyAssignment
 from vqzoo.layers.projected_latents import ProjectedLatents
+from vqzoo.layers.quantization import codebooks
 from vqzoo.layers.random_projection_quantizer import RandomProjectionQuantizer
 from vqzoo.layers.residual_block import ResidualBlock, ResidualStack
 from vqzoo.layers.residual_quantizer import ResidualQuantizer
@@ -30,7 +31,6 @@ from vqzoo.layers.stochastic_assignment import StochasticAssignment
 from vqzoo.layers.transformed_quantizer import (
     TransformedQuantizer,
     batch_normalized,
-    codebooks,
     low_dimensional,
 )
 from vqzoo.layers.vector_quantizer import VectorQuantizer

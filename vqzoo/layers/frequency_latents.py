@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import quantization, soft_codes
+from vqzoo.layers import quantization
 from vqzoo.layers.projected_latents import check_one_code, project, projection_loss
-from vqzoo.layers.transformed_quantizer import codebooks
 from vqzoo.ops import sum_across_replicas
 
 
@@ -74,11 +73,6 @@ class FrequencyLatents(keras.layers.Layer):
         return self.quantizer.embedding_dim
 
     @property
-    def commitment_cost(self):
-        """Weight of the quantizer's commitment loss."""
-        return self.quantizer.commitment_cost
-
-    @property
     def codebook(self):
         """The code vectors of the quantizer, float32 `(K, D)`."""
         return self.quantizer.codebook
@@ -86,7 +80,7 @@ class FrequencyLatents(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return codebooks(self.quantizer)
+        return quantization.codebooks(self.quantizer)
 
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)
@@ -94,7 +88,7 @@ class FrequencyLatents(keras.layers.Layer):
         if not self.quantizer.built:
             self.quantizer.build(input_shape)
         shape = (self.num_embeddings,)
-        self.code_counts = soft_codes.add_state(self, "code_counts", shape, "zeros")
+        self.code_counts = quantization.add_state(self, "code_counts", shape, "zeros")
 
     def call(self, latents, training=False):
         inputs = ops.cast(latents, "float32")

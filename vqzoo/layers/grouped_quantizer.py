@@ -5,7 +5,6 @@ from keras import ops
 
 from vqzoo.layers import quantization
 from vqzoo.layers.residual_quantizer import check_alike
-from vqzoo.layers.transformed_quantizer import codebooks
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -49,12 +48,12 @@ class GroupedQuantizer(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of all groups, a tuple of `(K, d)`."""
-        return sum((codebooks(each) for each in self.quantizers), ())
+        return sum((quantization.codebooks(each) for each in self.quantizers), ())
 
     @property
     def code_axes(self):
         """How many axes the codes have that the grid of latents has not."""
-        return 1 + getattr(self.quantizers[0], "code_axes", 0)
+        return 1 + quantization.code_axes(self.quantizers[0])
 
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)

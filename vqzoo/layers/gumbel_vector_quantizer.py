@@ -100,7 +100,7 @@ class GumbelVectorQuantizer(keras.layers.Layer):
         quantization.check_last_axis(input_shape, self.embedding_dim)
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
         soft_codes.add_codebook(self)
-        self.steps = soft_codes.add_state(self, "steps", (), "zeros")
+        self.steps = quantization.add_state(self, "steps", (), "zeros")
 
     @property
     def codebook(self):

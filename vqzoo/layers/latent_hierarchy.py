@@ -108,15 +108,7 @@ class LatentHierarchy(keras.layers.Layer):
             shape=self.state_shapes[0],
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
-        self.steps = self.add_weight(
-            name="steps",
-            shape=(),
-            initializer="zeros",
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="mean",
-        )
+        self.steps = quantization.add_state(self, "steps", (), "zeros")
         # One of each for a group; None where it needs none.
         self.upsamplings, self.priors = [], []
         self.posteriors, self.merges, self.cells = [], [], []

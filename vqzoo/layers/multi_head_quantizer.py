@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from vqzoo.layers import quantization
-from vqzoo.layers.transformed_quantizer import codebooks
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -50,12 +49,12 @@ class MultiHeadQuantizer(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors that all heads share, a tuple of `(K, d)`."""
-        return codebooks(self.quantizer)
+        return quantization.codebooks(self.quantizer)
 
     @property
     def code_axes(self):
         """How many axes the codes have that the grid of latents has not."""
-        return 1 + getattr(self.quantizer, "code_axes", 0)
+        return 1 + quantization.code_axes(self.quantizer)
 
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from vqzoo.layers import quantization
-from vqzoo.layers.transformed_quantizer import codebooks
 
 # Squared length below which a code has no direction.
 _MIN_SQUARE = 1e-12
@@ -59,11 +58,6 @@ class ProjectedLatents(keras.layers.Layer):
         return self.quantizer.embedding_dim
 
     @property
-    def commitment_cost(self):
-        """Weight of the quantizer's commitment loss."""
-        return self.quantizer.commitment_cost
-
-    @property
     def codebook(self):
         """The code vectors of the quantizer, float32 `(K, D)`."""
         return self.quantizer.codebook
@@ -71,7 +65,7 @@ class ProjectedLatents(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return codebooks(self.quantizer)
+        return quantization.codebooks(self.quantizer)
 
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)
@@ -117,13 +111,13 @@ class ProjectedLatents(keras.layers.Layer):
 
 def check_one_code(quantizer):
     """Raises ValueError unless a call of `quantizer` gives one code for each latent."""
-    if getattr(quantizer, "code_axes", 0):
+    if quantization.code_axes(quantizer):
         raise ValueError(
             "expected a quantizer with one code for each latent, because a mask or a "
             "projection needs one code vector at each position, received "
             f"quantizer={quantizer}"
         )
-    if getattr(quantizer, "is_hybrid", False):
+    if quantization.is_hybrid(quantizer):
         raise ValueError(
             "expected a quantizer that gives code vectors, received one whose output "
             f"is hybrid already, quantizer={quantizer}"

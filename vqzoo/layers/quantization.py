@@ -85,6 +85,36 @@ def check_last_axis(input_shape, embedding_dim):
         )
 
 
+def add_state(layer, name, shape, initializer):
+    """A float32 weight that is updated by hand, equal on all replicas."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=initializer,
+        dtype="float32",
+        autocast=False,
+        trainable=False,
+        aggregation="mean",
+    )
+
+
+def codebooks(layer):
+    """Code vectors of a quantizer, a tuple of `(K, d)`, one for each of its indices."""
+    if hasattr(layer, "codebooks"):
+        return layer.codebooks
+    return (ops.convert_to_tensor(layer.codebook),)
+
+
+def code_axes(layer):
+    """How many axes the codes of a quantizer have that the grid of latents has not."""
+    return getattr(layer, "code_axes", 0)
+
+
+def is_hybrid(layer):
+    """Whether the output of a quantizer at inference is no function of its codes."""
+    return getattr(layer, "is_hybrid", False)
+
+
 def look_up(rows, codebook):
     """Codes int32 `(N,)` and code vectors `(N, D)` nearest to `rows` `(N, D)`."""
     codes = nearest_code(rows, codebook)
@@ -101,13 +131,6 @@ def encode(latents, codebook, normalize=False):
     return ops.reshape(nearest_code(rows, codebook), ops.shape(latents)[:-1])
 
 
-def perturb(assignment, codes, codes_shape, num_embeddings):
-    """Flat `codes` after `assignment`, which sees them in their shape."""
-    codes = ops.reshape(codes, codes_shape)
-    codes = assignment(codes, num_embeddings=num_embeddings, training=True)
-    return ops.reshape(codes, (-1,))
-
-
 def assign(assignment, rows, codes, codebook, codes_shape):
     """The codes that the decoder receives while training, flat.
 
@@ -120,7 +143,9 @@ def assign(assignment, rows, codes, codebook, codes_shape):
     """
     if isinstance(assignment, StochasticAssignment):
         return assignment(codes, latents=rows, codebook=codebook, training=True)
-    return perturb(assignment, codes, codes_shape, codebook.shape[0])
+    codes = ops.reshape(codes, codes_shape)
+    codes = assignment(codes, num_embeddings=codebook.shape[0], training=True)
+    return ops.reshape(codes, (-1,))
 
 
 def entropy_loss(rows, codebook):

@@ -65,28 +65,19 @@ class RandomProjectionQuantizer(keras.layers.Layer):
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
-        self.projection = self._add_fixed(
+        self.projection = quantization.add_state(
+            self,
             "projection",
             (self.embedding_dim, self.codebook_dim),
             keras.initializers.Orthogonal(seed=self.seed_generator),
         )
-        self.directions = self._add_fixed(
+        self.directions = quantization.add_state(
+            self,
             "directions",
             (self.num_embeddings, self.codebook_dim),
             keras.initializers.RandomNormal(stddev=1.0, seed=self.seed_generator),
         )
         self.directions.assign(unit_norm(self.directions.value))
-
-    def _add_fixed(self, name, shape, initializer):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="mean",
-        )
 
     def call(self, latents, training=False):
         latents = ops.cast(latents, "float32")

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from vqzoo.layers import quantization
-from vqzoo.layers.transformed_quantizer import codebooks
 from vqzoo.ops import draw_rows
 
 
@@ -58,12 +57,12 @@ class ResidualQuantizer(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of all stages, a tuple of `(K, D)`."""
-        return sum((codebooks(each) for each in self.quantizers), ())
+        return sum((quantization.codebooks(each) for each in self.quantizers), ())
 
     @property
     def code_axes(self):
         """How many axes the codes have that the grid of latents has not."""
-        return 1 + getattr(self.quantizers[0], "code_axes", 0)
+        return 1 + quantization.code_axes(self.quantizers[0])
 
     def build(self, input_shape):
         for stage in self.quantizers:

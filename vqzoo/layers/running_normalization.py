@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vqzoo.layers import quantization
 from vqzoo.ops import sum_across_replicas
 
 
@@ -45,20 +46,10 @@ class RunningNormalization(keras.layers.Layer):
 
     def build(self, input_shape):
         self.input_spec = keras.layers.InputSpec(axes={-1: input_shape[-1]})
-        self.mean = self._add_state("mean", (input_shape[-1],), "zeros")
-        self.variance = self._add_state("variance", (input_shape[-1],), "ones")
-        self.batches = self._add_state("batches", (), "zeros")
-
-    def _add_state(self, name, shape, initializer):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="mean",
-        )
+        add_state = quantization.add_state
+        self.mean = add_state(self, "mean", (input_shape[-1],), "zeros")
+        self.variance = add_state(self, "variance", (input_shape[-1],), "ones")
+        self.batches = add_state(self, "batches", (), "zeros")
 
     def call(self, inputs, training=False):
         inputs = ops.cast(inputs, "float32")

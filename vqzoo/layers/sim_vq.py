@@ -63,16 +63,13 @@ class SimVQ(keras.layers.Layer):
     def build(self, input_shape):
         quantization.check_last_axis(input_shape, self.embedding_dim)
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
-        self.frozen_codebook = self.add_weight(
-            name="frozen_codebook",
-            shape=(self.num_embeddings, self.embedding_dim),
-            initializer=keras.initializers.RandomNormal(
+        self.frozen_codebook = quantization.add_state(
+            self,
+            "frozen_codebook",
+            (self.num_embeddings, self.embedding_dim),
+            keras.initializers.RandomNormal(
                 stddev=self.embedding_dim**-0.5, seed=self.seed
             ),
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="mean",
         )
         self.mapping = self.add_weight(
             name="mapping",

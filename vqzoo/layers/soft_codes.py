@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vqzoo.layers import quantization
 from vqzoo.ops import replica_position, sample_rows, sum_across_replicas
 
 # Values of one N x K table held at once: 2**22 float32 are 16 MiB.
@@ -130,7 +131,7 @@ def add_codebook(layer):
     """
     shape = (layer.num_embeddings, layer.embedding_dim)
     from_data = layer.codebook_init == "data"
-    layer.codebook_start = add_state(
+    layer.codebook_start = quantization.add_state(
         layer, "codebook_start", shape, "uniform" if from_data else layer.codebook_init
     )
     layer.codebook_offset = layer.add_weight(
@@ -140,20 +141,7 @@ def add_codebook(layer):
         dtype="float32",
         autocast=False,
     )
-    layer.started = add_state(layer, "started", (), "zeros")
-
-
-def add_state(layer, name, shape, initializer):
-    """A float32 weight that is updated by hand, equal on all replicas."""
-    return layer.add_weight(
-        name=name,
-        shape=shape,
-        initializer=initializer,
-        dtype="float32",
-        autocast=False,
-        trainable=False,
-        aggregation="mean",
-    )
+    layer.started = quantization.add_state(layer, "started", (), "zeros")
 
 
 def start_codebook(layer, rows):

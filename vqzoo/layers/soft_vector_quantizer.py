@@ -90,7 +90,7 @@ class SoftVectorQuantizer(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
         soft_codes.add_codebook(self)
         start = keras.initializers.Constant(self.variance_init or 1.0)
-        self.variance_scale = soft_codes.add_state(self, "variance_scale", (), start)
+        self.variance_scale = quantization.add_state(self, "variance_scale", (), start)
         self.log_variances = self.add_weight(
             name="log_variances",
             shape=(self.num_embeddings,),

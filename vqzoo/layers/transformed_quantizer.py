@@ -1,7 +1,8 @@
 """A quantizer between two layers: another basis, fewer dimensions, another norm."""
 
 import keras
-from keras import ops
+
+from vqzoo.layers import quantization
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -51,12 +52,12 @@ class TransformedQuantizer(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return codebooks(self.quantizer)
+        return quantization.codebooks(self.quantizer)
 
     @property
     def code_axes(self):
         """How many axes the codes have that the grid of latents has not."""
-        return getattr(self.quantizer, "code_axes", 0)
+        return quantization.code_axes(self.quantizer)
 
     def build(self, input_shape):
         inner = (*input_shape[:-1], self.quantizer.embedding_dim)
@@ -108,13 +109,6 @@ class TransformedQuantizer(keras.layers.Layer):
             for name in ("quantizer", "before", "after")
         }
         return cls(**{**config, **layers})
-
-
-def codebooks(quantizer):
-    """Code vectors of a quantizer, a tuple of `(K, d)`, one for each of its indices."""
-    if hasattr(quantizer, "codebooks"):
-        return quantizer.codebooks
-    return (ops.convert_to_tensor(quantizer.codebook),)
 
 
 def low_dimensional(quantizer, embedding_dim, **kwargs):

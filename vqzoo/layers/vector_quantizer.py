@@ -83,7 +83,7 @@ class VectorQuantizer(keras.layers.Layer):
         quantization.check_last_axis(input_shape, self.embedding_dim)
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
         bound = 1 / self.num_embeddings
-        self.weight = self.add_weight(
+        self.raw_codebook = self.add_weight(
             name="codebook",
             shape=(self.num_embeddings, self.embedding_dim),
             initializer=self.codebook_init
@@ -96,7 +96,7 @@ class VectorQuantizer(keras.layers.Layer):
     @property
     def codebook(self):
         """The code vectors in use, float32 `(K, D)`."""
-        return unit_norm(self.weight) if self.normalize else self.weight
+        return unit_norm(self.raw_codebook) if self.normalize else self.raw_codebook
 
     def call(self, latents, training=False):
         inputs = ops.cast(latents, "float32")

@@ -106,25 +106,16 @@ class VectorQuantizerEMA(keras.layers.Layer):
         quantization.check_last_axis(input_shape, self.embedding_dim)
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
         from_data = self.codebook_init in _DATA_STARTS
+        add_state = quantization.add_state
         initializer = "uniform" if from_data else self.codebook_init
         shape = (self.num_embeddings, self.embedding_dim)
-        self.codebook = self._add_state("codebook", shape, initializer)
+        self.codebook = add_state(self, "codebook", shape, initializer)
         self.codebook.assign(self._unit(self.codebook.value))
-        self.ema_counts = self._add_state("ema_counts", shape[:1], "ones")
-        self.ema_sums = self._add_state("ema_sums", shape, "zeros")
+        self.ema_counts = add_state(self, "ema_counts", shape[:1], "ones")
+        self.ema_sums = add_state(self, "ema_sums", shape, "zeros")
         self.ema_sums.assign(ops.copy(self.codebook.value))
-        self.started = self._add_state("started", (), "zeros" if from_data else "ones")
-
-    def _add_state(self, name, shape, initializer):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="mean",
-        )
+        started = "zeros" if from_data else "ones"
+        self.started = add_state(self, "started", (), started)
 
     def call(self, latents, training=False):
         inputs = ops.cast(latents, "float32")

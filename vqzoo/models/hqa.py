@@ -1,9 +1,11 @@
 """Hierarchical quantized autoencoder, and its named model."""
 
+import functools
+
 import keras
 from keras import ops
 
-from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
+from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization, quantization
 from vqzoo.models import convolutional, tiers
 
 
@@ -301,15 +303,7 @@ class _Schedule(keras.layers.Layer):
         self.tier_steps = tier_steps
 
     def build(self, input_shape):
-        self.steps = self.add_weight(
-            name="steps",
-            shape=(),
-            initializer="zeros",
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="mean",
-        )
+        self.steps = quantization.add_state(self, "steps", (), "zeros")
 
     def activity(self, period):
         """1 in a period, counted from 0, and 0 before and after it: float32 scalar."""
@@ -338,9 +332,6 @@ def hqa_32(quantizer=None, **overrides):
     Source: Williams et al. 2020, arXiv 2002.08111, the sizes for MNIST. Differs: no
         tier at 16 x 16 or 1 x 1.
     """
-    names = tiers.tier_names(3)
-    make = quantizer or (
-        lambda tier: GumbelVectorQuantizer(256, 64, name=f"{names[tier]}_quantizer")
-    )
-    quantizers = [make(tier) for tier in range(3)]
+    default = functools.partial(GumbelVectorQuantizer, 256, 64)
+    quantizers = tiers.make_quantizers(quantizer, 3, default)
     return HQA(quantizers, **{"name": "hqa_32", **overrides})

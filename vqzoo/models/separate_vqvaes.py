@@ -1,5 +1,7 @@
 """Independent VQ-VAEs at several strides, and their named model."""
 
+import functools
+
 import keras
 
 from vqzoo.layers import VectorQuantizerEMA
@@ -168,9 +170,6 @@ def separate_vqvaes_64(quantizer=None, **overrides):
 
     Source: none; the networks of `vqvae_32` at the grids of `vqvae2_64`.
     """
-    names = tiers.tier_names(2)
-    make = quantizer or (
-        lambda tier: VectorQuantizerEMA(512, 64, name=f"{names[tier]}_quantizer")
-    )
-    quantizers = [make(tier) for tier in range(2)]
+    default = functools.partial(VectorQuantizerEMA, 512, 64)
+    quantizers = tiers.make_quantizers(quantizer, 2, default)
     return SeparateVQVAEs(quantizers, **{"name": "separate_vqvaes_64", **overrides})

@@ -19,6 +19,22 @@ def check_quantizers(quantizers):
         raise ValueError("expected at least one quantizer, received quantizers=()")
 
 
+def make_quantizers(quantizer, num_tiers, default):
+    """A quantizer layer for each tier, top first.
+
+    Args:
+        quantizer: function from the tier's index to a layer, or None for the default.
+        num_tiers: int.
+        default: function of `name` to a layer.
+
+    Returns:
+        list of layers.
+    """
+    names = tier_names(num_tiers)
+    make = quantizer or (lambda tier: default(name=f"{names[tier]}_quantizer"))
+    return [make(tier) for tier in range(num_tiers)]
+
+
 def serialize(quantizers):
     """Quantizer layers as a config holds them."""
     return [keras.saving.serialize_keras_object(layer) for layer in quantizers]

@@ -1,9 +1,11 @@
 """VQ-VAE-2, a hierarchy of code grids, and its named models."""
 
+import functools
+
 import keras
 from keras import ops
 
-from vqzoo.layers import VectorQuantizerEMA
+from vqzoo.layers import VectorQuantizerEMA, quantization
 from vqzoo.models import convolutional, tiers
 
 
@@ -55,8 +57,7 @@ class VQVAE2(keras.Model):
         dtype=None,
         name=None,
     ):
-        if not quantizers:
-            raise ValueError("expected at least one quantizer, received quantizers=()")
+        tiers.check_quantizers(quantizers)
         num_tiers = len(quantizers)
         convolutional.check_image_shape(
             image_shape, bottom_stride * 2 ** (num_tiers - 1)
@@ -188,12 +189,8 @@ class VQVAE2(keras.Model):
         Raises:
             ValueError: if the number of tiers differs or every tier is None.
         """
-        if len(codes) != len(self.quantizers) or all(c is None for c in codes):
-            raise ValueError(
-                f"expected codes of {len(self.quantizers)} tiers, at least one of them "
-                f"not None, received {[None if c is None else c.shape for c in codes]}"
-            )
-        batch = next(ops.shape(c)[0] for c in codes if c is not None)
+        finest = tiers.finest_given(codes, len(self.quantizers))
+        batch = ops.shape(codes[finest])[0]
         above = None
         for tier, (layer, tier_codes) in enumerate(zip(self.quantizers, codes)):
             if tier_codes is None:
@@ -208,7 +205,7 @@ class VQVAE2(keras.Model):
         stride = self.bottom_stride * 2 ** (len(self.quantizers) - 1 - tier)
         height, width = (side // stride for side in self.image_shape[:2])
         indices = ops.arange(layer.num_embeddings, dtype="int32")
-        for _ in range(getattr(layer, "code_axes", 0)):
+        for _ in range(quantization.code_axes(layer)):
             indices = indices[:, None]
         one_latent = ops.zeros((1, layer.embedding_dim))
         codes_shape = layer.encode(one_latent).shape[1:]
@@ -232,9 +229,7 @@ class VQVAE2(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        quantizers = [
-            keras.saving.deserialize_keras_object(q) for q in config["quantizers"]
-        ]
+        quantizers = tiers.deserialize(config["quantizers"])
         return cls(**{**config, "quantizers": quantizers})
 
 
@@ -244,17 +239,14 @@ def _nearest(layer, latents):
 
 def _quantized(layer, latents, codes):
     """What the tiers below see at inference: of a hybrid tier, more than its codes."""
-    if getattr(layer, "is_hybrid", False):
+    if quantization.is_hybrid(layer):
         return layer(latents, training=False)
     return layer.decode(codes)
 
 
 def _named(name, num_tiers, quantizer, defaults, overrides):
-    names = tiers.tier_names(num_tiers)
-    make = quantizer or (
-        lambda tier: VectorQuantizerEMA(512, 64, name=f"{names[tier]}_quantizer")
-    )
-    quantizers = [make(tier) for tier in range(num_tiers)]
+    default = functools.partial(VectorQuantizerEMA, 512, 64)
+    quantizers = tiers.make_quantizers(quantizer, num_tiers, default)
     return VQVAE2(quantizers, **{"name": name, **defaults, **overrides})
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from vqzoo import evaluation
+from vqzoo.layers import quantization
 from vqzoo.training import files, state
 
 HISTORY = "history.csv"
@@ -138,8 +139,8 @@ def measure(model, images):
         (of latents, where the model has no quantizer) and the images that come back.
     """
     codes = evaluation.encode_all(model.encode, images)
-    if any(getattr(layer, "is_hybrid", False) for layer in model.quantizers):
-        rebuilt = evaluation.decode_all(lambda batch: model(batch[0]), (images,))
+    if any(quantization.is_hybrid(layer) for layer in model.quantizers):
+        rebuilt = evaluation.in_batches(model, images)
     else:
         rebuilt = evaluation.decode_all(model.decode, codes)
     measures = {"loss": _loss(model, images, rebuilt)}
@@ -149,7 +150,7 @@ def measure(model, images):
         model.tier_names, model.quantizers, codes, few
     ):
         usage = evaluation.codebook_usage(
-            tier_codes, layer.num_embeddings, getattr(layer, "code_axes", 0)
+            tier_codes, layer.num_embeddings, quantization.code_axes(layer)
         )
         terms = {k: float(v) for k, v in layer.loss_terms(latents).items()}
         measures |= {f"{tier}_{k}": v for k, v in {**usage, **terms}.items()}
@@ -159,13 +160,8 @@ def measure(model, images):
 def _loss(model, images, rebuilt):
     """What training minimizes: the rest of it, beside the error, of a few images."""
     if hasattr(model, "reconstruction_loss"):
-        errors = [
-            np.asarray(
-                model.reconstruction_loss(images[i : i + 128], rebuilt[i : i + 128])
-            )
-            for i in range(0, len(images), 128)
-        ]
-        error = np.concatenate(errors).mean(dtype=np.float64)
+        errors = evaluation.in_batches(model.reconstruction_loss, images, rebuilt)
+        error = errors.mean(dtype=np.float64)
     else:
         error = np.mean(np.square(images - rebuilt), dtype=np.float64)
     model(images[:FEW])

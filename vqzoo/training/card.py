@@ -76,7 +76,7 @@ def _facts(run, name, pictures):
     settings = json.loads((run / "recipe.json").read_text())
     metrics = json.loads((run / "metrics.json").read_text())["test"]
     with open(run / "history.csv", newline="") as file:
-        last = list(csv.DictReader(file))[-1]
+        history = list(csv.DictReader(file))
     title, _, about = module.__doc__.partition("\n")
     return {
         "title": f"{name}: {title.rstrip('.')}",
@@ -84,8 +84,8 @@ def _facts(run, name, pictures):
         "command": _command(name, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
         "device": settings.get("device", "not noted"),
-        "steps": int(last["step"]),
-        "seconds": _seconds(run),
+        "steps": int(history[-1]["step"]),
+        "seconds": sum(float(row["seconds"]) for row in history),
         "precision": settings["dtype_policy"],
         "seed": settings["recipe"]["seed"],
         "metrics": "\n".join(f"| {k} | {v:.5g} |" for k, v in metrics.items()),
@@ -98,11 +98,6 @@ def _data(settings):
     words = [recipe["dataset"], pathlib.Path(recipe["data_dir"]).name]
     shape = " x ".join(map(str, settings["image_shape"]))
     return f"{' '.join(filter(None, words))}, images of {shape}"
-
-
-def _seconds(run):
-    with open(run / "history.csv", newline="") as file:
-        return sum(float(row["seconds"]) for row in csv.DictReader(file))
 
 
 def _picture(name):

@@ -75,7 +75,6 @@ class _Settings:
     def __init__(self, recipe, tier):
         self.recipe = recipe
         self.tier = tier
-        self.num_layers = 0
 
     def noise(self, stage=0):
         """The noisy assignment of a stage, or None."""
@@ -189,19 +188,14 @@ def _latent(settings, levels=None, **options):
     )
 
 
-def _sim_vq(settings, **options):
-    options = {**settings.common(), "seed": settings.seed(), **options}
-    return layers.SimVQ(*settings.sizes(), **options)
+def _seeded(layer):
+    """The maker of a quantizer with the common settings and a seed."""
 
+    def make_layer(settings, **options):
+        options = {**settings.common(), "seed": settings.seed(), **options}
+        return layer(*settings.sizes(), **options)
 
-def _ibq(settings, **options):
-    options = {**settings.common(), "seed": settings.seed(), **options}
-    return layers.IndexBackpropagationQuantizer(*settings.sizes(), **options)
-
-
-def _soft(settings, **options):
-    options = {**settings.common(), "seed": settings.seed(), **options}
-    return layers.SoftVectorQuantizer(*settings.sizes(), **options)
+    return make_layer
 
 
 def _gumbel(settings, **options):
@@ -244,9 +238,9 @@ MAKERS = {
         settings, spherical=True, **options
     ),
     "latent": _latent,
-    "sim_vq": _sim_vq,
-    "ibq": _ibq,
-    "soft": _soft,
+    "sim_vq": _seeded(layers.SimVQ),
+    "ibq": _seeded(layers.IndexBackpropagationQuantizer),
+    "soft": _seeded(layers.SoftVectorQuantizer),
     "gumbel": _gumbel,
     "random_projection": _random_projection,
     "projected_latents": _projected,

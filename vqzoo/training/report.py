@@ -8,6 +8,7 @@ from importlib import metadata
 import numpy as np
 
 from vqzoo import layers, plots
+from vqzoo.layers import quantization
 from vqzoo.training import callbacks, devices, files
 
 PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
@@ -107,7 +108,7 @@ def _figures(model, images, codes, rebuilt):
 def _each_index(model, codes):
     """Name, codebook, K and indices `(N, h, w)` of the first indices of each tier."""
     for tier, layer, indices in zip(model.tier_names, model.quantizers, codes):
-        grid = indices.shape[: indices.ndim - getattr(layer, "code_axes", 0)]
+        grid = indices.shape[: indices.ndim - quantization.code_axes(layer)]
         indices = indices.reshape(*grid, -1)
         books = layers.codebooks(layer)
         for index in range(min(indices.shape[-1], SHOWN_INDICES)):
