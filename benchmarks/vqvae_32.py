@@ -34,7 +34,7 @@ SETTINGS = {
     "seed": (int, 0, "of the weights and the batches"),
     "loss": (str, "variance", "variance: error over the pixels' variance; plain: not"),
     "decay": (float, 0.99, "of our quantizer"),
-    "restart_threshold": (float, 0.1, "of our quantizer"),
+    "restart_threshold": (float, 0.5, "of our quantizer"),
     "commitment_cost": (float, 0.25, "of both quantizers"),
 }
 

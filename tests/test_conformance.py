@@ -63,6 +63,9 @@ in_one_process = pytest.mark.xdist_group("saved")
 each_case = pytest.mark.parametrize("case", cases.ALL, ids=str)
 each_metric = pytest.mark.parametrize("case", cases.METRICS, ids=str)
 each_network = pytest.mark.parametrize("case", NETWORKS, ids=str)
+each_quantizer = pytest.mark.parametrize(
+    "case", [case for case in cases.LAYERS if hasattr(case.make(), "decode")], ids=str
+)
 each_float_network = pytest.mark.parametrize("case", FLOAT_NETWORKS, ids=str)
 
 
@@ -298,9 +301,7 @@ BEYOND_THEIR_CODES = {
 }
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in cases.LAYERS if hasattr(case.make(), "decode")], ids=str
-)
+@each_quantizer
 def test_decoding_the_codes_is_the_call_at_inference_but_for_hybrids(case):
     layer = case.make()
     (inputs,) = case.inputs
@@ -421,6 +422,17 @@ def test_all_equal_inputs_give_no_nan(case, value):
     assert all(np.isfinite(weight).all() for weight in values(model.weights))
 
 
+@each_quantizer
+def test_an_empty_batch_gives_empty_outputs_and_codes(case):
+    model, _, _ = trained(case)
+    (inputs,) = case.inputs
+    (layer,) = (each for each in model.layers if hasattr(each, "encode"))
+    codes = layer.encode(inputs[:0])
+    assert tuple(codes.shape) == (0, *layer.encode(inputs).shape[1:])
+    outputs = layer(inputs[:0], training=False)
+    assert tuple(outputs.shape) == (0, *inputs.shape[1:])
+
+
 @each_float_network
 def test_half_precision_inputs_give_finite_outputs(case):
     model, _, _ = trained(case)
@@ -469,6 +481,9 @@ def _vqvae2(num_tiers, **options):
         (lambda: VectorQuantizer(4, -2), "embedding_dim=-2"),
         (lambda: VectorQuantizer(4, 2.5), "embedding_dim=2.5"),
         (lambda: VectorQuantizer(4, 2, commitment_cost=-1.0), "commitment_cost=-1.0"),
+        (lambda: VectorQuantizer(4, 2, codebook_cost=-1.0), "codebook_cost=-1.0"),
+        (lambda: VectorQuantizer(4, 2, entropy_weight=-1.0), "entropy_weight=-1.0"),
+        (lambda: VectorQuantizerEMA(4, 2, entropy_weight=-1.0), "entropy_weight=-1.0"),
         (lambda: VectorQuantizerEMA(0, 2), "num_embeddings=0"),
         (lambda: VectorQuantizerEMA(4, 0), "embedding_dim=0"),
         (lambda: VectorQuantizerEMA(4, 2, commitment_cost=-0.5), "cost=-0.5"),

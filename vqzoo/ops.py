@@ -179,12 +179,13 @@ def assignment_entropy(latents, codebook, max_latents=1024):
         choice is clear, and the entropy of the mean assignment, log K when all codes
         are used alike. Float32 scalars with gradients to both arguments.
     """
-    step = 1 if latents.shape[0] is None else -(-latents.shape[0] // max_latents)
+    step = -(-(latents.shape[0] or 1) // max_latents)
     latents = latents[::step]
     products = ops.matmul(latents, ops.transpose(codebook))
     squares = ops.sum(ops.square(latents), axis=1, keepdims=True)
     distances = squares - 2 * products + ops.sum(ops.square(codebook), axis=1)
-    scale = ops.mean(ops.min(distances, axis=1))
+    # With an initial value the least of an empty batch is no error.
+    scale = ops.mean(ops.min(distances, axis=1, initial=float("inf")))
     scale = ops.stop_gradient(ops.maximum(scale, 1e-10))
     log_p = ops.log_softmax(-distances / scale, axis=1)
     probabilities = ops.exp(log_p)

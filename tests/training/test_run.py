@@ -146,6 +146,37 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
     assert all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
 
 
+@pytest.mark.parametrize("model", ["vqvae2_64", "hierarchical_vae_32"])
+def test_check_numerics_lets_a_sound_run_through(tiny, model):
+    run_dir = training.run(dataclasses.replace(tiny, model=model, check_numerics=True))
+    assert history(run_dir)[-1]["step"] == "6"
+
+
+def test_check_numerics_names_the_operation_that_gave_nan(tiny, monkeypatch):
+    def poison(self, batch, logs=None):
+        if self.header["step"] == 1:
+            weight = self.model.get_layer("bottom_projection").bias
+            weight.assign(np.full(weight.shape, np.nan))
+
+    monkeypatch.setattr(callbacks.RunState, "on_train_batch_begin", poison)
+    with pytest.raises(files.RunError, match="--check_numerics: .*bottom_projection"):
+        training.run(dataclasses.replace(tiny, check_numerics=True))
+
+
+def test_check_numerics_names_an_image_that_is_not_finite(tiny, monkeypatch):
+    batches = datasets.Split.batches
+
+    def poisoned(self, *args, **kwargs):
+        nan = float("nan")
+        return batches(self, *args, **kwargs).map(
+            lambda batch: {**batch, "image": nan * batch["image"]}
+        )
+
+    monkeypatch.setattr(datasets.Split, "batches", poisoned)
+    with pytest.raises(files.RunError, match="--check_numerics: an input image is not"):
+        training.run(dataclasses.replace(tiny, check_numerics=True))
+
+
 def test_the_term_that_turned_nan_is_named():
     assert (
         callbacks._broken_term({"reconstruction": 0.1, "loss": np.nan}) == "commitment"

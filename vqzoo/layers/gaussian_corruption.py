@@ -21,8 +21,8 @@ class GaussianCorruption(keras.layers.Layer):
     State: none beside the seed. Replicas of one batch draw from the same stream, each
         its own rows, so that the noise equals one device's on the joined batch.
     Raises: ValueError: if `stddev` is negative.
-    Source: Vincent et al. 2010, "Stacked denoising autoencoders", JMLR 11, section 3.3,
-        additive isotropic noise. Differs: nothing.
+    Source: Vincent et al. 2010, "Stacked denoising autoencoders", JMLR 11, additive
+        isotropic noise. Differs: nothing.
     Example:
         >>> GaussianCorruption(0.2)(np.ones((2, 8, 8, 3)), training=True).shape
         TensorShape([2, 8, 8, 3])

@@ -22,7 +22,7 @@ class GroupedQuantizer(keras.layers.Layer):
         of several codes `(batch, ..., num_groups, num_stages)`.
     Losses: those of each group, each a mean over the group's own channels.
     Raises: ValueError: if there is no group, or the groups' sizes differ.
-    Source: Yang et al. 2023, arXiv 2305.02765, section 3.2. Differs: nothing.
+    Source: Yang et al. 2023, arXiv 2305.02765. Differs: nothing.
     Example:
         >>> groups = [VectorQuantizerEMA(16, 4), VectorQuantizerEMA(16, 4)]
         >>> quantizer = GroupedQuantizer(groups)

@@ -44,7 +44,7 @@ class GumbelVectorQuantizer(keras.layers.Layer):
     Raises: ValueError: if a size, a temperature or `annealing_steps` is not positive, a
         cost is negative, an assignment is given, or the last axis of the input is not
         `embedding_dim`.
-    Source: Williams et al. 2020, arXiv 2002.08111, section 3; Jang et al. 2016, arXiv
+    Source: Williams et al. 2020, arXiv 2002.08111; Jang et al. 2016, arXiv
         1611.01144; Coppock's thesis, section 2.4.8, eq. 2.15. Differs: no draw at
         inference; the codes start on latents and are not reset.
     Example:
@@ -70,7 +70,10 @@ class GumbelVectorQuantizer(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(
+            commitment_cost=commitment_cost, divergence_cost=divergence_cost
+        )
         soft_codes.refuse_assignment(assignment)
         for name, value in (
             ("temperature", temperature),
@@ -79,11 +82,6 @@ class GumbelVectorQuantizer(keras.layers.Layer):
         ):
             if not value > 0:
                 raise ValueError(f"expected {name} above 0, received {name}={value}")
-        if not divergence_cost >= 0:
-            raise ValueError(
-                "expected a divergence_cost of at least 0, received "
-                f"divergence_cost={divergence_cost}"
-            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.temperature = temperature

@@ -45,7 +45,7 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
         whose sum is the codebook; started `()`.
     Raises: ValueError: if a size or the temperature is not positive, a weight is
         negative, or the last axis of the input is not `embedding_dim`.
-    Source: Shi et al. 2024, arXiv 2412.02692, section 3. Differs: scores are squared
+    Source: Shi et al. 2024, arXiv 2412.02692. Differs: scores are squared
         distances in a measured unit in the place of inner products, which saturate
         when the latents grow; the codes start on latents; each term is a mean per
         element; beta is on the commitment, as in the VQ-VAE.
@@ -70,12 +70,10 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
-        if not entropy_weight >= 0:
-            raise ValueError(
-                "expected an entropy_weight of at least 0, received "
-                f"entropy_weight={entropy_weight}"
-            )
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(
+            commitment_cost=commitment_cost, entropy_weight=entropy_weight
+        )
         if not temperature > 0:
             raise ValueError(
                 f"expected a temperature above 0, received temperature={temperature}"

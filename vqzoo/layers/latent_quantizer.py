@@ -39,7 +39,7 @@ class LatentQuantizer(keras.layers.Layer):
     Raises: ValueError: if a level is below 2, a cost is negative, there are more codes
         than int32 counts, the last axis of the input is not the number of levels, or
         the assignment needs a codebook.
-    Source: Hsu et al. 2023, arXiv 2305.18378, section 3. Differs: channels may differ
+    Source: Hsu et al. 2023, arXiv 2305.18378. Differs: channels may differ
         in their number of values.
     Example:
         >>> quantizer = LatentQuantizer((10, 10, 10))
@@ -61,7 +61,7 @@ class LatentQuantizer(keras.layers.Layer):
         self._losses = quantization.ReplicaLosses()
         self.levels = mixed_radix.check_levels(levels)
         mixed_radix.check_assignment(assignment)
-        mixed_radix.check_not_negative(
+        quantization.check_not_negative(
             commitment_cost=commitment_cost, quantization_cost=quantization_cost
         )
         self.commitment_cost = commitment_cost

@@ -75,7 +75,7 @@ class LookupFreeQuantizer(keras.layers.Layer):
         self._losses = quantization.ReplicaLosses()
         _check_range("num_bits", num_bits, 1, 30)
         _check_range("group_bits", group_bits, 1, _MOST_GROUP_BITS)
-        mixed_radix.check_not_negative(
+        quantization.check_not_negative(
             entropy_weight=entropy_weight,
             diversity_gamma=diversity_gamma,
             commitment_cost=commitment_cost,

@@ -39,15 +39,6 @@ def check_assignment(assignment):
         )
 
 
-def check_not_negative(**values):
-    """Raises ValueError for a value below 0, or not a number, by its name."""
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(
-                f"expected {name} to be at least 0, received {name}={value}"
-            )
-
-
 def to_indices(digits, levels):
     """One index for several digits.
 

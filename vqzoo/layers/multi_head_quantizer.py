@@ -18,8 +18,8 @@ class MultiHeadQuantizer(keras.layers.Layer):
     Output shape: same. Codes: `(batch, ..., num_heads)`, int32, in [0, K).
     Losses: those of the quantizer, means over all heads.
     Raises: ValueError: if `num_heads` is not positive.
-    Source: Kaiser et al. 2018, arXiv 1803.03382, section 3.1, sliced quantization.
-        Differs: one codebook for all slices; `GroupedQuantizer` has one for each.
+    Source: Kaiser et al. 2018, arXiv 1803.03382, sliced quantization. Differs:
+        one codebook for all slices; `GroupedQuantizer` has one for each.
     Example:
         >>> quantizer = MultiHeadQuantizer(VectorQuantizerEMA(16, 4), 2)
         >>> quantizer.encode(quantizer(np.ones((2, 3, 8), "float32"))).shape

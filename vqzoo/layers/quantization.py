@@ -44,8 +44,8 @@ class ReplicaLosses(threading.local):
         return (ReplicaLosses, ())
 
 
-def check_sizes(num_embeddings, embedding_dim, commitment_cost):
-    """Raises ValueError unless the sizes are positive and the cost is not negative."""
+def check_sizes(num_embeddings, embedding_dim):
+    """Raises ValueError unless the sizes are positive ints."""
     for name, value in (
         ("num_embeddings", num_embeddings),
         ("embedding_dim", embedding_dim),
@@ -54,11 +54,15 @@ def check_sizes(num_embeddings, embedding_dim, commitment_cost):
             raise ValueError(
                 f"expected {name} to be a positive int, received {name}={value}"
             )
-    if commitment_cost < 0:
-        raise ValueError(
-            "expected a commitment_cost of at least 0, received "
-            f"commitment_cost={commitment_cost}"
-        )
+
+
+def check_not_negative(**values):
+    """Raises ValueError for a value below 0, or not a number, by its name."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(
+                f"expected {name} to be at least 0, received {name}={value}"
+            )
 
 
 def check_estimator(estimator, assignment):

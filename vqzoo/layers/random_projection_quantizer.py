@@ -45,7 +45,7 @@ class RandomProjectionQuantizer(keras.layers.Layer):
         self, num_embeddings, embedding_dim, codebook_dim=16, *, seed=None, **kwargs
     ):
         super().__init__(autocast=False, **kwargs)
-        quantization.check_sizes(num_embeddings, embedding_dim, 0)
+        quantization.check_sizes(num_embeddings, embedding_dim)
         if not isinstance(codebook_dim, int) or codebook_dim < 1:
             raise ValueError(
                 "expected codebook_dim to be a positive int, received "

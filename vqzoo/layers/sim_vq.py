@@ -33,8 +33,8 @@ class SimVQ(keras.layers.Layer):
         `(D, D)`, trainable, that starts as the identity.
     Raises: ValueError: if a size is not positive, or the last axis of the input is not
         `embedding_dim`.
-    Source: Zhu et al. 2024, arXiv 2411.02038, section 4. Differs: each term is a mean
-        per element; the map has no bias.
+    Source: Zhu et al. 2024, arXiv 2411.02038. Differs: each term is a mean per
+        element; the map has no bias.
     Example:
         >>> quantizer = SimVQ(512, 64)
         >>> quantizer(np.ones((2, 8, 8, 64), "float32")).shape
@@ -53,7 +53,8 @@ class SimVQ(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(commitment_cost=commitment_cost)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.commitment_cost = commitment_cost

@@ -68,7 +68,8 @@ class SoftVectorQuantizer(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(commitment_cost=commitment_cost)
         soft_codes.refuse_assignment(assignment)
         if variance_init is not None and not variance_init > 0:
             raise ValueError(

@@ -21,8 +21,9 @@ class StochasticAssignment(keras.layers.Layer):
     Output shape: codes `(N,)`, int32, in [0, K).
     State: none beside the seed. Every replica draws with the same noise.
     Raises: ValueError: if `temperature` is not positive.
-    Source: Williams et al. 2020, arXiv 2002.08111, eq. 3. Differs: a hard draw in the
-        place of a Gumbel softmax; `GumbelVectorQuantizer` has that.
+    Source: Williams et al. 2020, arXiv 2002.08111; Coppock's thesis, eq. 2.15.
+        Differs: a hard draw in the place of a Gumbel softmax, which
+        `GumbelVectorQuantizer` has.
     Example:
         >>> assignment = StochasticAssignment(0.5, seed=0)
         >>> codes, points = np.arange(4), np.eye(4, dtype="float32")

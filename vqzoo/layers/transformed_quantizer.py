@@ -141,7 +141,7 @@ def batch_normalized(quantizer, **kwargs):
     Returns:
         `TransformedQuantizer`.
 
-    Source: Lancucki et al. 2020, arXiv 2005.08520, section III.
+    Source: Lancucki et al. 2020, arXiv 2005.08520.
     """
     before = keras.layers.BatchNormalization(epsilon=1e-5, name="normalization")
     return TransformedQuantizer(

@@ -66,7 +66,12 @@ class VectorQuantizer(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(
+            commitment_cost=commitment_cost,
+            codebook_cost=codebook_cost,
+            entropy_weight=entropy_weight,
+        )
         quantization.check_estimator(estimator, assignment)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim

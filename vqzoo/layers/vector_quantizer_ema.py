@@ -33,7 +33,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
         decay: float in [0, 1), gamma in eq. 2.13 of the thesis. Defaults to 0.99.
         restart_threshold: float in [0, 1). A code is dead when its EMA count is below
             this share of the mean count, whatever the batch size; 0 restarts none.
-            Defaults to 0.1.
+            Defaults to 0.5.
         codebook_init: `"data"` (latents of the first training batch), `"sorted_data"`
             (the same, sorted along their main axis: the better start with noise),
             `"k_means"` (the means of clusters in it), or a Keras initializer for a
@@ -73,7 +73,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
         *,
         commitment_cost=0.25,
         decay=0.99,
-        restart_threshold=0.1,
+        restart_threshold=0.5,
         codebook_init="data",
         entropy_weight=0.0,
         normalize=False,
@@ -84,7 +84,10 @@ class VectorQuantizerEMA(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim, commitment_cost)
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(
+            commitment_cost=commitment_cost, entropy_weight=entropy_weight
+        )
         for name, value in (("decay", decay), ("restart_threshold", restart_threshold)):
             if not 0 <= value < 1:
                 raise ValueError(f"expected {name} in [0, 1), received {name}={value}")

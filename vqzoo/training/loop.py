@@ -1,5 +1,6 @@
 """The only training loop, on `compile` and `fit`."""
 
+import contextlib
 import math
 import signal
 import sys
@@ -7,7 +8,7 @@ import sys
 import keras
 
 from vqzoo import datasets, models
-from vqzoo.training import callbacks, devices, files, report, state
+from vqzoo.training import callbacks, devices, files, numerics, report, state
 
 MAX_VALIDATION_IMAGES = 2048
 SMOKE_IMAGES = 16
@@ -49,7 +50,8 @@ def _run(recipe, strategy):
     settings = report.settings(recipe, splits, keras.config.dtype_policy().name)
     run_dir, header = _open_run(recipe, settings, model)
     _say(f"{model.name}: {model.count_params():,} weights; {steps} steps an epoch")
-    _fit(recipe, splits, model, steps, run_dir, header)
+    with numerics.checked() if recipe.check_numerics else contextlib.nullcontext():
+        _fit(recipe, splits, model, steps, run_dir, header)
     if run_dir is None:
         return None
     report.write(run_dir, model, recipe, splits, _arrays(splits.test, recipe))
@@ -149,8 +151,15 @@ def _fit_from(recipe, splits, model, steps, step, watchers):
         start_step=step,
         drop_remainder=True,
     )
+
+    def pair(batch):
+        image = batch["image"]
+        if recipe.check_numerics:
+            image = numerics.check_images(image)
+        return image, image
+
     model.fit(
-        batches.map(lambda batch: (batch["image"], batch["image"])),
+        batches.map(pair),
         initial_epoch=epoch,
         epochs=epoch + 1 if done else recipe.epochs,
         steps_per_epoch=steps - done,

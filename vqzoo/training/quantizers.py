@@ -5,7 +5,7 @@ import ast
 from vqzoo import layers
 
 # Levels of a finite scalar quantizer near a power of 2 codes: Mentzer et al. 2023,
-# arXiv 2309.15505, section 4.1 and appendix A.4.1.
+# arXiv 2309.15505, table 1.
 FSQ_LEVELS = {
     64: (8, 8),
     256: (8, 6, 5),

@@ -27,7 +27,7 @@ AT_LEAST = {
     "commitment_cost": 0,
 }
 # What a resumed run may change: it says how the run goes, not what it computes.
-OPERATIONAL = ("runs_dir", "resume", "save_steps", "tensorboard")
+OPERATIONAL = ("runs_dir", "resume", "save_steps", "tensorboard", "check_numerics")
 
 
 def _setting(default, text):
@@ -68,7 +68,7 @@ class Recipe:
         "data", "data, sorted_data (for noise), k_means or random_normal (may collapse)"
     )
     restart_threshold: float = _setting(
-        0.1, "codes below this share of the mean use are placed anew; 0: never"
+        0.5, "codes below this share of the mean use are placed anew; 0: never"
     )
     noise_stddev: tuple[float, ...] = _setting(
         (0.0,), "sigma of the noisy assignment: one value, or one a tier, top first"
@@ -90,6 +90,9 @@ class Recipe:
     resume: bool = _setting(False, "go on with the newest run that is not finished")
     save_steps: int = _setting(200, "steps between two saves of the run's state")
     tensorboard: bool = _setting(True, "write TensorBoard events")
+    check_numerics: bool = _setting(
+        False, "stop at the first operation that gives NaN or infinity, and name it"
+    )
     smoke: bool = _setting(False, "shrink every number; to see that all of it runs")
 
     def __post_init__(self):
