@@ -151,15 +151,8 @@ def _fit_from(recipe, splits, model, steps, step, watchers):
         start_step=step,
         drop_remainder=True,
     )
-
-    def pair(batch):
-        image = batch["image"]
-        if recipe.check_numerics:
-            image = numerics.check_images(image)
-        return image, image
-
     model.fit(
-        batches.map(pair),
+        batches.map(lambda batch: (batch["image"], batch["image"])),
         initial_epoch=epoch,
         epochs=epoch + 1 if done else recipe.epochs,
         steps_per_epoch=steps - done,

@@ -1,27 +1,19 @@
 """The check of every operation of a step for NaN and infinity."""
 
 import contextlib
+import re
 
 import keras
 
 from vqzoo.training.files import RunError
-
-_INPUT = "an input image is not finite"
-
-
-def check_images(image):
-    """`image` as it is; while it is read, an error if a value of it is not finite."""
-    import tensorflow as tf
-
-    return tf.debugging.check_numerics(image, _INPUT)
 
 
 @contextlib.contextmanager
 def checked():
     """Within it, the first operation that gives NaN or infinity ends the run.
 
-    It costs several times the time of a step, and gradients of 0 / 0 that a mask then
-    hides count as well.
+    Operations of the data pipeline count too, and so do gradients of 0 / 0 that a mask
+    hides. A step takes several times its time.
 
     Raises:
         RunError: with the name of the operation, which begins with its layer's.
@@ -58,8 +50,11 @@ _OF_BACKEND = {"tensorflow": _in_tensorflow, "jax": _in_jax}
 
 
 def _first_words(error):
-    """What went wrong and where, without the stack that TensorFlow appends."""
+    """What went wrong and where, without the stacks that TensorFlow appends."""
     text = str(error)
-    if _INPUT in text:
-        return _INPUT
-    return text.partition("Graph op creation stack trace")[0].strip()[:600]
+    where = " of the data pipeline" if "MapDataset" in text else ""
+    for pattern in (r"Detected at node (\S+)", r'Infinity or NaN in .* op "(\S+)"'):
+        if node := re.search(pattern, text):
+            name = node[1].removesuffix("/CheckNumericsV2")
+            return f"NaN or infinity in {name}{where}"
+    return text[:600]
