@@ -169,7 +169,7 @@ def train_and_measure(job, steps, folder):
         quantizer=job["quantizer"],
         num_embeddings=job["num_embeddings"],
         noise_stddev=(job["noise"],),
-        codebook_init="sorted_data" if job["noise"] else "data",
+        sorted_codes=job["noise"] > 0,
         seed=job["seed"],
     )
     before = _peak_bytes()

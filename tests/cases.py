@@ -136,7 +136,12 @@ LAYERS = (
         ),
         (_LATENTS,),
     ),
-    Case("VectorQuantizerEMA-data-start", _ema, (_LATENTS,), random=True),
+    Case(
+        "VectorQuantizerEMA-data-start",
+        lambda: _ema(sorted_codes=True),
+        (_LATENTS,),
+        random=True,
+    ),
     Case("VectorQuantizerEMA-noisy", _noisy, (_LATENTS,), random=True),
     Case(
         "VectorQuantizerEMA-k-means",

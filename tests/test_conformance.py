@@ -341,6 +341,7 @@ def test_other_weights_are_few_and_known(case):
         "mean",
         "moving_mean",
         "moving_variance",
+        "nearest_counts",
         "projection",
         "started",
         "steps",

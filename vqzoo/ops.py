@@ -317,24 +317,26 @@ def k_means(rows, centers, num_iterations=10):
     return centers
 
 
-def sort_along_main_axis(rows, num_iterations=10):
-    """Sorts rows by their place on the axis along which they vary most.
+def main_axis_order(rows, num_iterations=10):
+    """The order of rows by their place on the axis along which they vary most.
 
-    The axis is found by power iteration from the row farthest from the mean; an axis
-    that is not quite the main one sorts nearly as well.
+    The axis is found by power iteration from the direction in which the rows rise as
+    they stand, so that rows that are nearly in order stay so and are not reversed; an
+    axis that is not quite the main one orders nearly as well.
 
     Args:
         rows: float `(N, D)`.
         num_iterations: int.
 
     Returns:
-        Float `(N, D)`, the same rows in another order; equal rows stay in theirs.
+        int32 `(N,)`: which row comes at each place. Equal rows stay in their order.
     """
     centered = rows - ops.mean(rows, axis=0)
+    places = ops.arange(rows.shape[0], dtype="float32") - (rows.shape[0] - 1) / 2
     farthest = ops.argmax(ops.sum(ops.square(centered), axis=1))
-    axis = ops.take(centered, farthest, axis=0)[:, None]
+    # A little of the farthest row, in case that the rows do not rise at all.
+    axis = ops.matmul(places, centered) + 1e-3 * ops.take(centered, farthest, axis=0)
     for _ in range(num_iterations):
-        axis = ops.matmul(ops.transpose(centered), ops.matmul(centered, axis))
+        axis = ops.matmul(ops.matmul(centered, axis), centered)
         axis = axis / ops.maximum(ops.norm(axis), 1e-30)
-    order = ops.argsort(ops.matmul(centered, axis)[:, 0])
-    return ops.take(rows, order, axis=0)
+    return ops.cast(ops.argsort(ops.matmul(centered, axis)), "int32")

@@ -171,8 +171,8 @@ def test_the_first_batch_places_the_codes():
     assert float(layer.started.numpy()) == 1
 
 
-def test_the_first_batch_places_the_codes_in_order():
-    layer = VectorQuantizerEMA(24, 3, seed=1, codebook_init="sorted_data")
+def test_sorted_codes_are_the_latents_of_the_first_batch_in_order():
+    layer = VectorQuantizerEMA(24, 3, seed=1, sorted_codes=True)
     latents = batch(1, 2, 3, 4, 3) * np.array([5, 1, 1], "float32")
     layer(latents, training=True)
     codebook = state(layer)[0]
@@ -185,6 +185,20 @@ def test_the_first_batch_places_the_codes_in_order():
     np.testing.assert_allclose(codebook[order], rows[expected], rtol=1e-5)
 
 
+def test_sorting_changes_the_indices_and_nothing_else():
+    plain, ordered = (
+        quantizer(batch(9, 8, 3), sorted_codes=each) for each in (False, True)
+    )
+    for step in range(5):
+        latents = batch(step, 2, 9, 3)
+        outputs = [layer(latents, training=True) for layer in (plain, ordered)]
+        np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-6)
+    order = [np.lexsort(state(layer)[0].T) for layer in (plain, ordered)]
+    assert order[0].tolist() != order[1].tolist()
+    for first, second in zip(state(plain), state(ordered)):
+        np.testing.assert_allclose(first[order[0]], second[order[1]], rtol=1e-5)
+
+
 def test_only_the_first_batch_places_the_codes():
     layer = VectorQuantizerEMA(4, 2, seed=1)
     layer(batch(1, 8, 2), training=True)
@@ -194,6 +208,18 @@ def test_only_the_first_batch_places_the_codes():
     layer = VectorQuantizerEMA(4, 2, seed=1)
     before = layer(batch(1, 8, 2) + 1000).numpy()
     assert np.abs(before).max() < 1 and float(layer.started.numpy()) == 0
+
+
+def test_a_code_that_only_the_noise_chooses_is_dead():
+    layer = quantizer(decay=0.0, restart_threshold=0.1, assignment=NextCode(), seed=1)
+    latents = 0.01 * batch(3, 8, 2)
+    layer(latents, training=True)
+    codebook, counts, _ = state(layer)
+    assert layer.nearest_counts.numpy().tolist() == [8, 2, 2, 2]
+    assert counts.tolist() == [0, 2, 2, 2]
+    assert codebook[0].tolist() == CODEBOOK[0].tolist()
+    for code in codebook[1:]:
+        assert np.abs(latents - code).max(axis=1).min() < 1e-6
 
 
 def crowded(layer, copies=1):

@@ -7,13 +7,13 @@ from vqzoo.layers import quantization
 from vqzoo.ops import (
     code_statistics,
     k_means,
+    main_axis_order,
     sample_rows,
-    sort_along_main_axis,
     sum_across_replicas,
     unit_norm,
 )
 
-_DATA_STARTS = ("data", "sorted_data", "k_means")
+_DATA_STARTS = ("data", "k_means")
 _LATENTS_PER_CODE = 8  # drawn for a k-means start
 
 
@@ -31,13 +31,15 @@ class VectorQuantizerEMA(keras.layers.Layer):
         embedding_dim: int, D in the paper. Length of a code.
         commitment_cost: float, beta in eq. 3 of the paper, no unit. Defaults to 0.25.
         decay: float in [0, 1), gamma in eq. 2.13 of the thesis. Defaults to 0.99.
-        restart_threshold: float in [0, 1). A code is dead when its EMA count is below
-            this share of the mean count, whatever the batch size; 0 restarts none.
-            Defaults to 0.5.
-        codebook_init: `"data"` (latents of the first training batch), `"sorted_data"`
-            (the same, sorted along their main axis: the better start with noise),
-            `"k_means"` (the means of clusters in it), or a Keras initializer for a
-            start that no data informs. Defaults to `"data"`.
+        restart_threshold: float in [0, 1). A code is dead when the EMA of how many
+            latents it is nearest to is below this share of the mean, whatever the batch
+            size; 0 restarts none. Defaults to 0.5.
+        codebook_init: `"data"` (latents of the first training batch), `"k_means"` (the
+            means of clusters in it), or a Keras initializer for a start that no data
+            informs. Defaults to `"data"`.
+        sorted_codes: bool. Whether the codes are kept in their order along the main
+            axis of the codebook. It changes the indices of the codes, not the codes;
+            indices then mean an order over their whole range. Defaults to False.
         entropy_weight: float, weight of the entropy loss. Defaults to 0, none.
         normalize: bool. Whether latents and codes are brought to length 1, so that the
             nearest code is that of the largest cosine. Defaults to False.
@@ -50,7 +52,8 @@ class VectorQuantizerEMA(keras.layers.Layer):
     Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
     Losses: commitment_cost * mean((latents - sg(nearest)) ** 2) and entropy_weight *
         (entropy of each assignment - entropy of the mean assignment, nats).
-    State: codebook `(K, D)`, ema_counts `(K,)`, ema_sums `(K, D)`, started `()`.
+    State: codebook `(K, D)`, ema_counts `(K,)`, ema_sums `(K, D)`, started `()`; with
+        an assignment nearest_counts `(K,)`.
     Raises: ValueError: if a size is not positive, a rate is out of its range, the last
         axis of the input is not `embedding_dim`, or the rotation estimator is given
         with an assignment.
@@ -58,7 +61,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
         Dhariwal et al. 2020, arXiv 2005.00341, section 3.1. Differs: counts start at 1
         and sums at the code (a start of 0 throws every unhit code far away); no Laplace
         smoothing, because a code that nothing chose does not move; the restart
-        threshold is relative; the sorted start, because noise makes neighbors alike but
+        threshold is relative; the sorted codes, because noise makes neighbors alike but
         does not unfold an order that runs along the latents more than once.
     Example:
         >>> quantizer = VectorQuantizerEMA(512, 64)
@@ -75,6 +78,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
         decay=0.99,
         restart_threshold=0.5,
         codebook_init="data",
+        sorted_codes=False,
         entropy_weight=0.0,
         normalize=False,
         estimator="straight_through",
@@ -98,6 +102,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
         self.decay = decay
         self.restart_threshold = restart_threshold
         self.codebook_init = codebook_init
+        self.sorted_codes = sorted_codes
         self.entropy_weight = entropy_weight
         self.normalize = normalize
         self.estimator = estimator
@@ -117,6 +122,9 @@ class VectorQuantizerEMA(keras.layers.Layer):
         self.ema_counts = add_state(self, "ema_counts", shape[:1], "ones")
         self.ema_sums = add_state(self, "ema_sums", shape, "zeros")
         self.ema_sums.assign(ops.copy(self.codebook.value))
+        self.nearest_counts = None
+        if self.assignment is not None:
+            self.nearest_counts = add_state(self, "nearest_counts", shape[:1], "ones")
         started = "zeros" if from_data else "ones"
         self.started = add_state(self, "started", (), started)
 
@@ -154,7 +162,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
                 self.assignment, rows, codes, codebook, codes_shape
             )
             quantized = ops.take(codebook, assigned, axis=0)
-        self._learn(rows, assigned, drawn, codebook, counts, sums)
+        self._learn(rows, codes, assigned, drawn, codebook, counts, sums)
         return codebook, nearest, quantized
 
     def _draw(self, rows):
@@ -173,41 +181,59 @@ class VectorQuantizerEMA(keras.layers.Layer):
 
         def from_data():
             first = drawn[: self.num_embeddings]
-            if self.codebook_init == "sorted_data":
-                first = sort_along_main_axis(first)
             if self.codebook_init == "k_means":
                 first = self._unit(k_means(drawn, first))
+            if self.sorted_codes:
+                first = ops.take(first, main_axis_order(first), axis=0)
             return first, first
 
         codebook, sums = ops.cond(self.started > 0, lambda: state, from_data)
         self.started.assign(ops.ones(()))
         return codebook, counts, sums
 
-    def _learn(self, rows, codes, drawn, codebook, counts, sums):
+    def _learn(self, rows, codes, assigned, drawn, codebook, counts, sums):
         """One step of eq. 2.13, then a new place for the codes that are dead."""
         rows = ops.stop_gradient(rows)
-        new_counts, new_sums = code_statistics(rows, codes, self.num_embeddings)
-        new_counts = sum_across_replicas(new_counts)
-        new_sums = sum_across_replicas(new_sums)
-        counts = self.decay * counts + (1 - self.decay) * new_counts
-        sums = self.decay * sums + (1 - self.decay) * new_sums
+        new_counts, new_sums = self._statistics(rows, assigned)
+        counts = self._average(counts, new_counts)
+        sums = self._average(sums, new_sums)
+        uses = counts
+        if self.nearest_counts is not None:
+            nearest_counts = self._statistics(rows, codes)[0]
+            uses = self._average(self.nearest_counts.value, nearest_counts)
         hit = (new_counts > 0)[:, None]
         means = self._unit(sums / ops.maximum(counts, 1e-30)[:, None])
         codebook = ops.where(hit, means, codebook)
+        state = (codebook, counts, sums, uses)
         if self.restart_threshold:
-            codebook, counts, sums = self._restart(drawn, codebook, counts, sums)
-        self.codebook.assign(codebook)
-        self.ema_counts.assign(counts)
-        self.ema_sums.assign(sums)
+            state = self._restart(drawn, *state)
+        if self.sorted_codes:
+            order = main_axis_order(state[0])
+            state = [ops.take(each, order, axis=0) for each in state]
+        variables = (self.codebook, self.ema_counts, self.ema_sums, self.nearest_counts)
+        for variable, value in zip(variables, state):
+            if variable is not None:
+                variable.assign(value)
 
-    def _restart(self, drawn, codebook, counts, sums):
+    def _statistics(self, rows, codes):
+        counts, sums = code_statistics(rows, codes, self.num_embeddings)
+        return sum_across_replicas(counts), sum_across_replicas(sums)
+
+    def _average(self, average, value):
+        return self.decay * average + (1 - self.decay) * value
+
+    def _restart(self, drawn, codebook, counts, sums, uses):
+        """The state with the codes on new latents that too few latents are nearest to.
+
+        What an assignment hands to a code does not keep it: no latent may be near it.
+        """
         drawn = drawn[: self.num_embeddings]
         share = ops.mean(counts)
-        dead = counts < self.restart_threshold * share
-        counts = ops.where(dead, share, counts)
+        dead = uses < self.restart_threshold * ops.mean(uses)
+        counts, uses = ops.where(dead, share, counts), ops.where(dead, share, uses)
         codebook = ops.where(dead[:, None], drawn, codebook)
         sums = ops.where(dead[:, None], drawn * share, sums)
-        return codebook, counts, sums
+        return codebook, counts, sums, uses
 
     def compute_output_spec(self, latents, training=False):
         return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
@@ -239,6 +265,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
             decay=self.decay,
             restart_threshold=self.restart_threshold,
             codebook_init=quantization.initializer_config(self.codebook_init),
+            sorted_codes=self.sorted_codes,
             entropy_weight=self.entropy_weight,
             normalize=self.normalize,
             estimator=self.estimator,

@@ -24,8 +24,8 @@ RECIPE = training.Recipe(
     name="vqvae2_noisy",
     model="vqvae2_64",
     dataset="photos",
-    noise_stddev=(3.0, 0.3),
-    codebook_init="sorted_data",
+    noise_stddev=(1.5, 0.3),
+    sorted_codes=True,
     epochs=8,
     batch_size=32,
 )

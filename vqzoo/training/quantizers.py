@@ -104,6 +104,7 @@ class _Settings:
                 "decay": self.recipe.decay,
                 "restart_threshold": self.recipe.restart_threshold,
                 "codebook_init": self.recipe.codebook_init,
+                "sorted_codes": self.recipe.sorted_codes,
                 "seed": self.seed(stage),
                 **self.common(stage),
                 **options,

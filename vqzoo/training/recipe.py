@@ -10,7 +10,7 @@ from vqzoo.training import quantizers
 CHOICES = {
     "quantizer": tuple(quantizers.MAKERS),
     "noise_boundary": BOUNDARIES,
-    "codebook_init": ("data", "sorted_data", "k_means", "random_normal"),
+    "codebook_init": ("data", "k_means", "random_normal"),
     "learning_rate_schedule": ("constant", "cosine"),
     "strategy": ("auto", "none", "mirrored", "multi_worker"),
     "precision": ("auto", "float32", "mixed_bfloat16"),
@@ -65,10 +65,13 @@ class Recipe:
     commitment_cost: float = _setting(0.25, "beta, weight of the commitment loss")
     decay: float = _setting(0.99, "gamma, decay of the codebook's moving average")
     codebook_init: str = _setting(
-        "data", "data, sorted_data (for noise), k_means or random_normal (may collapse)"
+        "data", "data, k_means or random_normal (may collapse)"
     )
     restart_threshold: float = _setting(
         0.5, "codes below this share of the mean use are placed anew; 0: never"
+    )
+    sorted_codes: bool = _setting(
+        False, "keep the codes in their order along the codebook's main axis"
     )
     noise_stddev: tuple[float, ...] = _setting(
         (0.0,), "sigma of the noisy assignment: one value, or one a tier, top first"
