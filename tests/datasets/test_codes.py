@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vqzoo.datasets import Split, Splits, codes
+
+SIZES = {"train": 21, "validation": 5, "test": 6}
+NUM_EMBEDDINGS = {"top": 7, "bottom": 100_000}
+
+
+def image_splits(fingerprint="images", labels=True):
+    """Images whose pixels all hold the image's index in its split."""
+
+    def split(size):
+        def load(indices, seed):
+            values = tf.cast(indices, tf.float32)[:, None, None, None]
+            batch = {"image": tf.broadcast_to(values, (tf.size(indices), 4, 4, 1))}
+            if labels:
+                batch["label"] = tf.cast(indices % 3, tf.int32)
+            return batch
+
+        return Split(size=size, load=load)
+
+    return Splits(
+        **{name: split(size) for name, size in SIZES.items()},
+        name="made up",
+        image_shape=(4, 4, 1),
+        class_names=("a", "b", "c") if labels else (),
+        fingerprint=fingerprint,
+    )
+
+
+def encode(images):
+    values = np.asarray(images)[..., 0].astype("int64")
+    return values[:, ::4, ::4] % 7, values[:, ::2, ::2] * 4001
+
+
+def extract(folder, function=encode, splits=None, **options):
+    options = {"model": "m", "num_embeddings": NUM_EMBEDDINGS, **options}
+    return codes.extract(
+        function, splits or image_splits(), folder, batch_size=4, **options
+    )
+
+
+def test_extracted_codes_are_those_of_the_images_in_their_order(tmp_path):
+    found = extract(tmp_path)
+    for name, size in SIZES.items():
+        arrays = found.arrays(name)
+        index = np.arange(size)
+        assert arrays["top"][:, 0, 0].tolist() == (index % 7).tolist()
+        assert arrays["bottom"][:, 1, 1].tolist() == (index * 4001).tolist()
+        assert arrays["label"].tolist() == (index % 3).tolist()
+    assert found.tier_shapes == {"top": (1, 1), "bottom": (2, 2)}
+    assert found.class_names == ("a", "b", "c")
+    assert arrays["top"].dtype == np.uint16 and arrays["bottom"].dtype == np.int32
+
+
+def test_shuffled_batches_hold_every_image_once_with_its_own_codes(tmp_path):
+    batches = list(extract(tmp_path).train.batches(4, seed=3).as_numpy_iterator())
+    bottom = np.concatenate([batch["bottom"][:, 0, 0] for batch in batches])
+    index = bottom // 4001
+    assert sorted(index) == list(range(21)) and list(index) != list(range(21))
+    labels = np.concatenate([batch["label"] for batch in batches])
+    assert labels.tolist() == (index % 3).tolist()
+    assert batches[0]["top"].dtype == np.int32
+
+
+def test_without_labels_there_is_no_label(tmp_path):
+    found = extract(tmp_path, splits=image_splits(labels=False))
+    assert set(found.arrays("test")) == {"top", "bottom"}
+
+
+def test_a_stopped_extraction_goes_on_and_a_finished_one_encodes_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(codes, "_STEPS_A_SAVE", 2)
+    seen = []
+
+    def failing(images):
+        seen.append(len(images))
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return encode(images)
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(tmp_path, failing)
+    with pytest.raises(ValueError, match="received 8 of 21: extract the rest"):
+        codes.load(tmp_path)
+    rest = []
+    found = extract(tmp_path, lambda images: rest.append(len(images)) or encode(images))
+    assert sum(rest) == sum(SIZES.values()) - 8
+    arrays = found.arrays("train")
+    assert arrays["bottom"][:, 0, 0].tolist() == [4001 * i for i in range(21)]
+    assert extract(tmp_path, None).arrays("test")["label"].tolist() == [0, 1, 2] * 2
+
+
+def test_codes_of_another_model_or_of_other_images_are_refused(tmp_path):
+    extract(tmp_path)
+    with pytest.raises(ValueError, match="same model .*'m' there and 'other' here"):
+        extract(tmp_path, model="other")
+    with pytest.raises(ValueError, match="same data .*choose another folder"):
+        extract(tmp_path, splits=image_splits("others"))
+    with pytest.raises(ValueError, match="codes of the model other, received .* m in"):
+        codes.load(tmp_path, model="other")
+    assert codes.load(tmp_path, model="m").data == "images"
+
+
+def test_a_code_that_is_not_in_its_codebook_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"top tier in \[0, 7\).* from 0 to 12003"):
+        extract(tmp_path, lambda images: encode(images)[1:] * 2)
+
+
+def test_no_codes_a_damaged_header_and_a_truncated_file_are_clear_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected codes in .*received none"):
+        codes.load(tmp_path)
+    extract(tmp_path)
+    path = tmp_path / "train_bottom.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8])
+    with pytest.raises(ValueError, match="21 images in .*train_bottom.npy.*again"):
+        codes.load(tmp_path)
+    np.save(path, np.zeros((20, 2, 2), "int32"))
+    with pytest.raises(ValueError, match=r"\(21, 2, 2\).*shape=\(20, 2, 2\)"):
+        codes.load(tmp_path)
+    path.write_bytes(whole)
+    header = json.loads((tmp_path / codes.HEADER).read_text())
+    (tmp_path / codes.HEADER).write_text(json.dumps(header)[:-9])
+    with pytest.raises(ValueError, match="expected JSON .* damaged"):
+        codes.load(tmp_path)

@@ -1,0 +1,270 @@
+"""Codes of the images of a data set on disk: extracted once, streamed after."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from vqzoo.datasets.splits import Split, Splits
+
+HEADER = "codes.json"
+SPLITS = ("train", "validation", "test")
+_STEPS_A_SAVE = 50  # batches that a stopped extraction computes again, at most
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CodeSplits:
+    """The codes of a data set: each split a file for each tier, read as needed.
+
+    The batches of a split are dicts of int32 tensors: the codes of each tier by its
+    name, `(batch, height, width)`, and `label`, `(batch,)`, if there are labels.
+
+    Args:
+        train: Split.
+        validation: Split.
+        test: Split.
+        folder: pathlib.Path.
+        tier_shapes: dict from tier name, top first, to `(height, width)`.
+        num_embeddings: dict from tier name to its number of codes.
+        class_names: tuple of str in label order, empty without labels.
+        model: str. Fingerprint of the model whose codes they are.
+        data: str. Fingerprint of the images.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    folder: pathlib.Path
+    tier_shapes: dict[str, tuple[int, ...]]
+    num_embeddings: dict[str, int]
+    class_names: tuple[str, ...]
+    model: str
+    data: str
+
+    def arrays(self, split: str) -> dict[str, np.ndarray]:
+        """All codes of "train", "validation" or "test", and `label`, not yet read."""
+        return _open_arrays(self.folder, _read_header(self.folder), split)
+
+
+def extract(
+    encode: Callable[[tf.Tensor], tuple],
+    splits: Splits,
+    folder: str | os.PathLike[str],
+    *,
+    model: str,
+    num_embeddings: Mapping[str, int],
+    batch_size: int = 128,
+    progress: Callable[[Iterator, int], Iterator] = lambda batches, total: batches,
+) -> CodeSplits:
+    """Write the codes of all images of a data set, or the rest of them.
+
+    Memory is that of a batch. An extraction that was stopped goes on where it was, and
+    one that is finished is only opened.
+
+    Args:
+        encode: function from images to a tuple of integer codes `(batch, h, w)`.
+        splits: the images; of an augmented split each image is taken once.
+        folder: where the files go; it is made.
+        model: fingerprint of the model behind `encode`.
+        num_embeddings: number of codes of each tier, by its name, top first.
+        batch_size: int.
+        progress: function that wraps the batches of a split, with their number, and
+            may show how many are done.
+
+    Raises:
+        ValueError: if the folder holds codes of another model or other images, or a
+            code is not in its codebook.
+    """
+    folder = pathlib.Path(folder)
+    header = {
+        "model": model,
+        "data": splits.fingerprint,
+        "num_embeddings": dict(num_embeddings),
+        "class_names": list(splits.class_names),
+    }
+    if (folder / HEADER).exists():
+        found = _read_header(folder)
+        for name, value in header.items():
+            if found[name] != value:
+                raise ValueError(
+                    f"expected codes of the same {name} in {folder}, received "
+                    f"{name}={found[name]!r} there and {value!r} here: choose another "
+                    "folder"
+                )
+        header = found
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        header |= {"tier_shapes": None, "splits": {}}
+    for name in SPLITS:
+        _extract_split(
+            encode, getattr(splits, name), folder, header, name, batch_size, progress
+        )
+    return load(folder)
+
+
+def _extract_split(encode, split, folder, header, name, batch_size, progress):
+    state = header["splits"].setdefault(name, {"size": split.size, "done": 0})
+    if state["done"] == split.size:
+        return
+    steps = split.steps_per_epoch(batch_size)
+    first = state["done"] // batch_size
+    batches = split.batches(batch_size, start_step=first)
+    arrays = None
+    for step, batch in enumerate(progress(iter(batches), steps - first), start=first):
+        values = dict(
+            zip(header["num_embeddings"], map(np.asarray, encode(batch["image"])))
+        )
+        _check_range(values, header["num_embeddings"])
+        if "label" in batch:
+            values["label"] = batch["label"].numpy()
+        if arrays is None:
+            arrays = _make_arrays(folder, header, name, values)
+        start = step * batch_size
+        for key, value in values.items():
+            arrays[key][start : start + len(value)] = value
+        done = start + len(batch["image"])
+        if done == split.size or (step + 1) % _STEPS_A_SAVE == 0:
+            for array in arrays.values():
+                array.flush()
+            state["done"] = done
+            _write_header(folder, header)
+
+
+def _make_arrays(folder, header, name, values):
+    """The files of a split, new ones or those that an extraction began."""
+    header["tier_shapes"] = {
+        tier: list(values[tier].shape[1:]) for tier in header["num_embeddings"]
+    }
+    header["labels"] = "label" in values
+    if header["splits"][name]["done"]:
+        return _open_arrays(folder, header, name, mode="r+")
+    size = header["splits"][name]["size"]
+    return {
+        key: np.lib.format.open_memmap(
+            folder / f"{name}_{key}.npy",
+            mode="w+",
+            dtype=_dtype(header["num_embeddings"].get(key)),
+            shape=(size, *value.shape[1:]),
+        )
+        for key, value in values.items()
+    }
+
+
+def _dtype(num_embeddings):
+    return np.uint16 if num_embeddings and num_embeddings <= 2**16 else np.int32
+
+
+def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSplits:
+    """Open the codes that `extract` wrote.
+
+    Args:
+        folder: where they are.
+        model: fingerprint of the model that they must be of, or None for any.
+
+    Raises:
+        FileNotFoundError: if there are none.
+        ValueError: if they are of another model, not complete, or damaged.
+    """
+    folder = pathlib.Path(folder)
+    header = _read_header(folder)
+    if model is not None and header["model"] != model:
+        raise ValueError(
+            f"expected codes of the model {model}, received codes of the model "
+            f"{header['model']} in {folder}: extract them again into another folder"
+        )
+    for name in SPLITS:
+        state = header["splits"].get(name, {"size": None, "done": 0})
+        if state["done"] != state["size"]:
+            raise ValueError(
+                f"expected all codes of the {name} split in {folder}, received "
+                f"{state['done']} of {state['size']}: extract the rest first"
+            )
+    return CodeSplits(
+        **{name: _split(folder, header, name) for name in SPLITS},
+        folder=folder,
+        tier_shapes={k: tuple(v) for k, v in header["tier_shapes"].items()},
+        num_embeddings=header["num_embeddings"],
+        class_names=tuple(header["class_names"]),
+        model=header["model"],
+        data=header["data"],
+    )
+
+
+def _split(folder, header, name):
+    arrays = _open_arrays(folder, header, name)
+    keys = list(arrays)
+
+    def read(indices):
+        values = {key: array[indices].astype("int32") for key, array in arrays.items()}
+        _check_range(values, header["num_embeddings"])
+        return [values[key] for key in keys]
+
+    def load_batch(indices, seed):
+        del seed
+        types = [tf.int32] * len(keys)
+        tensors = tf.numpy_function(read, [indices], types, stateful=False)
+        for key, tensor in zip(keys, tensors):
+            tensor.set_shape((indices.shape[0], *arrays[key].shape[1:]))
+        return dict(zip(keys, tensors))
+
+    return Split(size=header["splits"][name]["size"], load=load_batch)
+
+
+def _check_range(values, num_embeddings):
+    for tier, size in num_embeddings.items():
+        codes = values[tier]
+        if codes.size and not 0 <= codes.min() <= codes.max() < size:
+            raise ValueError(
+                f"expected codes of the {tier} tier in [0, {size}), received codes "
+                f"from {codes.min()} to {codes.max()}"
+            )
+
+
+def _open_arrays(folder, header, name, mode="r"):
+    keys = [*header["tier_shapes"], *(["label"] if header["labels"] else [])]
+    size = header["splits"][name]["size"]
+    arrays = {}
+    for key in keys:
+        path = folder / f"{name}_{key}.npy"
+        expected = (size, *header["tier_shapes"].get(key, ()))
+        try:
+            arrays[key] = np.load(path, mmap_mode=mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(
+                f"expected the codes of {size} images in {path}, received a file that "
+                f"cannot be read ({error}): extract them again"
+            ) from error
+        if arrays[key].shape != expected:
+            raise ValueError(
+                f"expected codes of shape {expected} in {path}, received "
+                f"shape={arrays[key].shape}"
+            )
+    return arrays
+
+
+def _read_header(folder):
+    path = folder / HEADER
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"expected codes in {folder}, received none") from error
+    except ValueError as error:
+        raise ValueError(
+            f"expected JSON in {path}, received a damaged file ({error})"
+        ) from error
+
+
+def _write_header(folder, header):
+    path = folder / HEADER
+    aside = path.with_suffix(f".{os.getpid()}")
+    try:
+        aside.write_text(json.dumps(header, indent=2) + "\n")
+        os.replace(aside, path)
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
