@@ -20,6 +20,7 @@ from vqzoo.layers import (
     LatentHierarchy,
     LatentQuantizer,
     LookupFreeQuantizer,
+    MaskedConv2D,
     MaskingCorruption,
     MultiHeadQuantizer,
     NoisyAssignment,
@@ -112,6 +113,10 @@ LAYERS = (
     ),
     Case("ResidualBlock", lambda: ResidualBlock(3), (_LATENTS,)),
     Case("ResidualStack", lambda: ResidualStack(2, 3), (_LATENTS,)),
+    Case("MaskedConv2D", lambda: MaskedConv2D(2, 3, "B"), (_LATENTS,)),
+    Case(
+        "MaskedConv2D-rows", lambda: MaskedConv2D(2, 3, "A", by_row=True), (_LATENTS,)
+    ),
     Case(
         "VectorQuantizer",
         lambda: VectorQuantizer(

@@ -15,6 +15,7 @@ from vqzoo.layers.k_sparse import KSparse
 from vqzoo.layers.latent_hierarchy import LatentHierarchy
 from vqzoo.layers.latent_quantizer import LatentQuantizer
 from vqzoo.layers.lookup_free_quantizer import LookupFreeQuantizer
+from vqzoo.layers.masked_conv2d import MaskedConv2D
 from vqzoo.layers.masking_corruption import MaskingCorruption
 from vqzoo.layers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.layers.noisy_assignment import NoisyAssignment
@@ -50,6 +51,7 @@ __all__ = [
     "LatentHierarchy",
     "LatentQuantizer",
     "LookupFreeQuantizer",
+    "MaskedConv2D",
     "MaskingCorruption",
     "MultiHeadQuantizer",
     "NoisyAssignment",

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vqzoo.layers import MaskedConv2D
+
+KINDS = [
+    (3, "A", False),
+    (3, "B", False),
+    (5, "B", False),
+    ((1, 3), "A", False),
+    ((3, 5), "A", True),
+    (3, "B", True),
+]
+each_kind = pytest.mark.parametrize(("size", "kind", "by_row"), KINDS)
+
+
+def layer_of(size, kind, by_row, filters=2):
+    layer = MaskedConv2D(filters, size, kind, by_row=by_row)
+    layer.build((None, None, None, 3))
+    layer.bias.assign(np.arange(1.0, filters + 1))
+    return layer
+
+
+def inputs_of(height=4, width=5):
+    shape = (2, height, width, 3)
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+@each_kind
+def test_the_jacobian_is_zero_where_the_mask_says_so_and_nowhere_else(
+    size, kind, by_row
+):
+    layer, inputs = layer_of(size, kind, by_row), tf.constant(inputs_of())
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+    jacobian = tape.jacobian(outputs, inputs)[0, :, :, :, 0].numpy()
+    depends = np.abs(jacobian).max(axis=(2, 5)) > 0
+    above, beside = np.array((size, size) if isinstance(size, int) else size) // 2
+    for row, column, from_row, from_column in np.ndindex(depends.shape):
+        near = row - above <= from_row <= row and abs(column - from_column) <= beside
+        if by_row:
+            earlier = from_row < row or (kind == "B" and from_row == row)
+        else:
+            last = (row, column if kind == "B" else column - 1)
+            earlier = (from_row, from_column) <= last
+        expected = near and earlier
+        assert depends[row, column, from_row, from_column] == expected
+
+
+@each_kind
+def test_it_is_the_convolution_with_the_masked_kernel(size, kind, by_row):
+    layer, inputs = layer_of(size, kind, by_row), inputs_of()
+    height, width = (size, size) if isinstance(size, int) else size
+    kernel = np.zeros((height, width, 3, 2), "float32")
+    kernel[: height // 2 + 1] = layer.kernel.numpy()
+    center = (height // 2, width // 2)
+    if by_row:
+        kernel[center[0]] *= kind == "B"
+    else:
+        kernel[center[0], center[1] + (kind == "B") :] = 0
+    expected = tf.nn.conv2d(inputs, kernel, 1, "SAME") + layer.bias
+    np.testing.assert_allclose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "kind"), [k[:2] for k in KINDS if not k[2]])
+def test_place_by_place_it_gives_the_outputs_of_the_whole(size, kind):
+    layer, inputs = layer_of(size, kind, by_row=False), inputs_of()
+    expected = layer(inputs).numpy()
+    window = layer.start(2, inputs.shape[2])
+    for row, column in np.ndindex(inputs.shape[1:3]):
+        if kind == "A":
+            outputs = layer.at(window, column)
+        window = layer.put(window, inputs[:, row, column], column)
+        if kind == "B":
+            outputs = layer.at(window, column)
+        np.testing.assert_allclose(outputs, expected[:, row, column], atol=1e-5)
+        if column == inputs.shape[2] - 1:
+            window = layer.end_row(window)
+
+
+@pytest.mark.parametrize(("size", "kind"), [k[:2] for k in KINDS if k[2]])
+def test_row_by_row_it_gives_the_outputs_of_the_whole(size, kind):
+    layer, inputs = layer_of(size, kind, by_row=True), inputs_of()
+    expected = layer(inputs).numpy()
+    window = layer.start(2, inputs.shape[2])
+    for row in range(inputs.shape[1]):
+        if kind == "A":
+            outputs = layer.row(window)
+        window = layer.put_row(window, inputs[:, row])
+        if kind == "B":
+            outputs = layer.row(window)
+        np.testing.assert_allclose(outputs, expected[:, row], atol=1e-5)
+        window = layer.end_row(window)
