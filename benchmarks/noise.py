@@ -39,8 +39,7 @@ CONDITIONS = {
     "noisy, no restarts": {"restart_threshold": 0.0},
     "noisy, clip": {"noise_boundary": "clip"},
     "noisy, wrap": {"noise_boundary": "wrap"},
-    "noise 1.0": {"noise_stddev": (1.0,)},
-    "noise 1.5 and 0.5": {"noise_stddev": (1.5, 0.5)},
+    "noise 3.0 and 0.3": {"noise_stddev": (3.0, 0.3)},
 }
 COLUMNS = (
     "codebook",
@@ -60,7 +59,7 @@ flags.DEFINE_list("conditions", list(TABLE), f"any of {tuple(CONDITIONS)}")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of weights, batches and noise")
 flags.DEFINE_integer("epochs", 3, "passes over the 45,000 training images")
 flags.DEFINE_integer("batch_size", 64, "images of a step")
-flags.DEFINE_float("learning_rate", 3e-4, "of Adam")
+flags.DEFINE_float("learning_rate", 3e-4, "of Adam, at the start; cosine to zero")
 flags.DEFINE_integer("probe_images", 10_000, "test images of the linear probe")
 flags.DEFINE_string("runs_dir", "runs", "where the folders of the runs are made")
 flags.DEFINE_string("results", "noise", "name of the file in benchmarks/results")
@@ -82,7 +81,6 @@ def recipe_of(condition, seed):
             "max_steps_per_epoch": 0,
             "batch_size": FLAGS.batch_size,
             "learning_rate": FLAGS.learning_rate,
-            "learning_rate_schedule": "constant",
             "seed": seed,
             "runs_dir": FLAGS.runs_dir,
             **CONDITIONS[condition],
@@ -143,6 +141,7 @@ def main(argv):
     del argv
     names = ("epochs", "batch_size", "learning_rate", "probe_images")
     settings = {name: FLAGS[name].value for name in names}
+    settings["learning_rate_schedule"] = RECIPE.learning_rate_schedule
     results = measure.read(FLAGS.results) or {"runs": [], "settings": settings}
     if results["settings"] != settings:
         raise app.UsageError(
@@ -157,7 +156,9 @@ def main(argv):
                 continue
             model = train(recipe_of(condition, seed))
             found = figures(model, splits.test, FLAGS.probe_images)
-            results["runs"].append({"condition": condition, "seed": seed, **found})
+            dtype = model.layer_dtype.name
+            row = {"condition": condition, "seed": seed, "dtype": dtype, **found}
+            results["runs"].append(row)
             results["against_healthy"] = against_healthy(results["runs"])
             results["machine"] = measure.machine()
             measure.write(FLAGS.results, results)
@@ -172,7 +173,7 @@ def rows_of(results):
         median = {
             name: statistics.median(run[name] for run in runs)
             for name in runs[0]
-            if name != "condition"
+            if name not in ("condition", "dtype")
         }
         probes = sorted(run["top_probe_accuracy"] for run in runs)
         rows.append(

@@ -10,6 +10,7 @@ from vqzoo.layers import (
     EncoderCell,
     FiniteScalarQuantizer,
     FrequencyLatents,
+    GatedMaskedConv2D,
     GaussianBottleneck,
     GaussianCorruption,
     GenerativeCell,
@@ -49,6 +50,7 @@ from vqzoo.models import (
     HierarchicalVAE,
     SeparateVQVAEs,
 )
+from vqzoo.priors import GatedPixelCNN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,6 +116,7 @@ LAYERS = (
     Case("ResidualBlock", lambda: ResidualBlock(3), (_LATENTS,)),
     Case("ResidualStack", lambda: ResidualStack(2, 3), (_LATENTS,)),
     Case("MaskedConv2D", lambda: MaskedConv2D(2, 3, "B"), (_LATENTS,)),
+    Case("GatedMaskedConv2D", lambda: GatedMaskedConv2D(1, 3, "B"), (_LATENTS,)),
     Case(
         "MaskedConv2D-rows", lambda: MaskedConv2D(2, 3, "A", by_row=True), (_LATENTS,)
     ),
@@ -464,7 +467,22 @@ MODELS = (
     ),
 )
 
-ALL = (*LAYERS, *METRICS, *MODELS)
+PRIORS = (
+    Case(
+        "GatedPixelCNN",
+        lambda: GatedPixelCNN(
+            (2, 3),
+            4,
+            num_layers=2,
+            num_channels=4,
+            output_channels=6,
+            first_kernel_size=3,
+        ),
+        (_codes(2, 2, 3),),
+    ),
+)
+
+ALL = (*LAYERS, *METRICS, *MODELS, *PRIORS)
 
 
 def as_model(case):

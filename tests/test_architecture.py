@@ -176,7 +176,7 @@ def test_a_recipe_defines_no_class(path):
 
 
 def public_classes():
-    modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models)
+    modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models, vqzoo.priors)
     public = [getattr(m, name) for m in modules for name in m.__all__]
     return [each for each in public if isinstance(each, type)]
 

@@ -16,6 +16,7 @@ from vqzoo.layers import (
     EncoderCell,
     FiniteScalarQuantizer,
     FrequencyLatents,
+    GatedMaskedConv2D,
     GaussianBottleneck,
     GaussianCorruption,
     GenerativeCell,
@@ -56,7 +57,7 @@ from vqzoo.models import (
 )
 
 BACKEND = keras.backend.backend()
-NETWORKS = (*cases.LAYERS, *cases.MODELS)
+NETWORKS = (*cases.LAYERS, *cases.MODELS, *cases.PRIORS)
 FLOAT_NETWORKS = tuple(case for case in NETWORKS if case.takes_floats)
 
 # The tests of saved files make all of them; side by side they would make them twice.
@@ -127,7 +128,7 @@ def compiled_function(function):
 
 
 def public_classes():
-    modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models)
+    modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models, vqzoo.priors)
     public = [getattr(m, name) for m in modules for name in m.__all__]
     return {each for each in public if isinstance(each, type)}
 
@@ -618,6 +619,7 @@ def _vqvae2(num_tiers, **options):
         (lambda: RandomProjectionQuantizer(4, -1), "embedding_dim=-1"),
         (lambda: RandomProjectionQuantizer(4, 4, 0), "codebook_dim=0"),
         (lambda: MaskedConv2D(0, 3, "A"), "filters=0"),
+        (lambda: GatedMaskedConv2D(0, 3, "A"), "filters=0"),
         (lambda: MaskedConv2D(4, 2, "A"), "odd positive ints.*kernel_size=2"),
         (lambda: MaskedConv2D(4, (3, 3, 3), "A"), r"kernel_size=\(3, 3, 3\)"),
         (lambda: MaskedConv2D(4, 3, "C"), "mask_type='C'"),

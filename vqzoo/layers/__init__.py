@@ -3,6 +3,7 @@
 from vqzoo.layers.encoder_cell import EncoderCell
 from vqzoo.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.layers.frequency_latents import FrequencyLatents
+from vqzoo.layers.gated_masked_conv2d import GatedMaskedConv2D
 from vqzoo.layers.gaussian_bottleneck import GaussianBottleneck
 from vqzoo.layers.gaussian_corruption import GaussianCorruption
 from vqzoo.layers.generative_cell import GenerativeCell
@@ -41,6 +42,7 @@ __all__ = [
     "EncoderCell",
     "FiniteScalarQuantizer",
     "FrequencyLatents",
+    "GatedMaskedConv2D",
     "GaussianBottleneck",
     "GaussianCorruption",
     "GenerativeCell",

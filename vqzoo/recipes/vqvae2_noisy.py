@@ -24,10 +24,11 @@ RECIPE = training.Recipe(
     name="vqvae2_noisy",
     model="vqvae2_64",
     dataset="photos",
-    noise_stddev=(1.5, 0.3),
+    noise_stddev=(1.0, 0.2),
     sorted_codes=True,
     epochs=8,
     batch_size=32,
+    learning_rate_schedule="cosine",
 )
 
 if __name__ == "__main__":

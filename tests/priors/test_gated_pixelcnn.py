@@ -1,0 +1,174 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import vqzoo
+from vqzoo.priors import GatedPixelCNN, gated_pixelcnn_8
+
+SMALL = {
+    "num_layers": 3,
+    "num_channels": 8,
+    "output_channels": 12,
+    "first_kernel_size": 5,
+}
+CONDITIONS = {
+    "none": ({}, None),
+    "class": ({"num_classes": 3}, {"label": [0, 2, 1]}),
+    "context": (
+        {"context": [((2, 2), 5), ((4, 6), 7)]},
+        {
+            "context": [
+                np.arange(12).reshape(3, 2, 2) % 5,
+                np.arange(72).reshape(3, 4, 6) % 7,
+            ]
+        },
+    ),
+}
+
+
+def prior_of(grid_shape=(4, 6), num_embeddings=16, **options):
+    keras.utils.set_random_seed(0)
+    prior = GatedPixelCNN(grid_shape, num_embeddings, **{**SMALL, **options})
+    generator = np.random.default_rng(0)
+    for weight in prior.trainable_variables:  # Logits that differ from each other.
+        noise = generator.normal(0, 0.1, weight.shape)
+        weight.assign(3 * weight.value + noise.astype("float32"))
+    return prior
+
+
+@pytest.fixture(scope="module", params=CONDITIONS)
+def conditioned(request):
+    options, condition = CONDITIONS[request.param]
+    return prior_of(**options), condition
+
+
+def test_cached_samples_are_those_of_the_whole_network(conditioned):
+    prior, condition = conditioned
+    cached = prior.sample(3, condition, seed=1)
+    whole = prior.sample(3, condition, seed=1, cached=False)
+    assert cached.dtype == np.int32 and cached.shape == (3, 4, 6)
+    assert np.array_equal(cached, whole)
+    assert len(np.unique(cached)) > 4
+    other = prior.sample(3, condition, seed=2)
+    assert not np.array_equal(cached, other)
+
+
+def test_cached_logits_are_those_of_the_whole_network(conditioned):
+    prior, condition = conditioned
+    codes = np.random.default_rng(0).integers(0, 16, (3, 4, 6)).astype("int32")
+    arrays = codes
+    if condition:
+        arrays = {"codes": codes}
+        arrays |= {k: np.asarray(v) for k, v in condition.items() if k == "label"}
+        context = condition.get("context", ())
+        arrays |= {f"context_{i}": c for i, c in enumerate(context)}
+    expected = keras.ops.convert_to_numpy(prior(arrays))
+    features = prior.conditions and prior.conditions(arrays)
+    state = prior.start(3)
+    for row in range(4):
+        of_row = None
+        if features is not None:
+            of_row = features[:, row if features.shape[1] > 1 else 0]
+        state = prior.begin_row(state, of_row)
+        for column in range(6):
+            logits, state = prior.logits_at(state, column)
+            np.testing.assert_allclose(logits, expected[:, row, column], atol=1e-4)
+            state = prior.put(state, codes[:, row, column], column)
+        state = prior.end_row(state)
+
+
+def test_the_probabilities_of_all_grids_sum_to_one():
+    prior = prior_of((2, 2), 3)
+    grids = np.array(list(itertools.product(range(3), repeat=4))).reshape(-1, 2, 2)
+    log_p = prior.log_prob(grids)
+    assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-5)
+    assert np.ptp(log_p) > 0.5
+
+
+def test_samples_follow_the_likelihood():
+    prior = prior_of((1, 2), 3)
+    grids = np.array(list(itertools.product(range(3), repeat=2))).reshape(-1, 1, 2)
+    expected = np.exp(prior.log_prob(grids))
+    drawn = prior.sample(4000, seed=0).reshape(-1, 2)
+    counts = np.bincount(drawn @ [3, 1], minlength=9) / 4000
+    np.testing.assert_allclose(counts, expected, atol=0.03)  # 4 standard deviations
+
+
+def test_the_condition_changes_the_likelihood():
+    prior = prior_of(num_classes=3, context=[((2, 2), 5)])
+    codes = np.zeros((2, 4, 6), int)
+    above = np.array([np.zeros((2, 2), int), np.ones((2, 2), int)])
+    same = {"label": 1, "context": [above[:1].repeat(2, 0)]}
+    first, second = prior.log_prob(codes, same)
+    assert first == pytest.approx(second)
+    first, second = prior.log_prob(codes, {"label": 1, "context": [above]})
+    assert abs(first - second) > 1e-2
+    first, second = prior.log_prob(codes, {**same, "label": [0, 2]})
+    assert abs(first - second) > 1e-2
+
+
+def test_low_temperature_top_k_and_top_p_take_the_likeliest_code():
+    prior = prior_of()
+    greedy = prior.sample(2, temperature=1e-4, seed=0)
+    assert np.array_equal(greedy, prior.sample(2, top_k=1, seed=1))
+    assert np.array_equal(greedy, prior.sample(2, top_p=1e-6, seed=2))
+    free = prior.sample(2, seed=3)
+    assert np.array_equal(free, prior.sample(2, top_k=16, top_p=1.0, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: p.log_prob(np.full((1, 4, 6), 16)), r"codes in \[0, 16\).* to 16"),
+        (lambda p: p.log_prob(np.full((1, 4, 6), -1)), "received values from -1"),
+        (lambda p: p.log_prob(np.zeros((1, 6, 4), int)), r"\(1, 4, 6\).*\(1, 6, 4\)"),
+        (lambda p: p.sample((2, 6, 4)), r"grids of \(4, 6\).*\(2, 6, 4\)"),
+        (lambda p: p.sample(0), "at least one grid"),
+        (lambda p: p.sample(1, {"label": 1}), "no label for a prior of 0 classes"),
+        (lambda p: p.sample(1, {"context": [[0]]}), "0 tiers above.*received 1"),
+        (lambda p: p.sample(1, {"style": 1}), "label and context, received style"),
+        (lambda p: p.sample(1, temperature=0.0), "above 0, received temperature=0.0"),
+        (lambda p: p.sample(1, top_k=17), r"top_k in \[1, 16\], received top_k=17"),
+        (lambda p: p.sample(1, top_p=0.0), r"top_p in \(0, 1\], received top_p=0.0"),
+        (lambda p: prior_of(num_classes=2).sample(1), "a label .* received label=None"),
+        (lambda p: prior_of(num_classes=2).sample(1, {"label": 2}), r"\[0, 2\).* 2"),
+        (lambda p: prior_of((0, 4)), r"grid_shape=\(0, 4\)"),
+        (lambda p: prior_of(num_embeddings=0), "num_embeddings=0"),
+        (lambda p: prior_of(context=[((3, 3), 4)]), "grids above to divide"),
+        (lambda p: prior_of(num_layers=0), "num_layers=0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(prior_of())
+
+
+def test_a_saved_prior_loads_with_equal_likelihoods_and_samples(tmp_path):
+    options, condition = CONDITIONS["context"]
+    prior = prior_of(num_classes=3, **options)
+    condition = {**condition, "label": [0, 1, 2]}
+    prior.save(tmp_path / "prior.keras")
+    loaded = keras.saving.load_model(tmp_path / "prior.keras")
+    codes = prior.sample(3, condition, seed=0)
+    assert np.array_equal(codes, loaded.sample(3, condition, seed=0))
+    expected = prior.log_prob(codes, condition)
+    np.testing.assert_allclose(loaded.log_prob(codes, condition), expected, rtol=1e-6)
+
+
+def test_fit_learns_a_pattern():
+    prior = prior_of((4, 4), 4)
+    codes = np.tile(np.arange(16).reshape(1, 4, 4) % 4, (64, 1, 1))
+    codes[::2] = 3 - codes[::2]
+    before = prior.log_prob(codes).mean()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    prior.compile(keras.optimizers.Adam(1e-2), loss)
+    prior.fit(codes, codes, batch_size=16, epochs=40, verbose=0)
+    # One bit, which of the two patterns it is, cannot be known: 0.69 nats.
+    assert before < -20 and prior.log_prob(codes).mean() > -0.8
+
+
+def test_the_named_model_has_its_weights():
+    assert gated_pixelcnn_8().count_params() == 1_676_032
+    assert vqzoo.priors.gated_pixelcnn_8 is gated_pixelcnn_8

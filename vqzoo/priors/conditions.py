@@ -1,0 +1,198 @@
+"""What priors are conditioned on: a class and the codes of the tiers above."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from vqzoo.layers import ResidualStack
+
+
+def inputs(grid_shape, num_classes, context):
+    """The symbolic inputs of a prior, by name.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_classes: int, 0 for a prior that knows no classes.
+        context: sequence of `(grid shape, number of codes)` of the tiers above.
+
+    Returns:
+        dict: `codes`, `label` if there are classes, and `context_0`, `context_1`, ...
+    """
+    shapes = {"codes": tuple(grid_shape)}
+    if num_classes:
+        shapes["label"] = ()
+    shapes |= {f"context_{i}": tuple(shape) for i, (shape, _) in enumerate(context)}
+    return {
+        name: keras.Input(shape, dtype="int32", name=name)
+        for name, shape in shapes.items()
+    }
+
+
+def packed(arrays):
+    """What a prior is called with: a dict or, with nothing beside them, the codes."""
+    return arrays if len(arrays) > 1 else arrays["codes"]
+
+
+def check_arguments(grid_shape, num_embeddings, num_classes, context):
+    """Raises ValueError for sizes that no prior can have."""
+    if len(grid_shape) != 2 or min(grid_shape) < 1:
+        raise ValueError(
+            "expected grid_shape to be a height and a width of at least 1, received "
+            f"grid_shape={grid_shape}"
+        )
+    for name, value, least in (
+        ("num_embeddings", num_embeddings, 1),
+        ("num_classes", num_classes, 0),
+    ):
+        if value < least:
+            raise ValueError(
+                f"expected {name} of at least {least}, received {name}={value}"
+            )
+    for shape, _ in context:
+        if any(side % above for side, above in zip(grid_shape, shape)):
+            raise ValueError(
+                f"expected the grids above to divide the grid {tuple(grid_shape)}, "
+                f"received context={context}"
+            )
+
+
+class Conditions(keras.layers.Layer):
+    """Features of a class and of the codes above, for each place of a grid.
+
+    Args:
+        grid_shape: `(height, width)` of the grid.
+        num_classes: int.
+        context: sequence of `(grid shape, number of codes)` of the tiers above.
+        channels: int, of the features.
+        num_blocks: int, residual blocks over the codes above.
+    """
+
+    def __init__(
+        self, grid_shape, num_classes, context, channels, num_blocks, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.grid_shape = tuple(grid_shape)
+        self.context = context
+        dtype = self.dtype_policy
+        self.of_label = None
+        if num_classes:
+            self.of_label = keras.layers.Embedding(
+                num_classes, channels, name="label", dtype=dtype
+            )
+        self.of_codes = [
+            keras.layers.Embedding(size, channels, name=f"context_{i}", dtype=dtype)
+            for i, (_, size) in enumerate(context)
+        ]
+        self.blocks = None
+        if context:
+            self.blocks = ResidualStack(
+                num_blocks, channels, name="blocks", dtype=dtype
+            )
+        self.channels = channels
+
+    def build(self, input_shape):
+        for layer in (self.of_label, *self.of_codes):
+            if layer is not None:
+                layer.build()
+        if self.blocks is not None:
+            self.blocks.build((None, *self.grid_shape, self.channels))
+
+    def call(self, inputs):
+        """Float `(batch, height or 1, width or 1, channels)`; None without any."""
+        features = None
+        for index, embed in enumerate(self.of_codes):
+            each = embed(inputs[f"context_{index}"])
+            for axis, side in enumerate(self.grid_shape, start=1):
+                each = ops.repeat(each, side // each.shape[axis], axis=axis)
+            features = each if features is None else features + each
+        if features is not None:
+            features = self.blocks(features)
+        if self.of_label is not None:
+            label = self.of_label(inputs["label"])[:, None, None]
+            features = label if features is None else features + label
+        return features
+
+
+def layer(grid_shape, num_classes, context, channels, num_blocks, dtype):
+    """The layer for what a prior is conditioned on, or None if it is on nothing."""
+    if not num_classes and not context:
+        return None
+    return Conditions(
+        grid_shape,
+        num_classes,
+        context,
+        channels,
+        num_blocks,
+        dtype=dtype,
+        name="conditions",
+    )
+
+
+def features(layer, inputs):
+    """What `layer` makes of a prior's inputs; None where there is no layer."""
+    return None if layer is None else layer(inputs)
+
+
+def arrays(prior, batch_size, condition):
+    """The condition as the arrays that a prior's inputs take, checked.
+
+    Args:
+        prior: a prior with `num_classes` and `context`.
+        batch_size: int.
+        condition: dict with `label`, int or ints `(batch,)`, and `context`, a sequence
+            of int arrays, top first; or None.
+
+    Returns:
+        dict of int32 numpy arrays.
+
+    Raises:
+        ValueError: if the prior was not trained with such a condition, one is missing,
+            or a value is out of its range.
+    """
+    condition = dict(condition or {})
+    found = {}
+    label = condition.pop("label", None)
+    context = condition.pop("context", ())
+    if condition:
+        raise ValueError(
+            "expected a condition of label and context, received "
+            f"{', '.join(sorted(condition))} too"
+        )
+    if (label is not None) != bool(prior.num_classes):
+        raise ValueError(
+            f"expected {'a' if prior.num_classes else 'no'} label for a prior of "
+            f"{prior.num_classes} classes, received label={label}"
+        )
+    if label is not None:
+        label = np.broadcast_to(np.asarray(label, "int32"), (batch_size,))
+        _check_range("label", label, prior.num_classes)
+        found["label"] = label
+    if len(context) != len(prior.context):
+        raise ValueError(
+            f"expected the codes of {len(prior.context)} tiers above as context, "
+            f"received {len(context)}"
+        )
+    for index, (codes, (shape, size)) in enumerate(zip(context, prior.context)):
+        found[f"context_{index}"] = codes_array(
+            f"context {index}", codes, (batch_size, *shape), size
+        )
+    return found
+
+
+def codes_array(name, codes, shape, num_embeddings):
+    """Codes as an int32 array; ValueError unless of that shape and in the codebook."""
+    codes = np.asarray(codes)
+    if codes.shape != tuple(shape):
+        raise ValueError(
+            f"expected {name} of shape {tuple(shape)}, received shape={codes.shape}"
+        )
+    _check_range(name, codes, num_embeddings)
+    return codes.astype("int32")
+
+
+def _check_range(name, values, size):
+    if values.size and not 0 <= values.min() <= values.max() < size:
+        raise ValueError(
+            f"expected {name} in [0, {size}), received values from {values.min()} to "
+            f"{values.max()}"
+        )
