@@ -205,7 +205,7 @@ def test_the_example_of_a_class_gives_what_it_says(made):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("the examples show TensorFlow's shapes")
     names = {"np": np}
-    for module in (vqzoo.layers, vqzoo.metrics, vqzoo.models):
+    for module in (vqzoo.layers, vqzoo.metrics, vqzoo.models, vqzoo.priors):
         names |= {name: getattr(module, name) for name in module.__all__}
     example = doctest.DocTestParser().get_doctest(
         made.__doc__, names, made.__name__, None, 0

@@ -131,12 +131,11 @@ class MaskedConv2D(keras.layers.Layer):
 
     def at(self, window, column):
         """Outputs `(batch, filters)` of a place in the last row."""
-        channels = window.shape[-1]
-        shape = (window.shape[0], *self._mask.shape[:2], channels)
-        part = ops.slice(window, (0, 0, column, 0), shape)
-        part = ops.reshape(part, (shape[0], -1))
+        sides = (*self._mask.shape[:2], window.shape[-1])
+        part = ops.slice(window, (0, 0, column, 0), (ops.shape(window)[0], *sides))
         kernel = ops.reshape(self._masked_kernel(), (-1, self.filters))
-        return self._add_bias(ops.matmul(part, kernel))
+        rows = ops.reshape(part, (-1, kernel.shape[0]))
+        return self._add_bias(ops.matmul(rows, kernel))
 
     def put_row(self, window, inputs):
         """The window with the inputs `(batch, width, C)` of its last row."""
