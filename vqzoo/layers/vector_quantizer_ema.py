@@ -122,11 +122,11 @@ class VectorQuantizerEMA(keras.layers.Layer):
         self.ema_counts = add_state(self, "ema_counts", shape[:1], "ones")
         self.ema_sums = add_state(self, "ema_sums", shape, "zeros")
         self.ema_sums.assign(ops.copy(self.codebook.value))
+        started = "zeros" if from_data else "ones"
+        self.started = add_state(self, "started", (), started)
         self.nearest_counts = None
         if self.assignment is not None:
             self.nearest_counts = add_state(self, "nearest_counts", shape[:1], "ones")
-        started = "zeros" if from_data else "ones"
-        self.started = add_state(self, "started", (), started)
 
     def call(self, latents, training=False):
         inputs = ops.cast(latents, "float32")
@@ -234,6 +234,13 @@ class VectorQuantizerEMA(keras.layers.Layer):
         codebook = ops.where(dead[:, None], drawn, codebook)
         sums = ops.where(dead[:, None], drawn * share, sums)
         return codebook, counts, sums, uses
+
+    def load_own_variables(self, store):
+        # Files of before nearest_counts end with `started`; ema_counts stand in.
+        values = {key: store[key] for key in store.keys()}
+        if self.nearest_counts is not None:
+            values.setdefault("4", values["1"])
+        super().load_own_variables(values)
 
     def compute_output_spec(self, latents, training=False):
         return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
