@@ -35,8 +35,9 @@ def build(top):
         VectorQuantizerEMA(8, 8, seed=6),
     ]
     model = vqvae2_32(lambda tier: tiers[tier], num_channels=8, residual_channels=4)
+    # With Keras' own epsilon the last bit of a gradient near 0 would be a whole step.
     model.compile(
-        keras.optimizers.Adam(3e-4),
+        keras.optimizers.Adam(3e-4, epsilon=1e-5),
         "mse",
         metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
     )
