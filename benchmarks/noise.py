@@ -39,7 +39,7 @@ CONDITIONS = {
     "noisy, no restarts": {"restart_threshold": 0.0},
     "noisy, clip": {"noise_boundary": "clip"},
     "noisy, wrap": {"noise_boundary": "wrap"},
-    "noise 3.0 and 0.3": {"noise_stddev": (3.0, 0.3)},
+    "noise 1.0 and 0.3": {"noise_stddev": (1.0, 0.3)},
 }
 COLUMNS = (
     "codebook",
