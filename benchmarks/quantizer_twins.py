@@ -9,7 +9,7 @@ levels or bits. Ours runs in a tf.function, the twin as its users run it, each i
 process of its own; they take turns. The random projection has no gradient: a step is
 the look-up alone.
 
-About a minute a quantizer on two cores; what is in the results is measured again.
+About 5 minutes on two cores; what is in the results is measured again.
 """
 
 import argparse
