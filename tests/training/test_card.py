@@ -41,6 +41,8 @@ def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     )
     assert (readme.parent / "codebook.png").read_bytes() == b"codebook"
     assert json.loads((readme.parent / "metrics.json").read_text())["test"]
+    papers = json.loads((readme.parent / "recipe.json").read_text())
+    assert papers["recipe"]["data_dir"] == "cifar.tar"
 
 
 def test_text_below_the_pictures_stays(run, tmp_path):

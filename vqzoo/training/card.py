@@ -55,10 +55,19 @@ def write(run, target):
     pictures = sorted(path.name for path in run.glob("*.png"))
     for name in (*PAPERS, *pictures):
         shutil.copyfile(run / name, target / name)
+    _drop_folders(target / "recipe.json")
     text = CARD.format(**_facts(run, target.name, pictures))
     readme = target / "README.md"
     readme.write_text(text + _kept(readme, pictures))
     return readme
+
+
+def _drop_folders(path):
+    """Keeps the last part of the data's path in a recipe.json, not this machine's."""
+    settings = json.loads(path.read_text())
+    recipe = settings["recipe"]
+    recipe["data_dir"] = pathlib.Path(recipe["data_dir"]).name
+    files.write_json(path, settings)
 
 
 def _kept(readme, pictures):
