@@ -126,6 +126,32 @@ def _serve(pipe, make, arguments):
         pipe.send(measure())
 
 
+def take_turns_in_workers(makers, rounds):
+    """As `take_turns`, with a process for each contestant.
+
+    Args:
+        makers: dict of name to the function and its arguments that a `Worker` takes.
+        rounds: int, rounds that count.
+    """
+    workers = {name: Worker(*maker) for name, maker in makers.items()}
+    try:
+        return take_turns(workers, rounds)
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def repeated(step):
+    """A function that takes the seconds of a step, after one that fills the caches."""
+    step()
+
+    def timed():
+        step()
+        return seconds(step)
+
+    return timed
+
+
 def machine():
     """What was measured on, with which versions, and when: a JSON dict."""
     return {

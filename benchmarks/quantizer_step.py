@@ -47,12 +47,8 @@ def main():
 
 def _compare(num_codes, rounds):
     names = (*OURS, *PEERS)
-    workers = {name: measure.Worker(make, name, num_codes) for name in names}
-    try:
-        taken = measure.take_turns(workers, rounds)
-    finally:
-        for worker in workers.values():
-            worker.close()
+    makers = {name: (make, name, num_codes) for name in names}
+    taken = measure.take_turns_in_workers(makers, rounds)
     speedups = {
         ours: {peer: measure.ratio(taken[peer], taken[ours]) for peer in PEERS}
         for ours in OURS
@@ -77,14 +73,7 @@ def make(name, num_codes):
     upstream = generator.normal(size=vectors.shape).astype("float32")
     library, _, option = name.partition("_")
     makers = {"vqzoo": _vqzoo, "torch": _torch, "sonnet": _sonnet}
-    step = makers[library](num_codes, vectors, upstream, option)
-    step()
-
-    def timed():
-        step()
-        return measure.seconds(step)
-
-    return timed
+    return measure.repeated(makers[library](num_codes, vectors, upstream, option))
 
 
 def _vqzoo(num_codes, vectors, upstream, option):

@@ -97,28 +97,12 @@ def main():
 
 
 def _compare(name, rounds):
-    makers = {"vqzoo": _ours, "torch": _twin}
-    workers = {who: measure.Worker(make, name) for who, make in makers.items()}
-    try:
-        taken = measure.take_turns(workers, rounds)
-    finally:
-        for worker in workers.values():
-            worker.close()
+    makers = {"vqzoo": (_ours, name), "torch": (_twin, name)}
+    taken = measure.take_turns_in_workers(makers, rounds)
     return {
         "seconds": {who: measure.spread(values) for who, values in taken.items()},
         "times_faster": measure.ratio(taken["torch"], taken["vqzoo"]),
     }
-
-
-def _timed(step):
-    """Seconds of a step, after one more that fills the caches."""
-    step()
-
-    def timed():
-        step()
-        return measure.seconds(step)
-
-    return timed
 
 
 def _arrays(dim):
@@ -150,8 +134,8 @@ def _ours(name):
 
     if name == "random_projection":
         look_up = tf.function(layer.encode)
-        return _timed(lambda: look_up(vectors).numpy())
-    return _timed(lambda: step(vectors, upstream)[0].numpy())
+        return measure.repeated(lambda: look_up(vectors).numpy())
+    return measure.repeated(lambda: step(vectors, upstream)[0].numpy())
 
 
 def _twin(name):
@@ -166,7 +150,7 @@ def _twin(name):
     if name == "latent":  # It wants the channels before the positions.
         vectors, upstream = vectors.mT.contiguous(), upstream.mT.contiguous()
     if name == "random_projection":
-        return _timed(lambda: layer(vectors))
+        return measure.repeated(lambda: layer(vectors))
     vectors.requires_grad_(True)
 
     def step():
@@ -176,7 +160,7 @@ def _twin(name):
         loss = (quantized * upstream).sum() + sum(each.sum() for each in losses)
         loss.backward()
 
-    return _timed(step)
+    return measure.repeated(step)
 
 
 def rows_of(results):

@@ -38,8 +38,8 @@ class VectorQuantizerEMA(keras.layers.Layer):
             means of clusters in it), or a Keras initializer for a start that no data
             informs. Defaults to `"data"`.
         sorted_codes: bool. Whether the codes are kept in their order along the main
-            axis of the codebook. It changes the indices of the codes, not the codes;
-            indices then mean an order over their whole range. Defaults to False.
+            axis of the codebook. Without an assignment and restarts it changes the
+            indices of the codes and nothing else. Defaults to False.
         entropy_weight: float, weight of the entropy loss. Defaults to 0, none.
         normalize: bool. Whether latents and codes are brought to length 1, so that the
             nearest code is that of the largest cosine. Defaults to False.

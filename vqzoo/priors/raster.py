@@ -91,6 +91,7 @@ def _check(batch, temperature, top_k, top_p, num_embeddings):
 
 def _sampler(prior, top_k, top_p, cached):
     """The compiled sampler of a prior with these settings, made once."""
+    # Set past Keras, which would take a sampler for a layer of the prior and save it.
     samplers = prior.__dict__.setdefault("_samplers", {})
     key = (top_k, top_p, cached)
     if key not in samplers:
