@@ -7,10 +7,13 @@ import keras
 import numpy as np
 
 from vqzoo.layers import (
+    CausalSelfAttention,
+    DiagonalBiLSTM,
     EncoderCell,
     FiniteScalarQuantizer,
     FrequencyLatents,
     GatedMaskedConv2D,
+    GatedResidualBlock,
     GaussianBottleneck,
     GaussianCorruption,
     GenerativeCell,
@@ -25,16 +28,19 @@ from vqzoo.layers import (
     MaskingCorruption,
     MultiHeadQuantizer,
     NoisyAssignment,
+    PixelSNAILBlock,
     ProjectedLatents,
     RandomProjectionQuantizer,
     ResidualBlock,
     ResidualQuantizer,
     ResidualStack,
+    RowLSTM,
     RunningNormalization,
     SimVQ,
     SoftVectorQuantizer,
     SqueezeExcitation,
     StochasticAssignment,
+    TransformerBlock,
     VectorQuantizer,
     VectorQuantizerEMA,
     batch_normalized,
@@ -50,7 +56,7 @@ from vqzoo.models import (
     HierarchicalVAE,
     SeparateVQVAEs,
 )
-from vqzoo.priors import GatedPixelCNN
+from vqzoo.priors import GatedPixelCNN, PixelCNN, PixelRNN, PixelSNAIL, Transformer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,6 +125,42 @@ LAYERS = (
     Case("GatedMaskedConv2D", lambda: GatedMaskedConv2D(1, 3, "B"), (_LATENTS,)),
     Case(
         "MaskedConv2D-rows", lambda: MaskedConv2D(2, 3, "A", by_row=True), (_LATENTS,)
+    ),
+    Case("CausalSelfAttention", lambda: CausalSelfAttention(2, 1), (_LATENTS,)),
+    Case(
+        "CausalSelfAttention-sees-itself",
+        lambda: CausalSelfAttention(1, 2, sees_itself=True, use_bias=False),
+        (_LATENTS,),
+    ),
+    Case(
+        "GatedResidualBlock",
+        lambda: GatedResidualBlock(3, 3, dropout=0.2, seed=1),
+        (_LATENTS,),
+        random=True,
+    ),
+    Case(
+        "PixelSNAILBlock",
+        lambda: PixelSNAILBlock(1, 3, 3, num_heads=1, dropout=0.2, seed=1),
+        (_floats(3, 2, 3, 4),),
+        random=True,
+    ),
+    Case(
+        "PixelSNAILBlock-plain",
+        lambda: PixelSNAILBlock(2, 3, 3, num_heads=0),
+        (_LATENTS,),
+    ),
+    Case("RowLSTM", lambda: RowLSTM(2), (_LATENTS,)),
+    Case("DiagonalBiLSTM", lambda: DiagonalBiLSTM(2), (_LATENTS,)),
+    Case(
+        "TransformerBlock",
+        lambda: TransformerBlock(2, 3, dropout=0.2, seed=1),
+        (_LATENTS,),
+        random=True,
+    ),
+    Case(
+        "TransformerBlock-all",
+        lambda: TransformerBlock(1, 3, causal=False),
+        (_LATENTS,),
     ),
     Case(
         "VectorQuantizer",
@@ -479,6 +521,45 @@ PRIORS = (
             first_kernel_size=3,
         ),
         (_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelCNN",
+        lambda: PixelCNN((2, 3), 4, num_channels=4, first_kernel_size=3),
+        (_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelRNN-row",
+        lambda: PixelRNN((2, 3), 4, cell="row", num_layers=1, units=2),
+        (_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelRNN-diagonal",
+        lambda: PixelRNN((2, 3), 4, num_layers=1, units=2),
+        (_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelSNAIL",
+        lambda: PixelSNAIL(
+            (2, 3),
+            4,
+            num_blocks=1,
+            num_residual_blocks=1,
+            num_channels=4,
+            residual_channels=3,
+            kernel_size=3,
+            num_heads=2,
+            seed=1,
+        ),
+        (_codes(2, 2, 3),),
+        random=True,
+    ),
+    Case(
+        "Transformer",
+        lambda: Transformer(
+            (2, 3), 4, num_layers=1, num_channels=4, num_heads=2, seed=1
+        ),
+        (_codes(2, 2, 3),),
+        random=True,
     ),
 )
 

@@ -13,10 +13,13 @@ from keras import ops
 
 import vqzoo
 from vqzoo.layers import (
+    CausalSelfAttention,
+    DiagonalBiLSTM,
     EncoderCell,
     FiniteScalarQuantizer,
     FrequencyLatents,
     GatedMaskedConv2D,
+    GatedResidualBlock,
     GaussianBottleneck,
     GaussianCorruption,
     GenerativeCell,
@@ -42,6 +45,7 @@ from vqzoo.layers import (
     SqueezeExcitation,
     StochasticAssignment,
     TransformedQuantizer,
+    TransformerBlock,
     VectorQuantizer,
     VectorQuantizerEMA,
 )
@@ -60,15 +64,40 @@ BACKEND = keras.backend.backend()
 NETWORKS = (*cases.LAYERS, *cases.MODELS, *cases.PRIORS)
 FLOAT_NETWORKS = tuple(case for case in NETWORKS if case.takes_floats)
 
-# The tests of saved files make all of them; side by side they would make them twice.
-in_one_process = pytest.mark.xdist_group("saved")
-each_case = pytest.mark.parametrize("case", cases.ALL, ids=str)
-each_metric = pytest.mark.parametrize("case", cases.METRICS, ids=str)
-each_network = pytest.mark.parametrize("case", NETWORKS, ids=str)
-each_quantizer = pytest.mark.parametrize(
-    "case", [case for case in cases.LAYERS if hasattr(case.make(), "decode")], ids=str
-)
-each_float_network = pytest.mark.parametrize("case", FLOAT_NETWORKS, ids=str)
+# Two test processes share the rows: each trains and saves its own half of them, once.
+SHARES = 2
+
+
+def rows_of_share(share):
+    """Every second row."""
+    return cases.ALL[share::SHARES]
+
+
+def each(chosen):
+    """Runs a test for each row, all tests of a row in one process."""
+    return pytest.mark.parametrize(
+        "case",
+        [
+            pytest.param(
+                case,
+                id=str(case),
+                marks=pytest.mark.xdist_group(f"rows {share_of(case)}"),
+            )
+            for case in chosen
+        ],
+    )
+
+
+def share_of(case):
+    """The half that holds a row."""
+    return cases.ALL.index(case) % SHARES
+
+
+each_case = each(cases.ALL)
+each_metric = each(cases.METRICS)
+each_network = each(NETWORKS)
+each_quantizer = each(case for case in cases.LAYERS if hasattr(case.make(), "decode"))
+each_float_network = each(FLOAT_NETWORKS)
 
 
 @pytest.fixture
@@ -91,10 +120,14 @@ def trained(case):
     keras.utils.set_random_seed(1)
     model = cases.as_model(case)
     before = values(model.weights)
+    (inputs,) = case.inputs
     if case.takes_floats:
-        (inputs,) = case.inputs
         model.compile(keras.optimizers.SGD(0.5), "mse")
         model.train_on_batch(inputs, np.flip(inputs))
+    elif case in cases.PRIORS:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.5), loss)
+        model.train_on_batch(inputs, inputs)
     return model, before, values(model.weights)
 
 
@@ -193,9 +226,7 @@ def test_eager_and_compiled_inference_agree(case):
         np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in cases.LAYERS if not case.random], ids=str
-)
+@each(case for case in cases.LAYERS if not case.random)
 def test_eager_and_compiled_training_calls_agree(case):
     (inputs,) = case.inputs
     outputs, weights = [], []
@@ -214,9 +245,7 @@ def test_eager_and_compiled_training_calls_agree(case):
             np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in cases.LAYERS if case.random], ids=str
-)
+@each(case for case in cases.LAYERS if case.random)
 def test_a_random_training_call_compiles(case):
     (inputs,) = case.inputs
     model = cases.as_model(case)
@@ -275,7 +304,7 @@ def test_mixed_precision_stays_finite_and_keeps_float32_weights(case, policy):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("case", [c for c in cases.METRICS if c.takes_floats], ids=str)
+@each(case for case in cases.METRICS if case.takes_floats)
 def test_a_metric_of_half_precision_images_is_nearly_that_of_float32(case, dtype):
     exact, rounded = case.make(), case.make()
     exact.update_state(*case.inputs)
@@ -316,7 +345,7 @@ def test_decoding_the_codes_is_the_call_at_inference_but_for_hybrids(case):
     assert getattr(layer, "is_hybrid", False) == is_hybrid
 
 
-@each_float_network
+@each(case for case in NETWORKS if case.takes_floats or case in cases.PRIORS)
 def test_one_step_moves_every_trainable_weight(case):
     model, before, after = trained(case)
     indices = [i for i, w in enumerate(model.weights) if w.trainable]
@@ -355,18 +384,24 @@ def test_other_weights_are_few_and_known(case):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Each row after a training step in files, and what this process makes of it."""
-    folder = tmp_path_factory.mktemp("saved")
-    expected = {}
-    for case in cases.ALL:
-        path = folder / f"{case}.keras"
-        np.savez(path.with_suffix(".inputs.npz"), *case.inputs)
-        if case in cases.METRICS:
-            config = keras.saving.serialize_keras_object(case.make())
-            path = path.with_suffix(".json")
-            path.write_text(json.dumps(config))
-            expected[str(case)] = fresh_process.run_metric(path, *case.inputs)
-        else:
+    """Function: the rows of a share after a training step in files, and their outputs.
+
+    Gives the folder, and arrays by row and name.
+    """
+
+    @functools.cache
+    def save(share):
+        folder = tmp_path_factory.mktemp("saved")
+        expected = {}
+        for case in rows_of_share(share):
+            path = folder / f"{case}.keras"
+            np.savez(path.with_suffix(".inputs.npz"), *case.inputs)
+            if case in cases.METRICS:
+                config = keras.saving.serialize_keras_object(case.make())
+                path = path.with_suffix(".json")
+                path.write_text(json.dumps(config))
+                expected[str(case)] = fresh_process.run_metric(path, *case.inputs)
+                continue
             model, _, _ = trained(case)
             model.save(path)
             (inputs,) = case.inputs
@@ -374,43 +409,43 @@ def saved(tmp_path_factory):
             for tier, codes in enumerate(fresh_process.codes_of(model, inputs)):
                 arrays[f"codes_{tier}"] = ops.convert_to_numpy(codes)
             expected[str(case)] = arrays
-    return folder, expected
+        return folder, expected
+
+    return save
 
 
 @pytest.fixture(scope="module")
 def reloaded(saved, load_elsewhere):
-    return load_elsewhere(saved[0], BACKEND)
+    """Function: what a new process gets from the files of a share, by backend."""
+    return functools.cache(
+        lambda share, backend: load_elsewhere(saved(share)[0], backend)
+    )
 
 
-@pytest.fixture(scope="module")
-def reloaded_by_jax(saved, reloaded, load_elsewhere):
-    if BACKEND == "jax":
-        pytest.skip("JAX is the backend of this process")
-    return load_elsewhere(saved[0], "jax")
-
-
-@in_one_process
 @each_case
 def test_a_fresh_process_loads_equal_outputs_and_codes(case, saved, reloaded):
-    expected, received = saved[1][str(case)], reloaded[str(case)]
-    assert set(received) == set(expected)
-    for name, value in expected.items():
-        if value.dtype == np.int32:
-            np.testing.assert_array_equal(received[name], value)
-        else:
-            np.testing.assert_allclose(received[name], value, rtol=1e-6, atol=1e-6)
+    share = share_of(case)
+    expected = saved(share)[1][str(case)]
+    received = reloaded(share, BACKEND)[str(case)]
+    assert_equal_codes_and_close(received, expected, rtol=1e-6, atol=1e-6)
 
 
-@in_one_process
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX is the backend of this process")
 @each_case
-def test_tensorflow_and_jax_agree(case, saved, reloaded_by_jax):
-    expected, received = saved[1][str(case)], reloaded_by_jax[str(case)]
+def test_tensorflow_and_jax_agree(case, saved, reloaded):
+    share = share_of(case)
+    expected = saved(share)[1][str(case)]
+    received = reloaded(share, "jax")[str(case)]
+    assert_equal_codes_and_close(received, expected, rtol=1e-4, atol=1e-5)
+
+
+def assert_equal_codes_and_close(received, expected, **bounds):
     assert set(received) == set(expected)
     for name, value in expected.items():
         if value.dtype == np.int32:
             np.testing.assert_array_equal(received[name], value)
         else:
-            np.testing.assert_allclose(received[name], value, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(received[name], value, **bounds)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.25])
@@ -620,6 +655,13 @@ def _vqvae2(num_tiers, **options):
         (lambda: RandomProjectionQuantizer(4, 4, 0), "codebook_dim=0"),
         (lambda: MaskedConv2D(0, 3, "A"), "filters=0"),
         (lambda: GatedMaskedConv2D(0, 3, "A"), "filters=0"),
+        (lambda: CausalSelfAttention(0, 4), "num_heads=0"),
+        (lambda: CausalSelfAttention(4, 0), "head_dim=0"),
+        (lambda: GatedResidualBlock(0, 3), "filters=0"),
+        (lambda: GatedResidualBlock(4, 3, dropout=1.0), "dropout=1.0"),
+        (lambda: DiagonalBiLSTM(0), "units=0"),
+        (lambda: TransformerBlock(0, 4), "num_heads=0"),
+        (lambda: TransformerBlock(2, 4, dropout=-0.1), "dropout=-0.1"),
         (lambda: MaskedConv2D(4, 2, "A"), "odd positive ints.*kernel_size=2"),
         (lambda: MaskedConv2D(4, (3, 3, 3), "A"), r"kernel_size=\(3, 3, 3\)"),
         (lambda: MaskedConv2D(4, 3, "C"), "mask_type='C'"),

@@ -61,23 +61,20 @@ def test_row_by_row_and_place_by_place_it_gives_the_outputs_of_the_whole(
     condition = None if condition_shape is None else inputs_of(*condition_shape)
     hidden = first(np.concatenate([inputs, inputs], axis=-1), condition)
     expected = second(hidden, condition).numpy()
-    windows = [layer.start(2, 4) for layer in (first, second)]
+    states = [layer.start(2, 4) for layer in (first, second)]
     for row in range(3):
         of_row = None
         if condition is not None:
             of_row = condition[:, row if condition.shape[1] > 1 else 0]
-        windows[0], above, gates = first.begin_row(windows[0], None, of_row)
-        windows[1], outputs, more = second.begin_row(windows[1], above, of_row)
+        states[0], above = first.begin_row(states[0], None, of_row)
+        states[1], outputs = second.begin_row(states[1], above, of_row)
         np.testing.assert_allclose(outputs, expected[:, row, :, :2], atol=1e-5)
         for column in range(4):
-            windows[0], hidden = first.at(windows[0], None, gates, column)
-            windows[1], outputs = second.at(windows[1], hidden, more, column)
+            states[0], hidden = first.at(states[0], None, column)
+            states[1], outputs = second.at(states[1], hidden, column)
             np.testing.assert_allclose(outputs, expected[:, row, column, 2:], atol=1e-5)
-            windows[0] = first.put(windows[0], inputs[:, row, column], column)
-        windows = [
-            first.end_row(windows[0], inputs[:, row]),
-            second.end_row(windows[1]),
-        ]
+            states[0] = first.put(states[0], inputs[:, row, column], column)
+        states = [first.end_row(states[0], inputs[:, row]), second.end_row(states[1])]
 
 
 def test_an_odd_number_of_channels_is_refused():

@@ -6,6 +6,7 @@ from vqzoo.layers import MaskedConv2D
 
 KINDS = [
     (3, "A", False),
+    ((5, 1), "A", False),
     (3, "B", False),
     (5, "B", False),
     ((1, 3), "A", False),
@@ -53,13 +54,11 @@ def test_the_jacobian_is_zero_where_the_mask_says_so_and_nowhere_else(
 def test_it_is_the_convolution_with_the_masked_kernel(size, kind, by_row):
     layer, inputs = layer_of(size, kind, by_row), inputs_of()
     height, width = (size, size) if isinstance(size, int) else size
+    stored = layer.kernel.numpy()
     kernel = np.zeros((height, width, 3, 2), "float32")
-    kernel[: height // 2 + 1] = layer.kernel.numpy()
-    center = (height // 2, width // 2)
-    if by_row:
-        kernel[center[0]] *= kind == "B"
-    else:
-        kernel[center[0], center[1] + (kind == "B") :] = 0
+    kernel[: len(stored)] = stored
+    if not by_row:
+        kernel[height // 2, width // 2 + (kind == "B") :] = 0
     expected = tf.nn.conv2d(inputs, kernel, 1, "SAME") + layer.bias
     np.testing.assert_allclose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
 
@@ -68,28 +67,35 @@ def test_it_is_the_convolution_with_the_masked_kernel(size, kind, by_row):
 def test_place_by_place_it_gives_the_outputs_of_the_whole(size, kind):
     layer, inputs = layer_of(size, kind, by_row=False), inputs_of()
     expected = layer(inputs).numpy()
-    window = layer.start(2, inputs.shape[2])
-    for row, column in np.ndindex(inputs.shape[1:3]):
-        if kind == "A":
-            outputs = layer.at(window, column)
-        window = layer.put(window, inputs[:, row, column], column)
-        if kind == "B":
-            outputs = layer.at(window, column)
-        np.testing.assert_allclose(outputs, expected[:, row, column], atol=1e-5)
-        if column == inputs.shape[2] - 1:
-            window = layer.end_row(window)
+    state = layer.start(2, inputs.shape[2])
+    for row in range(inputs.shape[1]):
+        state = layer.begin_row(state)
+        for column in range(inputs.shape[2]):
+            if kind == "A":
+                outputs = layer.at(state, column)
+            state = layer.put(state, inputs[:, row, column], column)
+            if kind == "B":
+                outputs = layer.at(state, column)
+            np.testing.assert_allclose(outputs, expected[:, row, column], atol=1e-5)
+        state = layer.end_row(state)
 
 
 @pytest.mark.parametrize(("size", "kind"), [k[:2] for k in KINDS if k[2]])
 def test_row_by_row_it_gives_the_outputs_of_the_whole(size, kind):
     layer, inputs = layer_of(size, kind, by_row=True), inputs_of()
     expected = layer(inputs).numpy()
-    window = layer.start(2, inputs.shape[2])
+    state = layer.start(2, inputs.shape[2])
     for row in range(inputs.shape[1]):
-        if kind == "A":
-            outputs = layer.row(window)
-        window = layer.put_row(window, inputs[:, row])
         if kind == "B":
-            outputs = layer.row(window)
-        np.testing.assert_allclose(outputs, expected[:, row], atol=1e-5)
-        window = layer.end_row(window)
+            state = layer.put_row(state, inputs[:, row])
+        state = layer.begin_row(state)
+        np.testing.assert_allclose(state["seen"], expected[:, row], atol=1e-5)
+        if kind == "A":
+            state = layer.put_row(state, inputs[:, row])
+        state = layer.end_row(state)
+
+
+def test_rows_that_are_masked_altogether_are_not_stored():
+    assert layer_of(3, "B", by_row=True).kernel.shape == (2, 3, 3, 2)
+    assert layer_of(3, "A", by_row=True).kernel.shape == (1, 3, 3, 2)
+    assert layer_of((5, 3), "A", by_row=False).kernel.shape == (3, 3, 3, 2)

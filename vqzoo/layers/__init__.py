@@ -1,9 +1,12 @@
 """Keras layers: quantizers, assignments and the blocks around them."""
 
+from vqzoo.layers.causal_self_attention import CausalSelfAttention
+from vqzoo.layers.diagonal_bilstm import DiagonalBiLSTM
 from vqzoo.layers.encoder_cell import EncoderCell
 from vqzoo.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.layers.frequency_latents import FrequencyLatents
 from vqzoo.layers.gated_masked_conv2d import GatedMaskedConv2D
+from vqzoo.layers.gated_residual_block import GatedResidualBlock
 from vqzoo.layers.gaussian_bottleneck import GaussianBottleneck
 from vqzoo.layers.gaussian_corruption import GaussianCorruption
 from vqzoo.layers.generative_cell import GenerativeCell
@@ -20,11 +23,13 @@ from vqzoo.layers.masked_conv2d import MaskedConv2D
 from vqzoo.layers.masking_corruption import MaskingCorruption
 from vqzoo.layers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.layers.noisy_assignment import NoisyAssignment
+from vqzoo.layers.pixelsnail_block import PixelSNAILBlock
 from vqzoo.layers.projected_latents import ProjectedLatents
 from vqzoo.layers.quantization import codebooks
 from vqzoo.layers.random_projection_quantizer import RandomProjectionQuantizer
 from vqzoo.layers.residual_block import ResidualBlock, ResidualStack
 from vqzoo.layers.residual_quantizer import ResidualQuantizer
+from vqzoo.layers.row_lstm import RowLSTM
 from vqzoo.layers.running_normalization import RunningNormalization
 from vqzoo.layers.sim_vq import SimVQ
 from vqzoo.layers.soft_vector_quantizer import SoftVectorQuantizer
@@ -35,14 +40,18 @@ from vqzoo.layers.transformed_quantizer import (
     batch_normalized,
     low_dimensional,
 )
+from vqzoo.layers.transformer_block import TransformerBlock
 from vqzoo.layers.vector_quantizer import VectorQuantizer
 from vqzoo.layers.vector_quantizer_ema import VectorQuantizerEMA
 
 __all__ = [
+    "CausalSelfAttention",
+    "DiagonalBiLSTM",
     "EncoderCell",
     "FiniteScalarQuantizer",
     "FrequencyLatents",
     "GatedMaskedConv2D",
+    "GatedResidualBlock",
     "GaussianBottleneck",
     "GaussianCorruption",
     "GenerativeCell",
@@ -57,17 +66,20 @@ __all__ = [
     "MaskingCorruption",
     "MultiHeadQuantizer",
     "NoisyAssignment",
+    "PixelSNAILBlock",
     "ProjectedLatents",
     "RandomProjectionQuantizer",
     "ResidualBlock",
     "ResidualQuantizer",
     "ResidualStack",
+    "RowLSTM",
     "RunningNormalization",
     "SimVQ",
     "SoftVectorQuantizer",
     "SqueezeExcitation",
     "StochasticAssignment",
     "TransformedQuantizer",
+    "TransformerBlock",
     "VectorQuantizer",
     "VectorQuantizerEMA",
     "batch_normalized",

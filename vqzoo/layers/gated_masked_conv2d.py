@@ -97,64 +97,66 @@ class GatedMaskedConv2D(keras.layers.Layer):
         return (*inputs_shape[:-1], 2 * self.filters)
 
     def start(self, batch_size, width):
-        """The windows of the two stacks before the first row."""
-        return (
-            self.vertical.start(batch_size, width),
-            self.horizontal.start(batch_size, width),
-        )
+        """The state before the first row: a dict for each of the two stacks."""
+        return {
+            "vertical": self.vertical.start(batch_size, width),
+            "horizontal": self.horizontal.start(batch_size, width),
+        }
 
-    def begin_row(self, windows, row, condition=None):
+    def begin_row(self, state, row, condition=None):
         """Runs the vertical stack over a row.
 
         Args:
-            windows: as from `start`.
+            state: as from `start` or `end_row`.
             row: `(batch, width, channels)`, the vertical stack's inputs of the row; of
                 type A, which sees only the rows above, None.
             condition: of the row, broadcasts to `(batch, width, any)`, or None.
 
         Returns:
-            `(windows, outputs, gates)`: outputs of the vertical stack `(batch, width,
-            filters)` and what the row gives to the gates of the horizontal one.
+            `(state, outputs)`, outputs of the vertical stack `(batch, width, filters)`.
         """
-        vertical, horizontal = windows
+        vertical = state["vertical"]
         if row is not None:
             vertical = self.vertical.put_row(vertical, row)
+        vertical = self.vertical.begin_row(vertical)
         of_vertical, of_horizontal = self._biases(condition)
-        seen = self.vertical.row(vertical)
-        gates = self.link(seen) + of_horizontal
-        return (vertical, horizontal), _gated(seen + of_vertical), gates
+        seen = vertical["seen"]
+        horizontal = self.horizontal.begin_row(state["horizontal"])
+        gates = horizontal["seen"] + self.link(seen) + of_horizontal
+        state = {"vertical": vertical, "horizontal": {**horizontal, "seen": gates}}
+        return state, _gated(seen + of_vertical)
 
-    def at(self, windows, inputs, gates, column):
-        """Runs the horizontal stack at a place.
+    def at(self, state, inputs, column):
+        """Runs the horizontal stack at a place of the row.
 
         Args:
-            windows: of the row, as from `begin_row`.
+            state: as from `begin_row`.
             inputs: `(batch, channels)` of the place; of type A, which does not see
                 it, None.
-            gates: of the row, as from `begin_row`.
             column: int or int tensor.
 
         Returns:
-            `(windows, outputs)`, outputs `(batch, filters)`.
+            `(state, outputs)`, outputs `(batch, filters)`.
         """
-        vertical, horizontal = windows
         if self.mask_type == "B":
-            horizontal = self.horizontal.put(horizontal, inputs, column)
-        here = ops.take(gates, column, axis=1)
-        gated = _gated(self.horizontal.at(horizontal, column) + here)
-        return (vertical, horizontal), self._residual(inputs, gated)
+            state = self.put(state, inputs, column)
+        gated = _gated(self.horizontal.at(state["horizontal"], column))
+        return state, self._residual(inputs, gated)
 
-    def put(self, windows, inputs, column):
-        """The windows with the inputs of a place; after `at`, for type A alone."""
-        vertical, horizontal = windows
-        return vertical, self.horizontal.put(horizontal, inputs, column)
+    def put(self, state, inputs, column):
+        """The state with the inputs of a place; after `at`, for type A alone."""
+        horizontal = self.horizontal.put(state["horizontal"], inputs, column)
+        return {**state, "horizontal": horizontal}
 
-    def end_row(self, windows, row=None):
-        """The windows before the next row; of type A with the inputs of the row."""
-        vertical, horizontal = windows
+    def end_row(self, state, row=None):
+        """The state before the next row; of type A with the inputs of the row."""
+        vertical = state["vertical"]
         if row is not None:
             vertical = self.vertical.put_row(vertical, row)
-        return self.vertical.end_row(vertical), ops.zeros_like(horizontal)
+        return {
+            "vertical": self.vertical.end_row(vertical),
+            "horizontal": self.horizontal.end_row(state["horizontal"]),
+        }
 
     def get_config(self):
         config = super().get_config()

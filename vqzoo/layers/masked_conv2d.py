@@ -16,11 +16,12 @@ class MaskedConv2D(keras.layers.Layer):
     one place: type A sees the rows above, type B also the whole row. The mask is a part
     of the forward expression, so that saved weights are causal as they are used.
 
-    Rows of the kernel below its center would be masked altogether and do not exist.
+    Rows of the kernel that would be masked altogether do not exist.
 
-    For sampling, the layer also works place by place on a window of the last rows:
-    `start`, then for each row `end_row` and for each place `put` and `at`, or for each
-    row `put_row` and `row`.
+    For sampling, the layer also works step by step on a state: `start`, for each row
+    `begin_row`, which computes what the rows above give for all of the row at once, for
+    each place `put` and `at`, and `end_row`. By row there are no places: `put_row`
+    takes a whole row, for type B before `begin_row`, for type A after it.
 
     Args:
         filters: int, output channels.
@@ -73,6 +74,7 @@ class MaskedConv2D(keras.layers.Layer):
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self._above, self._beside = (side // 2 for side in sides)
+        self._num_taps = self._beside + (mask_type == "B")  # of the row itself
         self._mask = _mask(self._above, self._beside, mask_type, by_row)
         if not self._mask.any():
             raise ValueError(
@@ -96,6 +98,8 @@ class MaskedConv2D(keras.layers.Layer):
 
     def _masked_kernel(self):
         kernel = ops.cast(self.kernel, self.compute_dtype)
+        if self._mask.all():
+            return kernel
         return kernel * ops.cast(self._mask, self.compute_dtype)
 
     def _add_bias(self, outputs):
@@ -104,10 +108,10 @@ class MaskedConv2D(keras.layers.Layer):
         return outputs + ops.cast(self.bias, self.compute_dtype)
 
     def call(self, inputs):
+        missing = self._above + 1 - self._mask.shape[0]  # by rows, type A: its own
         sides = [[0, 0], [self._above, 0], [self._beside, self._beside], [0, 0]]
-        return self._valid(ops.pad(inputs, sides))
-
-    def _valid(self, padded):
+        padded = ops.pad(inputs, sides)
+        padded = padded[:, :-missing] if missing else padded
         outputs = ops.conv(padded, self._masked_kernel(), padding="valid")
         return self._add_bias(outputs)
 
@@ -115,41 +119,71 @@ class MaskedConv2D(keras.layers.Layer):
         return (*input_shape[:-1], self.filters)
 
     def start(self, batch_size, width):
-        """The window before the first row: zeros `(batch, rows, padded width, C)`."""
-        shape = (
-            batch_size,
-            self._above + 1,
-            width + 2 * self._beside,
-            self.kernel.shape[2],
-        )
+        """The state before the first row.
+
+        Returns:
+            dict: `above` `(batch, rows, padded width, C)`, the rows that the kernel
+            reaches; `row`, the row so far; `seen` `(batch, width, filters)`, what the
+            rows above give to it; `taps`, the kernel of the row itself, but by row.
+        """
+        channels = self.kernel.shape[2]
+        padded = width + 2 * self._beside
+        state = {
+            "above": self._zeros(batch_size, self._above, padded, channels),
+            "row": self._zeros(batch_size, padded, channels),
+            "seen": self._zeros(batch_size, width, self.filters),
+        }
+        if not self.by_row:
+            taps = ops.cast(self.kernel[-1, : self._num_taps], self.compute_dtype)
+            sides = (self._num_taps * channels, self.filters)
+            state["taps"] = ops.reshape(taps, sides)
+        return state
+
+    def _zeros(self, *shape):
         return ops.zeros(shape, self.compute_dtype)
 
-    def put(self, window, inputs, column):
-        """The window with the inputs `(batch, C)` of a place in its last row."""
-        start = (0, self._above, column + self._beside, 0)
-        return ops.slice_update(window, start, inputs[:, None, None])
+    def begin_row(self, state):
+        """The state with what the rows above give to the row: `seen`.
 
-    def at(self, window, column):
-        """Outputs `(batch, filters)` of a place in the last row."""
-        sides = (*self._mask.shape[:2], window.shape[-1])
-        part = ops.slice(window, (0, 0, column, 0), (ops.shape(window)[0], *sides))
-        kernel = ops.reshape(self._masked_kernel(), (-1, self.filters))
-        rows = ops.reshape(part, (-1, kernel.shape[0]))
-        return self._add_bias(ops.matmul(rows, kernel))
+        By row this is all that there is; type B has its row from `put_row`.
+        """
+        if self.by_row and self.mask_type == "B":
+            window = ops.concatenate([state["above"], state["row"][:, None]], axis=1)
+            kernel = self.kernel
+        else:
+            window, kernel = state["above"], self.kernel[: self._above]
+        if not kernel.shape[0]:
+            seen = ops.zeros_like(state["seen"])
+        else:
+            kernel = ops.cast(kernel, self.compute_dtype)
+            seen = ops.conv(window, kernel, padding="valid")[:, 0]
+        return {**state, "seen": self._add_bias(seen)}
 
-    def put_row(self, window, inputs):
-        """The window with the inputs `(batch, width, C)` of its last row."""
+    def put(self, state, inputs, column):
+        """The state with the inputs `(batch, C)` of a place of the row."""
+        start = (0, column + self._beside, 0)
+        row = ops.slice_update(state["row"], start, inputs[:, None])
+        return {**state, "row": row}
+
+    def at(self, state, column):
+        """Outputs `(batch, filters)` of a place of the row."""
+        batch, _, channels = ops.shape(state["row"])
+        reached = ops.slice(
+            state["row"], (0, column, 0), (batch, self._num_taps, channels)
+        )
+        reached = ops.reshape(reached, (batch, self._num_taps * channels))
+        seen = ops.take(state["seen"], column, axis=1)
+        return seen + ops.matmul(reached, state["taps"])
+
+    def put_row(self, state, inputs):
+        """The state with the inputs `(batch, width, C)` of a whole row."""
         sides = [[0, 0], [self._beside, self._beside], [0, 0]]
-        row = ops.pad(inputs, sides)[:, None]
-        return ops.concatenate([window[:, :-1], row], axis=1)
+        return {**state, "row": ops.pad(inputs, sides)}
 
-    def row(self, window):
-        """Outputs `(batch, width, filters)` of the last row."""
-        return self._valid(window)[:, 0]
-
-    def end_row(self, window):
-        """The window one row further down, its last row empty."""
-        return ops.concatenate([window[:, 1:], ops.zeros_like(window[:, :1])], axis=1)
+    def end_row(self, state):
+        """The state one row further down, nothing known of that row."""
+        above = ops.concatenate([state["above"], state["row"][:, None]], axis=1)
+        return {**state, "above": above[:, 1:], "row": ops.zeros_like(state["row"])}
 
     def get_config(self):
         config = super().get_config()
@@ -165,11 +199,10 @@ class MaskedConv2D(keras.layers.Layer):
 
 
 def _mask(above, beside, mask_type, by_row):
-    """What a place may see: float32 `(above + 1, 2 * beside + 1, 1, 1)`, 0 or 1."""
-    mask = np.ones((above + 1, 2 * beside + 1, 1, 1), "float32")
+    """What a place may see: float32 `(rows, 2 * beside + 1, 1, 1)`, 0 or 1."""
     sees_itself = mask_type == "B"
-    if by_row:
-        mask[-1] = sees_itself
-    else:
+    rows = above + (sees_itself or not by_row)
+    mask = np.ones((rows, 2 * beside + 1, 1, 1), "float32")
+    if not by_row:
         mask[-1, beside + sees_itself :] = 0
     return mask

@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from vqzoo.layers import GatedMaskedConv2D
-from vqzoo.priors import conditions, raster
+from vqzoo.priors import conditions
+from vqzoo.priors.autoregressive_prior import AutoregressivePrior
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GatedPixelCNN(keras.Model):
+class GatedPixelCNN(AutoregressivePrior):
     """Autoregressive prior of gated masked convolutions, without a blind spot.
 
     Gives the logits of each code given all codes before it in raster order. Sampling
@@ -74,9 +75,7 @@ class GatedPixelCNN(keras.Model):
         self.num_condition_blocks = num_condition_blocks
         self.layer_dtype = keras.dtype_policies.get(dtype)
         self._make_layers()
-        inputs = conditions.inputs(self.grid_shape, num_classes, self.context)
-        logits = self._logits(inputs)
-        super().__init__(conditions.packed(inputs), logits, name=name)
+        self._connect(name)
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -120,114 +119,63 @@ class GatedPixelCNN(keras.Model):
     def _head(self, hidden):
         return self.output_logits(self.hidden(ops.relu(hidden)))
 
-    def log_prob(self, codes, condition=None):
-        """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
-
-        Args:
-            codes: int, in [0, K).
-            condition: dict with `label`, ints `(batch,)` or one int, and `context`, the
-                codes of the tiers above, as the prior has them; or None.
-
-        Raises:
-            ValueError: if the codes or the condition do not fit to the prior.
-        """
-        return raster.log_prob(self, codes, condition)
-
-    def sample(
-        self,
-        shape,
-        condition=None,
-        *,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        seed=None,
-        cached=True,
-    ):
-        """Draws codes, int32 `(batch, height, width)`.
-
-        Args:
-            shape: int, number of grids, or `(batch, height, width)`.
-            condition: as for `log_prob`.
-            temperature: float above 0, by which the logits are divided.
-            top_k: int or None: only the likeliest `top_k` codes are drawn.
-            top_p: float in (0, 1] or None: only the likeliest codes that together reach
-                this probability are drawn.
-            seed: int or None.
-            cached: bool. False computes the whole network for each code.
-
-        Raises:
-            ValueError: if an argument is out of its range or does not fit to the prior.
-        """
-        return raster.sample(
-            self, shape, condition, temperature, top_k, top_p, seed, cached
-        )
-
     def start(self, batch_size):
         """The state of sampling before the first row."""
         width = self.grid_shape[1]
-        row = ops.zeros((batch_size, width, self.num_channels), self.compute_dtype)
-        gates = ops.concatenate([row, row], axis=-1)
-        windows = [block.start(batch_size, width) for block in self.blocks]
-        return {"windows": windows, "gates": [gates for _ in windows], "row": row}
+        return {
+            "blocks": [block.start(batch_size, width) for block in self.blocks],
+            "row": ops.zeros(
+                (batch_size, width, self.num_channels), self.compute_dtype
+            ),
+        }
 
     def begin_row(self, state, condition=None):
         """The state before the first place of a row, with the condition of the row."""
-        windows, gates, row = [], [], None
-        for block, of_block in zip(self.blocks, state["windows"]):
-            of_block, row, gate = block.begin_row(of_block, row, condition)
-            windows.append(of_block)
-            gates.append(gate)
-        return {**state, "windows": windows, "gates": gates}
+        blocks, row = [], None
+        for block, of_block in zip(self.blocks, state["blocks"]):
+            of_block, row = block.begin_row(of_block, row, condition)
+            blocks.append(of_block)
+        return {**state, "blocks": blocks}
 
     def logits_at(self, state, column):
         """Logits `(batch, K)` of a place, and the state."""
-        windows, hidden = [], None
-        for block, of_block, gates in zip(
-            self.blocks, state["windows"], state["gates"]
-        ):
-            of_block, hidden = block.at(of_block, hidden, gates, column)
-            windows.append(of_block)
-        return self._head(hidden), {**state, "windows": windows}
+        blocks, hidden = [], None
+        for block, of_block in zip(self.blocks, state["blocks"]):
+            of_block, hidden = block.at(of_block, hidden, column)
+            blocks.append(of_block)
+        return self._head(hidden), {**state, "blocks": blocks}
 
     def put(self, state, codes, column):
         """The state after the codes `(batch,)` of a place are known."""
         embedded = self.embedding(codes)
-        first, *others = state["windows"]
+        first, *others = state["blocks"]
         first = self.blocks[0].put(first, embedded, column)
         row = ops.slice_update(state["row"], (0, column, 0), embedded[:, None])
-        return {**state, "windows": [first, *others], "row": row}
+        return {**state, "blocks": [first, *others], "row": row}
 
     def end_row(self, state):
         """The state after the last place of a row."""
-        first, *others = zip(self.blocks, state["windows"])
-        windows = [first[0].end_row(first[1], state["row"])]
-        windows += [block.end_row(of_block) for block, of_block in others]
-        return {**state, "windows": windows}
+        rows = [state["row"], *([None] * (self.num_layers - 1))]
+        blocks = [
+            block.end_row(of_block, row)
+            for block, of_block, row in zip(self.blocks, state["blocks"], rows)
+        ]
+        return {**state, "blocks": blocks}
 
     def get_config(self):
         return {
-            "name": self.name,
-            "grid_shape": self.grid_shape,
-            "num_embeddings": self.num_embeddings,
-            "num_classes": self.num_classes,
-            "context": self.context,
+            **super().get_config(),
             "num_layers": self.num_layers,
             "num_channels": self.num_channels,
             "output_channels": self.output_channels,
             "first_kernel_size": self.first_kernel_size,
             "kernel_size": self.kernel_size,
             "num_condition_blocks": self.num_condition_blocks,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def gated_pixelcnn_8(num_embeddings=512, **overrides):
-    """A gated PixelCNN over 8 x 8 codes: 12 layers of 64 channels, 1,676,032 weights.
+    """A gated PixelCNN over 8 x 8 codes: 12 layers of 64 channels, 1,618,688 weights.
 
     Args:
         num_embeddings: int, K.

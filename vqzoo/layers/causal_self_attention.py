@@ -1,0 +1,177 @@
+"""Self-attention over a grid that looks only at what comes before."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class CausalSelfAttention(keras.layers.Layer):
+    """Attention of each place of a grid to the places before it, in raster order.
+
+    Queries come from one tensor, keys and values from another, which may hold more. A
+    place that may look at nothing, the first one where places do not see themselves,
+    gives zeros.
+
+    For sampling, the layer also works step by step on a state that keeps keys and
+    values: `start`, for each place `put` and `at`, and `end_row`.
+
+    Args:
+        num_heads: int.
+        head_dim: int, length of a head's queries, keys and values.
+        sees_itself: bool. Whether a place looks at itself too.
+        use_bias: bool, in the maps to queries, keys and values.
+    Input shape: queries and sources `(batch, height, width, any)`, float. Without
+        sources the queries are the sources too.
+    Output shape: `(batch, height, width, num_heads * head_dim)`.
+    Raises: ValueError: if a size is not positive.
+    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2; over grids: Chen et al.
+        2018 (PixelSNAIL), arXiv 1712.09763. Differs: nothing.
+    Example:
+        >>> CausalSelfAttention(2, 8)(np.ones((1, 4, 4, 32), "float32")).shape
+        TensorShape([1, 4, 4, 16])
+    """
+
+    def __init__(
+        self, num_heads, head_dim, *, sees_itself=False, use_bias=True, **kwargs
+    ):
+        super().__init__(**kwargs)
+        for name, value in (("num_heads", num_heads), ("head_dim", head_dim)):
+            if value < 1:
+                raise ValueError(
+                    f"expected {name} of at least 1, received {name}={value}"
+                )
+        self.num_heads = num_heads
+        self.head_dim = head_dim
+        self.sees_itself = sees_itself
+        self.use_bias = use_bias
+        self.to_queries, self.to_keys, self.to_values = (
+            keras.layers.Dense(
+                num_heads * head_dim,
+                use_bias=use_bias,
+                name=name,
+                dtype=self.dtype_policy,
+            )
+            for name in ("queries", "keys", "values")
+        )
+
+    def build(self, queries_shape, sources_shape=None):
+        sources_shape = sources_shape or queries_shape
+        self.to_queries.build(queries_shape)
+        self.to_keys.build(sources_shape)
+        self.to_values.build(sources_shape)
+
+    def call(self, queries, sources=None):
+        sources = queries if sources is None else sources
+        height, width = queries.shape[1:3]
+        places = height * width
+        heads = (-1, places, self.num_heads, self.head_dim)
+        queries, keys, values = (
+            ops.reshape(layer(inputs), heads)
+            for layer, inputs in (
+                (self.to_queries, queries),
+                (self.to_keys, sources),
+                (self.to_values, sources),
+            )
+        )
+        place = ops.arange(places)
+        known = place[:, None] + self.sees_itself  # how many places each looks at
+        # A softmax needs something to look at; what it gives there is put to zero.
+        seen = place < ops.maximum(known, 1)
+        outputs = ops.dot_product_attention(
+            queries, keys, values, mask=seen[None, None], scale=self._scale
+        )
+        outputs = outputs * ops.cast(known[:, None] > 0, outputs.dtype)
+        return ops.reshape(outputs, (-1, height, width, self._channels))
+
+    @property
+    def _scale(self):
+        return self.head_dim**-0.5
+
+    @property
+    def _channels(self):
+        return self.num_heads * self.head_dim
+
+    def compute_output_shape(self, queries_shape, sources_shape=None):
+        return (*queries_shape[:-1], self._channels)
+
+    def start(self, batch_size, grid_shape):
+        """The state before the first row.
+
+        Returns:
+            dict: `keys` and `values` `(batch, heads, places, head_dim)` of the rows
+            above, `row_keys` and `row_values` of the row so far, and `row`, its number.
+        """
+        height, width = grid_shape
+
+        def zeros(places):
+            shape = (batch_size, self.num_heads, places, self.head_dim)
+            return ops.zeros(shape, self.compute_dtype)
+
+        return {
+            "keys": zeros(height * width),
+            "values": zeros(height * width),
+            "row_keys": zeros(width),
+            "row_values": zeros(width),
+            "row": ops.zeros((), "int32"),
+        }
+
+    def put(self, state, sources, column):
+        """The state with the sources `(batch, channels)` of a place of the row."""
+        keys, values = self._heads(self.to_keys(sources)), self.to_values(sources)
+        start = (0, 0, column, 0)
+        return {
+            **state,
+            "row_keys": ops.slice_update(state["row_keys"], start, keys),
+            "row_values": ops.slice_update(
+                state["row_values"], start, self._heads(values)
+            ),
+        }
+
+    def at(self, state, queries, column):
+        """Outputs `(batch, num_heads * head_dim)` of a place of the row."""
+        width = state["row_keys"].shape[2]
+        queries = self._heads(self.to_queries(queries)) * self._scale
+        above = self._scores(queries, state["keys"], state["row"] * width)
+        here = self._scores(queries, state["row_keys"], column + self.sees_itself)
+        scores = ops.concatenate([above, here], axis=-1)
+        weights = ops.softmax(scores, axis=-1)
+        # Where nothing may be looked at, all scores are equally low.
+        weights = ops.where(scores > _LOW, weights, 0.0)
+        weights = ops.cast(weights, self.compute_dtype)
+        places = above.shape[-1]
+        outputs = ops.matmul(weights[..., :places], state["values"])
+        outputs = outputs + ops.matmul(weights[..., places:], state["row_values"])
+        return ops.reshape(outputs, (-1, self._channels))
+
+    def _scores(self, queries, keys, known):
+        """Float32 `(batch, heads, 1, places)`; low from the place `known` on."""
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        places = ops.arange(keys.shape[2])
+        return ops.where(places < known, ops.cast(scores, "float32"), _LOW)
+
+    def _heads(self, inputs):
+        return ops.reshape(inputs, (-1, self.num_heads, 1, self.head_dim))
+
+    def end_row(self, state):
+        """The state before the next row."""
+        width = state["row_keys"].shape[2]
+        start = (0, 0, state["row"] * width, 0)
+        return {
+            **state,
+            "keys": ops.slice_update(state["keys"], start, state["row_keys"]),
+            "values": ops.slice_update(state["values"], start, state["row_values"]),
+            "row": state["row"] + 1,
+        }
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            num_heads=self.num_heads,
+            head_dim=self.head_dim,
+            sees_itself=self.sees_itself,
+            use_bias=self.use_bias,
+        )
+        return config
+
+
+_LOW = -1e9  # a score of what may not be looked at

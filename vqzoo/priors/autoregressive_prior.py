@@ -1,0 +1,83 @@
+"""What all autoregressive priors have in common."""
+
+import keras
+
+from vqzoo.priors import conditions, raster
+
+
+class AutoregressivePrior(keras.Model):
+    """A prior that gives each code's logits from all codes before it, in raster order.
+
+    Abstract. A prior is one of these, and not one function beside others, because its
+    likelihood and its samples are the same computation for all of them.
+
+    A subclass sets `grid_shape`, `num_embeddings`, `num_classes`, `context` and
+    `conditions` and calls `_connect` in its constructor. It has `_logits(inputs)`, the
+    logits of all places, and for sampling a state: `start(batch_size)`,
+    `begin_row(state, condition)`, `logits_at(state, column)`, which gives logits and
+    state, `put(state, codes, column)` and `end_row(state)`.
+    """
+
+    def _connect(self, name):
+        """Builds the graph from codes and conditions to logits."""
+        inputs = conditions.inputs(self.grid_shape, self.num_classes, self.context)
+        logits = self._logits(inputs)
+        super().__init__(conditions.packed(inputs), logits, name=name)
+
+    def log_prob(self, codes, condition=None):
+        """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
+
+        Args:
+            codes: int, in [0, K).
+            condition: dict with `label`, ints `(batch,)` or one int, and `context`, the
+                codes of the tiers above, as the prior has them; or None.
+
+        Raises:
+            ValueError: if the codes or the condition do not fit to the prior.
+        """
+        return raster.log_prob(self, codes, condition)
+
+    def sample(
+        self,
+        shape,
+        condition=None,
+        *,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        cached=True,
+    ):
+        """Draws codes, int32 `(batch, height, width)`.
+
+        Args:
+            shape: int, number of grids, or `(batch, height, width)`.
+            condition: as for `log_prob`.
+            temperature: float above 0, by which the logits are divided.
+            top_k: int or None: only the likeliest `top_k` codes are drawn.
+            top_p: float in (0, 1] or None: only the likeliest codes that together reach
+                this probability are drawn.
+            seed: int or None.
+            cached: bool. False computes the whole network for each code.
+
+        Raises:
+            ValueError: if an argument is out of its range or does not fit to the prior.
+        """
+        return raster.sample(
+            self, shape, condition, temperature, top_k, top_p, seed, cached
+        )
+
+    def get_config(self):
+        """What every prior's constructor takes; a subclass adds the rest."""
+        return {
+            "grid_shape": self.grid_shape,
+            "num_embeddings": self.num_embeddings,
+            "num_classes": self.num_classes,
+            "context": self.context,
+            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
