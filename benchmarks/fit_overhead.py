@@ -101,7 +101,8 @@ def _bare_step(model, batches):
 
 
 def _train_function(model, batches):
-    devices.build(model, next(iter(batches))[0].numpy(), None)
+    images = next(iter(batches))[0].numpy()
+    devices.build(model, (images, images), None)
     model.make_train_function()
     return fitting.loop_clock(model.train_function, batches, STEPS)
 

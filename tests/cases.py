@@ -56,7 +56,14 @@ from vqzoo.models import (
     HierarchicalVAE,
     SeparateVQVAEs,
 )
-from vqzoo.priors import GatedPixelCNN, PixelCNN, PixelRNN, PixelSNAIL, Transformer
+from vqzoo.priors import (
+    GatedPixelCNN,
+    MaskGIT,
+    PixelCNN,
+    PixelRNN,
+    PixelSNAIL,
+    Transformer,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -550,6 +557,12 @@ PRIORS = (
             num_heads=2,
             seed=1,
         ),
+        (_codes(2, 2, 3),),
+        random=True,
+    ),
+    Case(
+        "MaskGIT",
+        lambda: MaskGIT((2, 3), 4, num_layers=1, num_channels=4, num_heads=2, seed=1),
         (_codes(2, 2, 3),),
         random=True,
     ),

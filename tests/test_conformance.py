@@ -430,6 +430,7 @@ def test_a_fresh_process_loads_equal_outputs_and_codes(case, saved, reloaded):
     assert_equal_codes_and_close(received, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX is the backend of this process")
 @each_case
 def test_tensorflow_and_jax_agree(case, saved, reloaded):

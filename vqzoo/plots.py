@@ -112,6 +112,33 @@ def code_maps(images, codes, num_embeddings, columns=8):
     return figure
 
 
+def learning_curves(histories, name, label):
+    """A figure of each epoch, on the data trained with and on held-out data.
+
+    Args:
+        histories: dict from a name to rows of dicts with `epoch`, `loss` in nats, and
+            `val_` + `name`.
+        name: str, a figure of held-out data in bits; the loss is drawn in bits too.
+        label: str, of the vertical axis.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = _grid(1, len(histories), size=3.2)
+    for axis, (title, rows) in zip(axes.flat, histories.items()):
+        epochs = [row["epoch"] for row in rows]
+        axis.plot(epochs, [row["loss"] / np.log(2) for row in rows], label="training")
+        held_out = [row[f"val_{name}"] for row in rows]
+        axis.plot(epochs, held_out, label="held out")
+        best = int(np.argmin(held_out))
+        axis.plot(epochs[best], held_out[best], "ko", markersize=4, label="best")
+        axis.set_title(title)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(label)
+        axis.legend()
+    return figure
+
+
 def _main_axes(codebook):
     """Places `(K, 2)` on the two axes of most variance, and their shares of it.
 

@@ -146,7 +146,10 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
     assert all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
 
 
-@pytest.mark.parametrize("model", ["vqvae2_64", "hierarchical_vae_32"])
+@pytest.mark.parametrize(
+    "model",
+    ["vqvae2_64", pytest.param("hierarchical_vae_32", marks=pytest.mark.slow)],
+)
 def test_check_numerics_lets_a_sound_run_through(tiny, model):
     run_dir = training.run(dataclasses.replace(tiny, model=model, check_numerics=True))
     assert history(run_dir)[-1]["step"] == "6"

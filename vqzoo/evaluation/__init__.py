@@ -2,10 +2,12 @@
 
 from vqzoo.evaluation.codebook import codebook_ordering, codebook_usage
 from vqzoo.evaluation.inference import decode_all, encode_all, in_batches
+from vqzoo.evaluation.likelihood import bits_per_code, unigram_bits
 from vqzoo.evaluation.probe import linear_probe
 from vqzoo.evaluation.reconstruction import reconstruction_error
 
 __all__ = [
+    "bits_per_code",
     "codebook_ordering",
     "codebook_usage",
     "decode_all",
@@ -13,4 +15,5 @@ __all__ = [
     "in_batches",
     "linear_probe",
     "reconstruction_error",
+    "unigram_bits",
 ]

@@ -1,6 +1,7 @@
 """Priors over code grids: exact likelihoods and samples."""
 
 from vqzoo.priors.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn_8
+from vqzoo.priors.maskgit import MaskGIT
 from vqzoo.priors.pixelcnn import PixelCNN, pixelcnn_8
 from vqzoo.priors.pixelrnn import PixelRNN
 from vqzoo.priors.pixelsnail import (
@@ -12,6 +13,7 @@ from vqzoo.priors.transformer import Transformer
 
 __all__ = [
     "GatedPixelCNN",
+    "MaskGIT",
     "PixelCNN",
     "PixelRNN",
     "PixelSNAIL",

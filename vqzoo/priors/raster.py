@@ -25,14 +25,32 @@ def log_prob(prior, codes, condition=None, batch_size=128):
     codes = conditions.codes_array(
         "codes", codes, (len(codes), *prior.grid_shape), prior.num_embeddings
     )
-    arrays = {"codes": codes, **conditions.arrays(prior, len(codes), condition)}
+    arrays = conditions.arrays(prior, len(codes), condition)
+    of_codes = log_probs_of(prior, codes, codes, arrays, batch_size)
+    return of_codes.sum(axis=(1, 2), dtype="float64")
+
+
+def log_probs_of(prior, inputs, codes, arrays, batch_size=128):
+    """Log probabilities of codes under the logits that a prior gives for inputs.
+
+    Args:
+        prior: a prior over code grids.
+        inputs: int32 `(batch, height, width)`, the codes that the prior is shown.
+        codes: int32 `(batch, height, width)`, those whose probabilities are taken.
+        arrays: dict of the condition's arrays, as from `conditions.arrays`.
+        batch_size: int, grids at once.
+
+    Returns:
+        Float32 numpy `(batch, height, width)`, in nats.
+    """
+    arrays = {"codes": inputs, **arrays}
     found = []
     for start in range(0, len(codes), batch_size):
         batch = {k: v[start : start + batch_size] for k, v in arrays.items()}
         logits = ops.cast(prior.predict_on_batch(conditions.packed(batch)), "float32")
         log_p = ops.convert_to_numpy(ops.log_softmax(logits, axis=-1))
-        of_each = np.take_along_axis(log_p, batch["codes"][..., None], axis=-1)
-        found.append(of_each.sum(axis=(1, 2, 3), dtype="float64"))
+        chosen = codes[start : start + batch_size, ..., None]
+        found.append(np.take_along_axis(log_p, chosen, axis=-1)[..., 0])
     return np.concatenate(found)
 
 
@@ -57,46 +75,51 @@ def sample(prior, shape, condition, temperature, top_k, top_p, seed, cached=True
     Raises:
         ValueError: if an argument is out of its range or does not fit to the prior.
     """
-    batch = shape if isinstance(shape, int) else shape[0]
-    if not isinstance(shape, int) and tuple(shape[1:]) != prior.grid_shape:
-        raise ValueError(
-            f"expected grids of {prior.grid_shape}, received shape={tuple(shape)}"
-        )
-    _check(batch, temperature, top_k, top_p, prior.num_embeddings)
+    batch = checked_batch(prior, shape, temperature, top_k, top_p)
     arrays = conditions.arrays(prior, batch, condition)
     height, width = prior.grid_shape
     uniform = np.random.default_rng(seed).random((batch, height * width), "float32")
     heat = np.full((batch,), temperature, "float32")
-    sampler = _sampler(prior, top_k, top_p, cached)
+    sampler = sampler_of(prior, _Sampler, top_k, top_p, cached)
     codes = sampler.predict_on_batch(
         {"uniform": uniform, "temperature": heat, **arrays}
     )
     return np.asarray(codes)
 
 
-def _check(batch, temperature, top_k, top_p, num_embeddings):
+def checked_batch(prior, shape, temperature, top_k, top_p):
+    """The number of grids that a shape means.
+
+    Raises:
+        ValueError: if it is not the prior's shape, or a value is out of its range.
+    """
+    batch = shape if isinstance(shape, int) else shape[0]
+    if not isinstance(shape, int) and tuple(shape[1:]) != prior.grid_shape:
+        raise ValueError(
+            f"expected grids of {prior.grid_shape}, received shape={tuple(shape)}"
+        )
     if batch < 1:
         raise ValueError(f"expected at least one grid, received {batch}")
     if not temperature > 0:
         raise ValueError(
             f"expected a temperature above 0, received temperature={temperature}"
         )
-    if top_k is not None and not 1 <= top_k <= num_embeddings:
+    if top_k is not None and not 1 <= top_k <= prior.num_embeddings:
         raise ValueError(
-            f"expected top_k in [1, {num_embeddings}], received top_k={top_k}"
+            f"expected top_k in [1, {prior.num_embeddings}], received top_k={top_k}"
         )
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"expected top_p in (0, 1], received top_p={top_p}")
+    return batch
 
 
-def _sampler(prior, top_k, top_p, cached):
-    """The compiled sampler of a prior with these settings, made once."""
+def sampler_of(prior, make, *settings):
+    """The compiled sampler of a prior with some settings, made once."""
     # Set past Keras, which would take a sampler for a layer of the prior and save it.
     samplers = prior.__dict__.setdefault("_samplers", {})
-    key = (top_k, top_p, cached)
-    if key not in samplers:
-        samplers[key] = _Sampler(prior, *key)
-    return samplers[key]
+    if settings not in samplers:
+        samplers[settings] = make(prior, *settings)
+    return samplers[settings]
 
 
 class _Sampler(keras.Model):

@@ -92,6 +92,8 @@ class RunState(keras.callbacks.Callback):
 
 def _broken_term(logs):
     """The term of the loss that is not finite; what is not rebuilt is committed."""
+    if "reconstruction" not in logs:
+        return "training"
     finite = math.isfinite(float(logs["reconstruction"]))
     return "commitment" if finite else "reconstruction"
 
@@ -112,18 +114,18 @@ class SaveEpoch(keras.callbacks.Callback):
 
 
 class Validation(keras.callbacks.Callback):
-    """Measures the model on held-out images after each epoch and adds to the logs.
+    """Measures the model on held-out data after each epoch and adds to the logs.
 
     Args:
-        images: float numpy `(N, H, W, C)`.
+        measure: function from the model to a dict of floats.
     """
 
-    def __init__(self, images):
+    def __init__(self, measure):
         super().__init__()
-        self.images = images
+        self.measure = measure
 
     def on_epoch_end(self, epoch, logs=None):
-        measures = measure(self.model, self.images)[0]
+        measures = self.measure(self.model)
         logs.update({f"val_{name}": value for name, value in measures.items()})
 
 
@@ -207,30 +209,32 @@ class Records(keras.callbacks.Callback):
             writer.writerows(rows)
 
 
+def read_history(run_dir):
+    """The rows of a run's history.csv: dicts of floats."""
+    with open(run_dir / HISTORY, newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
 class TensorBoard(keras.callbacks.Callback):
-    """Writes scalars, reconstructions and code histograms as TensorBoard events.
+    """Writes scalars, and what a function shows of the model, as TensorBoard events.
 
     Args:
         log_dir: `pathlib.Path`.
-        images: float numpy `(N, H, W, C)`, the images to rebuild.
+        show: function from the model and `tf.summary` that writes pictures, or None.
     """
 
-    def __init__(self, log_dir, images):
+    def __init__(self, log_dir, show):
         super().__init__()
         import tensorflow as tf
 
         self.summary = tf.summary
-        self.images = images
+        self.show = show
         self.writer = tf.summary.create_file_writer(str(log_dir))
 
     def on_epoch_end(self, epoch, logs=None):
-        codes = evaluation.encode_all(self.model.encode, self.images)
-        rebuilt = evaluation.decode_all(self.model.decode, codes)
-        pairs = np.clip(np.concatenate([self.images, rebuilt], axis=2) + 0.5, 0, 1)
         with self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 self.summary.scalar(name, float(value))
-            self.summary.image("reconstructions", pairs, max_outputs=8)
-            for tier, tier_codes in zip(self.model.tier_names, codes):
-                self.summary.histogram(f"{tier}_codes", tier_codes.ravel())
+            if self.show is not None:
+                self.show(self.model, self.summary)
         self.writer.flush()

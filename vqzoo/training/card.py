@@ -9,7 +9,7 @@ import shutil
 import sys
 
 from vqzoo.training import files
-from vqzoo.training.recipe import OPERATIONAL
+from vqzoo.training.settings import OPERATIONAL
 
 PAPERS = ("metrics.json", "recipe.json", "history.csv")
 CARD = """# {title}

@@ -57,6 +57,13 @@ def is_chief():
     )
 
 
+def is_multi_worker(strategy):
+    """Whether several processes train together."""
+    return bool(
+        strategy and getattr(strategy.extended, "_in_multi_worker_mode", bool)()
+    )
+
+
 def resolve_precision(name):
     """The dtype policy that a recipe's precision means on this machine."""
     if name != "auto":
@@ -104,13 +111,13 @@ def build(model, batch, strategy):
 
     Args:
         model: compiled `keras.Model`.
-        batch: numpy images `(1 or more, height, width, channels)`.
+        batch: `(inputs, targets)`, numpy arrays or dicts of them, 1 or more of each.
         strategy: the strategy that the model was built under, or None.
     """
     with scope(strategy):
-        model._symbolic_build(data_batch=(batch, batch))
+        model._symbolic_build(data_batch=batch)
         model.optimizer.build(model.trainable_variables)
-    if strategy and getattr(strategy.extended, "_in_multi_worker_mode", bool)():
+    if is_multi_worker(strategy):
         model._maybe_symbolic_build = lambda **kwargs: None
         model.train_step = _with_vector_logs(model.train_step)
 

@@ -119,14 +119,19 @@ def new_run_dir(runs_dir, name):
     raise RunError(f"cannot find a free name for a run in {parent}")
 
 
-def unfinished_run_dir(runs_dir, name):
+def unfinished_run_dir(runs_dir, name, state_name="state.npz"):
     """The newest run of `name` that has a saved state and no metrics.json.
+
+    Args:
+        runs_dir: path.
+        name: str, of the recipe.
+        state_name: str, a file or a pattern within the folder of the run.
 
     Raises:
         RunError: if there is none.
     """
     parent = pathlib.Path(runs_dir) / name
     for path in sorted(parent.glob("*"), reverse=True):
-        if (path / "state.npz").exists() and not (path / "metrics.json").exists():
+        if any(path.glob(state_name)) and not (path / "metrics.json").exists():
             return path
     raise RunError(f"--resume: no unfinished run with a saved state in {parent}")

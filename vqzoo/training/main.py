@@ -7,17 +7,20 @@ import typing
 
 from absl import flags
 
+from vqzoo.training import loop, prior_loop
 from vqzoo.training.files import RunError, Stopped
-from vqzoo.training.loop import run
+from vqzoo.training.prior_recipe import PriorRecipe
+from vqzoo.training.recipe import Recipe
 
 USAGE = 2
+RUNNERS = {Recipe: loop.run, PriorRecipe: prior_loop.run}
 
 
 def main(recipe, argv=None):
     """Runs `recipe` with the flags of the command line, and ends the process.
 
     Args:
-        recipe: `Recipe`; its values are the flags' defaults.
+        recipe: `Recipe` or `PriorRecipe`; its values are the flags' defaults.
         argv: list of str, the program's name first. Defaults to `sys.argv`.
 
     Raises:
@@ -31,7 +34,7 @@ def main(recipe, argv=None):
     except (flags.Error, ValueError) as error:
         sys.exit(_say(f"{error}\nSee --help for all flags.", USAGE))
     try:
-        run(recipe)
+        RUNNERS[type(recipe)](recipe)
     except Stopped as stop:
         sys.exit(_say(str(stop), stop.exit_code))
     except (RunError, ValueError, OSError) as error:

@@ -6,119 +6,67 @@ import inspect
 from vqzoo import models
 from vqzoo.layers.noisy_assignment import BOUNDARIES
 from vqzoo.training import quantizers
+from vqzoo.training.settings import Settings, setting
 
 CHOICES = {
     "quantizer": tuple(quantizers.MAKERS),
     "noise_boundary": BOUNDARIES,
     "codebook_init": ("data", "k_means", "random_normal"),
-    "learning_rate_schedule": ("constant", "cosine"),
-    "strategy": ("auto", "none", "mirrored", "multi_worker"),
-    "precision": ("auto", "float32", "mixed_bfloat16"),
 }
 AT_LEAST = {
-    "epochs": 1,
-    "batch_size": 1,
     "num_embeddings": 1,
     "embedding_dim": 1,
-    "save_steps": 1,
-    "seed": 0,
-    "image_size": 0,
-    "max_steps_per_epoch": 0,
     "commitment_cost": 0,
 }
-# What a resumed run may change: it says how the run goes, not what it computes.
-OPERATIONAL = ("runs_dir", "resume", "save_steps", "tensorboard", "check_numerics")
-
-
-def _setting(default, text):
-    return dataclasses.field(default=default, metadata={"help": text})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that decides a training run; each field is a command-line flag.
+class Recipe(Settings):
+    """Everything that decides the run of an autoencoder; each field is a flag.
 
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
-    name: str = _setting("run", "name of the recipe and of its folder of runs")
-    model: str = _setting("vqvae2_64", "a named model of vqzoo.models")
-    model_options: tuple[str, ...] = _setting(
+    model: str = setting("vqvae2_64", "a named model of vqzoo.models")
+    model_options: tuple[str, ...] = setting(
         (), "arguments of the model, name=value, for example beta=4"
     )
-    quantizer: str = _setting("ema", f"one of {', '.join(quantizers.MAKERS)}")
-    quantizer_options: tuple[str, ...] = _setting(
+    quantizer: str = setting("ema", f"one of {', '.join(quantizers.MAKERS)}")
+    quantizer_options: tuple[str, ...] = setting(
         (), "arguments of the quantizer, name=value, for example num_stages=8"
     )
-    dataset: str = _setting(
-        "photos",
-        "photos (embedded), folder, ffhq, natural_image_net, or a tensorflow-datasets "
-        "name such as cifar10 or celeb_a",
-    )
-    data_dir: str = _setting("", "folder or archive of the data, where it needs one")
-    image_size: int = _setting(0, "side of the images in pixels; 0: the model's own")
-    augmentation: tuple[str, ...] = _setting(
+    image_size: int = setting(0, "side of the images in pixels; 0: the model's own")
+    augmentation: tuple[str, ...] = setting(
         (), "any of flip, crop, color_jitter, for the training images"
     )
-    num_embeddings: int = _setting(512, "K, number of codes of each tier")
-    embedding_dim: int = _setting(64, "D, length of a code")
-    commitment_cost: float = _setting(0.25, "beta, weight of the commitment loss")
-    decay: float = _setting(0.99, "gamma, decay of the codebook's moving average")
-    codebook_init: str = _setting(
+    num_embeddings: int = setting(512, "K, number of codes of each tier")
+    embedding_dim: int = setting(64, "D, length of a code")
+    commitment_cost: float = setting(0.25, "beta, weight of the commitment loss")
+    decay: float = setting(0.99, "gamma, decay of the codebook's moving average")
+    codebook_init: str = setting(
         "data", "data, k_means or random_normal (may collapse)"
     )
-    restart_threshold: float = _setting(
+    restart_threshold: float = setting(
         0.5, "codes below this share of the mean use are placed anew; 0: never"
     )
-    sorted_codes: bool = _setting(
+    sorted_codes: bool = setting(
         False, "keep the codes in their order along the codebook's main axis"
     )
-    noise_stddev: tuple[float, ...] = _setting(
+    noise_stddev: tuple[float, ...] = setting(
         (0.0,), "sigma of the noisy assignment: one value, or one a tier, top first"
     )
-    noise_boundary: str = _setting(
-        "reflect", "reflect, clip or wrap, at the index ends"
-    )
-    epochs: int = _setting(10, "passes over the training data")
-    max_steps_per_epoch: int = _setting(0, "cuts an epoch short; 0: the whole data")
-    batch_size: int = _setting(32, "images of a step, over all devices")
-    learning_rate: float = _setting(3e-4, "of Adam")
-    learning_rate_schedule: str = _setting("constant", "constant, or cosine to zero")
-    seed: int = _setting(0, "of the weights, the data's order and the noise")
-    strategy: str = _setting("auto", "auto, none, mirrored or multi_worker")
-    precision: str = _setting(
-        "auto", "auto, float32 or mixed_bfloat16; auto: bfloat16 where hardware has it"
-    )
-    runs_dir: str = _setting("runs", "where the folders of the runs are made")
-    resume: bool = _setting(False, "go on with the newest run that is not finished")
-    save_steps: int = _setting(200, "steps between two saves of the run's state")
-    tensorboard: bool = _setting(True, "write TensorBoard events")
-    check_numerics: bool = _setting(
-        False, "stop at the first operation that gives NaN or infinity, and name it"
-    )
-    smoke: bool = _setting(False, "shrink every number; to see that all of it runs")
+    noise_boundary: str = setting("reflect", "reflect, clip or wrap, at the index ends")
 
     def __post_init__(self):
-        for name, choices in CHOICES.items():
-            self._expect(name, getattr(self, name) in choices, f"one of {choices}")
-        for name, least in AT_LEAST.items():
-            self._expect(name, getattr(self, name) >= least, f"at least {least}")
+        super().__post_init__()
+        self.expect_each(CHOICES, AT_LEAST)
         for name in ("decay", "restart_threshold"):
-            self._expect(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
-        self._expect("learning_rate", self.learning_rate > 0, "above 0")
+            self.expect(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         sigmas = self.noise_stddev
-        self._expect("noise_stddev", sigmas and min(sigmas) >= 0, "0 or more")
-        self._expect(
-            "model", self.model in _named_models(), f"one of {_named_models()}"
-        )
+        self.expect("noise_stddev", sigmas and min(sigmas) >= 0, "0 or more")
+        self.expect("model", self.model in _named_models(), f"one of {_named_models()}")
         for name in ("model_options", "quantizer_options"):
             quantizers.parse_options(getattr(self, name))
-        self._expect("name", self.name and "/" not in self.name, "a folder's name")
-
-    def _expect(self, name, condition, text):
-        if not condition:
-            value = getattr(self, name)
-            raise ValueError(f"expected --{name} to be {text}, received {value!r}")
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""
@@ -133,11 +81,6 @@ class Recipe:
             embedding_dim=min(self.embedding_dim, 8),
             save_steps=2,
         )
-
-    def identity(self):
-        """The settings that decide what the run computes: a JSON dict."""
-        settings = dataclasses.asdict(self)
-        return {k: v for k, v in settings.items() if k not in OPERATIONAL}
 
     def build_model(self, image_shape):
         """The model of the recipe, with new weights, for images of `image_shape`.

@@ -25,12 +25,38 @@ def settings(recipe, splits, policy):
         policy: str, the dtype policy in force.
     """
     return {
-        "recipe": json.loads(json.dumps(recipe.identity())),
-        "dtype_policy": policy,
-        "device": devices.describe(),
+        **_common_settings(recipe, policy),
         "image_shape": list(splits.image_shape),
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
+    }
+
+
+def prior_settings(recipe, model, codes, policy):
+    """All that decides what the run of a prior computes: a JSON dict.
+
+    Args:
+        recipe: `PriorRecipe`.
+        model: the model whose codes are learned.
+        codes: `datasets.codes.CodeSplits`.
+        policy: str, the dtype policy in force.
+    """
+    return {
+        **_common_settings(recipe, policy),
+        "image_shape": list(model.image_shape),
+        "class_names": list(codes.class_names),
+        "data_fingerprint": codes.data,
+        "model_fingerprint": codes.model,
+        "tier_shapes": {k: list(v) for k, v in codes.tier_shapes.items()},
+        "num_embeddings": dict(codes.num_embeddings),
+    }
+
+
+def _common_settings(recipe, policy):
+    return {
+        "recipe": json.loads(json.dumps(recipe.identity())),
+        "dtype_policy": policy,
+        "device": devices.describe(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES if _version(name)},
     }
@@ -57,8 +83,8 @@ def check_same_settings(run_dir, new):
     ]
     changed += [
         f"{name}: {old[name]!r} in the run, {new[name]!r} now"
-        for name in ("dtype_policy", "data_fingerprint")
-        if old[name] != new[name]
+        for name in ("dtype_policy", "data_fingerprint", "model_fingerprint")
+        if old.get(name) != new.get(name)
     ]
     if changed:
         raise files.RunError(
@@ -136,5 +162,27 @@ What next:
   load it     import keras, vqzoo; keras.saving.load_model("{run_dir / "model.keras"}")
   serve it    python -m vqzoo.export {run_dir} export/my_model
   watch it    tensorboard --logdir {run_dir / "events"}""",
+        flush=True,
+    )
+
+
+def say_what_next_of_prior(recipe, run_dir, tier_names, measures):
+    """Prints what the run of a prior found, and what to do with it."""
+    bits = "\n".join(
+        f"  {tier + ' codes':<13}{measures[f'{tier}_bits_per_code']:.3f} bits each "
+        f"(their frequencies alone {measures[f'{tier}_unigram_bits_per_code']:.3f}, "
+        f"no prior {measures[f'{tier}_raw_bits_per_code']:.0f})"
+        for tier in tier_names
+    )
+    print(
+        f"""
+Done: {recipe.name}, on the test split
+{bits}
+  images       {measures["bits_per_pixel"]:.4f} bits a pixel
+  sampling     {measures["seconds_per_sample"]:.3f} s an image
+  pictures     {run_dir / "samples.png"}, {run_dir / "bits.png"}
+  numbers      {run_dir / "metrics.json"}
+What next:
+  draw images  python -m vqzoo.sample --prior={run_dir} --n=64 --out=samples.png""",
         flush=True,
     )

@@ -1,0 +1,174 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from vqzoo import pipeline, training
+from vqzoo.layers import NoisyAssignment, VectorQuantizerEMA
+from vqzoo.models import VQVAE2
+from vqzoo.training import files
+from vqzoo.training.main import parse
+
+TINY = training.PriorRecipe(
+    name="tiny_prior",
+    prior="pixelcnn",
+    epochs=2,
+    max_steps_per_epoch=3,
+    batch_size=4,
+    precision="float32",
+    strategy="none",
+    tensorboard=False,
+    smoke=True,
+)
+
+
+def model_of(seed):
+    keras.utils.set_random_seed(seed)
+    tiers = [
+        VectorQuantizerEMA(size, 4, assignment=NoisyAssignment(0.5)) for size in (8, 16)
+    ]
+    model = VQVAE2(
+        tiers,
+        image_shape=(16, 16, 3),
+        num_channels=8,
+        residual_channels=4,
+        num_residual_blocks=1,
+    )
+    images = np.random.default_rng(seed).uniform(-0.5, 0.5, (8, 16, 16, 3))
+    model(images.astype("float32"), training=True)
+    return model
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Images of two classes in folders, and a small model of them."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 12), ("test", 4)):
+        for label in ("cat", "dog"):
+            target = folder / "images" / split / label
+            target.mkdir(parents=True)
+            for i in range(count):
+                pixels = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(target / f"{i}.png")
+    model_of(0).save(folder / "model.keras")
+    return folder
+
+
+def recipe_of(data, tmp_path, **settings):
+    own = {
+        "model": str(data / "model.keras"),
+        "dataset": "folder",
+        "data_dir": str(data / "images"),
+        "runs_dir": str(tmp_path / "runs"),
+    }
+    return dataclasses.replace(TINY, **{**own, **settings})
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    return training.run_prior(recipe_of(data, tmp_path_factory.mktemp("finished")))
+
+
+def test_a_run_leaves_priors_figures_and_pictures(finished):
+    measures = json.loads((finished / "metrics.json").read_text())["test"]
+    for tier, places, raw in (("top", 4, 3), ("bottom", 16, 4)):
+        assert measures[f"{tier}_codes"] == places
+        assert measures[f"{tier}_raw_bits_per_code"] == raw
+        assert 0 < measures[f"{tier}_unigram_bits_per_code"] < raw + 1
+        assert 0 < measures[f"{tier}_bits_per_code"] < 2 * raw
+    total = 4 * measures["top_bits_per_code"] + 16 * measures["bottom_bits_per_code"]
+    assert measures["bits_per_image"] == pytest.approx(total)
+    assert measures["bits_per_pixel"] == pytest.approx(total / 256)
+    for name in ("samples.png", "bits.png", "top/history.csv", "bottom/state.npz"):
+        assert (finished / name).stat().st_size > 100
+
+
+def test_the_bits_are_those_of_the_saved_pipeline(finished, data):
+    drawn = pipeline.load(finished)
+    assert drawn.class_names == ("cat", "dog")
+    folder = next((finished.parents[1] / "codes").iterdir())
+    codes = [np.load(folder / f"test_{t}.npy").astype("int32") for t in drawn.tiers]
+    labels = np.load(folder / "test_label.npy")
+    measures = json.loads((finished / "metrics.json").read_text())["test"]
+    bits = -drawn.log_prob(codes, labels).mean() / np.log(2)
+    assert bits == pytest.approx(measures["bits_per_image"], rel=1e-4)
+
+
+def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
+    data, finished, tmp_path, monkeypatch
+):
+    from vqzoo.training import callbacks
+
+    end_of_batch = callbacks.RunState.on_train_batch_end
+
+    def stop_in_the_second_tier(self, batch, logs=None):
+        if self.run_dir.name == "bottom" and self.header["step"] == 3:
+            self.signal = 15
+        end_of_batch(self, batch, logs)
+
+    recipe = recipe_of(data, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.RunState, "on_train_batch_end", stop_in_the_second_tier)
+        with pytest.raises(files.Stopped, match="--resume"):
+            training.run_prior(recipe)
+    resumed = training.run_prior(dataclasses.replace(recipe, resume=True))
+    for tier in ("top", "bottom"):
+        first, second = (
+            keras.saving.load_model(each / f"{tier}.keras", compile=False)
+            for each in (finished, resumed)
+        )
+        for expected, received in zip(first.weights, second.weights):
+            np.testing.assert_array_equal(received.numpy(), expected.numpy())
+
+
+def test_codes_of_another_model_are_refused(data, tmp_path):
+    other = tmp_path / "other.keras"
+    model_of(1).save(other)
+    recipe = recipe_of(data, tmp_path, codes_dir=str(tmp_path / "codes"))
+    training.prior_loop.extract(recipe, model_of(0))
+    with pytest.raises(ValueError, match="codes of the same model"):
+        training.prior_loop.extract(recipe, model_of(1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"model": "nowhere.keras"}, files.RunError, "--model.*nowhere.keras"),
+        ({"batch_size": 400, "smoke": False}, ValueError, "--batch_size.*400"),
+        ({"prior_options": ("middle.units=3",)}, ValueError, "--prior_options.*middle"),
+        ({"prior_options": ("heads=3",)}, ValueError, "--prior_options=heads=3.*heads"),
+        ({"resume": True}, files.RunError, "--resume: no unfinished run"),
+    ],
+)
+def test_what_does_not_fit_names_its_flag(data, tmp_path, settings, error, message):
+    with pytest.raises(error, match=message):
+        training.run_prior(recipe_of(data, tmp_path, **settings))
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag"),
+    [
+        ({"prior": "pixelgan"}, "--prior "),
+        ({"model": "model.h5"}, "--model "),
+        ({"prior_options": ("units",)}, "name=value"),
+        ({"epochs": 0}, "--epochs "),
+    ],
+)
+def test_an_impossible_setting_names_its_flag(setting, flag):
+    with pytest.raises(ValueError, match=flag):
+        training.PriorRecipe(**setting)
+
+
+def test_options_are_of_all_tiers_or_of_one():
+    recipe = parse(
+        training.PriorRecipe(),
+        ["recipe", "--prior_options=num_channels=16,bottom.num_heads=0,num_blocks=1"],
+    )
+    priors = [recipe.build_prior(tier, (4, 4), 8, 0, ()) for tier in ("top", "bottom")]
+    assert [prior.num_channels for prior in priors] == [16, 16]
+    assert [prior.num_heads for prior in priors] == [8, 0]

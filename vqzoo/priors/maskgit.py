@@ -1,0 +1,291 @@
+"""MaskGIT: a prior that fills many places of a grid at once."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from vqzoo.layers import TransformerBlock
+from vqzoo.priors import conditions, raster
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class MaskGIT(keras.Model):
+    """Masked prior: a bidirectional transformer that guesses the codes that are hidden.
+
+    It is fitted to codes of which a random part is hidden, by the loss at the hidden
+    places (`vqzoo.datasets.masking` makes such examples). A sample begins with all
+    places hidden; each of a few steps draws a code for every hidden place and keeps
+    those that it is surest of, as many as a cosine schedule says.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes. The code K stands for a hidden place.
+        num_classes: int, 0 for a prior that knows no classes.
+        context: sequence of `(grid shape, number of codes)` of the tiers above, top
+            first, that the prior is conditioned on. Their grids divide this one.
+        num_layers: int, transformer blocks.
+        num_channels: int.
+        num_heads: int; they divide the channels.
+        hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
+        num_condition_blocks: int, residual blocks over the codes of the tiers above.
+        dropout: float in [0, 1).
+        dtype: dtype policy. Defaults to the global policy.
+        seed: int or None, of the dropout.
+        name: str or None, of the model.
+    Input shape: codes, int32 `(batch, height, width)` in [0, K]; for a prior with a
+        condition a dict of them as `codes`, with classes `label` `(batch,)`, and the
+        codes of the tiers above as `context_0`, ...
+    Output shape: `(batch, height, width, K)`, float32 logits.
+    Raises: ValueError: if a size is not positive, the heads do not divide the channels,
+        or a grid above does not divide this one.
+    Source: Chang et al. 2022, arXiv 2202.04200, section 3. Differs: the condition is
+        added to each place; no label smoothing.
+    Example:
+        >>> prior = MaskGIT((4, 4), 16, num_layers=1, num_channels=8, num_heads=2)
+        >>> prior.sample(2, seed=0).shape
+        (2, 4, 4)
+    """
+
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        *,
+        num_classes=0,
+        context=(),
+        num_layers=8,
+        num_channels=256,
+        num_heads=8,
+        hidden_ratio=4,
+        num_condition_blocks=2,
+        dropout=0.1,
+        dtype=None,
+        seed=None,
+        name=None,
+    ):
+        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        if num_layers < 1:
+            raise ValueError(
+                f"expected num_layers of at least 1, received {num_layers=}"
+            )
+        self.grid_shape = tuple(grid_shape)
+        self.num_embeddings = num_embeddings
+        self.num_classes = num_classes
+        self.context = tuple((tuple(shape), size) for shape, size in context)
+        self.num_layers = num_layers
+        self.num_channels = num_channels
+        self.num_heads = num_heads
+        self.hidden_ratio = hidden_ratio
+        self.num_condition_blocks = num_condition_blocks
+        self.dropout = dropout
+        self.layer_dtype = keras.dtype_policies.get(dtype)
+        self.seed = seed
+        self._make_layers()
+        inputs = conditions.inputs(self.grid_shape, num_classes, self.context)
+        logits = self._logits(inputs)
+        super().__init__(conditions.packed(inputs), logits, name=name)
+
+    def _make_layers(self):
+        dtype = self.layer_dtype
+        self.embedding = keras.layers.Embedding(
+            self.num_embeddings + 1, self.num_channels, dtype=dtype, name="embedding"
+        )
+        self.positions = _Positions(dtype=dtype, name="positions")
+        self.conditions = conditions.layer(
+            self.grid_shape,
+            self.num_classes,
+            self.context,
+            self.num_channels,
+            self.num_condition_blocks,
+            dtype,
+        )
+        self.blocks = [
+            TransformerBlock(
+                self.num_heads,
+                self.hidden_ratio * self.num_channels,
+                causal=False,
+                dropout=self.dropout,
+                seed=None if self.seed is None else self.seed + index,
+                dtype=dtype,
+                name=f"block_{index}",
+            )
+            for index in range(self.num_layers)
+        ]
+        self.norm = keras.layers.LayerNormalization(dtype=dtype, name="norm")
+        self.output_logits = keras.layers.Dense(
+            self.num_embeddings, dtype="float32", name="logits"
+        )
+
+    def _logits(self, inputs):
+        hidden = self.positions(self.embedding(inputs["codes"]))
+        condition = conditions.features(self.conditions, inputs)
+        if condition is not None:
+            hidden = hidden + condition
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.output_logits(self.norm(hidden))
+
+    def log_prob_bound(self, codes, condition=None, *, num_draws=4, seed=0):
+        """An estimate of a lower bound of the log likelihood, float64 `(batch,)`, nats.
+
+        The mean over random orders of the places of the likelihood that they have when
+        they are found in that order. Each draw hides a random number of places.
+
+        Args:
+            codes: int `(batch, height, width)` in [0, K).
+            condition: dict with `label` and `context`, as `AutoregressivePrior`'s.
+            num_draws: int, random orders for each grid.
+            seed: int, of the orders.
+
+        Raises:
+            ValueError: if the codes or the condition do not fit to the prior.
+
+        Source: Hoogeboom et al. 2022, arXiv 2110.02037, equation 3.
+        """
+        shape = (len(codes), *self.grid_shape)
+        codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
+        arrays = conditions.arrays(self, len(codes), condition)
+        generator = np.random.default_rng(seed)
+        places = int(np.prod(self.grid_shape))
+        total = np.zeros(len(codes))
+        for _ in range(num_draws):
+            hidden = generator.integers(1, places + 1, len(codes))
+            ranks = generator.permuted(
+                np.tile(np.arange(places), (len(codes), 1)), axis=1
+            )
+            mask = (ranks < hidden[:, None]).reshape(shape)
+            masked = np.where(mask, self.num_embeddings, codes).astype("int32")
+            of_codes = raster.log_probs_of(self, masked, codes, arrays)
+            total += (of_codes * mask).sum(axis=(1, 2)) * places / hidden
+        return total / num_draws
+
+    def sample(
+        self,
+        shape,
+        condition=None,
+        *,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        num_steps=12,
+        choice_temperature=4.5,
+    ):
+        """Draws codes, int32 `(batch, height, width)`, in `num_steps` passes.
+
+        Args:
+            shape: int, number of grids, or `(batch, height, width)`.
+            condition: dict with `label` and `context`, as `AutoregressivePrior`'s.
+            temperature: float above 0, by which the logits are divided.
+            top_k: int or None: only the likeliest `top_k` codes are drawn.
+            top_p: float in (0, 1] or None: only the likeliest codes that together reach
+                this probability are drawn.
+            seed: int or None.
+            num_steps: int, passes over the network.
+            choice_temperature: float, 0 or more: scale of the Gumbel noise on what
+                counts as sure in the first step; it falls linearly to 0.
+
+        Raises:
+            ValueError: if an argument is out of its range or does not fit to the prior.
+        """
+        if num_steps < 1:
+            raise ValueError(f"expected num_steps of at least 1, received {num_steps=}")
+        if not choice_temperature >= 0:
+            raise ValueError(
+                "expected choice_temperature of at least 0, received "
+                f"{choice_temperature=}"
+            )
+        batch = raster.checked_batch(self, shape, temperature, top_k, top_p)
+        arrays = conditions.arrays(self, batch, condition)
+        generator = np.random.default_rng(seed)
+        places = int(np.prod(self.grid_shape))
+        draws = generator.random((2, batch, num_steps, places), "float32")
+        gumbel = -np.log(-np.log(np.clip(draws[1], 1e-7, 1 - 1e-7)))
+        inputs = {
+            "uniform": draws[0],
+            "gumbel": choice_temperature * gumbel,
+            "temperature": np.full((batch,), temperature, "float32"),
+            **arrays,
+        }
+        sampler = raster.sampler_of(self, _Sampler, top_k, top_p, num_steps)
+        return np.asarray(sampler.predict_on_batch(inputs))
+
+    def get_config(self):
+        return {
+            "grid_shape": self.grid_shape,
+            "num_embeddings": self.num_embeddings,
+            "num_classes": self.num_classes,
+            "context": self.context,
+            "num_layers": self.num_layers,
+            "num_channels": self.num_channels,
+            "num_heads": self.num_heads,
+            "hidden_ratio": self.hidden_ratio,
+            "num_condition_blocks": self.num_condition_blocks,
+            "dropout": self.dropout,
+            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+class _Positions(keras.layers.Layer):
+    """Adds to each place of a grid what it has learned of the place."""
+
+    def build(self, input_shape):
+        self.positions = self.add_weight(
+            name="positions",
+            shape=input_shape[1:],
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
+
+    def call(self, inputs):
+        return inputs + self.positions
+
+
+class _Sampler(keras.Model):
+    """Fills grids from given random numbers: what `predict` compiles."""
+
+    def __init__(self, prior, top_k, top_p, num_steps):
+        super().__init__(name=f"{prior.name}_sampler")
+        self.prior = prior
+        self.top_k, self.top_p = top_k, top_p
+        self.num_steps = num_steps
+
+    def call(self, inputs):
+        inputs = dict(inputs)
+        uniform, gumbel = inputs.pop("uniform"), inputs.pop("gumbel")
+        heat = inputs.pop("temperature")[:, None, None]
+        batch, _, places = ops.shape(uniform)
+        size, grid = self.prior.num_embeddings, self.prior.grid_shape
+        codes = ops.full((batch, places), size, dtype="int32")
+        for step in range(self.num_steps):
+            arrays = {"codes": ops.reshape(codes, (batch, *grid)), **inputs}
+            logits = self.prior(conditions.packed(arrays), training=False)
+            logits = ops.reshape(logits, (batch, places, size)) / heat
+            drawn, log_p = self._draw(logits, uniform[:, step])
+            hidden = codes == size
+            share = (step + 1) / self.num_steps
+            sure = log_p + (1 - share) * gumbel[:, step]
+            sure = ops.where(hidden, sure, float("inf"))
+            codes = ops.where(hidden, drawn, codes)
+            # As many places stay hidden as the schedule says, the least sure ones.
+            left = int(np.floor(places * np.cos(np.pi / 2 * share)))
+            if step == self.num_steps - 1 or left == 0:
+                continue
+            least = ops.sort(sure, axis=-1)[:, left - 1 : left]
+            codes = ops.where(sure <= least, size, codes)
+        return ops.reshape(codes, (batch, *grid))
+
+    def _draw(self, logits, uniform):
+        """Codes `(batch, places)` and their log probabilities."""
+        size = self.prior.num_embeddings
+        flat = raster.keep(ops.reshape(logits, (-1, size)), self.top_k, self.top_p)
+        drawn = raster.choose(flat, ops.reshape(uniform, (-1,)))
+        drawn = ops.reshape(drawn, ops.shape(uniform))
+        log_p = ops.log_softmax(logits, axis=-1)
+        of_drawn = ops.take_along_axis(log_p, drawn[..., None], axis=-1)
+        return drawn, of_drawn[..., 0]

@@ -1,0 +1,283 @@
+"""The training of priors: codes of a data set, then a prior of each tier."""
+
+import json
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from vqzoo import datasets, evaluation, pipeline, plots
+from vqzoo.datasets import codes as stored_codes
+from vqzoo.export import ExportError, source
+from vqzoo.layers import quantization
+from vqzoo.models.fingerprint import fingerprint
+from vqzoo.training import callbacks, devices, files, fitting, report
+
+MAX_VALIDATION_GRIDS = 2048
+SMOKE_GRIDS = 16
+SHOWN_SAMPLES = 64
+
+
+def run(recipe):
+    """Extracts codes, trains a prior for each tier and leaves a folder with all of it.
+
+    The folder holds what `vqzoo.pipeline.load` reads, so that images can be drawn.
+
+    Args:
+        recipe: `PriorRecipe`.
+
+    Returns:
+        `pathlib.Path` of the run's folder.
+
+    Raises:
+        RunError: if the run cannot go on, for a reason that its user can mend.
+        Stopped: after SIGTERM or SIGINT, once the state is saved.
+        ValueError: if a setting does not fit the data or the model.
+    """
+    recipe = recipe.shrunk()
+    with fitting.surroundings(recipe) as strategy:
+        if devices.is_multi_worker(strategy):
+            raise files.RunError(
+                "priors train on the devices of one machine: unset TF_CONFIG"
+            )
+        model = _load_model(recipe)
+        recipe.check_tiers(model.tier_names)
+        codes = extract(recipe, model)
+        fitting.check_batch_size(recipe, codes.train.size, strategy)
+        settings = report.prior_settings(
+            recipe, model, codes, keras.config.dtype_policy().name
+        )
+        run_dir = _open_run(recipe, settings)
+        found = [
+            _train_tier(recipe, codes, tier, run_dir, strategy)
+            for tier in model.tier_names
+        ]
+        _finish(recipe, model, codes, run_dir, found)
+    return run_dir
+
+
+def _load_model(recipe):
+    path = pathlib.Path(recipe.model)
+    if not path.is_file():
+        raise files.RunError(f"--model: expected a .keras file, received {path}")
+    try:
+        model = source.load(path)
+    except ExportError as error:
+        raise files.RunError(f"--model: {error}") from error
+    for tier, layer in zip(model.tier_names, model.quantizers):
+        if quantization.code_axes(layer) or quantization.is_hybrid(layer):
+            raise files.RunError(
+                f"--model: expected one code for each latent, received the {tier} tier "
+                f"of {path} with {type(layer).__name__}"
+            )
+    return model
+
+
+def extract(recipe, model):
+    """The codes of the recipe's data, extracted or opened: `datasets.codes.CodeSplits`.
+
+    Raises:
+        ValueError: if the images do not fit the model, or the folder holds others.
+    """
+    splits = datasets.load(
+        recipe.dataset,
+        image_size=model.image_shape[0],
+        data_dir=recipe.data_dir or None,
+    )
+    if tuple(splits.image_shape) != tuple(model.image_shape):
+        raise ValueError(
+            f"expected images of {tuple(model.image_shape)} for --model, received "
+            f"{splits.image_shape} from --dataset={recipe.dataset}"
+        )
+    of_model = fingerprint(model)
+    folder = recipe.codes_dir or pathlib.Path(
+        recipe.runs_dir, "codes", f"{of_model[:12]}-{splits.fingerprint[:12]}"
+    )
+    sizes = {
+        tier: layer.num_embeddings
+        for tier, layer in zip(model.tier_names, model.quantizers)
+    }
+
+    def progress(batches, total):
+        return tqdm(batches, total=total, desc="codes", unit=" batches")
+
+    return stored_codes.extract(
+        model.encode,
+        splits,
+        folder,
+        model=of_model,
+        num_embeddings=sizes,
+        progress=progress,
+    )
+
+
+def _open_run(recipe, settings):
+    """The run's folder, new or that of the run to resume."""
+    if recipe.resume:
+        return fitting.old_run_dir(recipe, settings, state_name="*/state.npz")
+    return fitting.new_run_dir(recipe, settings)
+
+
+def _train_tier(recipe, codes, tier, run_dir, strategy):
+    """Trains the prior of a tier, or the rest of it, or nothing if it is done.
+
+    Returns:
+        `(prior, figures)`, the prior of the best epoch and a dict of floats.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    folder = run_dir / tier
+    if not (folder / "metrics.json").exists():
+        steps = fitting.steps_per_epoch(recipe, codes.train)
+        prior = _build(recipe, codes, tier, steps, strategy)
+        fitting.say(
+            f"{prior.name}: {prior.count_params():,} weights; {steps} steps an epoch"
+        )
+        folder.mkdir(exist_ok=True)
+        header = fitting.new_header()
+        if (folder / "state.npz").exists():
+            header = fitting.restored_header(folder, prior)
+        _fit(recipe, codes, tier, prior, steps, folder, header)
+    prior = keras.saving.load_model(folder / "best.keras", compile=False)
+    if not (folder / "metrics.json").exists():
+        files.write_json(folder / "metrics.json", _measure(recipe, prior, codes, tier))
+    return prior, json.loads((folder / "metrics.json").read_text())
+
+
+def _build(recipe, codes, tier, steps, strategy):
+    tiers = list(codes.tier_shapes)
+    above = tiers[: tiers.index(tier)]
+    num_classes = len(codes.class_names) if recipe.class_conditional else 0
+    with devices.scope(strategy):
+        prior = recipe.build_prior(
+            tier,
+            codes.tier_shapes[tier],
+            codes.num_embeddings[tier],
+            num_classes,
+            [(codes.tier_shapes[t], codes.num_embeddings[t]) for t in above],
+        )
+        prior.compile(
+            fitting.optimizer(recipe, steps),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+    arrays = {k: v[:1].astype("int32") for k, v in codes.arrays("train").items()}
+    devices.build(prior, example(prior, tier, arrays), strategy)
+    return prior
+
+
+def example(prior, tier, arrays):
+    """What a prior is fitted with: its inputs and its targets.
+
+    Args:
+        prior: a prior that knows classes or tiers above, or neither.
+        tier: str, whose codes it learns.
+        arrays: dict of the codes of all tiers, top first, by name, and `label`.
+
+    Returns:
+        `(inputs, targets)`.
+    """
+    tiers = [name for name in arrays if name != "label"]
+    inputs = {"codes": arrays[tier]}
+    if prior.num_classes:
+        inputs["label"] = arrays["label"]
+    for index, above in enumerate(tiers[: len(prior.context)]):
+        inputs[f"context_{index}"] = arrays[above]
+    return inputs if len(inputs) > 1 else inputs["codes"], arrays[tier]
+
+
+def _fit(recipe, codes, tier, prior, steps, folder, header):
+    tiers = list(codes.tier_shapes)
+
+    def batches(step):
+        return codes.train.batches(
+            recipe.batch_size,
+            seed=recipe.seed,
+            epochs=None,
+            start_step=step,
+            drop_remainder=True,
+        ).map(lambda batch: example(prior, tier, _in_order(batch, tiers)))
+
+    held_out = _held_out(codes, "validation", recipe, MAX_VALIDATION_GRIDS)
+
+    def measure(prior):
+        bits = _bits(prior, tier, held_out)
+        return {"loss": bits * np.log(2), "bits_per_code": bits}
+
+    fitting.fit(recipe, batches, prior, steps, folder, header, measure)
+
+
+def _in_order(batch, tiers):
+    """A batch with the tiers top first, whatever order tf.data gave them."""
+    rest = {"label": batch["label"]} if "label" in batch else {}
+    return {**{tier: batch[tier] for tier in tiers}, **rest}
+
+
+def _held_out(codes, split, recipe, limit=None):
+    limit = SMOKE_GRIDS if recipe.smoke else limit
+    return {k: np.asarray(v[:limit], "int32") for k, v in codes.arrays(split).items()}
+
+
+def _bits(prior, tier, arrays):
+    """Bits per code of a tier under its prior."""
+    tiers = [name for name in arrays if name != "label"]
+    above = tiers[: len(prior.context)]
+    labels = [arrays["label"]] if prior.num_classes else []
+
+    def log_prob(codes, *rest):
+        label = rest[0] if labels else None
+        condition = pipeline.Pipeline.condition(prior, label, rest[len(labels) :])
+        return prior.log_prob(codes, condition)
+
+    others = [*labels, *(arrays[name] for name in above)]
+    return evaluation.bits_per_code(log_prob, arrays[tier], *others)
+
+
+def _measure(recipe, prior, codes, tier):
+    """Figures of a trained prior on the test split, and of the code frequencies."""
+    test = _held_out(codes, "test", recipe)
+    train = codes.arrays("train")[tier]
+    size = codes.num_embeddings[tier]
+    return {
+        "bits_per_code": _bits(prior, tier, test),
+        "unigram_bits_per_code": evaluation.unigram_bits(train, test[tier], size),
+        "raw_bits_per_code": float(np.log2(size)),
+        "codes": int(np.prod(codes.tier_shapes[tier])),
+        "weights": prior.count_params(),
+    }
+
+
+def _finish(recipe, model, codes, run_dir, found):
+    """Writes the pipeline, its pictures and its figures."""
+    priors = [prior for prior, _ in found]
+    names = codes.class_names if recipe.class_conditional else ()
+    drawn = pipeline.Pipeline(model, priors, names, codes.model)
+    shutil.copyfile(recipe.model, run_dir / "model.keras")
+    for tier in model.tier_names:
+        with files.replacing(run_dir / f"{tier}.keras") as aside:
+            shutil.copyfile(run_dir / tier / "best.keras", aside)
+    pipeline.write_paper(run_dir, model.tier_names, names, codes.model)
+    count = 4 if recipe.smoke else SHOWN_SAMPLES
+    drawn.sample(count, seed=0)  # compiles
+    began = time.monotonic()
+    samples = drawn.sample(count, seed=0)
+    seconds = time.monotonic() - began
+    figure = plots.image_grid(samples.images, f"Samples of {recipe.name}")
+    files.save_figure(figure, run_dir / "samples.png")
+    histories = {
+        tier: callbacks.read_history(run_dir / tier) for tier in model.tier_names
+    }
+    figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
+    files.save_figure(figure, run_dir / "bits.png")
+    measures = {
+        f"{t}_{k}": v
+        for t, (_, m) in zip(model.tier_names, found)
+        for k, v in m.items()
+    }
+    total = sum(m["bits_per_code"] * m["codes"] for _, m in found)
+    measures["bits_per_image"] = total
+    measures["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
+    measures["seconds_per_sample"] = seconds / count
+    files.write_json(run_dir / "metrics.json", {"test": measures})
+    report.say_what_next_of_prior(recipe, run_dir, model.tier_names, measures)

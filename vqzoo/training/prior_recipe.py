@@ -1,0 +1,118 @@
+"""The settings of a prior's training run."""
+
+import dataclasses
+import inspect
+
+from vqzoo import priors
+from vqzoo.training.quantizers import parse_options
+from vqzoo.training.settings import Settings, setting
+
+MAKERS = {
+    "pixelcnn": priors.PixelCNN,
+    "gated_pixelcnn": priors.GatedPixelCNN,
+    "pixelrnn": priors.PixelRNN,
+    "pixelsnail": priors.PixelSNAIL,
+    "transformer": priors.Transformer,
+}
+SMOKE_OPTIONS = {
+    "pixelcnn": {"num_channels": 8},
+    "gated_pixelcnn": {"num_layers": 2, "num_channels": 8, "output_channels": 16},
+    "pixelrnn": {"num_layers": 1, "units": 8},
+    "pixelsnail": {"num_blocks": 1, "num_channels": 16, "residual_channels": 8},
+    "transformer": {"num_layers": 1, "num_channels": 16},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriorRecipe(Settings):
+    """Everything that decides the run of the priors of a model; each field is a flag.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    model: str = setting(
+        "export/vqvae2_noisy/model.keras", "the trained model whose codes are learned"
+    )
+    prior: str = setting("pixelsnail", f"of each tier; one of {', '.join(MAKERS)}")
+    prior_options: tuple[str, ...] = setting(
+        (),
+        "arguments of the priors, name=value for all tiers or tier.name=value for one, "
+        "for example num_channels=64,bottom.num_heads=0",
+    )
+    class_conditional: bool = setting(
+        True, "condition on the class, where the data has classes"
+    )
+    codes_dir: str = setting(
+        "", "where the codes of the data are kept; empty: a folder in --runs_dir"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.expect("prior", self.prior in MAKERS, f"one of {tuple(MAKERS)}")
+        self.expect("model", self.model.endswith(".keras"), "a .keras file")
+        self._options()
+
+    def shrunk(self):
+        """The recipe with the numbers of a smoke run, where `smoke` is set."""
+        if not self.smoke:
+            return self
+        return dataclasses.replace(
+            self,
+            epochs=min(self.epochs, 2),
+            max_steps_per_epoch=min(self.max_steps_per_epoch or 3, 3),
+            batch_size=min(self.batch_size, 4),
+            save_steps=2,
+        )
+
+    def build_prior(self, tier, grid_shape, num_embeddings, num_classes, context):
+        """The prior of a tier with new weights.
+
+        Args:
+            tier: str, its name.
+            grid_shape: `(height, width)` of its codes.
+            num_embeddings: int, K.
+            num_classes: int, 0 for none.
+            context: sequence of `(grid shape, number of codes)` of the tiers above.
+
+        Raises:
+            ValueError: if it cannot be made so, with the name of the flag.
+        """
+        options = dict(SMOKE_OPTIONS[self.prior]) if self.smoke else {}
+        if "seed" in inspect.signature(MAKERS[self.prior]).parameters:
+            options["seed"] = self.seed
+        for name, value in self._options():
+            of_tier, dot, name = name.rpartition(".")
+            if not dot or of_tier == tier:
+                options[name] = value
+        try:
+            return MAKERS[self.prior](
+                grid_shape,
+                num_embeddings,
+                num_classes=num_classes,
+                context=context,
+                name=f"{tier}_prior",
+                **options,
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"--prior={self.prior} cannot be made for the {tier} tier with "
+                f"--prior_options={','.join(self.prior_options)}: {error}"
+            ) from error
+
+    def check_tiers(self, tier_names):
+        """Raises ValueError if an option is of a tier that the model does not have."""
+        for name, _ in self._options():
+            tier, dot, _ = name.rpartition(".")
+            self.expect(
+                "prior_options", not dot or tier in tier_names, f"of tiers {tier_names}"
+            )
+
+    def _options(self):
+        """Pairs of a name, with its tier or without, and a value."""
+        pairs = []
+        for option in self.prior_options:
+            left, _, value = option.partition("=")
+            tier, dot, name = left.rpartition(".")
+            ((name, value),) = parse_options([f"{name}={value}"]).items()
+            pairs.append((f"{tier}{dot}{name}", value))
+        return pairs
