@@ -10,8 +10,10 @@ from vqzoo.layers import (
     CausalSelfAttention,
     DiagonalBiLSTM,
     EncoderCell,
+    EqualizedConv2D,
     FiniteScalarQuantizer,
     FrequencyLatents,
+    GatedLinearBlock,
     GatedMaskedConv2D,
     GatedResidualBlock,
     GaussianBottleneck,
@@ -26,8 +28,10 @@ from vqzoo.layers import (
     LookupFreeQuantizer,
     MaskedConv2D,
     MaskingCorruption,
+    MinibatchStd,
     MultiHeadQuantizer,
     NoisyAssignment,
+    PixelNormalization,
     PixelSNAILBlock,
     ProjectedLatents,
     RandomProjectionQuantizer,
@@ -36,6 +40,7 @@ from vqzoo.layers import (
     ResidualStack,
     RowLSTM,
     RunningNormalization,
+    SelfAttention,
     SimVQ,
     SoftVectorQuantizer,
     SqueezeExcitation,
@@ -57,11 +62,15 @@ from vqzoo.models import (
     SeparateVQVAEs,
 )
 from vqzoo.priors import (
+    DCGAN,
+    DCGANCritic,
     GatedPixelCNN,
     MaskGIT,
     PixelCNN,
     PixelRNN,
     PixelSNAIL,
+    ProgressiveCritic,
+    ProgressiveGAN,
     Transformer,
 )
 
@@ -156,6 +165,11 @@ LAYERS = (
         lambda: PixelSNAILBlock(2, 3, 3, num_heads=0),
         (_LATENTS,),
     ),
+    Case("EqualizedConv2D", lambda: EqualizedConv2D(2, 3, gain=1.0), (_LATENTS,)),
+    Case("GatedLinearBlock", lambda: GatedLinearBlock(3), (_LATENTS,)),
+    Case("MinibatchStd", lambda: MinibatchStd(3), (_LATENTS,)),
+    Case("PixelNormalization", lambda: PixelNormalization(), (_LATENTS,)),
+    Case("SelfAttention", lambda: SelfAttention(), (_floats(3, 2, 3, 8),)),
     Case("RowLSTM", lambda: RowLSTM(2), (_LATENTS,)),
     Case("DiagonalBiLSTM", lambda: DiagonalBiLSTM(2), (_LATENTS,)),
     Case(
@@ -565,6 +579,28 @@ PRIORS = (
         lambda: MaskGIT((2, 3), 4, num_layers=1, num_channels=4, num_heads=2, seed=1),
         (_codes(2, 2, 3),),
         random=True,
+    ),
+    Case(
+        "DCGAN",
+        lambda: DCGAN((4, 4), 6, 2, channels=(8, 8), noise_dim=3),
+        (_floats(4, 3),),
+    ),
+    Case(
+        "DCGANCritic",
+        lambda: DCGANCritic((4, 4), 6, 2, channels=(8, 8)),
+        (_floats(4, 4, 4, 2),),
+    ),
+    Case(
+        "ProgressiveGAN",
+        lambda: ProgressiveGAN(
+            (4, 4), 6, 2, channels=(8, 8), noise_dim=3, attention_size=4
+        ),
+        (_floats(4, 3),),
+    ),
+    Case(
+        "ProgressiveCritic",
+        lambda: ProgressiveCritic((4, 4), 6, 2, channels=(8, 8), attention_size=4),
+        (_floats(4, 4, 4, 2),),
     ),
     Case(
         "Transformer",

@@ -2,9 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.small_codes import model_of
 from vqzoo import pipeline, sample
-from vqzoo.layers import VectorQuantizerEMA
-from vqzoo.models import VQVAE2
 from vqzoo.models.fingerprint import fingerprint
 from vqzoo.pipeline import Pipeline
 from vqzoo.priors import PixelCNN
@@ -12,23 +11,8 @@ from vqzoo.priors import PixelCNN
 SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
 
 
-def model_of(seed=0):
-    keras.utils.set_random_seed(seed)
-    tiers = [VectorQuantizerEMA(size, 4) for size in (8, 16)]
-    model = VQVAE2(
-        tiers,
-        image_shape=(16, 16, 3),
-        num_channels=8,
-        residual_channels=4,
-        num_residual_blocks=1,
-    )
-    images = np.random.default_rng(seed).uniform(-0.5, 0.5, (8, 16, 16, 3))
-    model(images.astype("float32"), training=True)
-    return model
-
-
 def pipeline_of(num_classes=2, sizes=(8, 16), names=("cat", "dog")):
-    model = model_of()
+    model = model_of(0)
     priors = [
         PixelCNN((2, 2), sizes[0], num_classes=num_classes, **SMALL),
         PixelCNN(
@@ -83,10 +67,10 @@ def test_priors_of_another_model_are_refused(drawn, tmp_path):
 
 
 def test_the_fingerprint_is_of_the_model_and_not_of_the_object(tmp_path):
-    model = model_of()
+    model = model_of(0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert fingerprint(loaded) == fingerprint(model) == fingerprint(model_of())
+    assert fingerprint(loaded) == fingerprint(model) == fingerprint(model_of(0))
     assert fingerprint(model_of(seed=1)) != fingerprint(model)
 
 

@@ -19,7 +19,8 @@ class Samples:
     Args:
         images: float32 `(N, height, width, channels)` in [-0.5, 0.5].
         codes: tuple of int32 `(N, h, w)`, top first.
-        log_prob: float64 `(N,)`, log likelihood of the codes of all tiers, in nats.
+        log_prob: float64 `(N,)`, log likelihood of the codes of all tiers, in nats; of
+            a masked prior an estimate of a lower bound, of a GAN NaN.
         labels: int32 `(N,)`, or None of priors without classes.
     """
 
@@ -34,7 +35,7 @@ class Pipeline:
 
     Args:
         model: a model of vqzoo.models with one code for each latent.
-        priors: sequence of autoregressive priors, top first; each is conditioned on
+        priors: sequence of priors, top first; each is conditioned on
             all tiers above or on none.
         class_names: sequence of str in label order; empty without classes.
         model_fingerprint: str or None, of the model whose codes the priors learned.
@@ -166,7 +167,7 @@ class Pipeline:
                 seed=int(generator.integers(2**31)),
                 **options,
             )
-            total = total + prior.log_prob(drawn, condition)
+            total = total + likelihood(prior)(drawn, condition)
             codes.append(drawn)
         return tuple(codes), total
 
@@ -190,7 +191,7 @@ class Pipeline:
         total = 0.0
         for tier, prior in enumerate(self.priors):
             condition = self.condition(prior, labels, codes[:tier])
-            total = total + prior.log_prob(codes[tier], condition)
+            total = total + likelihood(prior)(codes[tier], condition)
         return total
 
     def save(self, folder):
@@ -201,6 +202,18 @@ class Pipeline:
         for tier, prior in zip(self.tiers, self.priors):
             prior.save(folder / f"{tier}.keras")
         write_paper(folder, self.tiers, self.class_names, self.model_fingerprint)
+
+
+def likelihood(prior):
+    """The function of a prior from codes and a condition to nats.
+
+    An autoregressive prior's is exact, a masked prior's an estimate of a lower bound,
+    and a GAN's gives NaN.
+    """
+    for name in ("log_prob", "log_prob_bound"):
+        if hasattr(prior, name):
+            return getattr(prior, name)
+    return lambda codes, condition=None: np.full(len(codes), np.nan)
 
 
 def write_paper(folder, tier_names, class_names, model_fingerprint):

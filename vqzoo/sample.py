@@ -85,7 +85,8 @@ def _draw(values):
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out)
     bits = -samples.log_prob.mean() / np.log(2)
-    print(f"{out}: {values.n} images, {bits:.0f} bits each under the priors")
+    known = "" if np.isnan(bits) else f", {bits:.0f} bits each under the priors"
+    print(f"{out}: {values.n} images{known}")
     if values.codes:
         np.savez_compressed(
             values.codes,

@@ -1,7 +1,9 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
+from tests.training.small_codes import model_of
 from vqzoo import training
 
 TINY = training.Recipe(
@@ -22,3 +24,21 @@ TINY = training.Recipe(
 def tiny(tmp_path):
     """A recipe of 6 steps in all, which saves its state after every second one."""
     return dataclasses.replace(TINY, runs_dir=str(tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Images of two classes in folders, and a small model of them."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 12), ("test", 4)):
+        for label in ("cat", "dog"):
+            target = folder / "images" / split / label
+            target.mkdir(parents=True)
+            for i in range(count):
+                pixels = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(target / f"{i}.png")
+    model_of(0).save(folder / "model.keras")
+    return folder

@@ -5,9 +5,8 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.small_codes import model_of
 from vqzoo import pipeline, training
-from vqzoo.layers import NoisyAssignment, VectorQuantizerEMA
-from vqzoo.models import VQVAE2
 from vqzoo.training import files
 from vqzoo.training.main import parse
 
@@ -22,41 +21,6 @@ TINY = training.PriorRecipe(
     tensorboard=False,
     smoke=True,
 )
-
-
-def model_of(seed):
-    keras.utils.set_random_seed(seed)
-    tiers = [
-        VectorQuantizerEMA(size, 4, assignment=NoisyAssignment(0.5)) for size in (8, 16)
-    ]
-    model = VQVAE2(
-        tiers,
-        image_shape=(16, 16, 3),
-        num_channels=8,
-        residual_channels=4,
-        num_residual_blocks=1,
-    )
-    images = np.random.default_rng(seed).uniform(-0.5, 0.5, (8, 16, 16, 3))
-    model(images.astype("float32"), training=True)
-    return model
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Images of two classes in folders, and a small model of them."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("data")
-    generator = np.random.default_rng(0)
-    for split, count in (("train", 12), ("test", 4)):
-        for label in ("cat", "dog"):
-            target = folder / "images" / split / label
-            target.mkdir(parents=True)
-            for i in range(count):
-                pixels = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(target / f"{i}.png")
-    model_of(0).save(folder / "model.keras")
-    return folder
 
 
 def recipe_of(data, tmp_path, **settings):
@@ -97,6 +61,15 @@ def test_the_bits_are_those_of_the_saved_pipeline(finished, data):
     measures = json.loads((finished / "metrics.json").read_text())["test"]
     bits = -drawn.log_prob(codes, labels).mean() / np.log(2)
     assert bits == pytest.approx(measures["bits_per_image"], rel=1e-4)
+
+
+def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
+    run_dir = training.run_prior(recipe_of(data, tmp_path, prior="maskgit"))
+    measures = json.loads((run_dir / "metrics.json").read_text())["test"]
+    assert 1 < measures["bottom_bits_per_code"] < 8
+    samples = pipeline.load(run_dir).sample(2, 0, seed=0)
+    assert samples.images.shape == (2, 16, 16, 3)
+    assert samples.log_prob.max() < 0
 
 
 def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(

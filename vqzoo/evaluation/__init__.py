@@ -1,6 +1,7 @@
 """Measurements: functions from arrays and from `encode` or `decode` to numbers."""
 
 from vqzoo.evaluation.codebook import codebook_ordering, codebook_usage
+from vqzoo.evaluation.distances import diversity, sliced_wasserstein
 from vqzoo.evaluation.inference import decode_all, encode_all, in_batches
 from vqzoo.evaluation.likelihood import bits_per_code, unigram_bits
 from vqzoo.evaluation.probe import linear_probe
@@ -11,9 +12,11 @@ __all__ = [
     "codebook_ordering",
     "codebook_usage",
     "decode_all",
+    "diversity",
     "encode_all",
     "in_batches",
     "linear_probe",
     "reconstruction_error",
+    "sliced_wasserstein",
     "unigram_bits",
 ]

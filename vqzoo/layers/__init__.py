@@ -3,8 +3,10 @@
 from vqzoo.layers.causal_self_attention import CausalSelfAttention
 from vqzoo.layers.diagonal_bilstm import DiagonalBiLSTM
 from vqzoo.layers.encoder_cell import EncoderCell
+from vqzoo.layers.equalized_conv2d import EqualizedConv2D
 from vqzoo.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.layers.frequency_latents import FrequencyLatents
+from vqzoo.layers.gated_linear_block import GatedLinearBlock
 from vqzoo.layers.gated_masked_conv2d import GatedMaskedConv2D
 from vqzoo.layers.gated_residual_block import GatedResidualBlock
 from vqzoo.layers.gaussian_bottleneck import GaussianBottleneck
@@ -21,8 +23,10 @@ from vqzoo.layers.latent_quantizer import LatentQuantizer
 from vqzoo.layers.lookup_free_quantizer import LookupFreeQuantizer
 from vqzoo.layers.masked_conv2d import MaskedConv2D
 from vqzoo.layers.masking_corruption import MaskingCorruption
+from vqzoo.layers.minibatch_std import MinibatchStd
 from vqzoo.layers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.layers.noisy_assignment import NoisyAssignment
+from vqzoo.layers.pixel_normalization import PixelNormalization
 from vqzoo.layers.pixelsnail_block import PixelSNAILBlock
 from vqzoo.layers.projected_latents import ProjectedLatents
 from vqzoo.layers.quantization import codebooks
@@ -31,6 +35,7 @@ from vqzoo.layers.residual_block import ResidualBlock, ResidualStack
 from vqzoo.layers.residual_quantizer import ResidualQuantizer
 from vqzoo.layers.row_lstm import RowLSTM
 from vqzoo.layers.running_normalization import RunningNormalization
+from vqzoo.layers.self_attention import SelfAttention
 from vqzoo.layers.sim_vq import SimVQ
 from vqzoo.layers.soft_vector_quantizer import SoftVectorQuantizer
 from vqzoo.layers.squeeze_excitation import SqueezeExcitation
@@ -48,8 +53,10 @@ __all__ = [
     "CausalSelfAttention",
     "DiagonalBiLSTM",
     "EncoderCell",
+    "EqualizedConv2D",
     "FiniteScalarQuantizer",
     "FrequencyLatents",
+    "GatedLinearBlock",
     "GatedMaskedConv2D",
     "GatedResidualBlock",
     "GaussianBottleneck",
@@ -64,8 +71,10 @@ __all__ = [
     "LookupFreeQuantizer",
     "MaskedConv2D",
     "MaskingCorruption",
+    "MinibatchStd",
     "MultiHeadQuantizer",
     "NoisyAssignment",
+    "PixelNormalization",
     "PixelSNAILBlock",
     "ProjectedLatents",
     "RandomProjectionQuantizer",
@@ -74,6 +83,7 @@ __all__ = [
     "ResidualStack",
     "RowLSTM",
     "RunningNormalization",
+    "SelfAttention",
     "SimVQ",
     "SoftVectorQuantizer",
     "SqueezeExcitation",

@@ -1,5 +1,6 @@
 """Priors over code grids: exact likelihoods and samples."""
 
+from vqzoo.priors.dcgan import DCGAN, DCGANCritic
 from vqzoo.priors.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn_8
 from vqzoo.priors.maskgit import MaskGIT
 from vqzoo.priors.pixelcnn import PixelCNN, pixelcnn_8
@@ -9,17 +10,29 @@ from vqzoo.priors.pixelsnail import (
     pixelsnail_bottom_64,
     pixelsnail_top_32,
 )
+from vqzoo.priors.progressive_gan import (
+    ProgressiveCritic,
+    ProgressiveGAN,
+    progressive_gan_bottom_64,
+    progressive_gan_top_32,
+)
 from vqzoo.priors.transformer import Transformer
 
 __all__ = [
+    "DCGAN",
+    "DCGANCritic",
     "GatedPixelCNN",
     "MaskGIT",
     "PixelCNN",
     "PixelRNN",
     "PixelSNAIL",
+    "ProgressiveCritic",
+    "ProgressiveGAN",
     "Transformer",
     "gated_pixelcnn_8",
     "pixelcnn_8",
     "pixelsnail_bottom_64",
     "pixelsnail_top_32",
+    "progressive_gan_bottom_64",
+    "progressive_gan_top_32",
 ]

@@ -1,9 +1,19 @@
 """Training runs: what a run is (`Recipe`), how it goes (`run`) and its command line."""
 
+from vqzoo.training.gan_loop import run as run_gan
+from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.loop import run
 from vqzoo.training.main import main
 from vqzoo.training.prior_loop import run as run_prior
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.recipe import Recipe
 
-__all__ = ["PriorRecipe", "Recipe", "main", "run", "run_prior"]
+__all__ = [
+    "GANRecipe",
+    "PriorRecipe",
+    "Recipe",
+    "main",
+    "run",
+    "run_gan",
+    "run_prior",
+]

@@ -98,6 +98,28 @@ def _broken_term(logs):
     return "commitment" if finite else "reconstruction"
 
 
+class Divergence(keras.callbacks.Callback):
+    """Stops a GAN whose critic's loss has gone out of all bounds.
+
+    Args:
+        limit: float, of the absolute value of any term.
+    Raises: RunError: with the term and its value.
+    """
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            if abs(float(value)) > self.limit:
+                raise files.RunError(
+                    f"the GAN diverges: {name} is {float(value):.3g}, beyond "
+                    f"{self.limit:.3g}. The last good state stays; lower learning "
+                    "rates often help"
+                )
+
+
 class SaveEpoch(keras.callbacks.Callback):
     """Saves the state when an epoch is measured and recorded: the last in the list.
 
@@ -171,7 +193,7 @@ def _loss(model, images, rebuilt):
 
 
 class Records(keras.callbacks.Callback):
-    """Keeps history.csv, the best and the last model.
+    """Keeps history.csv, the best and the last model, or its `artifact` if it has one.
 
     Args:
         run_dir: `pathlib.Path` of the run.
@@ -193,10 +215,11 @@ class Records(keras.callbacks.Callback):
         row.update({name: float(value) for name, value in logs.items()})
         self.header["history"].append(row)
         self._write_history()
+        delivered = getattr(self.model, "artifact", self.model)
         if row["val_loss"] <= self.header["best"]:
             self.header["best"] = row["val_loss"]
-            files.save_model(self.model, self.run_dir / "best.keras")
-        files.save_model(self.model, self.run_dir / "last.keras")
+            files.save_model(delivered, self.run_dir / "best.keras")
+        files.save_model(delivered, self.run_dir / "last.keras")
 
     def _write_history(self):
         rows = self.header["history"]

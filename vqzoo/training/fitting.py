@@ -88,7 +88,9 @@ def old_run_dir(recipe, settings, state_name="state.npz"):
     return run_dir
 
 
-def fit(recipe, batches, model, steps, run_dir, header, measure, show=None):
+def fit(
+    recipe, batches, model, steps, run_dir, header, measure, show=None, watchers=()
+):
     """Runs the epochs that are left; the first may be left in the middle.
 
     Args:
@@ -102,9 +104,10 @@ def fit(recipe, batches, model, steps, run_dir, header, measure, show=None):
         measure: function from the model to a dict of floats, its figures on held-out
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
+        watchers: more Keras callbacks.
     """
     run_state = callbacks.RunState(run_dir, recipe.save_steps, steps, header)
-    watchers = [run_state, callbacks.Validation(measure)]
+    watchers = [run_state, *watchers, callbacks.Validation(measure)]
     if run_dir is not None:
         watchers.append(callbacks.Records(run_dir, header))
         if recipe.tensorboard:

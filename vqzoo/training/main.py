@@ -7,20 +7,26 @@ import typing
 
 from absl import flags
 
-from vqzoo.training import loop, prior_loop
+from vqzoo.training import gan_loop, loop, prior_loop
 from vqzoo.training.files import RunError, Stopped
+from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.recipe import Recipe
 
 USAGE = 2
-RUNNERS = {Recipe: loop.run, PriorRecipe: prior_loop.run}
+RUNNERS = {
+    Recipe: loop.run,
+    PriorRecipe: prior_loop.run,
+    GANRecipe: gan_loop.run,
+}
 
 
 def main(recipe, argv=None):
     """Runs `recipe` with the flags of the command line, and ends the process.
 
     Args:
-        recipe: `Recipe` or `PriorRecipe`; its values are the flags' defaults.
+        recipe: `Recipe`, `PriorRecipe` or `GANRecipe`; its values are the flags'
+            defaults.
         argv: list of str, the program's name first. Defaults to `sys.argv`.
 
     Raises:

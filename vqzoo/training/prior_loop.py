@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from vqzoo import datasets, evaluation, pipeline, plots
 from vqzoo.datasets import codes as stored_codes
+from vqzoo.datasets import masking
 from vqzoo.export import ExportError, source
 from vqzoo.layers import quantization
 from vqzoo.models.fingerprint import fingerprint
@@ -37,7 +38,20 @@ def run(recipe):
         Stopped: after SIGTERM or SIGINT, once the state is saved.
         ValueError: if a setting does not fit the data or the model.
     """
-    recipe = recipe.shrunk()
+    return run_tiers(recipe.shrunk(), _train_tier)
+
+
+def run_tiers(recipe, train_tier):
+    """Extracts codes, trains the prior of each tier, and leaves a pipeline.
+
+    Args:
+        recipe: settings with a model and data, such as `PriorRecipe`.
+        train_tier: function from recipe, model, codes, tier, folder and strategy to the
+            trained prior and a dict of its figures; it goes on where it was stopped.
+
+    Returns:
+        `pathlib.Path` of the run's folder.
+    """
     with fitting.surroundings(recipe) as strategy:
         if devices.is_multi_worker(strategy):
             raise files.RunError(
@@ -52,7 +66,7 @@ def run(recipe):
         )
         run_dir = _open_run(recipe, settings)
         found = [
-            _train_tier(recipe, codes, tier, run_dir, strategy)
+            train_tier(recipe, model, codes, tier, run_dir / tier, strategy)
             for tier in model.tier_names
         ]
         _finish(recipe, model, codes, run_dir, found)
@@ -117,18 +131,18 @@ def extract(recipe, model):
 def _open_run(recipe, settings):
     """The run's folder, new or that of the run to resume."""
     if recipe.resume:
-        return fitting.old_run_dir(recipe, settings, state_name="*/state.npz")
+        return fitting.old_run_dir(recipe, settings, state_name="**/state.npz")
     return fitting.new_run_dir(recipe, settings)
 
 
-def _train_tier(recipe, codes, tier, run_dir, strategy):
+def _train_tier(recipe, model, codes, tier, folder, strategy):
     """Trains the prior of a tier, or the rest of it, or nothing if it is done.
 
     Returns:
         `(prior, figures)`, the prior of the best epoch and a dict of floats.
     """
+    del model
     keras.utils.set_random_seed(recipe.seed)
-    folder = run_dir / tier
     if not (folder / "metrics.json").exists():
         steps = fitting.steps_per_epoch(recipe, codes.train)
         prior = _build(recipe, codes, tier, steps, strategy)
@@ -187,17 +201,33 @@ def example(prior, tier, arrays):
     return inputs if len(inputs) > 1 else inputs["codes"], arrays[tier]
 
 
+def masked(prior, inputs, targets, seed):
+    """An example with a random part of the codes hidden: inputs, targets, weights."""
+    hidden, weights = masking.hide(targets, seed, prior.num_embeddings)
+    if isinstance(inputs, dict):
+        inputs = {**inputs, "codes": hidden}
+    else:
+        inputs = hidden
+    return inputs, targets, weights
+
+
 def _fit(recipe, codes, tier, prior, steps, folder, header):
     tiers = list(codes.tier_shapes)
 
     def batches(step):
-        return codes.train.batches(
+        stored = codes.train.batches(
             recipe.batch_size,
             seed=recipe.seed,
             epochs=None,
             start_step=step,
             drop_remainder=True,
-        ).map(lambda batch: example(prior, tier, _in_order(batch, tiers)))
+        )
+        stored = stored.map(lambda batch: example(prior, tier, in_order(batch, tiers)))
+        if recipe.prior != "maskgit":
+            return stored
+        return stored.enumerate(start=step).map(
+            lambda number, pair: masked(prior, *pair, (recipe.seed, number))
+        )
 
     held_out = _held_out(codes, "validation", recipe, MAX_VALIDATION_GRIDS)
 
@@ -208,7 +238,7 @@ def _fit(recipe, codes, tier, prior, steps, folder, header):
     fitting.fit(recipe, batches, prior, steps, folder, header, measure)
 
 
-def _in_order(batch, tiers):
+def in_order(batch, tiers):
     """A batch with the tiers top first, whatever order tf.data gave them."""
     rest = {"label": batch["label"]} if "label" in batch else {}
     return {**{tier: batch[tier] for tier in tiers}, **rest}
@@ -228,7 +258,7 @@ def _bits(prior, tier, arrays):
     def log_prob(codes, *rest):
         label = rest[0] if labels else None
         condition = pipeline.Pipeline.condition(prior, label, rest[len(labels) :])
-        return prior.log_prob(codes, condition)
+        return pipeline.likelihood(prior)(codes, condition)
 
     others = [*labels, *(arrays[name] for name in above)]
     return evaluation.bits_per_code(log_prob, arrays[tier], *others)
@@ -265,19 +295,18 @@ def _finish(recipe, model, codes, run_dir, found):
     seconds = time.monotonic() - began
     figure = plots.image_grid(samples.images, f"Samples of {recipe.name}")
     files.save_figure(figure, run_dir / "samples.png")
-    histories = {
-        tier: callbacks.read_history(run_dir / tier) for tier in model.tier_names
-    }
-    figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
-    files.save_figure(figure, run_dir / "bits.png")
     measures = {
-        f"{t}_{k}": v
-        for t, (_, m) in zip(model.tier_names, found)
-        for k, v in m.items()
+        f"{tier}_{name}": value
+        for tier, (_, figures) in zip(model.tier_names, found)
+        for name, value in figures.items()
     }
-    total = sum(m["bits_per_code"] * m["codes"] for _, m in found)
-    measures["bits_per_image"] = total
-    measures["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
+    if all("bits_per_code" in figures for _, figures in found):
+        tiers = {t: callbacks.read_history(run_dir / t) for t in model.tier_names}
+        figure = plots.learning_curves(tiers, "bits_per_code", "bits per code")
+        files.save_figure(figure, run_dir / "bits.png")
+        total = sum(f["bits_per_code"] * f["codes"] for _, f in found)
+        measures["bits_per_image"] = total
+        measures["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
     measures["seconds_per_sample"] = seconds / count
     files.write_json(run_dir / "metrics.json", {"test": measures})
     report.say_what_next_of_prior(recipe, run_dir, model.tier_names, measures)

@@ -13,6 +13,7 @@ MAKERS = {
     "pixelrnn": priors.PixelRNN,
     "pixelsnail": priors.PixelSNAIL,
     "transformer": priors.Transformer,
+    "maskgit": priors.MaskGIT,
 }
 SMOKE_OPTIONS = {
     "pixelcnn": {"num_channels": 8},
@@ -20,12 +21,15 @@ SMOKE_OPTIONS = {
     "pixelrnn": {"num_layers": 1, "units": 8},
     "pixelsnail": {"num_blocks": 1, "num_channels": 16, "residual_channels": 8},
     "transformer": {"num_layers": 1, "num_channels": 16},
+    "maskgit": {"num_layers": 1, "num_channels": 16},
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PriorRecipe(Settings):
-    """Everything that decides the run of the priors of a model; each field is a flag.
+class TierSettings(Settings):
+    """What the runs of all priors have: a model whose codes are learned, tier by tier.
+
+    Abstract: `PriorRecipe` and `GANRecipe` add which priors, and how they are fitted.
 
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
@@ -33,7 +37,6 @@ class PriorRecipe(Settings):
     model: str = setting(
         "export/vqvae2_noisy/model.keras", "the trained model whose codes are learned"
     )
-    prior: str = setting("pixelsnail", f"of each tier; one of {', '.join(MAKERS)}")
     prior_options: tuple[str, ...] = setting(
         (),
         "arguments of the priors, name=value for all tiers or tier.name=value for one, "
@@ -48,9 +51,54 @@ class PriorRecipe(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        self.expect("prior", self.prior in MAKERS, f"one of {tuple(MAKERS)}")
         self.expect("model", self.model.endswith(".keras"), "a .keras file")
-        self._options()
+        self.options_of("")
+
+    def check_tiers(self, tier_names):
+        """Raises ValueError if an option is of a tier that the model does not have."""
+        for option in self.prior_options:
+            tier, dot, _ = option.partition("=")[0].rpartition(".")
+            self.expect(
+                "prior_options", not dot or tier in tier_names, f"of tiers {tier_names}"
+            )
+
+    def options_of(self, tier):
+        """The arguments that the prior of a tier gets: a dict."""
+        options = {}
+        for option in self.prior_options:
+            left, _, value = option.partition("=")
+            of_tier, dot, name = left.rpartition(".")
+            if not dot or of_tier == tier:
+                options |= parse_options([f"{name}={value}"])
+        return options
+
+    def make(self, function, what, tier, *arguments, **options):
+        """What a function makes of arguments and options.
+
+        Raises:
+            ValueError: if it cannot be made, with the name of the flag.
+        """
+        try:
+            return function(*arguments, **options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{what} cannot be made for the {tier} tier with "
+                f"--prior_options={','.join(self.prior_options)}: {error}"
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriorRecipe(TierSettings):
+    """Everything that decides the run of the priors of a model; each field is a flag.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    prior: str = setting("pixelsnail", f"of each tier; one of {', '.join(MAKERS)}")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.expect("prior", self.prior in MAKERS, f"one of {tuple(MAKERS)}")
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""
@@ -80,39 +128,14 @@ class PriorRecipe(Settings):
         options = dict(SMOKE_OPTIONS[self.prior]) if self.smoke else {}
         if "seed" in inspect.signature(MAKERS[self.prior]).parameters:
             options["seed"] = self.seed
-        for name, value in self._options():
-            of_tier, dot, name = name.rpartition(".")
-            if not dot or of_tier == tier:
-                options[name] = value
-        try:
-            return MAKERS[self.prior](
-                grid_shape,
-                num_embeddings,
-                num_classes=num_classes,
-                context=context,
-                name=f"{tier}_prior",
-                **options,
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"--prior={self.prior} cannot be made for the {tier} tier with "
-                f"--prior_options={','.join(self.prior_options)}: {error}"
-            ) from error
-
-    def check_tiers(self, tier_names):
-        """Raises ValueError if an option is of a tier that the model does not have."""
-        for name, _ in self._options():
-            tier, dot, _ = name.rpartition(".")
-            self.expect(
-                "prior_options", not dot or tier in tier_names, f"of tiers {tier_names}"
-            )
-
-    def _options(self):
-        """Pairs of a name, with its tier or without, and a value."""
-        pairs = []
-        for option in self.prior_options:
-            left, _, value = option.partition("=")
-            tier, dot, name = left.rpartition(".")
-            ((name, value),) = parse_options([f"{name}={value}"]).items()
-            pairs.append((f"{tier}{dot}{name}", value))
-        return pairs
+        return self.make(
+            MAKERS[self.prior],
+            f"--prior={self.prior}",
+            tier,
+            grid_shape,
+            num_embeddings,
+            num_classes=num_classes,
+            context=context,
+            name=f"{tier}_prior",
+            **{**options, **self.options_of(tier)},
+        )

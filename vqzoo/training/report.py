@@ -168,21 +168,33 @@ What next:
 
 def say_what_next_of_prior(recipe, run_dir, tier_names, measures):
     """Prints what the run of a prior found, and what to do with it."""
-    bits = "\n".join(
-        f"  {tier + ' codes':<13}{measures[f'{tier}_bits_per_code']:.3f} bits each "
-        f"(their frequencies alone {measures[f'{tier}_unigram_bits_per_code']:.3f}, "
-        f"no prior {measures[f'{tier}_raw_bits_per_code']:.0f})"
-        for tier in tier_names
-    )
+    lines = [_line_of_tier(tier, measures) for tier in tier_names]
+    if "bits_per_pixel" in measures:
+        lines.append(f"images       {measures['bits_per_pixel']:.4f} bits a pixel")
+    lines.append(f"sampling     {measures['seconds_per_sample']:.4f} s an image")
+    found = "\n  ".join(lines)
     print(
         f"""
 Done: {recipe.name}, on the test split
-{bits}
-  images       {measures["bits_per_pixel"]:.4f} bits a pixel
-  sampling     {measures["seconds_per_sample"]:.3f} s an image
-  pictures     {run_dir / "samples.png"}, {run_dir / "bits.png"}
+  {found}
+  pictures     in {run_dir}: {", ".join(sorted(p.name for p in run_dir.glob("*.png")))}
   numbers      {run_dir / "metrics.json"}
 What next:
   draw images  python -m vqzoo.sample --prior={run_dir} --n=64 --out=samples.png""",
         flush=True,
+    )
+
+
+def _line_of_tier(tier, measures):
+    """What a run found of the prior of a tier, in a line."""
+    name = f"{tier + ' codes':<13}"
+    if f"{tier}_bits_per_code" not in measures:
+        return (
+            f"{name}re-quantization error {measures[f'{tier}_requantization']:.3f}, "
+            f"diversity {measures[f'{tier}_diversity']:.2f} of the data's"
+        )
+    return (
+        f"{name}{measures[f'{tier}_bits_per_code']:.3f} bits each (their frequencies "
+        f"alone {measures[f'{tier}_unigram_bits_per_code']:.3f}, no prior "
+        f"{measures[f'{tier}_raw_bits_per_code']:.0f})"
     )

@@ -10,9 +10,12 @@ def variables(model):
     """Every variable of a compiled model, in a fixed order.
 
     Beside the weights: the seeds of the noise and the restarts, which `.keras` files
-    leave out, the optimizer's moments and the running means of the metrics.
+    leave out, the moments of the optimizer, or of the `optimizers` where a model has
+    several, and the running means of the metrics.
     """
-    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    optimizers = getattr(model, "optimizers", (model.optimizer,))
+    moments = [v for optimizer in optimizers for v in optimizer.variables]
+    return [*model.variables, *moments, *model.metrics_variables]
 
 
 def metrics(model):

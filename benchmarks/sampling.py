@@ -1,0 +1,125 @@
+"""Seconds of a batch of samples: cached, from the whole network, and by `predict`.
+
+    python -m benchmarks.sampling [--cases=gated_8,gated_16,pixelsnail_32,maskgit_8]
+
+Weights are new: how long it takes does not depend on them. Contestants take turns in
+one process. The loop with `predict` calls the network once for each code and draws in
+NumPy, as the keras.io example does. About 15 minutes on two cores, of which the whole
+network of `gated_16` takes the most.
+"""
+
+import keras
+import numpy as np
+from absl import app, flags
+
+from benchmarks import measure
+from vqzoo.priors import GatedPixelCNN, MaskGIT, gated_pixelcnn_8, pixelsnail_top_32
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list("cases", ["gated_8", "gated_16", "pixelsnail_32", "maskgit_8"], "")
+flags.DEFINE_integer("rounds", 3, "rounds of each case; of gated_16 always one")
+RESULTS = "sampling"
+
+
+def gated_8():
+    """12 layers x 64 channels over 8 x 8 codes, batch 64: three ways."""
+    prior = gated_pixelcnn_8()
+    return {
+        "cached": _seconds_of(prior, 64),
+        "whole": _seconds_of(prior, 64, cached=False),
+        "predict": _timed(lambda: predict_loop(prior, 64)),
+    }
+
+
+def gated_16():
+    """12 layers x 128 channels over 16 x 16 codes, batch 64: two ways."""
+    prior = GatedPixelCNN((16, 16), 512, num_layers=12, num_channels=128)
+    return {
+        "cached": _seconds_of(prior, 64),
+        "whole": _seconds_of(prior, 64, cached=False),
+    }
+
+
+def pixelsnail_32():
+    """The top prior of table 6.1 over 32 x 32 codes: one image, and 16."""
+    prior = pixelsnail_top_32()
+    return {"batch 1": _seconds_of(prior, 1), "batch 16": _seconds_of(prior, 16)}
+
+
+def maskgit_8():
+    """MaskGIT of 12 steps beside the cached gated PixelCNN, 8 x 8 codes, batch 64."""
+    masked = MaskGIT((8, 8), 512, num_layers=4, num_channels=160, num_heads=4)
+    return {
+        "maskgit": _seconds_of(masked, 64, num_steps=12),
+        "cached": _seconds_of(gated_pixelcnn_8(), 64),
+    }
+
+
+CASES = {
+    "gated_8": gated_8,
+    "gated_16": gated_16,
+    "pixelsnail_32": pixelsnail_32,
+    "maskgit_8": maskgit_8,
+}
+# Case, contestant that is slower, contestant that is faster, times that is asked for.
+RATIOS = (
+    ("gated_8", "predict", "cached", 40),
+    ("gated_8", "whole", "cached", 20),
+    ("gated_16", "whole", "cached", 60),
+    ("maskgit_8", "cached", "maskgit", 5),
+)
+
+
+def _seconds_of(prior, batch, **options):
+    """A function that takes the seconds of `batch` samples, the same ones each time."""
+    return _timed(lambda: prior.sample(batch, seed=0, **options))
+
+
+def _timed(draw):
+    return lambda: measure.seconds(draw)
+
+
+def predict_loop(prior, batch):
+    """Samples as the keras.io example draws them: `predict` of the grid for each code.
+
+    Args:
+        prior: an autoregressive prior without conditions.
+        batch: int.
+
+    Returns:
+        int32 numpy `(batch, height, width)`.
+    """
+    generator = np.random.default_rng(0)
+    codes = np.zeros((batch, *prior.grid_shape), "int32")
+    for row, column in np.ndindex(prior.grid_shape):
+        logits = prior.predict(codes, verbose=0)[:, row, column]
+        noise = generator.gumbel(size=logits.shape)
+        codes[:, row, column] = np.argmax(logits + noise, axis=-1)
+    return codes
+
+
+def main(argv):
+    """Runs the cases, writes each as it is done, prints them."""
+    del argv
+    results = measure.read(RESULTS) or {"cases": {}}
+    for name in FLAGS.cases:
+        keras.utils.set_random_seed(0)
+        rounds = 1 if name == "gated_16" else FLAGS.rounds
+        taken = measure.take_turns(CASES[name](), rounds)
+        case = {"seconds": {k: measure.spread(v) for k, v in taken.items()}}
+        case["ratios"] = {
+            f"{slow} / {fast}": measure.ratio(taken[slow], taken[fast])
+            for of_case, slow, fast, _ in RATIOS
+            if of_case == name
+        }
+        case["machine"] = measure.machine()
+        results["cases"][name] = case
+        measure.write(RESULTS, results)
+        for contestant, spread in case["seconds"].items():
+            print(f"{name}, {contestant}: {spread['median']:.3f} s", flush=True)
+        for pair, spread in case["ratios"].items():
+            print(f"{name}, {pair}: {spread['median']:.1f}x", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,123 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from vqzoo.datasets.masking import hide
+from vqzoo.priors import MaskGIT
+
+SMALL = {"num_layers": 2, "num_channels": 16, "num_heads": 2, "dropout": 0.0}
+
+
+def prior_of(grid_shape=(3, 4), num_embeddings=8, **options):
+    keras.utils.set_random_seed(0)
+    prior = MaskGIT(grid_shape, num_embeddings, **{**SMALL, **options})
+    generator = np.random.default_rng(0)
+    for weight in prior.trainable_variables:
+        noise = generator.normal(0, 0.2, weight.shape)
+        weight.assign(weight.value + noise.astype("float32"))
+    return prior
+
+
+def test_samples_are_codes_and_follow_the_seed():
+    prior = prior_of()
+    codes = prior.sample(5, seed=0, num_steps=4)
+    assert codes.dtype == np.int32 and codes.shape == (5, 3, 4)
+    assert 0 <= codes.min() and codes.max() < 8
+    assert np.array_equal(codes, prior.sample(5, seed=0, num_steps=4))
+    assert not np.array_equal(codes, prior.sample(5, seed=1, num_steps=4))
+
+
+def test_one_step_draws_from_what_the_network_says_of_a_hidden_grid():
+    prior = prior_of((1, 2), 4)
+    hidden = np.full((1, 1, 2), 4, "int32")
+    logits = keras.ops.convert_to_numpy(prior(hidden))[0, 0]
+    expected = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    drawn = prior.sample(4000, seed=0, num_steps=1)[:, 0]
+    for place in range(2):
+        counts = np.bincount(drawn[:, place], minlength=4) / 4000
+        np.testing.assert_allclose(counts, expected[place], atol=0.03)
+
+
+def test_each_step_keeps_what_was_drawn_before():
+    prior = prior_of()
+    seen = []
+    call = prior.call
+
+    def watch(inputs, training=None):
+        codes = inputs["codes"] if isinstance(inputs, dict) else inputs
+        seen.append(np.asarray(codes))
+        return call(inputs, training=training)
+
+    from vqzoo.priors import maskgit
+
+    sampler = maskgit._Sampler(prior, None, None, 4)
+    generator = np.random.default_rng(0)
+    inputs = {
+        "uniform": generator.random((2, 4, 12), "float32"),
+        "gumbel": generator.gumbel(size=(2, 4, 12)).astype("float32"),
+        "temperature": np.ones(2, "float32"),
+    }
+    prior.call = watch
+    final = np.asarray(sampler(inputs))
+    counts = [(codes == 8).sum(axis=(1, 2)).tolist() for codes in seen]
+    # 12 places, and floor(12 cos(pi/8)), floor(12 cos(pi/4)), floor(12 cos(3 pi/8)).
+    assert counts == [[12, 12], [11, 11], [8, 8], [4, 4]]
+    for codes, later in itertools.pairwise([*seen, final]):
+        known = codes < 8
+        assert np.array_equal(codes[known], later[known])
+
+
+def test_the_bound_is_exact_for_one_place_and_for_independent_places():
+    prior = prior_of((1, 1), 4)
+    logits = keras.ops.convert_to_numpy(prior(np.full((1, 1, 1), 4, "int32")))
+    log_p = logits[0, 0, 0] - np.log(np.exp(logits).sum())
+    bound = prior.log_prob_bound(np.arange(4).reshape(4, 1, 1))
+    np.testing.assert_allclose(bound, log_p, atol=1e-5)
+
+
+def test_the_bound_is_below_the_entropy_of_a_fitted_pattern_and_near_it():
+    codes = np.tile(np.arange(12).reshape(1, 3, 4) % 8, (64, 1, 1)).astype("int32")
+    codes[::2] = 7 - codes[::2]
+    prior = prior_of()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    prior.compile(keras.optimizers.Adam(3e-3), loss)
+    before = prior.log_prob_bound(codes).mean()
+    for step in range(150):
+        hidden, weights = hide(codes, (0, step), 8)
+        prior.train_on_batch(hidden, codes, weights)
+    after = prior.log_prob_bound(codes, num_draws=16).mean()
+    # One bit, which of the two patterns it is, cannot be known: 0.69 nats.
+    assert before < -20 and -2 < after < -0.5
+    drawn = prior.sample(32, seed=0, num_steps=6)
+    matches = [(drawn == pattern).mean(axis=(1, 2)) for pattern in codes[:2]]
+    assert np.mean(np.max(matches, axis=0)) > 0.9
+
+
+def test_the_condition_changes_the_samples():
+    prior = prior_of(num_classes=3, context=[((3, 2), 5)])
+    above = np.zeros((2, 3, 2), int)
+    first = prior.sample(2, {"label": 0, "context": [above]}, seed=0)
+    second = prior.sample(2, {"label": 2, "context": [above]}, seed=0)
+    third = prior.sample(2, {"label": 0, "context": [above + 4]}, seed=0)
+    assert not np.array_equal(first, second) and not np.array_equal(first, third)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: p.sample(1, num_steps=0), "num_steps=0"),
+        (lambda p: p.sample(1, choice_temperature=-1.0), "choice_temperature=-1.0"),
+        (lambda p: p.sample(1, temperature=0.0), "temperature=0.0"),
+        (lambda p: p.sample(1, top_k=9), "top_k=9"),
+        (lambda p: p.sample((1, 4, 3)), r"grids of \(3, 4\)"),
+        (lambda p: p.sample(1, {"label": 0}), "no label"),
+        (lambda p: p.log_prob_bound(np.full((1, 3, 4), 8)), r"codes in \[0, 8\)"),
+        (lambda p: prior_of(num_layers=0), "num_layers=0"),
+        (lambda p: prior_of(num_heads=3), "num_heads=3"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(prior_of())

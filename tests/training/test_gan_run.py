@@ -1,0 +1,128 @@
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from vqzoo import pipeline, training
+from vqzoo.training import callbacks, files
+
+TINY = training.GANRecipe(
+    name="tiny_gan", precision="float32", strategy="none", tensorboard=False, smoke=True
+)
+
+
+def recipe_of(data, tmp_path, **settings):
+    own = {
+        "model": str(data / "model.keras"),
+        "dataset": "folder",
+        "data_dir": str(data / "images"),
+        "runs_dir": str(tmp_path / "runs"),
+    }
+    return dataclasses.replace(TINY, **{**own, **settings})
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    return training.run_gan(recipe_of(data, tmp_path_factory.mktemp("finished")))
+
+
+def test_a_run_leaves_generators_that_draw_images(finished):
+    measures = json.loads((finished / "metrics.json").read_text())["test"]
+    for tier in ("top", "bottom"):
+        assert 0 < measures[f"{tier}_requantization"] < 20
+        assert measures[f"{tier}_diversity"] > 0
+        assert 0 < measures[f"{tier}_codes_used"] <= 1
+    drawn = pipeline.load(finished)
+    samples = drawn.sample(3, 1, seed=0)
+    assert samples.images.shape == (3, 16, 16, 3)
+    assert np.isnan(samples.log_prob).all()
+    with open(finished / "top" / "scale_1" / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["critic_penalty"]) > 0
+    assert float(rows[-1]["val_sliced_wasserstein"]) > 0
+
+
+def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
+    data, finished, tmp_path, monkeypatch
+):
+    end_of_batch = callbacks.RunState.on_train_batch_end
+
+    def stop_in_the_fade(self, batch, logs=None):
+        if self.run_dir.parts[-2:] == ("top", "scale_1") and self.header["step"] == 1:
+            self.signal = 15
+        end_of_batch(self, batch, logs)
+
+    recipe = recipe_of(data, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.RunState, "on_train_batch_end", stop_in_the_fade)
+        with pytest.raises(files.Stopped, match="--resume"):
+            training.run_gan(recipe)
+    resumed = training.run_gan(dataclasses.replace(recipe, resume=True))
+    for tier in ("top", "bottom"):
+        first, second = (
+            keras.saving.load_model(each / f"{tier}.keras", compile=False)
+            for each in (finished, resumed)
+        )
+        for expected, received in zip(first.weights, second.weights):
+            np.testing.assert_array_equal(received.numpy(), expected.numpy())
+
+
+def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
+    from vqzoo.training import gan_loop, prior_loop
+
+    recipe = recipe_of(data, tmp_path, average_decay=0.5).shrunk()
+    model = prior_loop._load_model(recipe)
+    codes = prior_loop.extract(recipe, model)
+    trainer = gan_loop._build(recipe, model, codes, "top")
+    trainer.begin_scale(1, 4)
+    batch = {k: v[:8].astype("int32") for k, v in codes.arrays("train").items()}
+    inputs = gan_loop._inputs(trainer.generator, "top", batch, codes)
+    before = [w.numpy() for w in trainer.generator.trainable_weights]
+    critic = [w.numpy() for w in trainer.critic.trainable_weights]
+    logs = trainer.train_step(inputs)
+    assert float(logs["fade"]) == 0 and float(trainer.fade()) == 0.25
+    moved = [
+        np.abs(w.numpy() - old).max()
+        for w, old in zip(trainer.critic.trainable_weights, critic)
+    ]
+    assert np.mean(np.array(moved) > 0) > 0.8
+    for old, now, average in zip(
+        before, trainer.generator.trainable_weights, trainer.average.trainable_weights
+    ):
+        np.testing.assert_allclose(average.numpy(), (old + now.numpy()) / 2, atol=1e-6)
+
+
+def test_a_gan_that_diverges_stops_and_says_so(data, tmp_path):
+    recipe = recipe_of(data, tmp_path, divergence_limit=1e-6)
+    with pytest.raises(files.RunError, match="the GAN diverges: .* lower learning"):
+        training.run_gan(recipe)
+
+
+def test_a_dcgan_runs_too(data, tmp_path):
+    recipe = recipe_of(data, tmp_path, gan="dcgan", gan_loss="non_saturating")
+    run_dir = training.run_gan(recipe)
+    measures = json.loads((run_dir / "metrics.json").read_text())["test"]
+    assert measures["bottom_requantization"] > 0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"gan": "biggan"},
+        {"gan_loss": "hinge"},
+        {"scale_steps": ()},
+        {"scale_batch_sizes": (0,)},
+        {"fade_share": 1.5},
+        {"average_decay": 1.0},
+        {"gradient_penalty": -1.0},
+        {"critic_learning_rate": 0.0},
+    ],
+    ids=str,
+)
+def test_an_impossible_setting_names_its_flag(setting):
+    (name,) = setting
+    with pytest.raises(ValueError, match=f"--{name} "):
+        training.GANRecipe(**setting)

@@ -1,0 +1,57 @@
+"""Self-attention over a grid, behind a gate that starts shut."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class SelfAttention(keras.layers.Layer):
+    """Adds to each place what attention over all places gives, times a learned scale.
+
+    The scale starts at 0, so that the layer begins as the identity and takes in what is
+    far away as it learns to. Queries and keys have an eighth of the channels, values a
+    half.
+
+    Input shape: `(batch, height, width, channels)`, float, 8 channels or more.
+    Output shape: same.
+    State: scale `()`, gamma in the paper, trainable.
+    Raises: ValueError: if there are fewer than 8 channels.
+    Source: Zhang et al. 2018, arXiv 1805.08318, section 3; Coppock's thesis, section
+        3.2 and figure 3.4. Differs: keys and values are not pooled.
+    Example:
+        >>> SelfAttention()(np.ones((2, 4, 4, 16), "float32")).shape
+        TensorShape([2, 4, 4, 16])
+    """
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels < 8:
+            raise ValueError(
+                f"expected at least 8 channels, received shape={tuple(input_shape)}"
+            )
+        places = (input_shape[0], None, channels)
+
+        def dense(units, name, of):
+            layer = keras.layers.Dense(
+                units, use_bias=False, name=name, dtype=self.dtype_policy
+            )
+            layer.build(of)
+            return layer
+
+        self.queries = dense(channels // 8, "queries", places)
+        self.keys = dense(channels // 8, "keys", places)
+        self.values = dense(channels // 2, "values", places)
+        self.outputs = dense(channels, "outputs", (input_shape[0], None, channels // 2))
+        self.scale = self.add_weight(name="scale", shape=(), initializer="zeros")
+
+    def call(self, inputs):
+        _, height, width, channels = inputs.shape
+        flat = ops.reshape(inputs, (-1, height * width, channels))
+        scores = ops.matmul(self.queries(flat), ops.swapaxes(self.keys(flat), -1, -2))
+        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        attended = ops.matmul(ops.cast(weights, self.compute_dtype), self.values(flat))
+        outputs = ops.reshape(self.outputs(attended), (-1, height, width, channels))
+        return inputs + self.scale * outputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

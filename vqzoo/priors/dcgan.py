@@ -1,0 +1,277 @@
+"""A DCGAN over the latents of code grids: the simplest GAN prior, which fails."""
+
+import keras
+from keras import ops
+
+from vqzoo.priors import conditions, growing
+from vqzoo.priors.gan_prior import GANPrior, critic_graph
+
+SLOPE = 0.2  # of the critic's leaky ReLU
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class DCGAN(GANPrior):
+    """The generator of a DCGAN: noise to a map of latents, then to the nearest codes.
+
+    The thesis tried it first, and it diverged at once: the critic told every generated
+    map from a real one. It is here so that this can be seen again.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        embedding_dim: int, D, length of a code.
+        num_classes: int, 0 for a prior that knows no classes.
+        context: sequence of `(grid shape, number of codes)` of the tiers above, top
+            first, that the prior is conditioned on.
+        channels: sequence of int, of the grids from the coarsest on; each has twice the
+            sides of the one before.
+        noise_dim: int.
+        dtype: dtype policy. Defaults to the global policy.
+        name: str or None, of the model.
+    Input shape: dict of `noise` `(batch, noise_dim)`, with classes `label` `(batch,)`,
+        and the codes of the tiers above as `context_0`, ...; without a condition the
+        noise alone.
+    Output shape: `(batch, height, width, D)`, float32: latents in units in which the
+        codes have mean 0 and root mean square 1.
+    State: codebook `(K, D)` in those units; see `set_codebook`.
+    Raises: ValueError: if a size is not positive, or the grid cannot be halved for each
+        number of channels.
+    Source: Radford et al. 2016, arXiv 1511.06434; Coppock's thesis, section 3.2.
+        Differs: linear outputs, since latents have no bounds.
+    Example:
+        >>> prior = DCGAN((8, 8), 16, 4, channels=(8, 8), noise_dim=8)
+        >>> prior.sample(2, seed=0).shape
+        (2, 8, 8)
+    """
+
+    num_scales = 1
+
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        embedding_dim,
+        *,
+        num_classes=0,
+        context=(),
+        channels=(512, 256, 128),
+        noise_dim=100,
+        dtype=None,
+        name=None,
+    ):
+        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        growing.check_scales(grid_shape, embedding_dim, channels)
+        self.grid_shape = tuple(grid_shape)
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.num_classes = num_classes
+        self.context = tuple((tuple(shape), size) for shape, size in context)
+        self.channels = tuple(channels)
+        self.noise_dim = noise_dim
+        self.layer_dtype = keras.dtype_policies.get(dtype)
+        self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
+        self._connect(name)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class DCGANCritic(keras.Model):
+    """The critic of a DCGAN: maps of latents to a score, high for real ones.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        embedding_dim: int, D.
+        num_classes: int, 0 for none.
+        context: sequence of `(grid shape, number of codes)` of the tiers above.
+        channels: sequence of int, of the grids from the coarsest on.
+        dtype: dtype policy. Defaults to the global policy.
+        name: str or None, of the model.
+    Input shape: dict of `latents` `(batch, height, width, D)`, with classes `label`,
+        and the codes of the tiers above as `context_0`, ...; without a condition the
+        latents alone.
+    Output shape: `(batch, 1)`, float32.
+    Raises: ValueError: as `DCGAN`.
+    Source: Radford et al. 2016, arXiv 1511.06434. Differs: layer normalization in the
+        place of batch normalization, as a gradient penalty needs it.
+    Example:
+        >>> critic = DCGANCritic((8, 8), 16, 4, channels=(8, 8))
+        >>> critic(np.ones((4, 8, 8, 4), "float32")).shape
+        TensorShape([4, 1])
+    """
+
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        embedding_dim,
+        *,
+        num_classes=0,
+        context=(),
+        channels=(512, 256, 128),
+        dtype=None,
+        name=None,
+    ):
+        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        growing.check_scales(grid_shape, embedding_dim, channels)
+        self.grid_shape = tuple(grid_shape)
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.num_classes = num_classes
+        self.context = tuple((tuple(shape), size) for shape, size in context)
+        self.channels = tuple(channels)
+        self.layer_dtype = keras.dtype_policies.get(dtype)
+        self.critic = _Critic(self, dtype=self.layer_dtype, name="critic")
+        super().__init__(*critic_graph(self), name=name)
+
+    def get_config(self):
+        return {
+            "grid_shape": self.grid_shape,
+            "num_embeddings": self.num_embeddings,
+            "embedding_dim": self.embedding_dim,
+            "num_classes": self.num_classes,
+            "context": self.context,
+            "channels": self.channels,
+            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+class _Condition(keras.layers.Layer):
+    """Features of class and codes above on the coarsest grid."""
+
+    def __init__(self, owner, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.grid = growing.sizes(owner.grid_shape, len(owner.channels))[0]
+        sizes = [size for _, size in owner.context]
+        self.of_codes = [
+            keras.layers.Embedding(size, channels, name=f"codes_{i}")
+            for i, size in enumerate(sizes)
+        ]
+        self.of_label = None
+        if owner.num_classes:
+            self.of_label = keras.layers.Embedding(
+                owner.num_classes, channels, name="label"
+            )
+
+    def build(self, input_shape=None):
+        for layer in (self.of_label, *self.of_codes):
+            if layer is not None:
+                layer.build()
+
+    def call(self, hidden, inputs):
+        """Adds what is known to features `(batch, h, w, channels)`."""
+        if self.of_label is not None:
+            hidden = hidden + self.of_label(inputs["label"])[:, None, None]
+        for index, layer in enumerate(self.of_codes):
+            maps = layer(inputs[f"context_{index}"])
+            hidden = hidden + growing.resized(maps, self.grid)
+        return hidden
+
+
+class _Generator(keras.layers.Layer):
+    """Noise to latents by transposed convolutions."""
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(**kwargs)
+        self.grids = growing.sizes(owner.grid_shape, len(owner.channels))
+        self.channels = owner.channels
+        self.noise_dim = owner.noise_dim
+        self.sizes = (owner.num_embeddings, owner.embedding_dim)
+        height, width = self.grids[0]
+        self.first = keras.layers.Dense(height * width * self.channels[0], name="first")
+        self.condition = _Condition(owner, self.channels[0], name="condition")
+        self.ups = [
+            keras.layers.Conv2DTranspose(
+                c, 4, strides=2, padding="same", use_bias=False, name=f"up_{i}"
+            )
+            for i, c in enumerate(self.channels[1:])
+        ]
+        self.norms = [
+            keras.layers.BatchNormalization(name=f"norm_{i}")
+            for i in range(len(self.channels))
+        ]
+        self.outputs = keras.layers.Conv2D(
+            owner.embedding_dim, 3, padding="same", name="latents"
+        )
+
+    def build(self, input_shape=None):
+        self.codebook = self.add_weight(
+            name="codebook",
+            shape=self.sizes,
+            initializer="random_normal",
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+        )
+        self.first.build((None, self.noise_dim))
+        self.condition.build()
+        for layer, grid, channels in zip(self.ups, self.grids, self.channels):
+            layer.build((None, *grid, channels))
+        for layer, grid, channels in zip(self.norms, self.grids, self.channels):
+            layer.build((None, *grid, channels))
+        self.outputs.build((None, *self.grids[-1], self.channels[-1]))
+
+    def call(self, inputs, scale=None, fade=1.0, training=None):
+        del scale, fade
+        hidden = self.first(inputs["noise"])
+        hidden = ops.reshape(hidden, (-1, *self.grids[0], self.channels[0]))
+        hidden = self.condition(hidden, inputs)
+        hidden = ops.relu(self.norms[0](hidden, training=training))
+        for up, norm in zip(self.ups, self.norms[1:]):
+            hidden = ops.relu(norm(up(hidden), training=training))
+        return ops.cast(self.outputs(hidden), "float32")
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.grids[-1], self.sizes[1])
+
+
+class _Critic(keras.layers.Layer):
+    """Latents to a score by strided convolutions."""
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(**kwargs)
+        self.grids = growing.sizes(owner.grid_shape, len(owner.channels))
+        self.channels = owner.channels
+        self.embedding_dim = owner.embedding_dim
+        self.first = keras.layers.Conv2D(
+            self.channels[-1], 3, padding="same", name="first"
+        )
+        self.downs = [
+            keras.layers.Conv2D(c, 4, strides=2, padding="same", name=f"down_{i}")
+            for i, c in enumerate(self.channels[:-1])
+        ]
+        self.norms = [
+            keras.layers.LayerNormalization(axis=(1, 2, 3), name=f"norm_{i}")
+            for i in range(len(self.channels) - 1)
+        ]
+        self.condition = _Condition(owner, self.channels[0], name="condition")
+        self.score = keras.layers.Dense(1, name="score")
+
+    def build(self, input_shape=None):
+        self.first.build((None, *self.grids[-1], self.embedding_dim))
+        for index, (down, norm) in enumerate(zip(self.downs, self.norms)):
+            down.build((None, *self.grids[index + 1], self.channels[index + 1]))
+            norm.build((None, *self.grids[index], self.channels[index]))
+        self.condition.build()
+        height, width = self.grids[0]
+        self.score.build((None, height * width * self.channels[0]))
+
+    def call(self, inputs, scale=None, fade=1.0):
+        del scale, fade
+        hidden = ops.leaky_relu(self.first(inputs["latents"]), SLOPE)
+        for down, norm in zip(reversed(self.downs), reversed(self.norms)):
+            hidden = ops.leaky_relu(norm(down(hidden)), SLOPE)
+        hidden = self.condition(hidden, inputs)
+        height, width = self.grids[0]
+        flat = ops.reshape(hidden, (-1, height * width * self.channels[0]))
+        return ops.cast(self.score(flat), "float32")
+
+    def compute_output_shape(self, input_shape):
+        return (None, 1)

@@ -1,0 +1,332 @@
+"""Networks that grow from scale to scale: the parts of a progressive GAN."""
+
+import keras
+from keras import ops
+
+from vqzoo.layers import (
+    EqualizedConv2D,
+    GatedLinearBlock,
+    MinibatchStd,
+    PixelNormalization,
+    SelfAttention,
+)
+
+SLOPE = 0.2  # of the leaky ReLU
+
+
+def check_scales(grid_shape, embedding_dim, channels):
+    """Raises ValueError for scales that no progressive GAN can have."""
+    if embedding_dim < 1:
+        raise ValueError(
+            f"expected embedding_dim of at least 1, received {embedding_dim=}"
+        )
+    if not channels or min(channels) < 8:
+        raise ValueError(
+            f"expected channels of at least 8 for each scale, received {channels=}"
+        )
+    factor = 2 ** (len(channels) - 1)
+    if any(side % factor for side in grid_shape):
+        raise ValueError(
+            f"expected a grid whose sides divide by {factor}, for {len(channels)} "
+            f"scales, received grid_shape={tuple(grid_shape)}"
+        )
+
+
+def sizes(grid_shape, num_scales):
+    """The grids of the scales, the coarsest first."""
+    return [
+        tuple(side >> (num_scales - 1 - scale) for side in grid_shape)
+        for scale in range(num_scales)
+    ]
+
+
+def downsample(maps, steps=1):
+    """Means over blocks of 2 x 2 places, `steps` times."""
+    for _ in range(steps):
+        maps = ops.average_pool(maps, 2, 2)
+    return maps
+
+
+def upsample(maps):
+    """Each place becomes 2 x 2 places."""
+    return ops.repeat(ops.repeat(maps, 2, axis=1), 2, axis=2)
+
+
+def real_at(latents, num_scales, scale, fade):
+    """Real latents as a scale shows them: coarse, and mixed while it fades in.
+
+    Args:
+        latents: `(batch, height, width, D)` of the whole grid.
+        num_scales: int.
+        scale: int, 0 for the coarsest.
+        fade: float tensor in [0, 1], 1 when the scale is in.
+    """
+    latents = downsample(latents, num_scales - 1 - scale)
+    if not scale:
+        return latents
+    return mixed(upsample(downsample(latents)), latents, fade)
+
+
+def mixed(old, new, fade):
+    """From the old maps, at a fade of 0, to the new ones, at 1."""
+    return old + (new - old) * ops.cast(fade, new.dtype)
+
+
+class _Context(keras.layers.Layer):
+    """What the codes above give to each scale."""
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(**kwargs)
+        self.grids = sizes(owner.grid_shape, len(owner.channels))
+        self.channels = owner.channels
+        self.embeddings = [
+            keras.layers.Embedding(size, owner.channels[-1], name=f"codes_{i}")
+            for i, (_, size) in enumerate(owner.context)
+        ]
+        self.maps = [
+            EqualizedConv2D(channels, 1, name=f"map_{i}")
+            for i, channels in enumerate(owner.channels)
+        ]
+        self.stacks = _blocks(owner, owner.num_condition_layers)
+
+    def build(self, input_shape=None):
+        width = self.channels[-1] * len(self.embeddings)
+        for embedding in self.embeddings:
+            embedding.build()
+        for grid, channels, layer, stack in zip(
+            self.grids, self.channels, self.maps, self.stacks
+        ):
+            layer.build((None, *grid, width))
+            for block in stack:
+                block.build((None, *grid, channels))
+
+    def call(self, inputs, scale):
+        """Features `(batch, h, w, channels of the scale)` on its grid."""
+        found = [
+            resized(embedding(inputs[f"context_{i}"]), self.grids[scale])
+            for i, embedding in enumerate(self.embeddings)
+        ]
+        hidden = self.maps[scale](ops.concatenate(found, axis=-1))
+        for block in self.stacks[scale]:
+            hidden = block(hidden)
+        return hidden
+
+
+def _blocks(owner, count):
+    """Gated residual layers: `count` of them for each scale."""
+    return [
+        [
+            GatedLinearBlock(owner.kernel_size, name=f"block_{scale}_{i}")
+            for i in range(count)
+        ]
+        for scale in range(len(owner.channels))
+    ]
+
+
+def resized(maps, grid):
+    """Maps on a finer or coarser grid, by repeats or by means over blocks."""
+    while maps.shape[1] < grid[0]:
+        maps = upsample(maps)
+    while maps.shape[1] > grid[0]:
+        maps = downsample(maps)
+    return maps
+
+
+class _Stacks(keras.layers.Layer):
+    """The residual layers of each scale, with its condition and its attention."""
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(**kwargs)
+        self.grids = sizes(owner.grid_shape, len(owner.channels))
+        self.channels = owner.channels
+        self.blocks = _blocks(owner, owner.num_residual_layers)
+        self.attentions = {
+            str(scale): SelfAttention(name=f"attention_{scale}")
+            for scale, grid in enumerate(self.grids)
+            if grid[0] == owner.attention_size
+        }
+        self.context = _Context(owner, name="context") if owner.context else None
+
+    def build(self, input_shape=None):
+        if self.context is not None:
+            self.context.build()
+        for scale, (grid, channels) in enumerate(zip(self.grids, self.channels)):
+            for block in self.blocks[scale]:
+                block.build((None, *grid, channels))
+            if str(scale) in self.attentions:
+                self.attentions[str(scale)].build((None, *grid, channels))
+
+    def call(self, hidden, scale, inputs):
+        """Features of a scale, the same shape."""
+        if self.context is not None:
+            hidden = hidden + self.context(inputs, scale)
+        for block in self.blocks[scale]:
+            hidden = block(hidden)
+        if str(scale) in self.attentions:
+            hidden = self.attentions[str(scale)](hidden)
+        return hidden
+
+
+class Generator(keras.layers.Layer):
+    """Noise to latents, up to a scale that may still fade in.
+
+    Args:
+        owner: the `ProgressiveGAN` whose sizes it has.
+    """
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(**kwargs)
+        self.grids = sizes(owner.grid_shape, len(owner.channels))
+        self.channels = owner.channels
+        self.noise_dim = owner.noise_dim
+        self.num_embeddings = owner.num_embeddings
+        self.embedding_dim = owner.embedding_dim
+        height, width = self.grids[0]
+        self.first = EqualizedConv2D(height * width * self.channels[0], 1, name="first")
+        self.convs = [
+            EqualizedConv2D(channels, owner.kernel_size, name=f"conv_{i}")
+            for i, channels in enumerate(self.channels)
+        ]
+        self.stacks = _Stacks(owner, name="stacks")
+        self.outputs = [
+            EqualizedConv2D(self.embedding_dim, 1, gain=1.0, name=f"latents_{i}")
+            for i in range(len(self.channels))
+        ]
+        self.normalize = PixelNormalization(name="normalize")
+        self.label = None
+        if owner.num_classes:
+            self.label = keras.layers.Embedding(
+                owner.num_classes, self.noise_dim, name="label"
+            )
+
+    def build(self, input_shape=None):
+        self.codebook = self.add_weight(
+            name="codebook",
+            shape=(self.num_embeddings, self.embedding_dim),
+            initializer="random_normal",
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+        )
+        width = self.noise_dim
+        if self.label is not None:
+            self.label.build()
+            width = 2 * self.noise_dim
+        self.first.build((None, 1, 1, width))
+        self.stacks.build()
+        before = self.channels[0]
+        for scale, (grid, channels) in enumerate(zip(self.grids, self.channels)):
+            self.convs[scale].build((None, *grid, before))
+            self.outputs[scale].build((None, *grid, channels))
+            before = channels
+
+    def call(self, inputs, scale=None, fade=1.0):
+        """Latents `(batch, h, w, D)` of a scale, of the last one where none is named.
+
+        Args:
+            inputs: dict of `noise` and the condition's arrays.
+            scale: int or None.
+            fade: float or tensor in [0, 1], 1 when the scale is in.
+        """
+        scale = len(self.channels) - 1 if scale is None else scale
+        noise = self.normalize(inputs["noise"])
+        if self.label is not None:
+            label = self.normalize(self.label(inputs["label"]))
+            noise = ops.concatenate([noise, label], axis=-1)
+        hidden = self.first(noise[:, None, None])
+        hidden = ops.reshape(hidden, (-1, *self.grids[0], self.channels[0]))
+        below = None
+        for index in range(scale + 1):
+            if index:
+                below, hidden = hidden, upsample(hidden)
+            hidden = self.convs[index](self.normalize(_leaky(hidden)))
+            hidden = self.stacks(hidden, index, inputs)
+        latents = self._latents(hidden, scale)
+        if not scale:
+            return latents
+        return mixed(upsample(self._latents(below, scale - 1)), latents, fade)
+
+    def _latents(self, hidden, scale):
+        return ops.cast(self.outputs[scale](self.normalize(hidden)), "float32")
+
+    def compute_output_shape(self, input_shape):
+        return (None, *self.grids[-1], self.embedding_dim)
+
+
+class Critic(keras.layers.Layer):
+    """Latents of a scale, that may still fade in, to a score.
+
+    Args:
+        owner: the `ProgressiveCritic` whose sizes it has.
+    """
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(**kwargs)
+        self.grids = sizes(owner.grid_shape, len(owner.channels))
+        self.channels = owner.channels
+        self.embedding_dim = owner.embedding_dim
+        self.inputs_of = [
+            EqualizedConv2D(channels, 1, name=f"latents_{i}")
+            for i, channels in enumerate(self.channels)
+        ]
+        self.convs = [
+            EqualizedConv2D(channels, owner.kernel_size, name=f"conv_{i}")
+            for i, channels in enumerate(self.channels[:-1])
+        ]
+        self.stacks = _Stacks(owner, name="stacks")
+        self.deviation = MinibatchStd(name="deviation")
+        self.last = EqualizedConv2D(self.channels[0], owner.kernel_size, name="last")
+        self.score = EqualizedConv2D(1, 1, gain=1.0, name="score")
+        self.label = None
+        if owner.num_classes:
+            self.label = keras.layers.Embedding(
+                owner.num_classes, self.channels[0], name="label"
+            )
+
+    def build(self, input_shape=None):
+        for layer, grid in zip(self.inputs_of, self.grids):
+            layer.build((None, *grid, self.embedding_dim))
+        for layer, grid, channels in zip(self.convs, self.grids[1:], self.channels[1:]):
+            layer.build((None, *grid, channels))
+        self.stacks.build()
+        height, width = self.grids[0]
+        self.last.build((None, height, width, self.channels[0] + 1))
+        self.score.build((None, 1, 1, height * width * self.channels[0]))
+        if self.label is not None:
+            self.label.build()
+
+    def call(self, inputs, scale=None, fade=1.0):
+        """Scores `(batch, 1)`, float32, of latents as a scale shows them.
+
+        Args:
+            inputs: dict of `latents` `(batch, h, w, D)` of the scale's grid, and the
+                condition's arrays.
+            scale: int, or None for the last one.
+            fade: float or tensor in [0, 1], 1 when the scale is in.
+        """
+        scale = len(self.channels) - 1 if scale is None else scale
+        latents = inputs["latents"]
+        hidden = self.inputs_of[scale](latents)
+        for index in range(scale, 0, -1):
+            hidden = self.convs[index - 1](_leaky(self.stacks(hidden, index, inputs)))
+            hidden = downsample(hidden)
+            if index == scale:
+                old = self.inputs_of[scale - 1](downsample(latents))
+                hidden = mixed(old, hidden, fade)
+        hidden = self.stacks(hidden, 0, inputs)
+        hidden = _leaky(self.last(self.deviation(_leaky(hidden))))
+        height, width = self.grids[0]
+        flat = ops.reshape(hidden, (-1, 1, 1, height * width * self.channels[0]))
+        score = ops.reshape(self.score(flat), (-1, 1))
+        if self.label is not None:
+            pooled = ops.mean(hidden, axis=(1, 2))
+            known = self.label(inputs["label"])
+            score = score + ops.sum(pooled * known, axis=-1, keepdims=True)
+        return ops.cast(score, "float32")
+
+    def compute_output_shape(self, input_shape):
+        return (None, 1)
+
+
+def _leaky(hidden):
+    return ops.leaky_relu(hidden, SLOPE)

@@ -1,0 +1,166 @@
+"""The training of GAN priors: codes of a data set, then a GAN of each tier."""
+
+import json
+import math
+
+import keras
+import numpy as np
+
+from vqzoo import evaluation, layers
+from vqzoo.training import callbacks, files, fitting, prior_loop, state
+from vqzoo.training.gan_trainer import GANTrainer
+
+MAX_MAPS = 512  # generated and real maps that are compared after an epoch
+SMOKE_MAPS = 8
+
+
+def run(recipe):
+    """Extracts codes, trains a GAN for each tier and leaves a folder with all of it.
+
+    Args:
+        recipe: `GANRecipe`.
+
+    Returns:
+        `pathlib.Path` of the run's folder, as that of the other priors.
+
+    Raises:
+        RunError: if the run cannot go on, for a reason that its user can mend, or the
+            GAN diverges.
+        Stopped: after SIGTERM or SIGINT, once the state is saved.
+        ValueError: if a setting does not fit the data or the model.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise files.RunError("GAN priors train on TensorFlow: KERAS_BACKEND=tensorflow")
+    return prior_loop.run_tiers(recipe.shrunk(), _train_tier)
+
+
+def _train_tier(recipe, model, codes, tier, folder, strategy):
+    """Trains the GAN of a tier, or the rest of it, or nothing if it is done."""
+    if strategy is not None:
+        raise files.RunError("GAN priors train on one device: --strategy=none")
+    keras.utils.set_random_seed(recipe.seed)
+    if not (folder / "metrics.json").exists():
+        trainer = _build(recipe, model, codes, tier)
+        fitting.say(
+            f"{trainer.generator.name}: {trainer.generator.count_params():,} weights, "
+            f"critic {trainer.critic.count_params():,}"
+        )
+        measure = _measure_of(recipe, codes, tier, "validation")
+        for scale in range(trainer.generator.num_scales):
+            _train_scale(recipe, codes, tier, trainer, scale, folder, measure)
+        files.save_model(trainer.artifact, folder / "best.keras")
+        figures = _measure_of(recipe, codes, tier, "test")(trainer)
+        del figures["loss"]
+        files.write_json(folder / "metrics.json", figures)
+    prior = keras.saving.load_model(folder / "best.keras", compile=False)
+    return prior, json.loads((folder / "metrics.json").read_text())
+
+
+def _build(recipe, model, codes, tier):
+    tiers = list(codes.tier_shapes)
+    above = tiers[: tiers.index(tier)]
+    layer = model.quantizers[tiers.index(tier)]
+    generator, critic, average = recipe.build(
+        tier,
+        codes.tier_shapes[tier],
+        codes.num_embeddings[tier],
+        np.asarray(layers.codebooks(layer)[0]),
+        len(codes.class_names) if recipe.class_conditional else 0,
+        [(codes.tier_shapes[t], codes.num_embeddings[t]) for t in above],
+    )
+    trainer = GANTrainer(
+        generator,
+        critic,
+        average,
+        loss=recipe.gan_loss,
+        gradient_penalty=recipe.gradient_penalty,
+        drift=recipe.drift,
+        average_decay=recipe.average_decay,
+        seed=recipe.seed,
+    )
+    trainer.compile(
+        keras.optimizers.Adam(recipe.learning_rate, beta_1=0.0, beta_2=0.99),
+        keras.optimizers.Adam(recipe.critic_learning_rate, beta_1=0.0, beta_2=0.99),
+    )
+    return trainer
+
+
+def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
+    """Trains one scale, or the rest of it; a scale that is done is only restored."""
+    recipe, steps = recipe.of_scale(scale)
+    folder = folder / f"scale_{scale}"
+    folder.mkdir(parents=True, exist_ok=True)
+    total = steps * recipe.epochs
+    trainer.begin_scale(scale, int(recipe.fade_share * total) if scale else 0)
+    header = fitting.new_header()
+    if (folder / "state.npz").exists():
+        header = state.restore(folder / "state.npz", trainer)
+        header["metrics"] = state.metrics(trainer)
+    if header["step"] >= total:
+        return
+    grid = " x ".join(str(n) for n in trainer.generator.generator.grids[scale])
+    fitting.say(f"{tier}, {grid}: step {header['step']:,} of {total:,}")
+
+    def batches(step):
+        stored = codes.train.batches(
+            min(recipe.batch_size, codes.train.size),
+            seed=recipe.seed + scale,
+            epochs=None,
+            start_step=step,
+            drop_remainder=True,
+        )
+        return stored.map(lambda batch: _inputs(trainer.generator, tier, batch, codes))
+
+    fitting.fit(
+        recipe,
+        batches,
+        trainer,
+        steps,
+        folder,
+        header,
+        measure,
+        watchers=[callbacks.Divergence(recipe.divergence_limit)],
+    )
+
+
+def _inputs(prior, tier, batch, codes):
+    """What a step of a GAN takes: the codes of a tier, and its condition."""
+    ordered = prior_loop.in_order(batch, list(codes.tier_shapes))
+    inputs, targets = prior_loop.example(prior, tier, ordered)
+    return (
+        {**inputs, "codes": targets} if isinstance(inputs, dict) else {"codes": targets}
+    )
+
+
+def _measure_of(recipe, codes, tier, split):
+    """The function that measures a trainer's average generator on held-out codes."""
+    limit = SMOKE_MAPS if recipe.smoke else MAX_MAPS
+    arrays = {k: np.asarray(v[:limit], "int32") for k, v in codes.arrays(split).items()}
+    size = codes.num_embeddings[tier]
+
+    def measure(trainer):
+        prior = trainer.average
+        if trainer.scale < prior.num_scales - 1:
+            return {"loss": math.inf}  # Nothing to compare before the last scale.
+        condition = {}
+        if prior.num_classes:
+            condition["label"] = arrays["label"]
+        if prior.context:
+            above = list(codes.tier_shapes)[: len(prior.context)]
+            condition["context"] = [arrays[name] for name in above]
+        latents = prior.generate(len(arrays[tier]), condition, seed=0)
+        drawn = np.asarray(prior.codes_of(latents))
+        real = np.asarray(prior.latents_of(arrays[tier]))
+        distance = evaluation.sliced_wasserstein(
+            latents.reshape(len(latents), -1), real.reshape(len(real), -1)
+        )
+        usage = np.bincount(drawn.ravel(), minlength=size)
+        return {
+            "loss": distance,
+            "sliced_wasserstein": distance,
+            "requantization": prior.requantization_error(latents),
+            "diversity": evaluation.diversity(latents) / evaluation.diversity(real),
+            "codes_used": float((usage > 0).mean()),
+        }
+
+    return measure

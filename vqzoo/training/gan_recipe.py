@@ -1,0 +1,114 @@
+"""The settings of a GAN prior's training run."""
+
+import dataclasses
+
+from vqzoo import priors
+from vqzoo.training.prior_recipe import TierSettings
+from vqzoo.training.settings import setting
+
+LOSSES = ("wgan_gp", "non_saturating")
+MAKERS = {
+    "progressive": (priors.ProgressiveGAN, priors.ProgressiveCritic),
+    "dcgan": (priors.DCGAN, priors.DCGANCritic),
+}
+GENERATOR_ONLY = ("noise_dim",)
+SMOKE_OPTIONS = {
+    "progressive": {"channels": (8, 8), "num_residual_layers": 1, "noise_dim": 8},
+    "dcgan": {"channels": (8, 8), "noise_dim": 8},
+}
+STEPS_A_MEASUREMENT = 1000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GANRecipe(TierSettings):
+    """Everything that decides the run of the GAN priors of a model; each a flag.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    gan: str = setting("progressive", f"of each tier; one of {', '.join(MAKERS)}")
+    gan_loss: str = setting("wgan_gp", f"one of {', '.join(LOSSES)}")
+    scale_steps: tuple[int, ...] = setting(
+        (1000, 2000, 2000, 4000), "steps of each scale; the last one for all further"
+    )
+    scale_batch_sizes: tuple[int, ...] = setting(
+        (64,), "images of a step at each scale; the last one for all further"
+    )
+    fade_share: float = setting(0.2, "part of a scale's steps in which it fades in")
+    critic_learning_rate: float = setting(4e-4, "of the critic's Adam")
+    gradient_penalty: float = setting(10.0, "lambda, weight of the gradient penalty")
+    drift: float = setting(1e-3, "weight of the mean square of real scores")
+    average_decay: float = setting(0.999, "of the generator's moving average")
+    divergence_limit: float = setting(1e4, "a loss term beyond it stops the run")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.expect("gan", self.gan in MAKERS, f"one of {tuple(MAKERS)}")
+        self.expect("gan_loss", self.gan_loss in LOSSES, f"one of {LOSSES}")
+        for name in ("scale_steps", "scale_batch_sizes"):
+            value = getattr(self, name)
+            self.expect(name, value and min(value) >= 1, "1 or more each")
+        for name in ("gradient_penalty", "drift"):
+            self.expect(name, getattr(self, name) >= 0, "0 or more")
+        for name in ("critic_learning_rate", "divergence_limit"):
+            self.expect(name, getattr(self, name) > 0, "above 0")
+        self.expect("fade_share", 0 <= self.fade_share <= 1, "in [0, 1]")
+        self.expect("average_decay", 0 <= self.average_decay < 1, "in [0, 1)")
+
+    def shrunk(self):
+        """The recipe with the numbers of a smoke run, where `smoke` is set."""
+        if not self.smoke:
+            return self
+        return dataclasses.replace(
+            self, scale_steps=(4,), scale_batch_sizes=(4,), save_steps=2
+        )
+
+    def of_scale(self, scale):
+        """`(recipe, steps)`: what `fit` does at a scale, and steps of its epochs."""
+        steps = self.scale_steps[min(scale, len(self.scale_steps) - 1)]
+        sizes = self.scale_batch_sizes
+        epochs = -(-steps // STEPS_A_MEASUREMENT)
+        recipe = dataclasses.replace(
+            self, epochs=epochs, batch_size=sizes[min(scale, len(sizes) - 1)]
+        )
+        return recipe, steps // epochs
+
+    def build(self, tier, grid_shape, num_embeddings, codebook, num_classes, context):
+        """Generator, critic and a copy of the generator, of a tier.
+
+        Args:
+            tier: str, its name.
+            grid_shape: `(height, width)` of its codes.
+            num_embeddings: int, K.
+            codebook: float `(K, D)`.
+            num_classes: int, 0 for none.
+            context: sequence of `(grid shape, number of codes)` of the tiers above.
+
+        Raises:
+            ValueError: if they cannot be made so, with the name of the flag.
+        """
+        options = dict(SMOKE_OPTIONS[self.gan]) if self.smoke else {}
+        options |= self.options_of(tier)
+        of_critic = {k: v for k, v in options.items() if k not in GENERATOR_ONLY}
+        generator, critic = MAKERS[self.gan]
+        made = [
+            self.make(
+                function,
+                f"--gan={self.gan}",
+                tier,
+                grid_shape,
+                num_embeddings,
+                codebook.shape[1],
+                num_classes=num_classes,
+                context=context,
+                name=f"{tier}_{name}",
+                **settings,
+            )
+            for function, name, settings in (
+                (generator, "prior", options),
+                (critic, "critic", of_critic),
+                (generator, "prior", options),
+            )
+        ]
+        made[0].set_codebook(codebook)
+        return made

@@ -1,0 +1,164 @@
+"""One step of a GAN: the critic, then the generator, then its average. TensorFlow."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from vqzoo.priors import growing
+
+
+class GANTrainer(keras.Model):
+    """Holds a generator, its critic and the generator's moving average, and fits them.
+
+    A step moves the critic once, then the generator once. `scale` says which grid is
+    trained; within a scale it fades in over the first `fade_steps` steps.
+
+    Args:
+        generator: a GAN prior, such as `ProgressiveGAN`.
+        critic: its opponent, such as `ProgressiveCritic`.
+        average: a copy of `generator`; holds the moving average of its weights.
+        loss: `"wgan_gp"`, or `"non_saturating"` cross-entropy without a penalty.
+        gradient_penalty: float, weight of (|gradient| - 1)^2 at mixed latents.
+        drift: float, weight of the mean square of the scores of real latents.
+        average_decay: float in [0, 1).
+        seed: int, of the noise.
+    Input shape: dict of `codes` `(batch, height, width)` and the condition's arrays.
+    Source: Gulrajani et al. 2017, arXiv 1704.00028; Karras et al. 2018, arXiv
+        1710.10196; Goodfellow et al. 2014, arXiv 1406.2661.
+    """
+
+    def __init__(
+        self,
+        generator,
+        critic,
+        average,
+        *,
+        loss="wgan_gp",
+        gradient_penalty=10.0,
+        drift=1e-3,
+        average_decay=0.999,
+        seed=0,
+    ):
+        super().__init__(name=f"{generator.name}_trainer")
+        self.generator = generator
+        self.critic = critic
+        self.average = average
+        self.loss_name = loss
+        self.gradient_penalty = gradient_penalty
+        self.drift = drift
+        self.average_decay = average_decay
+        self.noise_seed = keras.random.SeedGenerator(seed)
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
+        self.scale = 0
+        self.fade_steps = 0
+        average.set_weights(generator.get_weights())
+        self.built = True
+
+    @property
+    def artifact(self):
+        """What a run delivers: the average generator."""
+        return self.average
+
+    @property
+    def optimizers(self):
+        """Both optimizers, whose state is saved."""
+        return (self.optimizer, self.critic_optimizer)
+
+    def compile(self, optimizer, critic_optimizer):
+        """Takes the optimizers of generator and critic, and builds them."""
+        super().compile(optimizer=optimizer, jit_compile=False)
+        self.critic_optimizer = critic_optimizer
+        optimizer.build(self.generator.trainable_variables)
+        critic_optimizer.build(self.critic.trainable_variables)
+
+    def begin_scale(self, scale, fade_steps):
+        """Goes on with a scale, which fades in over so many steps of it."""
+        self.scale = scale
+        self.fade_steps = fade_steps
+        self.step.assign(0)
+        self.train_function = None  # Its graph is of the scale before.
+
+    def fade(self):
+        """How far the scale is in: float32 in [0, 1]."""
+        if not self.fade_steps:
+            return tf.constant(1.0)
+        share = tf.cast(self.step.value, "float32") / self.fade_steps
+        return tf.minimum(share, 1.0)
+
+    def train_step(self, data):
+        """Moves critic, generator and average; returns the terms of the losses."""
+        inputs = dict(data)
+        codes = inputs.pop("codes")
+        fade = self.fade()
+        scales = self.generator.num_scales
+        latents = self.generator.latents_of(codes)
+        real = growing.real_at(latents, scales, self.scale, fade)
+        fake = self._fake(inputs, fade, tf.shape(codes)[0])
+        with tf.GradientTape() as tape:
+            logs = self._critic_terms(real, fake, inputs, fade)
+            loss = sum(logs.values())
+        self._move(tape, loss, self.critic, self.critic_optimizer)
+        with tf.GradientTape() as tape:
+            fake = self._fake(inputs, fade, tf.shape(codes)[0])
+            score = self._score(fake, inputs, fade)
+            loss = self._generator_loss(score)
+        self._move(tape, loss, self.generator, self.optimizer)
+        self._average()
+        self.step.assign_add(1)
+        return {"loss": loss, **logs, "fade": fade}
+
+    def _fake(self, inputs, fade, batch):
+        shape = (batch, self.generator.noise_dim)
+        noise = keras.random.normal(shape, seed=self.noise_seed)
+        inputs = {"noise": noise, **inputs}
+        return self.generator.generator(inputs, scale=self.scale, fade=fade)
+
+    def _score(self, latents, inputs, fade):
+        inputs = {"latents": latents, **inputs}
+        return self.critic.critic(inputs, scale=self.scale, fade=fade)
+
+    def _critic_terms(self, real, fake, inputs, fade):
+        of_real = self._score(real, inputs, fade)
+        of_fake = self._score(fake, inputs, fade)
+        if self.loss_name == "non_saturating":
+            return {
+                "critic_real": ops.mean(ops.softplus(-of_real)),
+                "critic_fake": ops.mean(ops.softplus(of_fake)),
+            }
+        return {
+            "critic_distance": ops.mean(of_fake) - ops.mean(of_real),
+            "critic_penalty": self.gradient_penalty
+            * self._penalty(real, fake, inputs, fade),
+            "critic_drift": self.drift * ops.mean(ops.square(of_real)),
+        }
+
+    def _penalty(self, real, fake, inputs, fade):
+        share = keras.random.uniform((tf.shape(real)[0], 1, 1, 1), seed=self.noise_seed)
+        mixed = real + share * (fake - real)
+        with tf.GradientTape() as tape:
+            tape.watch(mixed)
+            score = self._score(mixed, inputs, fade)
+        gradient = tape.gradient(score, mixed)
+        square = ops.sum(ops.square(gradient), axis=(1, 2, 3))
+        return ops.mean(ops.square(ops.sqrt(square + 1e-12) - 1))
+
+    def _generator_loss(self, score):
+        if self.loss_name == "non_saturating":
+            return ops.mean(ops.softplus(-score))
+        return -ops.mean(score)
+
+    @staticmethod
+    def _move(tape, loss, network, optimizer):
+        weights = network.trainable_variables
+        values = [weight.value for weight in weights]
+        pairs = zip(tape.gradient(loss, values), weights)
+        used = [(g, w) for g, w in pairs if g is not None]  # Scales to come are not.
+        optimizer.apply(*zip(*used))
+
+    def _average(self):
+        pairs = zip(self.average.weights, self.generator.weights)
+        for average, weight in pairs:
+            change = (1 - self.average_decay) * (weight.value - average.value)
+            average.assign_add(change)
