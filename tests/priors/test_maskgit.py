@@ -45,7 +45,7 @@ def test_each_step_keeps_what_was_drawn_before():
     seen = []
     call = prior.call
 
-    def watch(inputs, training=None):
+    def watch(inputs, training=None, mask=None):
         codes = inputs["codes"] if isinstance(inputs, dict) else inputs
         seen.append(np.asarray(codes))
         return call(inputs, training=training)

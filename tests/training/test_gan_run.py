@@ -78,12 +78,13 @@ def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
     codes = prior_loop.extract(recipe, model)
     trainer = gan_loop._build(recipe, model, codes, "top")
     trainer.begin_scale(1, 4)
+    trainer.step.assign(2)
     batch = {k: v[:8].astype("int32") for k, v in codes.arrays("train").items()}
     inputs = gan_loop._inputs(trainer.generator, "top", batch, codes)
     before = [w.numpy() for w in trainer.generator.trainable_weights]
     critic = [w.numpy() for w in trainer.critic.trainable_weights]
     logs = trainer.train_step(inputs)
-    assert float(logs["fade"]) == 0 and float(trainer.fade()) == 0.25
+    assert float(logs["fade"]) == 0.5 and float(trainer.fade()) == 0.75
     moved = [
         np.abs(w.numpy() - old).max()
         for w, old in zip(trainer.critic.trainable_weights, critic)

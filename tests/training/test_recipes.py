@@ -3,16 +3,20 @@
 import dataclasses
 import importlib
 import json
+import pathlib
 import pkgutil
 
 import keras
 import numpy as np
 import pytest
 
-from vqzoo import recipes, training
+from vqzoo import pipeline, recipes, training
 from vqzoo.export import ExportError, export
+from vqzoo.training.main import RUNNERS
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
+PRIORS = {name for name in NAMES if name.endswith("_prior")}
+ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {
     "autoencoder",
     "beta_vae",
@@ -63,6 +67,19 @@ def test_a_recipe_without_codes_leaves_samples_and_is_not_exported(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"vae"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"vae"} - PRIORS))
 def test_every_recipe_runs(name, tmp_path):
     check_run(name, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PRIORS))
+def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
+    recipe = dataclasses.replace(recipe_of(name, tmp_path), model=str(ARTIFACT))
+    run = RUNNERS[type(recipe)]
+    run_dir = run(recipe)
+    measured = json.loads((run_dir / "metrics.json").read_text())["test"]
+    assert all(np.isfinite(value) for value in measured.values())
+    samples = pipeline.load(run_dir).sample(2, seed=0)
+    assert samples.images.shape == (2, 32, 32, 3)
+    assert (run_dir / "samples.png").stat().st_size > 1000

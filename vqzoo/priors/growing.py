@@ -159,7 +159,7 @@ class _Stacks(keras.layers.Layer):
     def call(self, hidden, scale, inputs):
         """Features of a scale, the same shape."""
         if self.context is not None:
-            hidden = hidden + self.context(inputs, scale)
+            hidden = hidden + self.context(inputs, scale=scale)
         for block in self.blocks[scale]:
             hidden = block(hidden)
         if str(scale) in self.attentions:
@@ -240,7 +240,7 @@ class Generator(keras.layers.Layer):
             if index:
                 below, hidden = hidden, upsample(hidden)
             hidden = self.convs[index](self.normalize(_leaky(hidden)))
-            hidden = self.stacks(hidden, index, inputs)
+            hidden = self.stacks(hidden, scale=index, inputs=inputs)
         latents = self._latents(hidden, scale)
         if not scale:
             return latents
@@ -308,12 +308,14 @@ class Critic(keras.layers.Layer):
         latents = inputs["latents"]
         hidden = self.inputs_of[scale](latents)
         for index in range(scale, 0, -1):
-            hidden = self.convs[index - 1](_leaky(self.stacks(hidden, index, inputs)))
+            hidden = self.convs[index - 1](
+                _leaky(self.stacks(hidden, scale=index, inputs=inputs))
+            )
             hidden = downsample(hidden)
             if index == scale:
                 old = self.inputs_of[scale - 1](downsample(latents))
                 hidden = mixed(old, hidden, fade)
-        hidden = self.stacks(hidden, 0, inputs)
+        hidden = self.stacks(hidden, scale=0, inputs=inputs)
         hidden = _leaky(self.last(self.deviation(_leaky(hidden))))
         height, width = self.grids[0]
         flat = ops.reshape(hidden, (-1, 1, 1, height * width * self.channels[0]))

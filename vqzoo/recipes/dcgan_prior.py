@@ -1,6 +1,6 @@
 """DCGANs over the codes of a trained model: the attempt that fails.
 
-    python -m vqzoo.recipes.dcgan_prior --dataset=folder --data_dir=cifar10.tar.xz
+    python -m vqzoo.recipes.dcgan_prior
 
 The thesis tried this first: the critic tells every generated map of latents from a real
 one, and the generator learns nothing. The recipe is here so that this can be seen again

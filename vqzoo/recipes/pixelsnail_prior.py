@@ -1,13 +1,15 @@
 """PixelSNAIL priors over the codes of a trained model.
 
-    python -m vqzoo.recipes.pixelsnail_prior --dataset=folder --data_dir=cifar10.tar.xz
+    python -m vqzoo.recipes.pixelsnail_prior
 
 Extracts the codes of the data set, fits a prior to each tier, the bottom one
 conditioned on the top codes and both on the class, and reports bits per code on the
 test split. `python -m vqzoo.sample --prior=RUN` then draws images.
 
 `--model` is the model whose codes are learned, the artifact of the recipe
-`vqvae2_noisy` if nothing is said. The top prior has attention, the bottom one has none.
+`vqvae2_noisy` if nothing is said; `--dataset` should be what it was trained on, such as
+`--dataset=folder --data_dir=cifar10.tar.xz`. The top prior has attention, the bottom
+one has none.
 The networks of the thesis, for codes of 32 x 32 and 64 x 64, are
 `--prior_options=num_blocks=4,num_residual_blocks=4,num_channels=256,residual_channels=256,kernel_size=5`.
 

@@ -1,6 +1,6 @@
 """Progressive GANs over the codes of a trained model.
 
-    python -m vqzoo.recipes.progressive_gan_prior --dataset=folder --data_dir=cifar10.tar.xz
+    python -m vqzoo.recipes.progressive_gan_prior
 
 Extracts the codes of the data set and fits a generator of latent maps to each tier, the
 bottom one conditioned on the top codes at every scale and both on the class; latents

@@ -60,7 +60,7 @@ class GANRecipe(TierSettings):
         if not self.smoke:
             return self
         return dataclasses.replace(
-            self, scale_steps=(4,), scale_batch_sizes=(4,), save_steps=2
+            self, batch_size=4, scale_steps=(4,), scale_batch_sizes=(4,), save_steps=2
         )
 
     def of_scale(self, scale):

@@ -1,5 +1,6 @@
 """The training of priors: codes of a data set, then a prior of each tier."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -19,6 +20,7 @@ from vqzoo.training import callbacks, devices, files, fitting, report
 
 MAX_VALIDATION_GRIDS = 2048
 SMOKE_GRIDS = 16
+SMOKE_IMAGES = 64
 SHOWN_SAMPLES = 64
 
 
@@ -106,9 +108,13 @@ def extract(recipe, model):
             f"expected images of {tuple(model.image_shape)} for --model, received "
             f"{splits.image_shape} from --dataset={recipe.dataset}"
         )
+    if recipe.smoke:
+        splits = _few(splits)
     of_model = fingerprint(model)
     folder = recipe.codes_dir or pathlib.Path(
-        recipe.runs_dir, "codes", f"{of_model[:12]}-{splits.fingerprint[:12]}"
+        recipe.runs_dir,
+        "codes",
+        f"{of_model[:12]}-{splits.fingerprint[:12].replace(' ', '_')}",
     )
     sizes = {
         tier: layer.num_embeddings
@@ -126,6 +132,16 @@ def extract(recipe, model):
         num_embeddings=sizes,
         progress=progress,
     )
+
+
+def _few(splits):
+    """The first images of each split: other data, with a fingerprint of its own."""
+    cut = {
+        name: dataclasses.replace(split, size=min(split.size, SMOKE_IMAGES))
+        for name in ("train", "validation", "test")
+        for split in [getattr(splits, name)]
+    }
+    return dataclasses.replace(splits, **cut, fingerprint=f"few {splits.fingerprint}")
 
 
 def _open_run(recipe, settings):
