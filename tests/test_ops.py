@@ -267,3 +267,13 @@ def test_k_means_finds_two_clusters_and_leaves_an_idle_center():
     start = np.array([[1, 1], [9, 1], [50, 50]], "float32")
     centers = ops.k_means(keras.ops.convert_to_tensor(rows), start, 3)
     assert centers.numpy().tolist() == [[0, 1], [10, 2], [50, 50]]
+
+
+def test_put_at_changes_one_index_of_an_axis_and_nothing_else():
+    array = np.arange(24.0, dtype="float32").reshape(2, 3, 4)
+    for axis, index in ((0, 1), (1, 2), (2, 0)):
+        value = -np.ones(np.delete(array.shape, axis), "float32")
+        expected = array.copy()
+        np.moveaxis(expected, axis, 0)[index] = -1
+        np.testing.assert_array_equal(ops.put_at(array, value, index, axis), expected)
+    np.testing.assert_array_equal(ops.put_at(array, np.zeros((2, 4)), 9, 1), array)

@@ -340,3 +340,20 @@ def main_axis_order(rows, num_iterations=10):
         axis = ops.matmul(ops.matmul(centered, axis), centered)
         axis = axis / ops.maximum(ops.norm(axis), 1e-30)
     return ops.cast(ops.argsort(ops.matmul(centered, axis)), "int32")
+
+
+def put_at(array, value, index, axis):
+    """An array with another value at one index of an axis.
+
+    Args:
+        array: tensor of a known size along `axis`.
+        value: tensor of the array's shape without `axis`.
+        index: int or int tensor `()`. One outside of the axis changes nothing.
+        axis: int, 0 or more.
+
+    Returns:
+        Tensor of the array's shape and dtype.
+    """
+    here = ops.arange(array.shape[axis]) == index
+    here = ops.reshape(here, (-1, *[1] * (len(array.shape) - axis - 1)))
+    return ops.where(here, ops.expand_dims(ops.cast(value, array.dtype), axis), array)

@@ -6,6 +6,7 @@ import tempfile
 
 import keras
 
+from vqzoo import pipeline
 from vqzoo.export import files, manifest, serving, signatures, source, verification
 from vqzoo.export.files import ExportError
 
@@ -61,8 +62,13 @@ def _write(folder, trained, version, earlier):
     """Writes all files of an artifact, and checks the two that compute."""
     served = source.float32_clone(trained.model)
     trained.model.save(folder / "model.keras")
+    drawn = None
+    if trained.drawn is not None:
+        trained.drawn.save(folder)
+        priors = [source.float32_clone(prior) for prior in trained.drawn.priors]
+        drawn = pipeline.Pipeline(served, priors, trained.drawn.class_names)
     saved_model = folder / "saved_model" / str(version)
-    described, weights = signatures.save(served, saved_model)
+    described, weights = signatures.save(served, saved_model, drawn)
     checked = verification.verify(folder, version, trained.model, served)
     facts = manifest.describe(trained, served, version, described, weights, checked)
     (folder / "models.config").write_text(serving.config(folder.name))

@@ -39,6 +39,7 @@ def describe(trained, served, version, described, saved_weights, checked):
             "value_range_of_model_keras": [-0.5, 0.5],
         },
         "tiers": _tiers(served),
+        "priors": _priors(trained.drawn),
         "saved_model": {
             "version": version,
             "dtype": "float32",
@@ -68,6 +69,19 @@ def _tiers(model):
             model.tier_names, signatures.grid_shapes(model), model.quantizers
         )
     ]
+
+
+def _priors(drawn):
+    """What is known of the priors, by tier; empty without any."""
+    if drawn is None:
+        return {}
+    return {
+        "class_names": list(drawn.class_names),
+        "tiers": {
+            tier: {"class": type(prior).__name__, "weights": prior.count_params()}
+            for tier, prior in zip(drawn.tiers, drawn.priors)
+        },
+    }
 
 
 def _training(settings):

@@ -78,7 +78,19 @@ python3 -c 'import json; print(json.dumps({{"signature_name": "decode",
   curl -d @- "$URL:predict"
 ```
 
-Without a `signature_name`, images come back as the model rebuilds them.
+{sampling}Without a `signature_name`, images come back as the model rebuilds them.
+"""
+
+
+SAMPLING = """\
+Draw images, here two of any class, at temperature 0.9; a label is a place in
+`class_names` in manifest.json:
+
+```sh
+curl -d '{"signature_name": "sample",
+  "inputs": {"label": [-1, -1], "temperature": 0.9, "seed": 1}}' "$URL:predict"
+```
+
 """
 
 
@@ -112,6 +124,7 @@ def readme(name, facts):
         signatures=_signature_rows(facts["saved_model"]["signatures"]),
         image=f"[[[0] * {channels}] * {width}] * {height}",
         codes=",\n    ".join(map(_zero_codes, tiers)),
+        sampling=SAMPLING if facts["priors"] else "",
     )
 
 

@@ -2,21 +2,26 @@
 
 import numpy as np
 
+from vqzoo.export import sampling
 from vqzoo.layers import quantization
 
 
-def save(model, path):
-    """Writes a model as a SavedModel with three signatures.
+def save(model, path, drawn=None):
+    """Writes a model as a SavedModel with three signatures, or four.
 
     `serving_default` (images -> reconstructions), `encode` (images -> codes of each
     tier) and `decode` (codes of each tier -> images), for any batch size. Images are
     uint8, codes int32. An input of another shape or dtype, or a code that the codebook
-    does not have, is an error. Only the variables that the signatures read are saved:
-    neither the averages behind a codebook nor seeds nor the state of an optimizer.
+    does not have, is an error. With priors there is also `sample` (classes, temperature
+    and seed -> images and their codes). Only the variables that the signatures read are
+    saved: neither the averages behind a codebook nor seeds nor the state of an
+    optimizer.
 
     Args:
         model: a model of vqzoo.models, float32 throughout.
         path: `pathlib.Path` of the folder to write.
+        drawn: `pipeline.Pipeline` of the model and its priors, float32 throughout, or
+            None.
 
     Returns:
         `(signatures, weights)`: a JSON dict with the dtype and the shape of every input
@@ -25,6 +30,8 @@ def save(model, path):
     import tensorflow as tf
 
     functions = trace(model)
+    if drawn is not None:
+        functions[sampling.NAME] = sampling.trace(drawn, _to_bytes, _only_if)
     read = {id(v): v for f in functions.values() for v in f.variables}
     module = tf.Module()
     module.weights = list(read.values())

@@ -7,7 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
-from vqzoo import models  # noqa: F401  (registers the classes)
+from vqzoo import models, pipeline  # noqa: F401  (models registers the classes)
 from vqzoo.export.files import ExportError
 
 PROTOCOL = ("encode", "decode", "quantizers", "tier_names", "image_shape")
@@ -21,11 +21,13 @@ class Source:
         model: `keras.Model` of vqzoo.models, not compiled.
         settings: dict, recipe.json of the run; empty for a lone `.keras` file.
         metrics: dict, metrics.json of the run; empty for a lone `.keras` file.
+        drawn: `pipeline.Pipeline` of the model and its priors, or None.
     """
 
     model: keras.Model
     settings: dict
     metrics: dict
+    drawn: pipeline.Pipeline | None = None
 
 
 def read(run):
@@ -45,10 +47,25 @@ def read(run):
     if run.is_dir():
         papers = {name: _read_json(run, name) for name in ("recipe", "metrics")}
         model = load(_expect_file(run, "model.keras"))
-        return Source(model=model, settings=papers["recipe"], metrics=papers["metrics"])
+        return Source(
+            model=model,
+            settings=papers["recipe"],
+            metrics=papers["metrics"],
+            drawn=_read_pipeline(run),
+        )
     if run.suffix != ".keras" or not run.is_file():
         raise ExportError(f"expected a run's folder or a .keras file, received {run}")
     return Source(model=load(run), settings={}, metrics={})
+
+
+def _read_pipeline(run):
+    """The pipeline in the folder of a prior's run; None in that of another run."""
+    if not (run / pipeline.PAPER).is_file():
+        return None
+    try:
+        return pipeline.load(run)
+    except (OSError, ValueError) as error:
+        raise ExportError(f"the priors in {run} do not load: {error}") from error
 
 
 def load(path):

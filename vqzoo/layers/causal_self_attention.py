@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from vqzoo.ops import put_at
+
 
 @keras.saving.register_keras_serializable("vqzoo")
 class CausalSelfAttention(keras.layers.Layer):
@@ -98,69 +100,64 @@ class CausalSelfAttention(keras.layers.Layer):
         """The state before the first row.
 
         Returns:
-            dict: `keys` and `values` `(batch, heads, places, head_dim)` of the rows
-            above, `row_keys` and `row_values` of the row so far, and `row`, its number.
+            dict: `keys` and `values` `(batch, heads, height, width, head_dim)` of the
+            rows above, `row_keys` and `row_values` `(batch, heads, width, head_dim)` of
+            the row so far, and `row`, its number.
         """
-        height, width = grid_shape
 
-        def zeros(places):
-            shape = (batch_size, self.num_heads, places, self.head_dim)
+        def zeros(*places):
+            shape = (batch_size, self.num_heads, *places, self.head_dim)
             return ops.zeros(shape, self.compute_dtype)
 
         return {
-            "keys": zeros(height * width),
-            "values": zeros(height * width),
-            "row_keys": zeros(width),
-            "row_values": zeros(width),
+            "keys": zeros(*grid_shape),
+            "values": zeros(*grid_shape),
+            "row_keys": zeros(grid_shape[1]),
+            "row_values": zeros(grid_shape[1]),
             "row": ops.zeros((), "int32"),
         }
 
     def put(self, state, sources, column):
         """The state with the sources `(batch, channels)` of a place of the row."""
-        keys, values = self._heads(self.to_keys(sources)), self.to_values(sources)
-        start = (0, 0, column, 0)
+        keys, values = (
+            ops.reshape(layer(sources), (-1, self.num_heads, self.head_dim))
+            for layer in (self.to_keys, self.to_values)
+        )
         return {
             **state,
-            "row_keys": ops.slice_update(state["row_keys"], start, keys),
-            "row_values": ops.slice_update(
-                state["row_values"], start, self._heads(values)
-            ),
+            "row_keys": put_at(state["row_keys"], keys, column, axis=2),
+            "row_values": put_at(state["row_values"], values, column, axis=2),
         }
 
     def at(self, state, queries, column):
         """Outputs `(batch, num_heads * head_dim)` of a place of the row."""
-        width = state["row_keys"].shape[2]
-        queries = self._heads(self.to_queries(queries)) * self._scale
-        above = self._scores(queries, state["keys"], state["row"] * width)
-        here = self._scores(queries, state["row_keys"], column + self.sees_itself)
+        height, width = state["keys"].shape[2:4]
+        shape = (-1, self.num_heads, 1, self.head_dim)
+        queries = ops.reshape(self.to_queries(queries), shape) * self._scale
+        flat = (-1, self.num_heads, height * width, self.head_dim)
+        keys = ops.reshape(state["keys"], flat)
+        above = _scores(queries, keys, state["row"] * width)
+        here = _scores(queries, state["row_keys"], column + self.sees_itself)
         scores = ops.concatenate([above, here], axis=-1)
         weights = ops.softmax(scores, axis=-1)
         # Where nothing may be looked at, all scores are equally low.
         weights = ops.where(scores > _LOW, weights, 0.0)
         weights = ops.cast(weights, self.compute_dtype)
-        places = above.shape[-1]
-        outputs = ops.matmul(weights[..., :places], state["values"])
-        outputs = outputs + ops.matmul(weights[..., places:], state["row_values"])
+        values = ops.reshape(state["values"], flat)
+        outputs = ops.matmul(weights[..., : height * width], values)
+        outputs = outputs + ops.matmul(
+            weights[..., height * width :], state["row_values"]
+        )
         return ops.reshape(outputs, (-1, self._channels))
-
-    def _scores(self, queries, keys, known):
-        """Float32 `(batch, heads, 1, places)`; low from the place `known` on."""
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        places = ops.arange(keys.shape[2])
-        return ops.where(places < known, ops.cast(scores, "float32"), _LOW)
-
-    def _heads(self, inputs):
-        return ops.reshape(inputs, (-1, self.num_heads, 1, self.head_dim))
 
     def end_row(self, state):
         """The state before the next row."""
-        width = state["row_keys"].shape[2]
-        start = (0, 0, state["row"] * width, 0)
+        row = state["row"]
         return {
             **state,
-            "keys": ops.slice_update(state["keys"], start, state["row_keys"]),
-            "values": ops.slice_update(state["values"], start, state["row_values"]),
-            "row": state["row"] + 1,
+            "keys": put_at(state["keys"], state["row_keys"], row, axis=2),
+            "values": put_at(state["values"], state["row_values"], row, axis=2),
+            "row": row + 1,
         }
 
     def get_config(self):
@@ -175,3 +172,10 @@ class CausalSelfAttention(keras.layers.Layer):
 
 
 _LOW = -1e9  # a score of what may not be looked at
+
+
+def _scores(queries, keys, known):
+    """Float32 `(batch, heads, 1, places)`; low from the place `known` on."""
+    scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+    places = ops.arange(keys.shape[2])
+    return ops.where(places < known, ops.cast(scores, "float32"), _LOW)

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from vqzoo.layers.row_lstm import lstm_step
+from vqzoo.ops import put_at
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -122,13 +123,12 @@ class DiagonalBiLSTM(keras.layers.Layer):
         above = ops.take(state["above"], column, axis=1)
         beside = self.of_left(ops.concatenate([state["hidden"], above], axis=-1))
         hidden, cell = lstm_step(left + beside, state["cell"])
-        start = (0, column, 0)
         state = {
             **state,
             "hidden": hidden,
             "cell": cell,
-            "row": ops.slice_update(state["row"], start, hidden[:, None]),
-            "gates": ops.slice_update(state["gates"], start, right[:, None]),
+            "row": put_at(state["row"], hidden, column, axis=1),
+            "gates": put_at(state["gates"], right, column, axis=1),
         }
         return state, hidden + ops.take(state["from_right"], column, axis=1)
 

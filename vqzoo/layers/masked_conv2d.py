@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.ops import put_at
+
 MASK_TYPES = ("A", "B")
 
 
@@ -161,8 +163,7 @@ class MaskedConv2D(keras.layers.Layer):
 
     def put(self, state, inputs, column):
         """The state with the inputs `(batch, C)` of a place of the row."""
-        start = (0, column + self._beside, 0)
-        row = ops.slice_update(state["row"], start, inputs[:, None])
+        row = put_at(state["row"], inputs, column + self._beside, axis=1)
         return {**state, "row": row}
 
     def at(self, state, column):

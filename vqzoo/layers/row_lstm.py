@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.layers.masked_conv2d import MaskedConv2D
+from vqzoo.ops import put_at
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -89,12 +90,11 @@ class RowLSTM(keras.layers.Layer):
         of_inputs = self.of_inputs.put(state["inputs"], inputs, column)
         above = ops.take(state["cell"], column, axis=1)
         hidden, cell = lstm_step(self.of_inputs.at(of_inputs, column), above)
-        start = (0, column, 0)
         state = {
             **state,
             "inputs": of_inputs,
-            "row_hidden": ops.slice_update(state["row_hidden"], start, hidden[:, None]),
-            "row_cell": ops.slice_update(state["row_cell"], start, cell[:, None]),
+            "row_hidden": put_at(state["row_hidden"], hidden, column, axis=1),
+            "row_cell": put_at(state["row_cell"], cell, column, axis=1),
         }
         return state, hidden
 

@@ -1,5 +1,7 @@
 """What all autoregressive priors have in common."""
 
+import math
+
 import keras
 
 from vqzoo.priors import conditions, raster
@@ -66,6 +68,18 @@ class AutoregressivePrior(keras.Model):
         return raster.sample(
             self, shape, condition, temperature, top_k, top_p, seed, cached
         )
+
+    @property
+    def random_inputs(self):
+        """What `sampler` draws from, by name: kind and shape for each grid."""
+        return {"uniform": ("uniform", (math.prod(self.grid_shape),))}
+
+    def sampler(self, top_k=None, top_p=None):
+        """A model from random numbers, temperatures and a condition's arrays to codes.
+
+        It is what `sample` compiles, for those who give the random numbers themselves.
+        """
+        return raster.sampler_of(self, raster.Sampler, top_k, top_p, True)
 
     def get_config(self):
         """What every prior's constructor takes; a subclass adds the rest."""

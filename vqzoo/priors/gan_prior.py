@@ -6,6 +6,7 @@ from keras import ops
 
 from vqzoo.ops import nearest_code
 from vqzoo.priors import conditions
+from vqzoo.priors.raster import sampler_of
 
 
 class GANPrior(keras.Model):
@@ -120,6 +121,18 @@ class GANPrior(keras.Model):
         rounded = self.latents_of(self.codes_of(latents))
         return float(ops.mean(ops.square(rounded - latents)))
 
+    @property
+    def random_inputs(self):
+        """What `sampler` draws from, by name: kind and shape for each grid."""
+        return {"noise": ("normal", (self.noise_dim,))}
+
+    def sampler(self):
+        """A model from noise, temperatures and a condition's arrays to codes.
+
+        The temperatures are not used: a GAN has no probabilities.
+        """
+        return sampler_of(self, _Sampler)
+
     def get_config(self):
         """What every GAN prior's constructor takes; a subclass adds the rest."""
         return {
@@ -136,6 +149,19 @@ class GANPrior(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+class _Sampler(keras.Model):
+    """Noise to codes."""
+
+    def __init__(self, prior):
+        super().__init__(name=f"{prior.name}_sampler")
+        self.prior = prior
+
+    def call(self, inputs):
+        inputs = {k: v for k, v in inputs.items() if k != "temperature"}
+        packed = inputs if len(inputs) > 1 else inputs["noise"]
+        return self.prior.codes_of(self.prior(packed, training=False))
 
 
 def critic_graph(critic):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.layers import GatedMaskedConv2D
+from vqzoo.ops import put_at
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
 
@@ -150,7 +151,7 @@ class GatedPixelCNN(AutoregressivePrior):
         embedded = self.embedding(codes)
         first, *others = state["blocks"]
         first = self.blocks[0].put(first, embedded, column)
-        row = ops.slice_update(state["row"], (0, column, 0), embedded[:, None])
+        row = put_at(state["row"], embedded, column, axis=1)
         return {**state, "blocks": [first, *others], "row": row}
 
     def end_row(self, state):

@@ -1,11 +1,16 @@
 """MaskGIT: a prior that fills many places of a grid at once."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
 from vqzoo.layers import TransformerBlock
 from vqzoo.priors import conditions, raster
+
+NUM_STEPS = 12
+CHOICE_TEMPERATURE = 4.5  # of the public code
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -168,8 +173,8 @@ class MaskGIT(keras.Model):
         top_k=None,
         top_p=None,
         seed=None,
-        num_steps=12,
-        choice_temperature=4.5,
+        num_steps=NUM_STEPS,
+        choice_temperature=CHOICE_TEMPERATURE,
     ):
         """Draws codes, int32 `(batch, height, width)`, in `num_steps` passes.
 
@@ -203,12 +208,27 @@ class MaskGIT(keras.Model):
         gumbel = -np.log(-np.log(np.clip(draws[1], 1e-7, 1 - 1e-7)))
         inputs = {
             "uniform": draws[0],
-            "gumbel": choice_temperature * gumbel,
+            "gumbel": gumbel,
             "temperature": np.full((batch,), temperature, "float32"),
             **arrays,
         }
-        sampler = raster.sampler_of(self, _Sampler, top_k, top_p, num_steps)
+        settings = (top_k, top_p, num_steps, choice_temperature)
+        sampler = raster.sampler_of(self, _Sampler, *settings)
         return np.asarray(sampler.predict_on_batch(inputs))
+
+    @property
+    def random_inputs(self):
+        """What `sampler` draws from, by name: kind and shape for each grid."""
+        shape = (NUM_STEPS, math.prod(self.grid_shape))
+        return {"uniform": ("uniform", shape), "gumbel": ("gumbel", shape)}
+
+    def sampler(self, top_k=None, top_p=None):
+        """A model from random numbers, temperatures and a condition's arrays to codes.
+
+        It is what `sample` compiles, for those who give the random numbers themselves.
+        """
+        settings = (top_k, top_p, NUM_STEPS, CHOICE_TEMPERATURE)
+        return raster.sampler_of(self, _Sampler, *settings)
 
     def get_config(self):
         return {
@@ -249,11 +269,12 @@ class _Positions(keras.layers.Layer):
 class _Sampler(keras.Model):
     """Fills grids from given random numbers: what `predict` compiles."""
 
-    def __init__(self, prior, top_k, top_p, num_steps):
+    def __init__(self, prior, top_k, top_p, num_steps, choice_temperature):
         super().__init__(name=f"{prior.name}_sampler")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
         self.num_steps = num_steps
+        self.choice_temperature = choice_temperature
 
     def call(self, inputs):
         inputs = dict(inputs)
@@ -269,7 +290,8 @@ class _Sampler(keras.Model):
             drawn, log_p = self._draw(logits, uniform[:, step])
             hidden = codes == size
             share = (step + 1) / self.num_steps
-            sure = log_p + (1 - share) * gumbel[:, step]
+            noise = self.choice_temperature * (1 - share)
+            sure = log_p + noise * gumbel[:, step]
             sure = ops.where(hidden, sure, float("inf"))
             codes = ops.where(hidden, drawn, codes)
             # As many places stay hidden as the schedule says, the least sure ones.

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.ops import put_at
 from vqzoo.priors import conditions
 
 
@@ -80,7 +81,7 @@ def sample(prior, shape, condition, temperature, top_k, top_p, seed, cached=True
     height, width = prior.grid_shape
     uniform = np.random.default_rng(seed).random((batch, height * width), "float32")
     heat = np.full((batch,), temperature, "float32")
-    sampler = sampler_of(prior, _Sampler, top_k, top_p, cached)
+    sampler = sampler_of(prior, Sampler, top_k, top_p, cached)
     codes = sampler.predict_on_batch(
         {"uniform": uniform, "temperature": heat, **arrays}
     )
@@ -122,7 +123,7 @@ def sampler_of(prior, make, *settings):
     return samplers[settings]
 
 
-class _Sampler(keras.Model):
+class Sampler(keras.Model):
     """Draws grids of codes from given uniform numbers: what `predict` compiles."""
 
     def __init__(self, prior, top_k, top_p, cached):
@@ -155,29 +156,30 @@ class _Sampler(keras.Model):
                 logits, state = self.prior.logits_at(state, column)
                 drawn = draw(logits, row * width + column)
                 state = self.prior.put(state, drawn, column)
-                drawn = drawn[:, None, None]
-                return ops.slice_update(codes, (0, row, column), drawn), state
+                return put_at(codes, drawn, row * width + column, axis=1), state
 
             codes, state = ops.fori_loop(0, width, each_column, (codes, state))
             return codes, self.prior.end_row(state)
 
-        codes = ops.zeros((batch, height, width), "int32")
+        codes = ops.zeros((batch, height * width), "int32")
         state = self.prior.start(batch)
-        return ops.fori_loop(0, height, each_row, (codes, state))[0]
+        codes, _ = ops.fori_loop(0, height, each_row, (codes, state))
+        return ops.reshape(codes, (batch, height, width))
 
     def _whole(self, draw, inputs, batch):
         height, width = self.prior.grid_shape
 
         def each_place(place, codes):
-            row, column = place // width, place % width
-            arrays = conditions.packed({"codes": codes, **inputs})
+            grids = ops.reshape(codes, (batch, height, width))
+            arrays = conditions.packed({"codes": grids, **inputs})
             logits = self.prior(arrays, training=False)
-            logits = ops.take(ops.take(logits, row, axis=1), column, axis=1)
-            drawn = draw(logits, place)[:, None, None]
-            return ops.slice_update(codes, (0, row, column), drawn)
+            logits = ops.reshape(logits, (batch, height * width, -1))
+            drawn = draw(ops.take(logits, place, axis=1), place)
+            return put_at(codes, drawn, place, axis=1)
 
-        codes = ops.zeros((batch, height, width), "int32")
-        return ops.fori_loop(0, height * width, each_place, codes)
+        codes = ops.zeros((batch, height * width), "int32")
+        codes = ops.fori_loop(0, height * width, each_place, codes)
+        return ops.reshape(codes, (batch, height, width))
 
 
 def _row_of(condition, row):
