@@ -4,7 +4,12 @@ import keras
 from keras import ops
 
 from vqzoo.layers import quantization
-from vqzoo.layers.projected_latents import check_one_code, project, projection_loss
+from vqzoo.layers.projected_latents import (
+    check_one_code,
+    project,
+    projection_loss,
+    shares,
+)
 from vqzoo.ops import sum_across_replicas
 
 
@@ -129,6 +134,38 @@ class FrequencyLatents(keras.layers.Layer):
     def decode(self, codes):
         """Code vectors of `codes` `(...)`, frequent or not: float `(..., D)`."""
         return self.quantizer.decode(codes)
+
+    @property
+    def num_values(self):
+        """Real numbers beside each code that is not frequent."""
+        return 1 if self.projected else self.embedding_dim
+
+    @property
+    def has_values(self):
+        """Bool `(K,)`: which codes have real numbers beside them, the rare ones."""
+        codes = ops.arange(self.num_embeddings)
+        return ops.logical_not(self._is_frequent(codes, self.code_counts.value))
+
+    def values(self, latents):
+        """The real numbers beside each code: float32 `(..., num_values)`.
+
+        The latent itself, or with `projected` the length of its projection in lengths
+        of the code; 0 where the code is kept.
+        """
+        latents = ops.cast(latents, "float32")
+        codes = self.encode(latents)
+        found = latents
+        if self.projected:
+            found = shares(latents, ops.cast(self.decode(codes), "float32"))
+        rare = ops.take(self.has_values, codes, axis=0)[..., None]
+        return ops.where(rare, found, 0.0)
+
+    def assemble(self, codes, values):
+        """What a call gives, of codes `(...)` and numbers `(..., num_values)`."""
+        quantized = ops.cast(self.decode(codes), "float32")
+        other = values * quantized if self.projected else values
+        rare = ops.take(self.has_values, codes, axis=0)[..., None]
+        return ops.cast(ops.where(rare, other, quantized), self.compute_dtype)
 
     def loss_terms(self, latents):
         """Loss terms by name, before their weights; float32 scalars."""

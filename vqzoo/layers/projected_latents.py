@@ -91,6 +91,30 @@ class ProjectedLatents(keras.layers.Layer):
         """Code vectors of `codes` `(...)`, before any projection: float `(..., D)`."""
         return self.quantizer.decode(codes)
 
+    @property
+    def num_values(self):
+        """Real numbers beside each code."""
+        return 1
+
+    @property
+    def has_values(self):
+        """Bool `(K,)`: which codes have real numbers beside them; all."""
+        return ops.ones((self.num_embeddings,), "bool")
+
+    def values(self, latents):
+        """The real number beside the code of each latent: float32 `(..., 1)`.
+
+        It is the length of the projection in lengths of the code.
+        """
+        latents = ops.cast(latents, "float32")
+        quantized = ops.cast(self.decode(self.encode(latents)), "float32")
+        return shares(latents, quantized)
+
+    def assemble(self, codes, values):
+        """What a call gives, of codes `(...)` and their real numbers `(..., 1)`."""
+        quantized = ops.cast(self.decode(codes), "float32")
+        return ops.cast(values * quantized, self.compute_dtype)
+
     def loss_terms(self, latents):
         """Loss terms by name, before their weights; float32 scalars."""
         quantized = ops.cast(self.decode(self.encode(latents)), "float32")
@@ -134,11 +158,16 @@ def project(latents, quantized):
     Returns:
         Float32 `(..., D)`: (z_e . z_q) / (z_q . z_q) * z_q.
     """
+    return shares(latents, quantized) * quantized
+
+
+def shares(latents, quantized):
+    """(z_e . z_q) / (z_q . z_q), 0 where the code has no length: `(..., 1)`."""
     products = ops.sum(latents * quantized, axis=-1, keepdims=True)
     squares = ops.sum(ops.square(quantized), axis=-1, keepdims=True)
     has_length = squares > _MIN_SQUARE
-    shares = products / ops.where(has_length, squares, 1.0)
-    return ops.where(has_length, shares, 0.0) * quantized
+    found = products / ops.where(has_length, squares, 1.0)
+    return ops.where(has_length, found, 0.0)
 
 
 def projection_loss(latents, quantized, mask=True):

@@ -103,6 +103,22 @@ class VQVAE(keras.Model):
             raise ValueError(f"expected codes of 1 tier, received {len(codes)}")
         return self.to_float32(self.decoder(self.quantizer.decode(codes[0])))
 
+    def encode_hybrid(self, images):
+        """Codes and the real numbers beside them, of a model with hybrid latents.
+
+        Args:
+            images: `(batch, height, width, channels)`.
+
+        Returns:
+            `(codes, values)`: int32 `(batch, h, w)` and float32 `(batch, h, w, V)`.
+        """
+        (latents,) = self.latents(images)
+        return self.quantizer.encode(latents), self.quantizer.values(latents)
+
+    def decode_hybrid(self, codes, values):
+        """Images of what `encode_hybrid` gives: float32."""
+        return self.to_float32(self.decoder(self.quantizer.assemble(codes, values)))
+
     def get_config(self):
         return {
             "name": self.name,

@@ -2,6 +2,7 @@
 
 from vqzoo.priors.dcgan import DCGAN, DCGANCritic
 from vqzoo.priors.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn_8
+from vqzoo.priors.hybrid_transformer import HybridTransformer
 from vqzoo.priors.maskgit import MaskGIT
 from vqzoo.priors.pixelcnn import PixelCNN, pixelcnn_8
 from vqzoo.priors.pixelrnn import PixelRNN
@@ -22,6 +23,7 @@ __all__ = [
     "DCGAN",
     "DCGANCritic",
     "GatedPixelCNN",
+    "HybridTransformer",
     "MaskGIT",
     "PixelCNN",
     "PixelRNN",
