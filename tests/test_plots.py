@@ -175,3 +175,17 @@ def test_an_image_grid_holds_every_image_once():
     shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     assert [float(np.mean(image)) for image in shown] == [0.0, 0.5, 1.0]
     assert len(figure.axes) == 4
+
+
+def test_learning_curves_are_in_bits_and_mark_the_best_epoch():
+    rows = [
+        {"epoch": 1, "loss": 3 * np.log(2), "val_bits": 3.5},
+        {"epoch": 2, "loss": 2 * np.log(2), "val_bits": 2.5},
+        {"epoch": 3, "loss": 1 * np.log(2), "val_bits": 2.75},
+    ]
+    figure = plots.learning_curves({"top": rows, "bottom": rows[:1]}, "bits", "bits")
+    training, held_out, best = figure.axes[0].get_lines()
+    np.testing.assert_allclose(training.get_ydata(), [3, 2, 1])
+    np.testing.assert_allclose(held_out.get_ydata(), [3.5, 2.5, 2.75])
+    assert (best.get_xdata()[0], best.get_ydata()[0]) == (2, 2.5)
+    assert [axis.get_title() for axis in figure.axes] == ["top", "bottom"]

@@ -72,6 +72,14 @@ def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
     assert samples.log_prob.max() < 0
 
 
+def test_a_run_of_one_tier_leaves_its_figures_and_no_pipeline(data, tmp_path):
+    run_dir = training.run_prior(recipe_of(data, tmp_path, tiers=("top",)))
+    measures = json.loads((run_dir / "metrics.json").read_text())["test"]
+    assert measures["top_bits_per_code"] > 0
+    assert not any(name.startswith("bottom") for name in measures)
+    assert not (run_dir / "pipeline.json").exists()
+
+
 def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
     data, finished, tmp_path, monkeypatch
 ):
@@ -114,6 +122,7 @@ def test_codes_of_another_model_are_refused(data, tmp_path):
         ({"model": "nowhere.keras"}, files.RunError, "--model.*nowhere.keras"),
         ({"batch_size": 400, "smoke": False}, ValueError, "--batch_size.*400"),
         ({"prior_options": ("middle.units=3",)}, ValueError, "--prior_options.*middle"),
+        ({"tiers": ("middle",)}, ValueError, "--tiers .*middle"),
         ({"prior_options": ("heads=3",)}, ValueError, "--prior_options=heads=3.*heads"),
         ({"resume": True}, files.RunError, "--resume: no unfinished run"),
     ],

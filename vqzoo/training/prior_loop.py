@@ -67,11 +67,16 @@ def run_tiers(recipe, train_tier):
             recipe, model, codes, keras.config.dtype_policy().name
         )
         run_dir = _open_run(recipe, settings)
-        found = [
-            train_tier(recipe, model, codes, tier, run_dir / tier, strategy)
+        found = {
+            tier: train_tier(recipe, model, codes, tier, run_dir / tier, strategy)
             for tier in model.tier_names
-        ]
-        _finish(recipe, model, codes, run_dir, found)
+            if tier in (recipe.tiers or model.tier_names)
+        }
+        measures = _measures(model, found, run_dir)
+        if len(found) == len(model.tier_names):
+            measures |= _draw(recipe, model, codes, run_dir, found)
+        files.write_json(run_dir / "metrics.json", {"test": measures})
+        report.say_what_next_of_prior(recipe, run_dir, list(found), measures)
     return run_dir
 
 
@@ -294,13 +299,31 @@ def _measure(recipe, prior, codes, tier):
     }
 
 
-def _finish(recipe, model, codes, run_dir, found):
-    """Writes the pipeline, its pictures and its figures."""
-    priors = [prior for prior, _ in found]
+def _measures(model, found, run_dir):
+    """Figures of all tiers that were trained, and their learning curves."""
+    measures = {
+        f"{tier}_{name}": value
+        for tier, (_, figures) in found.items()
+        for name, value in figures.items()
+    }
+    if all("bits_per_code" in figures for _, figures in found.values()):
+        histories = {tier: callbacks.read_history(run_dir / tier) for tier in found}
+        figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
+        files.save_figure(figure, run_dir / "bits.png")
+        total = sum(f["bits_per_code"] * f["codes"] for _, f in found.values())
+        if len(found) == len(model.tier_names):
+            measures["bits_per_image"] = total
+            measures["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
+    return measures
+
+
+def _draw(recipe, model, codes, run_dir, found):
+    """Writes the pipeline and a picture of its samples; gives how long one takes."""
+    priors = [prior for prior, _ in found.values()]
     names = codes.class_names if recipe.class_conditional else ()
     drawn = pipeline.Pipeline(model, priors, names, codes.model)
     shutil.copyfile(recipe.model, run_dir / "model.keras")
-    for tier in model.tier_names:
+    for tier in found:
         with files.replacing(run_dir / f"{tier}.keras") as aside:
             shutil.copyfile(run_dir / tier / "best.keras", aside)
     pipeline.write_paper(run_dir, model.tier_names, names, codes.model)
@@ -311,18 +334,4 @@ def _finish(recipe, model, codes, run_dir, found):
     seconds = time.monotonic() - began
     figure = plots.image_grid(samples.images, f"Samples of {recipe.name}")
     files.save_figure(figure, run_dir / "samples.png")
-    measures = {
-        f"{tier}_{name}": value
-        for tier, (_, figures) in zip(model.tier_names, found)
-        for name, value in figures.items()
-    }
-    if all("bits_per_code" in figures for _, figures in found):
-        tiers = {t: callbacks.read_history(run_dir / t) for t in model.tier_names}
-        figure = plots.learning_curves(tiers, "bits_per_code", "bits per code")
-        files.save_figure(figure, run_dir / "bits.png")
-        total = sum(f["bits_per_code"] * f["codes"] for _, f in found)
-        measures["bits_per_image"] = total
-        measures["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
-    measures["seconds_per_sample"] = seconds / count
-    files.write_json(run_dir / "metrics.json", {"test": measures})
-    report.say_what_next_of_prior(recipe, run_dir, model.tier_names, measures)
+    return {"seconds_per_sample": seconds / count}

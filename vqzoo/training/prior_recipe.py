@@ -37,6 +37,9 @@ class TierSettings(Settings):
     model: str = setting(
         "export/vqvae2_noisy/model.keras", "the trained model whose codes are learned"
     )
+    tiers: tuple[str, ...] = setting(
+        (), "only these tiers; no images can be drawn then; empty: all"
+    )
     prior_options: tuple[str, ...] = setting(
         (),
         "arguments of the priors, name=value for all tiers or tier.name=value for one, "
@@ -55,7 +58,9 @@ class TierSettings(Settings):
         self.options_of("")
 
     def check_tiers(self, tier_names):
-        """Raises ValueError if an option is of a tier that the model does not have."""
+        """Raises ValueError if a setting names a tier that the model does not have."""
+        known = set(self.tiers) <= set(tier_names)
+        self.expect("tiers", known, f"of {tuple(tier_names)}")
         for option in self.prior_options:
             tier, dot, _ = option.partition("=")[0].rpartition(".")
             self.expect(

@@ -171,18 +171,20 @@ def say_what_next_of_prior(recipe, run_dir, tier_names, measures):
     lines = [_line_of_tier(tier, measures) for tier in tier_names]
     if "bits_per_pixel" in measures:
         lines.append(f"images       {measures['bits_per_pixel']:.4f} bits a pixel")
-    lines.append(f"sampling     {measures['seconds_per_sample']:.4f} s an image")
+    if "seconds_per_sample" in measures:
+        lines.append(f"sampling     {measures['seconds_per_sample']:.4f} s an image")
     found = "\n  ".join(lines)
     print(
         f"""
 Done: {recipe.name}, on the test split
   {found}
   pictures     in {run_dir}: {", ".join(sorted(p.name for p in run_dir.glob("*.png")))}
-  numbers      {run_dir / "metrics.json"}
-What next:
-  draw images  python -m vqzoo.sample --prior={run_dir} --n=64 --out=samples.png""",
+  numbers      {run_dir / "metrics.json"}""",
         flush=True,
     )
+    if "seconds_per_sample" in measures:
+        command = f"python -m vqzoo.sample --prior={run_dir} --n=64 --out=samples.png"
+        print(f"What next:\n  draw images  {command}", flush=True)
 
 
 def _line_of_tier(tier, measures):
