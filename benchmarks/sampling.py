@@ -61,6 +61,16 @@ CASES = {
     "pixelsnail_32": pixelsnail_32,
     "maskgit_8": maskgit_8,
 }
+WORDS = {
+    "gated_8": "64 grids of 8 x 8, gated PixelCNN of 12 x 64",
+    "gated_16": "64 grids of 16 x 16, gated PixelCNN of 12 x 128",
+    "pixelsnail_32": "32 x 32 codes, PixelSNAIL of table 6.1",
+    "maskgit_8": "64 grids of 8 x 8",
+    "cached": "cached, place by place",
+    "whole": "the whole network for each place",
+    "predict": "a loop of `predict`",
+    "maskgit": "MaskGIT in 12 steps",
+}
 # Case, contestant that is slower, contestant that is faster, times that is asked for.
 RATIOS = (
     ("gated_8", "predict", "cached", 40),

@@ -6,7 +6,7 @@ that have not run leave their rows out.
     python -m benchmarks.table
 """
 
-from benchmarks import measure, noise, quantizer_twins
+from benchmarks import measure, noise, quantizer_twins, sampling
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -205,6 +205,40 @@ def import_rows():
     ]
 
 
+def sampling_rows():
+    """Samplers beside each other, and PixelSNAIL's seconds an image."""
+    cases = measure.read("sampling").get("cases", {})
+    rows = []
+    for name, slow, fast, target in sampling.RATIOS:
+        if name not in cases:
+            continue
+        times = cases[name]["ratios"][f"{slow} / {fast}"]["median"]
+        seconds = cases[name]["seconds"]
+        rows.append(
+            (
+                f"sampling {sampling.WORDS[name]}: {sampling.WORDS[fast]}",
+                f"{seconds[fast]['median']:.2f} s, {times:.0f}x as fast",
+                f"{sampling.WORDS[slow]}: {seconds[slow]['median']:.2f} s",
+                f"{target}x",
+                _verdict(times, target),
+            )
+        )
+    if "pixelsnail_32" in cases:
+        seconds = cases["pixelsnail_32"]["seconds"]
+        for batch, target in ((1, 30), (16, 4)):
+            each = seconds[f"batch {batch}"]["median"] / batch
+            rows.append(
+                (
+                    f"sampling {sampling.WORDS['pixelsnail_32']}, batch {batch}",
+                    f"{each:.1f} s an image",
+                    "",
+                    f"<= {target} s",
+                    _verdict(each, target, at_least=False),
+                )
+            )
+    return rows
+
+
 ROWS = (
     noise_rows,
     quality_rows,
@@ -212,6 +246,7 @@ ROWS = (
     memory_rows,
     throughput_rows,
     import_rows,
+    sampling_rows,
 )
 
 if __name__ == "__main__":

@@ -678,6 +678,7 @@ def _vqvae2(num_tiers, **options):
         (lambda: EqualizedConv2D(0, 3), "filters=0"),
         (lambda: EqualizedConv2D(4, 3, gain=0.0), "gain=0.0"),
         (lambda: GatedLinearBlock(0), "kernel_size=0"),
+        (lambda: SelfAttention(0), "reduction=0"),
         (
             lambda: SelfAttention()(np.zeros((1, 2, 2, 4), "float32")),
             r"at least 8 channels.*\(1, 2, 2, 4\)",

@@ -8,6 +8,7 @@ from vqzoo import export, pipeline
 from vqzoo.pipeline import Pipeline
 from vqzoo.priors import MaskGIT, PixelCNN, ProgressiveGAN
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sampling export")]
 SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
 
 

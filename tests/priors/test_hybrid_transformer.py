@@ -104,6 +104,7 @@ def test_a_place_depends_on_earlier_places_and_its_values_on_its_code():
             assert np.abs(of_value[place + 1] - base[place + 1]).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_fit_learns_values_that_follow_from_their_codes():
     generator = np.random.default_rng(0)
     codes = generator.integers(0, 5, (256, 2, 3)).astype("int32")

@@ -77,6 +77,7 @@ def test_the_bound_is_exact_for_one_place_and_for_independent_places():
     np.testing.assert_allclose(bound, log_p, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_bound_is_below_the_entropy_of_a_fitted_pattern_and_near_it():
     codes = np.tile(np.arange(12).reshape(1, 3, 4) % 8, (64, 1, 1)).astype("int32")
     codes[::2] = 7 - codes[::2]

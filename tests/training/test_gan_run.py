@@ -9,6 +9,7 @@ import pytest
 from vqzoo import pipeline, training
 from vqzoo.training import callbacks, files
 
+pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
 TINY = training.GANRecipe(
     name="tiny_gan", precision="float32", strategy="none", tensorboard=False, smoke=True
 )
@@ -45,6 +46,7 @@ def test_a_run_leaves_generators_that_draw_images(finished):
     assert float(rows[-1]["val_sliced_wasserstein"]) > 0
 
 
+@pytest.mark.slow
 def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
     data, finished, tmp_path, monkeypatch
 ):
@@ -107,6 +109,8 @@ def test_a_dcgan_runs_too(data, tmp_path):
     run_dir = training.run_gan(recipe)
     measures = json.loads((run_dir / "metrics.json").read_text())["test"]
     assert measures["bottom_requantization"] > 0
+    generator = pipeline.load(run_dir).priors[1].generator
+    assert np.abs(generator.norms[0].moving_mean.numpy()).max() > 0
 
 
 @pytest.mark.parametrize(

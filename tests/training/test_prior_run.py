@@ -10,6 +10,7 @@ from vqzoo import pipeline, training
 from vqzoo.training import files
 from vqzoo.training.main import parse
 
+pytestmark = pytest.mark.xdist_group("prior run")  # One run serves several tests.
 TINY = training.PriorRecipe(
     name="tiny_prior",
     prior="pixelcnn",
@@ -63,6 +64,7 @@ def test_the_bits_are_those_of_the_saved_pipeline(finished, data):
     assert bits == pytest.approx(measures["bits_per_image"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
     run_dir = training.run_prior(recipe_of(data, tmp_path, prior="maskgit"))
     measures = json.loads((run_dir / "metrics.json").read_text())["test"]
@@ -80,6 +82,7 @@ def test_a_run_of_one_tier_leaves_its_figures_and_no_pipeline(data, tmp_path):
     assert not (run_dir / "pipeline.json").exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
     data, finished, tmp_path, monkeypatch
 ):

@@ -9,13 +9,15 @@ class SelfAttention(keras.layers.Layer):
     """Adds to each place what attention over all places gives, times a learned scale.
 
     The scale starts at 0, so that the layer begins as the identity and takes in what is
-    far away as it learns to. Queries and keys have an eighth of the channels, values a
-    half.
+    far away as it learns to. Values have half of the channels.
 
-    Input shape: `(batch, height, width, channels)`, float, 8 channels or more.
+    Args:
+        reduction: int, channels over those of queries and keys.
+    Input shape: `(batch, height, width, channels)`, float, `reduction` channels or
+        more.
     Output shape: same.
     State: scale `()`, gamma in the paper, trainable.
-    Raises: ValueError: if there are fewer than 8 channels.
+    Raises: ValueError: if `reduction` is not positive, or there are fewer channels.
     Source: Zhang et al. 2018, arXiv 1805.08318, section 3; Coppock's thesis, section
         3.2 and figure 3.4. Differs: keys and values are not pooled.
     Example:
@@ -23,11 +25,18 @@ class SelfAttention(keras.layers.Layer):
         TensorShape([2, 4, 4, 16])
     """
 
+    def __init__(self, reduction=8, **kwargs):
+        super().__init__(**kwargs)
+        if reduction < 1:
+            raise ValueError(f"expected reduction of at least 1, received {reduction=}")
+        self.reduction = reduction
+
     def build(self, input_shape):
         channels = input_shape[-1]
-        if channels < 8:
+        if channels < self.reduction:
             raise ValueError(
-                f"expected at least 8 channels, received shape={tuple(input_shape)}"
+                f"expected at least {self.reduction} channels, received "
+                f"shape={tuple(input_shape)}"
             )
         places = (input_shape[0], None, channels)
 
@@ -38,8 +47,8 @@ class SelfAttention(keras.layers.Layer):
             layer.build(of)
             return layer
 
-        self.queries = dense(channels // 8, "queries", places)
-        self.keys = dense(channels // 8, "keys", places)
+        self.queries = dense(channels // self.reduction, "queries", places)
+        self.keys = dense(channels // self.reduction, "keys", places)
         self.values = dense(channels // 2, "values", places)
         self.outputs = dense(channels, "outputs", (input_shape[0], None, channels // 2))
         self.scale = self.add_weight(name="scale", shape=(), initializer="zeros")
@@ -55,3 +64,6 @@ class SelfAttention(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}

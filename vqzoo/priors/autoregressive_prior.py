@@ -22,7 +22,7 @@ class AutoregressivePrior(keras.Model):
 
     def _connect(self, name):
         """Builds the graph from codes and conditions to logits."""
-        inputs = conditions.inputs(self.grid_shape, self.num_classes, self.context)
+        inputs = conditions.inputs(self)
         logits = self._logits(inputs)
         super().__init__(conditions.packed(inputs), logits, name=name)
 

@@ -7,21 +7,41 @@ from keras import ops
 from vqzoo.layers import ResidualStack
 
 
-def inputs(grid_shape, num_classes, context):
+def adopt(prior, grid_shape, num_embeddings, num_classes, context, dtype):
+    """Checks what every prior's constructor takes, and keeps it as attributes.
+
+    Args:
+        prior: the prior, before it is built.
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K.
+        num_classes: int, 0 for a prior that knows no classes.
+        context: sequence of `(grid shape, number of codes)` of the tiers above.
+        dtype: dtype policy, or None for the global one; kept as `layer_dtype`.
+
+    Raises:
+        ValueError: for sizes that no prior can have.
+    """
+    _check_arguments(grid_shape, num_embeddings, num_classes, context)
+    prior.grid_shape = tuple(grid_shape)
+    prior.num_embeddings = num_embeddings
+    prior.num_classes = num_classes
+    prior.context = tuple((tuple(shape), size) for shape, size in context)
+    prior.layer_dtype = keras.dtype_policies.get(dtype)
+
+
+def inputs(prior):
     """The symbolic inputs of a prior, by name.
 
     Args:
-        grid_shape: `(height, width)` of the codes.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above.
+        prior: with what `adopt` keeps.
 
     Returns:
         dict: `codes`, `label` if there are classes, and `context_0`, `context_1`, ...
     """
-    shapes = {"codes": tuple(grid_shape)}
-    if num_classes:
+    shapes = {"codes": prior.grid_shape}
+    if prior.num_classes:
         shapes["label"] = ()
-    shapes |= {f"context_{i}": tuple(shape) for i, (shape, _) in enumerate(context)}
+    shapes |= {f"context_{i}": shape for i, (shape, _) in enumerate(prior.context)}
     return {
         name: keras.Input(shape, dtype="int32", name=name)
         for name, shape in shapes.items()
@@ -33,7 +53,7 @@ def packed(arrays):
     return arrays if len(arrays) > 1 else arrays["codes"]
 
 
-def check_arguments(grid_shape, num_embeddings, num_classes, context):
+def _check_arguments(grid_shape, num_embeddings, num_classes, context):
     """Raises ValueError for sizes that no prior can have."""
     if len(grid_shape) != 2 or min(grid_shape) < 1:
         raise ValueError(
@@ -113,17 +133,17 @@ class Conditions(keras.layers.Layer):
         return features
 
 
-def layer(grid_shape, num_classes, context, channels, num_blocks, dtype):
+def layer(prior, channels, num_blocks):
     """The layer for what a prior is conditioned on, or None if it is on nothing."""
-    if not num_classes and not context:
+    if not prior.num_classes and not prior.context:
         return None
     return Conditions(
-        grid_shape,
-        num_classes,
-        context,
+        prior.grid_shape,
+        prior.num_classes,
+        prior.context,
         channels,
         num_blocks,
-        dtype=dtype,
+        dtype=prior.layer_dtype,
         name="conditions",
     )
 

@@ -59,16 +59,11 @@ class DCGAN(GANPrior):
         dtype=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         growing.check_scales(grid_shape, embedding_dim, channels)
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.channels = tuple(channels)
         self.noise_dim = noise_dim
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
         self._connect(name)
 
@@ -114,15 +109,10 @@ class DCGANCritic(keras.Model):
         dtype=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         growing.check_scales(grid_shape, embedding_dim, channels)
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.channels = tuple(channels)
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.critic = _Critic(self, dtype=self.layer_dtype, name="critic")
         super().__init__(*critic_graph(self), name=name)
 

@@ -21,7 +21,7 @@ class GANPrior(keras.Model):
 
     def _connect(self, name):
         """Builds the graph from noise and conditions to latents."""
-        inputs = conditions.inputs(self.grid_shape, self.num_classes, self.context)
+        inputs = conditions.inputs(self)
         del inputs["codes"]
         noise = keras.Input((self.noise_dim,), name="noise")
         inputs = {"noise": noise, **inputs}
@@ -166,7 +166,7 @@ class _Sampler(keras.Model):
 
 def critic_graph(critic):
     """Inputs and outputs of a critic's graph, from its sizes and its `critic` layer."""
-    inputs = conditions.inputs(critic.grid_shape, critic.num_classes, critic.context)
+    inputs = conditions.inputs(critic)
     del inputs["codes"]
     shape = (*critic.grid_shape, critic.embedding_dim)
     inputs = {"latents": keras.Input(shape, name="latents"), **inputs}

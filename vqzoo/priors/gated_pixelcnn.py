@@ -59,22 +59,17 @@ class GatedPixelCNN(AutoregressivePrior):
         dtype=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         if num_layers < 1:
             raise ValueError(
                 f"expected num_layers of at least 1, received {num_layers=}"
             )
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.num_layers = num_layers
         self.num_channels = num_channels
         self.output_channels = output_channels
         self.first_kernel_size = first_kernel_size
         self.kernel_size = kernel_size
         self.num_condition_blocks = num_condition_blocks
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self._make_layers()
         self._connect(name)
 
@@ -84,12 +79,7 @@ class GatedPixelCNN(AutoregressivePrior):
             self.num_embeddings, self.num_channels, dtype=dtype, name="embedding"
         )
         self.conditions = conditions.layer(
-            self.grid_shape,
-            self.num_classes,
-            self.context,
-            self.num_channels,
-            self.num_condition_blocks,
-            dtype,
+            self, self.num_channels, self.num_condition_blocks
         )
         kernels = [self.first_kernel_size] + [self.kernel_size] * (self.num_layers - 1)
         self.blocks = [

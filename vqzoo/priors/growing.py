@@ -220,14 +220,16 @@ class Generator(keras.layers.Layer):
             self.outputs[scale].build((None, *grid, channels))
             before = channels
 
-    def call(self, inputs, scale=None, fade=1.0):
+    def call(self, inputs, scale=None, fade=1.0, training=None):
         """Latents `(batch, h, w, D)` of a scale, of the last one where none is named.
 
         Args:
             inputs: dict of `noise` and the condition's arrays.
             scale: int or None.
             fade: float or tensor in [0, 1], 1 when the scale is in.
+            training: bool or None; makes no difference here.
         """
+        del training
         scale = len(self.channels) - 1 if scale is None else scale
         noise = self.normalize(inputs["noise"])
         if self.label is not None:

@@ -66,7 +66,7 @@ class HybridTransformer(keras.Model):
         seed=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, ())
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, (), dtype)
         for setting, value in (
             ("num_values", num_values),
             ("num_layers", num_layers),
@@ -76,21 +76,16 @@ class HybridTransformer(keras.Model):
                 raise ValueError(
                     f"expected {setting} of at least 1, received {setting}={value}"
                 )
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
         self.num_values = num_values
-        self.num_classes = num_classes
-        self.context = ()
         self.num_layers = num_layers
         self.num_channels = num_channels
         self.num_heads = num_heads
         self.hidden_ratio = hidden_ratio
         self.num_mixtures = num_mixtures
         self.dropout = dropout
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.seed = seed
         self._make_layers()
-        inputs = conditions.inputs(self.grid_shape, num_classes, ())
+        inputs = conditions.inputs(self)
         del inputs["codes"]
         latents = keras.Input((*self.grid_shape, 1 + num_values), name="latents")
         inputs = {"latents": latents, **inputs}
@@ -100,9 +95,7 @@ class HybridTransformer(keras.Model):
     def _make_layers(self):
         dtype = self.layer_dtype
         self.tokens = _Tokens(self, dtype=dtype, name="tokens")
-        self.conditions = conditions.layer(
-            self.grid_shape, self.num_classes, (), self.num_channels, 0, dtype
-        )
+        self.conditions = conditions.layer(self, self.num_channels, 0)
         self.blocks = [
             TransformerBlock(
                 self.num_heads,

@@ -68,25 +68,20 @@ class MaskGIT(keras.Model):
         seed=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         if num_layers < 1:
             raise ValueError(
                 f"expected num_layers of at least 1, received {num_layers=}"
             )
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.num_layers = num_layers
         self.num_channels = num_channels
         self.num_heads = num_heads
         self.hidden_ratio = hidden_ratio
         self.num_condition_blocks = num_condition_blocks
         self.dropout = dropout
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.seed = seed
         self._make_layers()
-        inputs = conditions.inputs(self.grid_shape, num_classes, self.context)
+        inputs = conditions.inputs(self)
         logits = self._logits(inputs)
         super().__init__(conditions.packed(inputs), logits, name=name)
 
@@ -97,12 +92,7 @@ class MaskGIT(keras.Model):
         )
         self.positions = _Positions(dtype=dtype, name="positions")
         self.conditions = conditions.layer(
-            self.grid_shape,
-            self.num_classes,
-            self.context,
-            self.num_channels,
-            self.num_condition_blocks,
-            dtype,
+            self, self.num_channels, self.num_condition_blocks
         )
         self.blocks = [
             TransformerBlock(

@@ -59,24 +59,19 @@ class PixelRNN(AutoregressivePrior):
         dtype=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         if cell not in CELLS:
             raise ValueError(f"expected cell to be one of {CELLS}, received {cell=}")
         if num_layers < 1:
             raise ValueError(
                 f"expected num_layers of at least 1, received {num_layers=}"
             )
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.cell = cell
         self.num_layers = num_layers
         self.units = units
         self.num_output_layers = num_output_layers
         self.first_kernel_size = first_kernel_size
         self.num_condition_blocks = num_condition_blocks
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self._make_layers()
         self._connect(name)
 
@@ -85,14 +80,7 @@ class PixelRNN(AutoregressivePrior):
         self.embedding = keras.layers.Embedding(
             self.num_embeddings, channels, dtype=dtype, name="embedding"
         )
-        self.conditions = conditions.layer(
-            self.grid_shape,
-            self.num_classes,
-            self.context,
-            channels,
-            self.num_condition_blocks,
-            dtype,
-        )
+        self.conditions = conditions.layer(self, channels, self.num_condition_blocks)
         self.first = MaskedConv2D(
             channels, self.first_kernel_size, "A", dtype=dtype, name="first"
         )

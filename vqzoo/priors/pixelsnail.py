@@ -68,15 +68,11 @@ class PixelSNAIL(AutoregressivePrior):
         seed=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         if num_blocks < 1:
             raise ValueError(
                 f"expected num_blocks of at least 1, received {num_blocks=}"
             )
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.num_blocks = num_blocks
         self.num_residual_blocks = num_residual_blocks
         self.num_channels = num_channels
@@ -85,7 +81,6 @@ class PixelSNAIL(AutoregressivePrior):
         self.num_heads = num_heads
         self.num_condition_blocks = num_condition_blocks
         self.dropout = dropout
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.seed = seed
         self._make_layers()
         self._connect(name)
@@ -96,12 +91,7 @@ class PixelSNAIL(AutoregressivePrior):
             self.num_embeddings, self.num_channels, dtype=dtype, name="embedding"
         )
         self.conditions = conditions.layer(
-            self.grid_shape,
-            self.num_classes,
-            self.context,
-            self.num_channels,
-            self.num_condition_blocks,
-            dtype,
+            self, self.num_channels, self.num_condition_blocks
         )
         self.first = MaskedConv2D(
             self.num_channels, self.kernel_size, "A", dtype=dtype, name="first"

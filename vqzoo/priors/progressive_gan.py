@@ -63,20 +63,15 @@ class ProgressiveGAN(GANPrior):
         dtype=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         growing.check_scales(grid_shape, embedding_dim, channels)
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.channels = tuple(channels)
         self.noise_dim = noise_dim
         self.num_residual_layers = num_residual_layers
         self.num_condition_layers = num_condition_layers
         self.kernel_size = kernel_size
         self.attention_size = attention_size
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.generator = growing.Generator(
             self, dtype=self.layer_dtype, name="generator"
         )
@@ -150,19 +145,14 @@ class ProgressiveCritic(keras.Model):
         dtype=None,
         name=None,
     ):
-        conditions.check_arguments(grid_shape, num_embeddings, num_classes, context)
+        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
         growing.check_scales(grid_shape, embedding_dim, channels)
-        self.grid_shape = tuple(grid_shape)
-        self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.num_classes = num_classes
-        self.context = tuple((tuple(shape), size) for shape, size in context)
         self.channels = tuple(channels)
         self.num_residual_layers = num_residual_layers
         self.num_condition_layers = num_condition_layers
         self.kernel_size = kernel_size
         self.attention_size = attention_size
-        self.layer_dtype = keras.dtype_policies.get(dtype)
         self.critic = growing.Critic(self, dtype=self.layer_dtype, name="critic")
         super().__init__(*critic_graph(self), name=name)
 

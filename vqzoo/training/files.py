@@ -57,6 +57,11 @@ def write_json(path, value):
         aside.write_text(json.dumps(value, indent=2) + "\n")
 
 
+def read_json(path):
+    """What `write_json` wrote."""
+    return json.loads(path.read_text())
+
+
 def save_model(model, path):
     """Saves a Keras model as `.keras`, atomically."""
     with replacing(path) as aside:

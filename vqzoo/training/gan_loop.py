@@ -1,6 +1,5 @@
 """The training of GAN priors: codes of a data set, then a GAN of each tier."""
 
-import json
 import math
 
 import keras
@@ -31,7 +30,7 @@ def run(recipe):
     """
     if keras.backend.backend() != "tensorflow":
         raise files.RunError("GAN priors train on TensorFlow: KERAS_BACKEND=tensorflow")
-    return prior_loop.run_tiers(recipe.shrunk(), _train_tier)
+    return prior_loop.run_tiers(recipe.shrunk(), _train_tier, prior_loop.extract)
 
 
 def _train_tier(recipe, model, codes, tier, folder, strategy):
@@ -53,7 +52,7 @@ def _train_tier(recipe, model, codes, tier, folder, strategy):
         del figures["loss"]
         files.write_json(folder / "metrics.json", figures)
     prior = keras.saving.load_model(folder / "best.keras", compile=False)
-    return prior, json.loads((folder / "metrics.json").read_text())
+    return prior, files.read_json(folder / "metrics.json")
 
 
 def _build(recipe, model, codes, tier):

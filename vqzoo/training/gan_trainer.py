@@ -113,7 +113,9 @@ class GANTrainer(keras.Model):
         shape = (batch, self.generator.noise_dim)
         noise = keras.random.normal(shape, seed=self.noise_seed)
         inputs = {"noise": noise, **inputs}
-        return self.generator.generator(inputs, scale=self.scale, fade=fade)
+        return self.generator.generator(
+            inputs, scale=self.scale, fade=fade, training=True
+        )
 
     def _score(self, latents, inputs, fade):
         inputs = {"latents": latents, **inputs}

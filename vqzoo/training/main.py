@@ -7,7 +7,8 @@ import typing
 
 from absl import flags
 
-from vqzoo.training import gan_loop, loop, prior_loop
+from vqzoo.training import blend_loop, gan_loop, loop, prior_loop
+from vqzoo.training.blend_recipe import BlendRecipe
 from vqzoo.training.files import RunError, Stopped
 from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.prior_recipe import PriorRecipe
@@ -18,6 +19,7 @@ RUNNERS = {
     Recipe: loop.run,
     PriorRecipe: prior_loop.run,
     GANRecipe: gan_loop.run,
+    BlendRecipe: blend_loop.run,
 }
 
 
@@ -25,8 +27,7 @@ def main(recipe, argv=None):
     """Runs `recipe` with the flags of the command line, and ends the process.
 
     Args:
-        recipe: `Recipe`, `PriorRecipe` or `GANRecipe`; its values are the flags'
-            defaults.
+        recipe: a recipe of any kind; its values are the flags' defaults.
         argv: list of str, the program's name first. Defaults to `sys.argv`.
 
     Raises:

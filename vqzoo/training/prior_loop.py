@@ -1,7 +1,6 @@
 """The training of priors: codes of a data set, then a prior of each tier."""
 
 import dataclasses
-import json
 import pathlib
 import shutil
 import time
@@ -40,16 +39,17 @@ def run(recipe):
         Stopped: after SIGTERM or SIGINT, once the state is saved.
         ValueError: if a setting does not fit the data or the model.
     """
-    return run_tiers(recipe.shrunk(), _train_tier)
+    return run_tiers(recipe.shrunk(), train_tier, extract)
 
 
-def run_tiers(recipe, train_tier):
+def run_tiers(recipe, train, extract):
     """Extracts codes, trains the prior of each tier, and leaves a pipeline.
 
     Args:
         recipe: settings with a model and data, such as `PriorRecipe`.
-        train_tier: function from recipe, model, codes, tier, folder and strategy to the
+        train: function from recipe, model, codes, tier, folder and strategy to the
             trained prior and a dict of its figures; it goes on where it was stopped.
+        extract: function from recipe and model to `datasets.codes.CodeSplits`.
 
     Returns:
         `pathlib.Path` of the run's folder.
@@ -68,7 +68,7 @@ def run_tiers(recipe, train_tier):
         )
         run_dir = _open_run(recipe, settings)
         found = {
-            tier: train_tier(recipe, model, codes, tier, run_dir / tier, strategy)
+            tier: train(recipe, model, codes, tier, run_dir / tier, strategy)
             for tier in model.tier_names
             if tier in (recipe.tiers or model.tier_names)
         }
@@ -156,7 +156,7 @@ def _open_run(recipe, settings):
     return fitting.new_run_dir(recipe, settings)
 
 
-def _train_tier(recipe, model, codes, tier, folder, strategy):
+def train_tier(recipe, model, codes, tier, folder, strategy):
     """Trains the prior of a tier, or the rest of it, or nothing if it is done.
 
     Returns:
@@ -178,7 +178,7 @@ def _train_tier(recipe, model, codes, tier, folder, strategy):
     prior = keras.saving.load_model(folder / "best.keras", compile=False)
     if not (folder / "metrics.json").exists():
         files.write_json(folder / "metrics.json", _measure(recipe, prior, codes, tier))
-    return prior, json.loads((folder / "metrics.json").read_text())
+    return prior, files.read_json(folder / "metrics.json")
 
 
 def _build(recipe, codes, tier, steps, strategy):
