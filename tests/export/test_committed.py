@@ -1,0 +1,45 @@
+"""The artifacts of the project itself: as their manifests say, and alive."""
+
+import hashlib
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from vqzoo.export import verification
+
+FOLDER = pathlib.Path(__file__).parents[2] / "export"
+ARTIFACTS = sorted(path.parent for path in FOLDER.glob("*/manifest.json"))
+each_artifact = pytest.mark.parametrize("folder", ARTIFACTS, ids=lambda f: f.name)
+
+
+def test_there_is_an_artifact():
+    assert [folder.name for folder in ARTIFACTS] != []
+
+
+@each_artifact
+def test_every_file_is_the_one_of_the_manifest(folder):
+    known = json.loads((folder / "manifest.json").read_text())["files"]
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert files == {*known, "manifest.json"}
+    for name, facts in known.items():
+        data = (folder / name).read_bytes()
+        assert len(data) == facts["bytes"]
+        assert hashlib.sha256(data).hexdigest() == facts["sha256"]
+
+
+@each_artifact
+def test_the_keras_file_loads_in_safe_mode_and_gives_the_codes_it_names(folder):
+    model = keras.saving.load_model(folder / "model.keras")
+    facts = json.loads((folder / "manifest.json").read_text())
+    images = verification.make_images(model.image_shape)
+    codes = model.encode(images.astype("float32") / 255 - 0.5)
+    for tier, of_tier in zip(facts["tiers"], codes):
+        assert list(of_tier.shape[1:]) == tier["grid"]
+        assert len(np.unique(of_tier)) > 8
+    rebuilt = np.asarray(model.decode(codes))
+    # Black, white, a ramp and a board come back; noise need not.
+    error = np.square(rebuilt[:4] - (images[:4] / 255 - 0.5)).mean()
+    assert error < 0.02
