@@ -13,7 +13,12 @@ MAKERS = {
 }
 GENERATOR_ONLY = ("noise_dim",)
 SMOKE_OPTIONS = {
-    "progressive": {"channels": (8, 8), "num_residual_layers": 1, "noise_dim": 8},
+    "progressive": {
+        "channels": (8, 8),
+        "num_residual_layers": 1,
+        "num_condition_layers": 1,
+        "noise_dim": 8,
+    },
     "dcgan": {"channels": (8, 8), "noise_dim": 8},
 }
 STEPS_A_MEASUREMENT = 1000
@@ -87,8 +92,9 @@ class GANRecipe(TierSettings):
         Raises:
             ValueError: if they cannot be made so, with the name of the flag.
         """
-        options = dict(SMOKE_OPTIONS[self.gan]) if self.smoke else {}
-        options |= self.options_of(tier)
+        options = self.options_of(tier)
+        if self.smoke:
+            options |= SMOKE_OPTIONS[self.gan]
         of_critic = {k: v for k, v in options.items() if k not in GENERATOR_ONLY}
         generator, critic = MAKERS[self.gan]
         made = [

@@ -19,7 +19,12 @@ SMOKE_OPTIONS = {
     "pixelcnn": {"num_channels": 8},
     "gated_pixelcnn": {"num_layers": 2, "num_channels": 8, "output_channels": 16},
     "pixelrnn": {"num_layers": 1, "units": 8},
-    "pixelsnail": {"num_blocks": 1, "num_channels": 16, "residual_channels": 8},
+    "pixelsnail": {
+        "num_blocks": 1,
+        "num_residual_blocks": 1,
+        "num_channels": 16,
+        "residual_channels": 8,
+    },
     "transformer": {"num_layers": 1, "num_channels": 16},
     "maskgit": {"num_layers": 1, "num_channels": 16},
 }
@@ -130,9 +135,11 @@ class PriorRecipe(TierSettings):
         Raises:
             ValueError: if it cannot be made so, with the name of the flag.
         """
-        options = dict(SMOKE_OPTIONS[self.prior]) if self.smoke else {}
+        options = self.options_of(tier)
         if "seed" in inspect.signature(MAKERS[self.prior]).parameters:
-            options["seed"] = self.seed
+            options.setdefault("seed", self.seed)
+        if self.smoke:
+            options |= SMOKE_OPTIONS[self.prior]
         return self.make(
             MAKERS[self.prior],
             f"--prior={self.prior}",
@@ -142,5 +149,5 @@ class PriorRecipe(TierSettings):
             num_classes=num_classes,
             context=context,
             name=f"{tier}_prior",
-            **{**options, **self.options_of(tier)},
+            **options,
         )
