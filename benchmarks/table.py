@@ -217,7 +217,8 @@ def sampling_rows():
         rows.append(
             (
                 f"sampling {sampling.WORDS[name]}: {sampling.WORDS[fast]}",
-                f"{seconds[fast]['median']:.2f} s, {times:.0f}x as fast",
+                f"{seconds[fast]['median']:.2f} s, {times:.{0 if times > 10 else 1}f}x "
+                "as fast",
                 f"{sampling.WORDS[slow]}: {seconds[slow]['median']:.2f} s",
                 f"{target}x",
                 _verdict(times, target),
