@@ -116,7 +116,7 @@ def test_predictability_of_single_codes():
     def two_values(factors):
         return perfect(factors // np.array([2, 3, 3]))
 
-    codes, factors, others, other_factors = data(perfect)
+    _, factors, _, other_factors = data(perfect)
     coarse = [f // np.array([2, 3, 3]) for f in (factors, other_factors)]
     best = measures.separated_attribute_predictability(
         two_values(factors), coarse[0], two_values(other_factors), coarse[1]
@@ -124,7 +124,6 @@ def test_predictability_of_single_codes():
     assert best > 0.3
     worst = measures.separated_attribute_predictability(*data(useless))
     assert worst < 0.05
-    del codes, others
 
 
 def test_scores_of_pairs_and_of_votes():

@@ -148,6 +148,16 @@ def layer(prior, channels, num_blocks):
     )
 
 
+def of_row(condition, like):
+    """The condition of a row at each of its places, in the shape and dtype of `like`.
+
+    Without a condition that is `like` itself.
+    """
+    if condition is None:
+        return like
+    return ops.cast(ops.broadcast_to(condition, ops.shape(like)), like.dtype)
+
+
 def features(layer, inputs):
     """What `layer` makes of a prior's inputs; None where there is no layer."""
     return None if layer is None else layer(inputs)

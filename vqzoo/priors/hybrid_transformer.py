@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.layers import TransformerBlock
 from vqzoo.ops import put_at
 from vqzoo.priors import conditions, raster
+from vqzoo.priors.blocks import transformer_blocks
 
 _LEAST_LOG_SCALE = -7.0
 
@@ -96,17 +96,7 @@ class HybridTransformer(keras.Model):
         dtype = self.layer_dtype
         self.tokens = _Tokens(self, dtype=dtype, name="tokens")
         self.conditions = conditions.layer(self, self.num_channels, 0)
-        self.blocks = [
-            TransformerBlock(
-                self.num_heads,
-                self.hidden_ratio * self.num_channels,
-                dropout=self.dropout,
-                seed=None if self.seed is None else self.seed + index,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
-            for index in range(self.num_layers)
-        ]
+        self.blocks = transformer_blocks(self, causal=True)
         self.norm = keras.layers.LayerNormalization(dtype=dtype, name="norm")
         self.output_logits = keras.layers.Dense(
             self.num_embeddings, dtype="float32", name="logits"

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.layers import TransformerBlock
 from vqzoo.priors import conditions, raster
+from vqzoo.priors.blocks import transformer_blocks
 
 NUM_STEPS = 12
 CHOICE_TEMPERATURE = 4.5  # of the public code
@@ -94,18 +94,7 @@ class MaskGIT(keras.Model):
         self.conditions = conditions.layer(
             self, self.num_channels, self.num_condition_blocks
         )
-        self.blocks = [
-            TransformerBlock(
-                self.num_heads,
-                self.hidden_ratio * self.num_channels,
-                causal=False,
-                dropout=self.dropout,
-                seed=None if self.seed is None else self.seed + index,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
-            for index in range(self.num_layers)
-        ]
+        self.blocks = transformer_blocks(self, causal=False)
         self.norm = keras.layers.LayerNormalization(dtype=dtype, name="norm")
         self.output_logits = keras.layers.Dense(
             self.num_embeddings, dtype="float32", name="logits"

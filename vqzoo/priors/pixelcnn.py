@@ -148,9 +148,7 @@ class PixelCNN(AutoregressivePrior):
                 for layer, each in zip(self.masked, state["masked"])
             ],
         }
-        if condition is not None:
-            condition = ops.broadcast_to(condition, ops.shape(state["condition"]))
-            state["condition"] = ops.cast(condition, self.compute_dtype)
+        state["condition"] = conditions.of_row(condition, state["condition"])
         return state
 
     def logits_at(self, state, column):

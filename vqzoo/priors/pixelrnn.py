@@ -131,9 +131,7 @@ class PixelRNN(AutoregressivePrior):
             state["lstms"] = [
                 lstm.begin_row(each) for lstm, each in zip(self.lstms, state["lstms"])
             ]
-        if condition is not None:
-            condition = ops.broadcast_to(condition, ops.shape(state["condition"]))
-            state["condition"] = ops.cast(condition, self.compute_dtype)
+        state["condition"] = conditions.of_row(condition, state["condition"])
         return state
 
     def logits_at(self, state, column):

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import TransformerBlock
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
+from vqzoo.priors.blocks import transformer_blocks
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -90,17 +90,7 @@ class Transformer(AutoregressivePrior):
         self.conditions = conditions.layer(
             self, self.num_channels, self.num_condition_blocks
         )
-        self.blocks = [
-            TransformerBlock(
-                self.num_heads,
-                self.hidden_ratio * self.num_channels,
-                dropout=self.dropout,
-                seed=None if self.seed is None else self.seed + index,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
-            for index in range(self.num_layers)
-        ]
+        self.blocks = transformer_blocks(self, causal=True)
         self.norm = keras.layers.LayerNormalization(dtype=dtype, name="norm")
         self.output_logits = keras.layers.Dense(
             self.num_embeddings, dtype="float32", name="logits"
@@ -132,10 +122,8 @@ class Transformer(AutoregressivePrior):
 
     def begin_row(self, state, condition=None):
         """The state before the first place of a row, with the condition of the row."""
-        if condition is None:
-            return state
-        condition = ops.broadcast_to(condition, ops.shape(state["condition"]))
-        return {**state, "condition": ops.cast(condition, self.compute_dtype)}
+        condition = conditions.of_row(condition, state["condition"])
+        return {**state, "condition": condition}
 
     def logits_at(self, state, column):
         """Logits `(batch, K)` of a place, and the state."""

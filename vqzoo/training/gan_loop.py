@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from vqzoo import evaluation, layers
+from vqzoo import evaluation, layers, pipeline
 from vqzoo.training import callbacks, files, fitting, prior_loop, state
 from vqzoo.training.gan_trainer import GANTrainer
 
@@ -56,16 +56,11 @@ def _train_tier(recipe, model, codes, tier, folder, strategy):
 
 
 def _build(recipe, model, codes, tier):
-    tiers = list(codes.tier_shapes)
-    above = tiers[: tiers.index(tier)]
-    layer = model.quantizers[tiers.index(tier)]
+    layer = model.quantizers[list(codes.tier_shapes).index(tier)]
     generator, critic, average = recipe.build(
         tier,
-        codes.tier_shapes[tier],
-        codes.num_embeddings[tier],
-        np.asarray(layers.codebooks(layer)[0]),
-        len(codes.class_names) if recipe.class_conditional else 0,
-        [(codes.tier_shapes[t], codes.num_embeddings[t]) for t in above],
+        codebook=np.asarray(layers.codebooks(layer)[0]),
+        **prior_loop.sizes_of(recipe, codes, tier),
     )
     trainer = GANTrainer(
         generator,
@@ -141,12 +136,10 @@ def _measure_of(recipe, codes, tier, split):
         prior = trainer.average
         if trainer.scale < prior.num_scales - 1:
             return {"loss": math.inf}  # Nothing to compare before the last scale.
-        condition = {}
-        if prior.num_classes:
-            condition["label"] = arrays["label"]
-        if prior.context:
-            above = list(codes.tier_shapes)[: len(prior.context)]
-            condition["context"] = [arrays[name] for name in above]
+        above = list(codes.tier_shapes)[: len(prior.context)]
+        condition = pipeline.Pipeline.condition(
+            prior, arrays.get("label"), [arrays[name] for name in above]
+        )
         latents = prior.generate(len(arrays[tier]), condition, seed=0)
         drawn = np.asarray(prior.codes_of(latents))
         real = np.asarray(prior.latents_of(arrays[tier]))

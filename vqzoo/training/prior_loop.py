@@ -181,18 +181,24 @@ def train_tier(recipe, model, codes, tier, folder, strategy):
     return prior, files.read_json(folder / "metrics.json")
 
 
+def sizes_of(recipe, codes, tier):
+    """What the prior of a tier is made for, by the names of its arguments."""
+    sizes = {
+        t: (codes.tier_shapes[t], codes.num_embeddings[t]) for t in codes.tier_shapes
+    }
+    grid_shape, num_embeddings = sizes[tier]
+    tiers = list(sizes)
+    return {
+        "grid_shape": grid_shape,
+        "num_embeddings": num_embeddings,
+        "num_classes": len(codes.class_names) if recipe.class_conditional else 0,
+        "context": [sizes[above] for above in tiers[: tiers.index(tier)]],
+    }
+
+
 def _build(recipe, codes, tier, steps, strategy):
-    tiers = list(codes.tier_shapes)
-    above = tiers[: tiers.index(tier)]
-    num_classes = len(codes.class_names) if recipe.class_conditional else 0
     with devices.scope(strategy):
-        prior = recipe.build_prior(
-            tier,
-            codes.tier_shapes[tier],
-            codes.num_embeddings[tier],
-            num_classes,
-            [(codes.tier_shapes[t], codes.num_embeddings[t]) for t in above],
-        )
+        prior = recipe.build_prior(tier, **sizes_of(recipe, codes, tier))
         prior.compile(
             fitting.optimizer(recipe, steps),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
