@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from steps import compiled
 
 import vqzoo
 from vqzoo.layers import (
@@ -129,11 +130,11 @@ def trained(case):
     if case.takes_floats:
         outputs = model(inputs)
         alike = tuple(outputs.shape) == inputs.shape
-        model.compile(keras.optimizers.SGD(0.5), "mse")
+        compiled(model, keras.optimizers.SGD(0.5), "mse")
         model.train_on_batch(inputs, np.flip(inputs) if alike else outputs + 1)
     elif case in cases.PRIORS:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.SGD(0.5), loss)
+        compiled(model, keras.optimizers.SGD(0.5), loss)
         model.train_on_batch(inputs, inputs)
     return model, before, values(model.weights)
 

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from steps import compiled
 
 from vqzoo.layers import (
     IndexBackpropagationQuantizer,
@@ -163,7 +164,7 @@ def test_training_brings_codes_into_use_that_a_plain_quantizer_leaves_idle():
         layer = make(128, 8, codebook_init="zeros")
         model = keras.Sequential([keras.Input((8,)), layer])
         model.trainable_weights[0].assign(start)
-        model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=False)
+        compiled(model, keras.optimizers.Adam(0.02), "mse", jit_compile=False)
         model.fit(latents, latents, batch_size=512, epochs=60, verbose=0)
         used.append(len(np.unique(layer.encode(latents))))
     assert used[1] > 1.15 * used[0], used

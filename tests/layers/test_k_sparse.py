@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from steps import compiled
 
 from vqzoo.layers import KSparse
 
@@ -48,7 +49,8 @@ def test_the_gradient_reaches_the_kept_alone():
     units = keras.layers.Dense(4, use_bias=False, kernel_initializer="zeros")
     model = keras.Model(inputs, KSparse(2)(units(inputs)))
     units.kernel.assign(ACTIVATIONS[:1])
-    model.compile(
+    compiled(
+        model,
         keras.optimizers.SGD(1.0),
         lambda true, predicted: -ops.sum(true * predicted, axis=-1),
     )

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from steps import compiled
 
 from vqzoo.layers import RandomProjectionQuantizer
 
@@ -76,7 +77,7 @@ def test_training_leaves_projection_and_directions_as_they_were():
     layer = quantizer()
     before = [np.array(w) for w in layer.weights]
     model = keras.Sequential([keras.Input((5, 8)), keras.layers.Dense(8), layer])
-    model.compile(keras.optimizers.SGD(1.0), "mse")
+    compiled(model, keras.optimizers.SGD(1.0), "mse")
     dense = np.array(model.layers[0].kernel)
     model.fit(LATENTS, LATENTS, epochs=3, verbose=0)
     for old, new in zip(before, layer.weights):

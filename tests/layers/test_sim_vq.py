@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from steps import compiled
 
 from vqzoo.layers import NoisyAssignment, SimVQ
 
@@ -85,7 +86,7 @@ def test_the_commitment_loss_and_the_decoder_reach_the_latents_alone():
 def test_training_moves_every_code_and_the_frozen_codebook_never():
     layer = quantizer()
     model = keras.Sequential([keras.Input((2,)), layer])
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    compiled(model, keras.optimizers.SGD(0.1), "mse")
     for _ in range(3):
         model.train_on_batch(LATENTS[:1], LATENTS[:1])
     assert layer.frozen_codebook.numpy().tolist() == FROZEN.tolist()
@@ -113,7 +114,7 @@ def test_most_of_many_codes_are_used_after_a_few_steps():
     latents = np.random.default_rng(0).normal(size=(4096, 4)).astype("float32")
     layer = SimVQ(1024, 4, seed=1)
     model = keras.Sequential([keras.Input((4,)), layer])
-    model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    compiled(model, keras.optimizers.Adam(0.02), jit_compile=False)
     for _ in range(60):
         model.train_on_batch(latents, None)
     assert len(np.unique(layer.encode(latents))) > 900

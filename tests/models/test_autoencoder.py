@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from steps import compiled
 
 from vqzoo import models
 from vqzoo.layers import GaussianCorruption, MaskingCorruption
@@ -135,7 +136,7 @@ def test_a_denoising_autoencoder_rebuilds_corrupted_images_better():
             num_channels=8,
             corruption=corruption,
         )
-        model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
+        compiled(model, keras.optimizers.Adam(0.01), "mse", jit_compile=False)
         model.fit(train, train, batch_size=32, epochs=10, verbose=0)
         rebuilt = ops.convert_to_numpy(model(corrupted))
         errors.append(np.square(rebuilt - test).mean())

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from steps import compiled
 
 from vqzoo.layers import gaussian
 from vqzoo.models import HierarchicalVAE, hierarchical_vae_32
@@ -37,7 +38,7 @@ def trained():
     """A model after some steps, and its bound before them."""
     keras.utils.set_random_seed(1)
     model = tiny(scale=None, warmup_steps=20)
-    model.compile(keras.optimizers.Adam(0.01), model.reconstruction_loss)
+    compiled(model, keras.optimizers.Adam(0.01), model.reconstruction_loss)
     before = np.mean(model.elbo(BATCH, seed=1)["elbo"])
     for _ in range(40):
         model.train_on_batch(BATCH, BATCH)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from steps import compiled
 
 from vqzoo import models
 from vqzoo.layers import (
@@ -53,12 +54,11 @@ def tier_values(model):
     ]
 
 
-def compiled(model, optimizer=None):
+def ready(model, optimizer=None):
     optimizer = optimizer or keras.optimizers.SGD(0.3)
     # On TensorFlow, XLA takes longer to compile these tests than they take to run.
     jit_compile = keras.backend.backend() == "jax"
-    model.compile(optimizer, "mse", jit_compile=jit_compile)
-    return model
+    return compiled(model, optimizer, "mse", jit_compile=jit_compile)
 
 
 def equal(first, second):
@@ -103,7 +103,7 @@ def test_a_tier_encodes_the_normalized_continuous_latents_of_the_one_below():
 
 
 def test_the_loss_is_the_error_of_every_tier_and_the_terms_of_its_quantizer():
-    model = compiled(tiny())
+    model = ready(tiny())
     batch = images(4, *SHAPE)
     model(batch, training=True)
     loss = model.evaluate(batch, batch, batch_size=4, verbose=0)
@@ -132,7 +132,7 @@ def test_no_gradient_crosses_tiers(changed):
     batch = images(4, *SHAPE)
     before = tier_values(first)[kept]
     for model in (first, second):
-        compiled(model).train_on_batch(batch, batch)
+        ready(model).train_on_batch(batch, batch)
     expected, received = tier_values(first)[kept], tier_values(second)[kept]
     assert equal(expected, received)
     assert not any(np.array_equal(a, b) for a, b in zip(before, expected))
@@ -187,7 +187,7 @@ def test_each_tier_alone_rebuilds_the_color_of_flat_images(tier_steps):
         tier_steps=tier_steps,
         **{**TINY, "num_channels": 16},
     )
-    compiled(model, keras.optimizers.Adam(0.005))
+    ready(model, keras.optimizers.Adam(0.005))
     for _ in range(120):
         model.train_on_batch(batch, batch)
     for rebuilt in model.reconstructions(batch):
@@ -203,7 +203,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_tier_learns_in_its_period_and_stays_to_the_bit_in_others(optimizer):
-    model = compiled(tiny(tier_steps=2), OPTIMIZERS[optimizer]())
+    model = ready(tiny(tier_steps=2), OPTIMIZERS[optimizer]())
     batches = images(6, 4, *SHAPE)
     before = tier_values(model)
     moved = []
@@ -218,7 +218,7 @@ def test_a_tier_learns_in_its_period_and_stays_to_the_bit_in_others(optimizer):
 
 
 def test_fit_follows_the_schedule_over_epochs_and_calls():
-    model = compiled(tiny(tier_steps=3))
+    model = ready(tiny(tier_steps=3))
     batches = images(8, *SHAPE)
     before = tier_values(model)
     model.fit(batches, batches, batch_size=4, epochs=1, verbose=0)
@@ -231,12 +231,12 @@ def test_fit_follows_the_schedule_over_epochs_and_calls():
 
 
 def test_in_its_period_the_bottom_learns_as_a_vqvae_does():
-    stack = compiled(tiny(tier_steps=4), keras.optimizers.Adam(0.01))
+    stack = ready(tiny(tier_steps=4), keras.optimizers.Adam(0.01))
     alone = VQVAE(quantizers(2)[1], image_shape=SHAPE, stride=2, **TINY)
     parts = (alone.encoder, alone.projection, alone.quantizer, alone.decoder)
     for part, theirs in zip(parts, stack._tier_layers(1), strict=True):
         part.set_weights(theirs.get_weights())
-    compiled(alone, keras.optimizers.Adam(0.01))
+    ready(alone, keras.optimizers.Adam(0.01))
     for batch in images(6, 4, *SHAPE):
         stack.train_on_batch(batch, batch)
         if float(stack.schedule.steps) <= 4:
@@ -248,7 +248,7 @@ def test_in_its_period_the_bottom_learns_as_a_vqvae_does():
 
 
 def test_a_codebook_starts_on_the_latents_of_its_own_period():
-    model = compiled(tiny(tier_steps=1))
+    model = ready(tiny(tier_steps=1))
     top, bottom = model.quantizers
     for started in ([0, 0], [0, 1], [1, 1]):
         assert [float(top.started), float(bottom.started)] == started
@@ -280,9 +280,9 @@ def test_losses_of_tiers_at_rest_are_zero_in_training_and_evaluation():
 def test_compiling_again_does_not_start_the_schedule_again():
     model = tiny(tier_steps=1)
     batch = images(4, *SHAPE)
-    compiled(model).train_on_batch(batch, batch)
+    ready(model).train_on_batch(batch, batch)
     before = tier_values(model)
-    compiled(model).train_on_batch(batch, batch)
+    ready(model).train_on_batch(batch, batch)
     after = tier_values(model)
     assert equal(before[1], after[1]) and not equal(before[0], after[0])
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from steps import compiled
 
 from vqzoo import models
 from vqzoo.layers import VectorQuantizer, VectorQuantizerEMA
@@ -68,7 +69,9 @@ def test_training_all_at_once_is_training_each_alone():
     batches = images(6, 4, *SHAPE)
     losses = []
     for model in (together, *alone):
-        model.compile(keras.optimizers.SGD(0.5, momentum=0.5), "mse", jit_compile=False)
+        compiled(
+            model, keras.optimizers.SGD(0.5, momentum=0.5), "mse", jit_compile=False
+        )
         losses.append([float(model.train_on_batch(x, x)) for x in batches])
     # Metrics are means over the steps so far: those of a sum are sums of those.
     np.testing.assert_allclose(losses[0], np.add(*losses[1:]), rtol=1e-5)
@@ -86,7 +89,7 @@ def test_nothing_in_one_tier_moves_another(changed):
         weight.assign(weight + 0.1)
     batch = images(4, *SHAPE)
     for model in (first, second):
-        model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=False)
+        compiled(model, keras.optimizers.SGD(0.5), "mse", jit_compile=False)
         model.train_on_batch(batch, batch)
     kept, other = (values(m.vqvaes[1 - changed].weights) for m in (first, second))
     for expected, received in zip(kept, other, strict=True):
@@ -153,7 +156,7 @@ def test_each_tier_learns_the_color_of_flat_images():
         **{**TINY, "num_channels": 16},
     )
     batch = np.broadcast_to(images(16, 1, 1, 3), (16, 8, 8, 3))
-    model.compile(keras.optimizers.Adam(0.005), "mse", jit_compile=False)
+    compiled(model, keras.optimizers.Adam(0.005), "mse", jit_compile=False)
     for _ in range(60):
         model.train_on_batch(batch, batch)
     for rebuilt in model.reconstructions(batch):

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from steps import compiled
 
 from vqzoo.layers import gaussian
 from vqzoo.models import VAE, bernoulli_vae_32, beta_vae_32, vae_32
@@ -155,7 +156,7 @@ def test_a_target_holds_the_divergence():
     model(BATCH)
     (loss,) = model.losses
     assert float(loss) == pytest.approx(2 * abs(divergence(model) - 40), rel=1e-5)
-    model.compile(keras.optimizers.Adam(0.02), model.reconstruction_loss)
+    compiled(model, keras.optimizers.Adam(0.02), model.reconstruction_loss)
     for _ in range(60):
         model.train_on_batch(BATCH, BATCH)
     assert divergence(model) == pytest.approx(40, abs=10)
@@ -185,7 +186,7 @@ def test_the_best_scale_is_the_root_of_the_mean_squared_error():
 def test_training_raises_the_bound():
     model = tiny(scale=None, num_channels=16)
     batch = np.broadcast_to(images(16, 1, 1, 3), (16, 8, 12, 3))
-    model.compile(keras.optimizers.Adam(0.005), model.reconstruction_loss)
+    compiled(model, keras.optimizers.Adam(0.005), model.reconstruction_loss)
     before = np.mean(model.elbo(batch, seed=1)["elbo"])
     for _ in range(60):
         model.train_on_batch(batch, batch)
@@ -207,7 +208,7 @@ def test_samples_are_decoded_draws_of_the_prior():
 
 def test_a_saved_model_goes_on_with_its_loss(tmp_path, load_elsewhere):
     model = tiny(scale=None)
-    model.compile("adam", model.reconstruction_loss, metrics=["mse"])
+    compiled(model, "adam", model.reconstruction_loss, metrics=["mse"])
     model.fit(BATCH, BATCH, verbose=0)
     expected = model.evaluate(BATCH, BATCH, verbose=0)
     model.save(tmp_path / "vae.keras")
@@ -222,7 +223,7 @@ def test_a_saved_model_goes_on_with_its_loss(tmp_path, load_elsewhere):
 
 def test_a_model_compiled_with_another_loss_keeps_that(tmp_path):
     model = tiny()
-    model.compile("adam", "mse")
+    compiled(model, "adam", "mse")
     model.train_on_batch(BATCH, BATCH)
     model.save(tmp_path / "vae.keras")
     assert keras.saving.load_model(tmp_path / "vae.keras").loss == "mse"

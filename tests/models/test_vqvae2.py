@@ -3,6 +3,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from steps import compiled
 
 from vqzoo import models
 from vqzoo.layers import (
@@ -235,7 +236,7 @@ def test_training_learns_the_color_of_flat_images():
     model = tiny(2, num_channels=16)
     colors = images(16, 1, 1, 3)
     batch = np.broadcast_to(colors, (16, 16, 32, 3))
-    model.compile(keras.optimizers.Adam(0.005), "mse")
+    compiled(model, keras.optimizers.Adam(0.005), "mse")
     for _ in range(90):
         model.train_on_batch(batch, batch)
     error = np.square(model(batch).numpy() - batch).mean()

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from steps import compiled
 
 from vqzoo.layers import FrequencyLatents, ProjectedLatents, VectorQuantizer
 from vqzoo.models import VQVAE
@@ -113,7 +114,7 @@ def test_fit_learns_values_that_follow_from_their_codes():
     prior.adapt(codes, values)
     packed = prior.pack(codes, values)
     before = prior.log_prob(codes, values).mean()
-    prior.compile(keras.optimizers.Adam(1e-2), prior.nats)
+    compiled(prior, keras.optimizers.Adam(1e-2), prior.nats)
     prior.fit(packed, packed, batch_size=32, epochs=20, verbose=0)
     after = prior.log_prob(codes, values).mean()
     # The truth: 6 even choices of 5, and a Gaussian of deviation 0.1 each.

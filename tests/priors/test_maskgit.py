@@ -3,6 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from steps import compiled
 
 from vqzoo.datasets.masking import hide
 from vqzoo.priors import MaskGIT
@@ -83,7 +84,7 @@ def test_the_bound_is_below_the_entropy_of_a_fitted_pattern_and_near_it():
     codes[::2] = 7 - codes[::2]
     prior = prior_of()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    prior.compile(keras.optimizers.Adam(3e-3), loss)
+    compiled(prior, keras.optimizers.Adam(3e-3), loss)
     before = prior.log_prob_bound(codes).mean()
     for step in range(150):
         hidden, weights = hide(codes, (0, step), 8)
