@@ -150,10 +150,18 @@ def memory_rows():
 
 
 def throughput_rows():
-    """Training speed of `fit`, beside the arithmetic that the machine has."""
-    cases = measure.read("throughput").get("cases", {})
+    """Training speed of `fit`, beside the arithmetic that the machine has.
+
+    Images a second are of the precision that `--precision=auto` takes there.
+    """
+    results = measure.read("throughput")
+    cases = results.get("cases", {})
+    has_bfloat16 = results and results["machine"]["bfloat16"]
+    precision = "mixed_bfloat16" if has_bfloat16 else "float32"
     rows = [
-        _images_row(cases[name], f"`fit` of `vqvae_32`, bfloat16, batch {size}", target)
+        _images_row(
+            cases[name], f"`fit` of `vqvae_32`, batch {size}", precision, target
+        )
         for name, size, target in IMAGES_TARGETS
         if name in cases
     ]
@@ -163,12 +171,12 @@ def throughput_rows():
     return rows
 
 
-def _images_row(case, what, target):
-    images = _median(case, "images_per_second", "mixed_bfloat16")
+def _images_row(case, what, precision, target):
+    images = _median(case, "images_per_second", precision)
     return (
-        what,
+        f"{what}, {precision}",
         f"{images:,.0f} images/s",
-        _share(case, "mixed_bfloat16"),
+        _share(case, precision),
         f">= {target:,} images/s",
         _verdict(images, target),
     )

@@ -36,6 +36,7 @@ SETTINGS = {
     "decay": (float, 0.99, "of our quantizer"),
     "restart_threshold": (float, 0.5, "of our quantizer"),
     "commitment_cost": (float, 0.25, "of both quantizers"),
+    "estimator": (str, "straight_through", "of our quantizer, or rotation"),
 }
 
 
@@ -121,6 +122,7 @@ def _ours(flags):
         commitment_cost=flags.commitment_cost,
         decay=flags.decay,
         restart_threshold=flags.restart_threshold,
+        estimator=flags.estimator,
         seed=flags.seed,
     )
 
