@@ -162,7 +162,7 @@ def build(make):
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Dense(4), make(), keras.layers.Dense(4)]
     model = keras.Sequential([keras.Input((5, 4)), *layers])
-    compiled(model, keras.optimizers.Adam(0.01), "mse")
+    model.compile(keras.optimizers.Adam(0.01), "mse")
     return model
 
 latents = np.random.default_rng(0).normal(size=(40, 5, 4)).astype("float32")
