@@ -32,6 +32,7 @@ bench: $(VENV)/.benchmarks
 	$(BIN)/python -m benchmarks.quantizer_step
 	$(BIN)/python -m benchmarks.lookup_memory
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.table
 
 clean:

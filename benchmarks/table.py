@@ -6,7 +6,7 @@ that have not run leave their rows out.
     python -m benchmarks.table
 """
 
-from benchmarks import measure, noise, quantizer_twins, sampling
+from benchmarks import measure, noise, quantizer_twins, sampling, serving
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -248,6 +248,52 @@ def sampling_rows():
     return rows
 
 
+def serving_rows():
+    """A SavedModel's `encode` and `decode` beside `predict` in the same process."""
+    rows = []
+    for case, found in measure.read("serving").get("cases", {}).items():
+        batch = case.removeprefix("batch_")
+        for precision in serving.PRECISIONS:
+            ours = found[precision]
+            times = ours["of_predict"]["median"]
+            rows.append(
+                (
+                    f"SavedModel, `encode` and `decode`, {precision}, batch {batch}",
+                    f"p50 {ours['p50_ms']:.1f} ms, p99 {ours['p99_ms']:.1f} ms, "
+                    f"{times:.1f}x as fast",
+                    "`predict`: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms".format(
+                        **found["predict"]
+                    ),
+                    f"{serving.TARGET}x",
+                    _verdict(times, serving.TARGET),
+                )
+            )
+    return rows
+
+
+def load_rows():
+    """What a load of many clients, one request in ten malformed, did to a server."""
+    results = measure.read("load_run")
+    if "memory" not in results:
+        return []
+    growth = results["memory"]["growth"]
+    whole = results["lost"] == results["crossed"] == 0
+    return [
+        (
+            f"{results['requests']:,} requests of {results['clients']} clients, one in "
+            "ten malformed",
+            f"{results['lost']} lost, {results['crossed']} crossed, memory "
+            f"{growth:+.1%} over the last four fifths",
+            results["server"],
+            "0, 0, < 2 %",
+            _join(
+                "met" if whole else "missed",
+                "met" if growth < 0.02 else f"missed by {growth - 0.02:.1%}",
+            ),
+        )
+    ]
+
+
 ROWS = (
     noise_rows,
     quality_rows,
@@ -256,6 +302,8 @@ ROWS = (
     throughput_rows,
     import_rows,
     sampling_rows,
+    serving_rows,
+    load_rows,
 )
 
 if __name__ == "__main__":

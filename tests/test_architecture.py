@@ -24,6 +24,7 @@ RANKS = {
     "": 5,  # vqzoo itself
     "evaluation": 6,
     "pipeline": 6,
+    "serving": 6,
     "export": 7,
     "training": 8,
     "recipes": 9,

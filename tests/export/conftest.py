@@ -35,7 +35,7 @@ def artifact(run_dir, tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_c_api(tmp_path_factory):
     """A function that answers requests with TensorFlow's C library alone."""
-    script = pathlib.Path(__file__).with_name("c_api.py")
+    script = pathlib.Path(__file__).parents[1] / "c_api.py"
 
     def run(saved_model, requests):
         folder = tmp_path_factory.mktemp("c_api")
@@ -47,7 +47,7 @@ def run_c_api(tmp_path_factory):
         np.savez(folder / "requests.npz", **arrays)
         paths = (saved_model, folder / "requests.npz", folder / "results.npz")
         subprocess.run([sys.executable, script, *paths], check=True)
-        with np.load(folder / "results.npz") as results:
+        with np.load(folder / "results.npz", allow_pickle=True) as results:
             return dict(results)
 
     return run

@@ -1,16 +1,13 @@
 import hashlib
 import json
-import re
-import subprocess
 import zipfile
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from small_models import METRICS, make_images, make_model, to_floats
 
-from vqzoo.export import ExportError, export, verification
+from vqzoo.export import ExportError, export, signatures, verification, warmup
 from vqzoo.export.__main__ import main
 
 
@@ -20,8 +17,17 @@ def read_manifest(folder):
 
 @pytest.fixture
 def unverified(monkeypatch):
-    """Spares the fresh process where a test is about something else."""
+    """Spares the fresh process and the graphs where a test is about the folder."""
+
+    def save(model, path, drawn=None):
+        (path / "variables").mkdir(parents=True)
+        for name in ("saved_model.pb", "variables/variables.index"):
+            (path / name).write_text(model.layer_dtype.name)
+        images = {"dtype": "uint8", "shape": [None, *model.image_shape]}
+        return {"encode": {"inputs": {"images": images}, "outputs": {}}}, 7
+
     monkeypatch.setattr(verification, "verify", lambda *arguments: {})
+    monkeypatch.setattr(signatures, "save", save)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,9 @@ def test_the_manifest_has_the_sum_and_size_of_every_other_file(artifact):
     names.pop("manifest.json")
     files = read_manifest(artifact)["files"]
     assert set(files) == set(names)
-    assert {"model.keras", "models.config", "README.md"} < set(files)
+    assert {"model.keras", "models.config", "README.md", "docker-compose.yml"} < set(
+        files
+    )
     for name, path in names.items():
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         assert files[name] == {"sha256": sha256, "bytes": path.stat().st_size}
@@ -59,6 +67,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(artifact):
         {"name": "bottom", "grid": [16, 16], **sizes},
     ]
     assert facts["saved_model"]["weights"] == 6091 + 2 * 16 * 4
+    assert facts["variants"] == {}
     assert facts["metrics"] == METRICS
     assert facts["training"] == {
         "recipe": "small_recipe",
@@ -70,6 +79,27 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(artifact):
     assert facts["versions"]["keras"] == keras.__version__
 
 
+def check_sizes(artifact, saved, bytes_of_weight):
+    """Asserts the sizes that a manifest states, and that they are small."""
+    folder = artifact / saved["folder"] / "1"
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    assert saved["bytes"] == sum(path.stat().st_size for path in paths)
+    assert saved["graph_bytes"] == (folder / "saved_model.pb").stat().st_size
+    assert saved["warmup_requests"] == 9
+    data = folder / "variables" / "variables.data-00000-of-00001"
+    # Codebooks always have 4 bytes a value; the rest is what the names take.
+    codebooks = 2 * 16 * 4
+    needed = bytes_of_weight * (saved["weights"] - codebooks) + 4 * codebooks
+    assert 0 < data.stat().st_size - needed < 12_000
+
+
+def test_the_manifest_states_the_size_of_the_saved_model(artifact):
+    saved = read_manifest(artifact)["saved_model"]
+    check_sizes(artifact, saved, 4)
+    text = (artifact / "README.md").read_text()
+    assert f"{saved['weights']:,} weights in 0.0 MB, a graph of 0.5 MB" in text
+
+
 def test_a_fresh_process_has_found_equal_codes_and_images(artifact):
     equal = {"codes": 6 * 320, "differing_codes": 0}
     found = read_manifest(artifact)["verification"]
@@ -78,6 +108,23 @@ def test_a_fresh_process_has_found_equal_codes_and_images(artifact):
     for facts in found.values():
         assert facts.pop("largest_image_difference") <= 1
         assert facts == equal
+
+
+@pytest.mark.slow
+def test_a_variant_in_bfloat16_is_half_the_size_and_proved_too(run_dir, tmp_path):
+    artifact, _ = export(run_dir, tmp_path / "small-model", bfloat16=True)
+    facts = read_manifest(artifact)
+    (saved,) = facts["variants"].values()
+    assert (saved["served_name"], saved["folder"], saved["dtype"]) == (
+        "small-model_bfloat16",
+        "saved_model_bfloat16",
+        "bfloat16",
+    )
+    check_sizes(artifact, saved, 2)
+    found = facts["verification"]["saved_model_bfloat16"]
+    assert found["codes"] == 6 * 320
+    assert 0 < found["differing_codes"] < 6 * 320 / 2
+    assert 0.9 < found["error_over_float32"] < 1.1
 
 
 def test_the_keras_file_holds_the_model_and_no_optimizer(artifact, run_dir):
@@ -105,25 +152,6 @@ def test_the_server_is_told_a_folder_of_versions_and_nothing_else(artifact):
     assert "| psnr | 21.5 |" in readme
 
 
-def test_the_requests_of_the_readme_are_answered(artifact):
-    readme = (artifact / "README.md").read_text()
-    commands = re.findall(r"^(python3 -c '.*?') \|$", readme, re.DOTALL | re.MULTILINE)
-    texts = [subprocess.check_output(["bash", "-c", text]) for text in commands]
-    encode, decode = (json.loads(text) for text in texts)
-    loaded = tf.saved_model.load(artifact / "saved_model" / "1").signatures
-    assert encode["signature_name"] == "encode"
-    black = tf.constant(encode["instances"], tf.uint8)
-    codes = loaded["encode"](images=black)
-    assert {n: c.shape for n, c in codes.items()} == {
-        "top_codes": (1, 8, 8),
-        "bottom_codes": (1, 16, 16),
-    }
-    assert decode["signature_name"] == "decode"
-    (instance,) = decode["instances"]
-    instance = {name: tf.constant([value]) for name, value in instance.items()}
-    assert loaded["decode"](**instance)["images"].shape == (1, 32, 32, 3)
-
-
 def test_the_next_export_adds_a_version_and_overwriting_begins_anew(
     small_file, tmp_path, unverified
 ):
@@ -140,6 +168,45 @@ def test_the_next_export_adds_a_version_and_overwriting_begins_anew(
     assert main([*command, "--overwrite"]) == 0
     assert [path.name for path in (target / "saved_model").iterdir()] == ["1"]
     assert [path.name for path in (tmp_path / "export").iterdir()] == ["x"]
+
+
+def test_an_artifact_that_has_bfloat16_keeps_getting_it(
+    small_file, tmp_path, unverified
+):
+    target = tmp_path / "x"
+    assert main(["vqzoo.export", str(small_file), str(target), "--bfloat16"]) == 0
+    assert export(small_file, target) == (target, 2)
+    for folder, dtype in (
+        ("saved_model", "float32"),
+        ("saved_model_bfloat16", "bfloat16"),
+    ):
+        assert sorted(p.name for p in (target / folder).iterdir()) == ["1", "2"]
+        assert (target / folder / "2" / "saved_model.pb").read_text() == dtype
+    assert read_manifest(target)["variants"]["bfloat16"]["version"] == 2
+    assert 'name: "x_bfloat16"' in (target / "models.config").read_text()
+
+
+def test_an_artifact_can_be_exported_over_itself(small_file, tmp_path, unverified):
+    target = tmp_path / "x"
+    export(small_file, target)
+    old = read_manifest(target)
+    export(target, target, overwrite=True, bfloat16=True)
+    new = read_manifest(target)
+    for key in ("model", "training", "metrics", "tiers"):
+        assert new[key] == old[key]
+    assert set(new["variants"]) == {"bfloat16"} and old["variants"] == {}
+
+
+def test_an_export_without_the_serving_package_says_what_is_missing(
+    small_file, tmp_path, unverified, monkeypatch, capsys
+):
+    monkeypatch.setattr(warmup, "is_possible", lambda: False)
+    assert main(["vqzoo.export", str(small_file), str(tmp_path / "x")]) == 0
+    assert "pip install 'vqzoo[serving]'" in capsys.readouterr().out
+    saved_model = tmp_path / "x" / "saved_model" / "1"
+    assert not (saved_model / warmup.FILE).exists()
+    assert read_manifest(tmp_path / "x")["saved_model"]["warmup_requests"] == 0
+    assert "first requests are slow" in (tmp_path / "x" / "README.md").read_text()
 
 
 def test_an_artifact_that_fails_its_check_is_not_left_behind(
@@ -173,7 +240,7 @@ def test_a_wrong_command_is_answered_with_the_usage(arguments, text, capsys):
     assert main(["vqzoo.export", *arguments]) == 2
     error = capsys.readouterr().err
     assert text in error
-    assert "Usage: python -m vqzoo.export RUN TARGET [--overwrite]" in error
+    assert "python -m vqzoo.export RUN TARGET [--overwrite] [--bfloat16]" in error
 
 
 def test_an_export_that_cannot_be_made_ends_with_its_reason(tmp_path, capsys):

@@ -61,6 +61,22 @@ def test_the_next_version_stands_beside_the_earlier_ones(tmp_path):
     assert files.versions(target) == [1, 2]
 
 
+def test_the_next_version_comes_in_each_precision(tmp_path):
+    target = make_artifact(tmp_path / "x", 3, "old")
+    new = make_artifact(tmp_path / "aside" / "x", 4, "new")
+    (new / "saved_model_bfloat16" / "4").mkdir(parents=True)
+    (new / "saved_model_bfloat16" / "4" / "graph").write_text("new")
+    files.place(new, target, 4, False)
+    assert read(target)["saved_model_bfloat16/4/graph"] == "new"
+    assert read(target)["saved_model/4/graph"] == "new"
+    assert files.versions(target) == [3, 4]
+    assert set(files.checksums_of_versions(target)) == {
+        "saved_model/3/graph",
+        "saved_model/4/graph",
+        "saved_model_bfloat16/4/graph",
+    }
+
+
 def test_overwriting_leaves_nothing_of_what_was_there(tmp_path):
     target = make_artifact(tmp_path / "x", 7, "old")
     files.place(make_artifact(tmp_path / "aside" / "x", 1, "new"), target, 1, True)

@@ -12,19 +12,28 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sampling export")]
 SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
 
 
-def request(*labels, temperature=1.0, seed=0):
+def request(*labels, temperature=1.0, seeds=None):
+    seeds = range(len(labels)) if seeds is None else seeds
     arguments = {
         "label": np.array(labels, "int32"),
-        "temperature": np.array(temperature, "float32"),
-        "seed": np.array(seed, "int32"),
+        "temperature": np.full(len(labels), temperature, "float32"),
+        "seed": np.array(seeds, "int32"),
     }
     return "sample", arguments
 
 
 REFUSED = {
-    "a class beyond": (request(2), "expected label in [-1, 2), received values up to]"),
+    "a class beyond": (
+        request(0, 2),
+        "expected label in [-1, 2), received values from] [0] [to] [2]",
+    ),
     "no temperature": (request(0, temperature=0.0), "expected a temperature above 0"),
+    "no number": (request(0, temperature=np.nan), "expected a temperature above 0"),
     "an empty batch": (request(), "expected a batch of 1 or more labels"),
+    "too few seeds": (
+        request(0, 1, seeds=[3]),
+        "[expected as many seed as label, received] [1] [and] [2]",
+    ),
 }
 
 
@@ -51,9 +60,11 @@ def artifact(tmp_path_factory):
 def answers(artifact, run_c_api):
     """What TensorFlow's C library answers, by request."""
     requests = {
-        "first": request(0, 1, -1, seed=3),
-        "again": request(0, 1, -1, seed=3),
-        "other": request(0, 1, -1, seed=4),
+        "first": request(0, 1, -1, seeds=[3, 4, 5]),
+        "again": request(0, 1, -1, seeds=[3, 4, 5]),
+        "other": request(0, 1, -1, seeds=[6, 7, 8]),
+        "merged": request(1, 1, -1, 0, seeds=[9, 4, 5, 3]),
+        "alone": request(1, seeds=[4]),
     }
     requests |= {name: asked for name, (asked, _) in REFUSED.items()}
     return run_c_api(artifact / "saved_model" / "1", requests)
@@ -73,6 +84,14 @@ def test_the_c_library_draws_images_of_codes_by_seed(answers, artifact):
     assert np.abs(levels - images.astype(float)).max() <= 1
     assert np.array_equal(answers["again|bottom_codes"], codes[1])
     assert not np.array_equal(answers["other|bottom_codes"], codes[1])
+
+
+def test_rows_that_a_server_puts_together_are_drawn_as_alone(answers):
+    for output in ("top_codes", "bottom_codes", "label"):
+        first, merged = answers[f"first|{output}"], answers[f"merged|{output}"]
+        np.testing.assert_array_equal(merged[[3, 1, 2]], first)
+        np.testing.assert_array_equal(answers[f"alone|{output}"], first[1:2])
+    assert len(np.unique(answers["merged|bottom_codes"], axis=0)) == 4
 
 
 @pytest.mark.parametrize("name", REFUSED)

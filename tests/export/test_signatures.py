@@ -1,18 +1,34 @@
+import io
 import math
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import make_images, make_model, to_floats, to_levels, two_tiers
+from PIL import Image
+from small_models import (
+    make_images,
+    make_model,
+    to_files,
+    to_floats,
+    to_levels,
+    two_tiers,
+)
 
-from vqzoo.export import signatures, source
+from vqzoo.export import image_files, signatures, source
 
 KINDS = ("one tier", "two tiers")
 THREE_TIERS = pytest.param("three tiers", marks=pytest.mark.slow)
 IMAGES = make_images(3)
 TOP = np.zeros((1, 8, 8), "int32")
 BOTTOM = np.zeros((1, 16, 16), "int32")
+FILES = to_files(IMAGES, "PNG")
+
+
+def files_request(*files):
+    return "encode_bytes", {"image_bytes": np.array([*files, None], object)[:-1]}
+
+
 REFUSED = {
     "a larger image": (
         ("serving_default", {"images": make_images(1, 64)}),
@@ -57,6 +73,32 @@ REFUSED = {
     "a missing tier": (
         ("decode", {"top_codes": TOP}),
         "must feed a value for placeholder tensor 'decode_bottom_codes'",
+    ),
+    "a file of another kind": (
+        files_request(b"GIF89a"),
+        "[expected the bytes of JPEG or PNG files, received other bytes, as many as]",
+    ),
+    "an empty file": (files_request(b""), "received other bytes, as many as] [0]"),
+    "a larger JPEG file among others": (
+        files_request(*FILES, *to_files(make_images(1, 64), "JPEG")),
+        "[expected images of 32 x 32 (height x width), received] [64] [x] [64]",
+    ),
+    "a PNG file that says it is huge": (
+        files_request(FILES[0][:16] + b"\x7f\xff\xff\xff\0\0\0\x20" + FILES[0][24:]),
+        "(height x width), received] [32] [x] [2147483647]",
+    ),
+    "half a PNG file": (files_request(FILES[0][:90]), "Invalid PNG data, size 90"),
+    "half a JPEG file": (
+        files_request(to_files(IMAGES, "JPEG")[0][:700]),
+        "Invalid JPEG data or crop window",
+    ),
+    "no files": (
+        ("encode_bytes", {"image_bytes": np.array([], object)}),
+        "expected a batch of 1 or more images, received a batch of 0",
+    ),
+    "files in two axes": (
+        ("encode_bytes", {"image_bytes": np.array([[FILES[0]]], object)}),
+        "[1,1] is not compatible with expected shape [?]",
     ),
 }
 
@@ -103,6 +145,43 @@ def test_the_c_library_computes_what_the_model_computes(kind, saved, run_c_api):
     assert len(np.unique(codes["three"][-1])) > 2
 
 
+def test_the_c_library_reads_and_writes_image_files(saved, run_c_api):
+    _, folder, *_ = saved("two tiers")
+    jpeg = to_files(IMAGES, "JPEG")
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in jpeg])
+    gray = to_files(IMAGES[..., 0], "PNG")
+    answers = run_c_api(
+        folder,
+        {
+            "png": files_request(*FILES),
+            "pixels": ("encode", {"images": IMAGES}),
+            "jpeg": files_request(*jpeg),
+            "jpeg pixels": ("encode", {"images": pixels}),
+            "gray": files_request(*gray),
+            "gray pixels": ("encode", {"images": IMAGES[..., :1].repeat(3, axis=-1)}),
+            "rebuilt": ("reconstruct_bytes", files_request(*FILES)[1]),
+            "rebuilt pixels": ("serving_default", {"images": IMAGES}),
+        },
+    )
+    for of_files, of_pixels in (
+        ("png", "pixels"),
+        ("jpeg", "jpeg pixels"),
+        ("gray", "gray pixels"),
+    ):
+        found, known = (answers[f"{k}|bottom_codes"] for k in (of_files, of_pixels))
+        np.testing.assert_array_equal(found, known)
+    assert np.any(answers["png|bottom_codes"] != answers["gray|bottom_codes"])
+    for file, known in zip(
+        answers["rebuilt|image_bytes"], answers["rebuilt pixels|reconstructions"]
+    ):
+        np.testing.assert_array_equal(tf.io.decode_png(file), known)
+
+
+def test_images_of_four_channels_have_no_files():
+    functions = {"encode": None}
+    assert image_files.trace(functions, (32, 32, 4), signatures._only_if) == {}
+
+
 @pytest.fixture(scope="module")
 def refusals(saved, run_c_api):
     _, folder, *_ = saved("two tiers")
@@ -144,6 +223,7 @@ def test_only_the_weights_that_the_signatures_read_are_saved(kind, saved):
 def test_signatures_are_described_with_names_dtypes_and_shapes(saved):
     _, _, described, _ = saved("two tiers")
     images = {"dtype": "uint8", "shape": [None, 32, 32, 3]}
+    files = {"image_bytes": {"dtype": "string", "shape": [None]}}
     codes = {
         "top_codes": {"dtype": "int32", "shape": [None, 8, 8]},
         "bottom_codes": {"dtype": "int32", "shape": [None, 16, 16]},
@@ -155,6 +235,9 @@ def test_signatures_are_described_with_names_dtypes_and_shapes(saved):
         },
         "encode": {"inputs": {"images": images}, "outputs": codes},
         "decode": {"inputs": codes, "outputs": {"images": images}},
+        "reconstruct_bytes": {"inputs": files, "outputs": files},
+        "encode_bytes": {"inputs": files, "outputs": codes},
+        "decode_bytes": {"inputs": codes, "outputs": files},
     }
     assert list(described["decode"]["inputs"]) == ["top_codes", "bottom_codes"]
 
@@ -162,7 +245,7 @@ def test_signatures_are_described_with_names_dtypes_and_shapes(saved):
 def test_the_graph_runs_no_python_and_names_no_device(saved):
     nodes = read_nodes(saved("two tiers")[1])
     operations = {node.op for node in nodes}
-    assert {"Conv2D", "EnsureShape", "Assert"} < operations
+    assert {"Conv2D", "EnsureShape", "Assert", "DecodeJpeg", "EncodePng"} < operations
     assert not [name for name in operations if "PyFunc" in name]
     assert {node.device for node in nodes} == {""}
 
@@ -175,7 +258,7 @@ def test_a_model_of_mixed_precision_is_served_in_float32():
         keras.config.set_dtype_policy("float32")
     by_hand = two_tiers()
     by_hand.set_weights(trained.get_weights())
-    encode = signatures.trace(source.float32_clone(trained))["encode"]
+    encode = signatures.trace(source.clone(trained))["encode"]
     operations = encode.graph.get_operations()
     types = {tensor.dtype for op in operations for tensor in op.outputs}
     assert tf.float32 in types and tf.bfloat16 not in types

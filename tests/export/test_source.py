@@ -72,7 +72,7 @@ def test_a_clone_of_mixed_precision_is_float32_throughout():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = make_model("two tiers")
-        clone = source.float32_clone(model)
+        clone = source.clone(model)
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy("float32")
@@ -81,3 +81,24 @@ def test_a_clone_of_mixed_precision_is_float32_throughout():
     assert len(clone.weights) == len(model.weights)
     for weight, known in zip(clone.get_weights(), model.get_weights()):
         np.testing.assert_array_equal(weight, known)
+
+
+@pytest.mark.parametrize("kind", ["one tier", "two tiers"])
+def test_a_clone_in_bfloat16_keeps_codebooks_and_distances_in_float32(kind):
+    model = make_model(kind)
+    clone = source.clone(model, "bfloat16")
+    kept = [each for layer in clone.quantizers for each in layer.weights]
+    assert {str(weight.dtype) for weight in kept} == {"float32"}
+    others = [w for w in clone.weights if id(w) not in {id(each) for each in kept}]
+    assert {str(weight.dtype) for weight in others} == {"bfloat16"}
+    images = to_floats(make_images(4, model.image_shape[0]))
+    codes = model.encode(images)
+    np.testing.assert_allclose(clone.decode(codes), model.decode(codes), atol=0.03)
+    assert not np.array_equal(clone.decode(codes), model.decode(codes))
+
+
+def test_an_artifact_is_read_with_what_its_manifest_keeps(artifact):
+    found = source.read(artifact)
+    assert found.metrics == METRICS
+    assert found.settings == SETTINGS
+    assert found.model.count_params() == 6381

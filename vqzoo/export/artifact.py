@@ -1,5 +1,6 @@
 """From a training run to the folder of an artifact."""
 
+import dataclasses
 import json
 import pathlib
 import tempfile
@@ -7,12 +8,40 @@ import tempfile
 import keras
 
 from vqzoo import pipeline
-from vqzoo.export import files, manifest, serving, signatures, source, verification
+from vqzoo.export import (
+    files,
+    manifest,
+    readme,
+    serving,
+    signatures,
+    source,
+    verification,
+    warmup,
+)
 from vqzoo.export.files import ExportError
 
 
-def export(run, target, *, overwrite=False):
-    """Exports a trained model: Keras file, SavedModel, manifest, serving files.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A SavedModel that was written.
+
+    Args:
+        model: the model that it holds.
+        path: `pathlib.Path` of the version's folder.
+        signatures: dict of `signatures.save`.
+        weights: int, how many it holds.
+        warmup_requests: int.
+    """
+
+    model: keras.Model
+    path: pathlib.Path
+    signatures: dict
+    weights: int
+    warmup_requests: int
+
+
+def export(run, target, *, overwrite=False, bfloat16=False):
+    """Exports a trained model: Keras file, SavedModels, manifest, serving files.
 
     Everything is written aside and compared with the trained model by a fresh process;
     only then does it take its place. The SavedModel computes in float32 even where the
@@ -20,10 +49,13 @@ def export(run, target, *, overwrite=False):
     bfloat16 hardware a server has; model.keras stays as it was trained.
 
     Args:
-        run: path of a finished run's folder, or of a `.keras` file.
+        run: path of a finished run's folder, of an artifact, or of a `.keras` file.
         target: path of the artifact's folder; its last part is the served name.
         overwrite: bool. Whether an artifact at `target` is replaced as a whole; if not
             it keeps its SavedModels and gets one more, under the next version number.
+        bfloat16: bool. Whether there is a second SavedModel that computes in bfloat16,
+            of half the size, served under another name; an artifact that has one keeps
+            getting it.
 
     Returns:
         `(target, version)`: `pathlib.Path`, and the int of the new SavedModel.
@@ -43,6 +75,9 @@ def export(run, target, *, overwrite=False):
     version = files.check_target(target, overwrite)
     trained = source.read(pathlib.Path(run))
     try:
+        earlier = {} if overwrite else files.checksums_of_versions(target)
+        kept = any(path.startswith(files.FOLDERS["bfloat16"]) for path in earlier)
+        precisions = ("float32", "bfloat16") if bfloat16 or kept else ("float32",)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f".{target.name}.", dir=target.parent
@@ -50,29 +85,46 @@ def export(run, target, *, overwrite=False):
             # The inner folder gets the usual permissions, which a server needs.
             folder = pathlib.Path(aside) / target.name
             folder.mkdir()
-            earlier = {} if overwrite else files.checksums_of_versions(target)
-            _write(folder, trained, version, earlier)
+            _write(folder, trained, version, precisions, earlier)
             files.place(folder, target, version, overwrite)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"cannot write {target}: {error}") from error
     return target, version
 
 
-def _write(folder, trained, version, earlier):
-    """Writes all files of an artifact, and checks the two that compute."""
-    served = source.float32_clone(trained.model)
+def _write(folder, trained, version, precisions, earlier):
+    """Writes all files of an artifact, and checks those that compute."""
     trained.model.save(folder / "model.keras")
-    drawn = None
     if trained.drawn is not None:
         trained.drawn.save(folder)
-        priors = [source.float32_clone(prior) for prior in trained.drawn.priors]
-        drawn = pipeline.Pipeline(served, priors, trained.drawn.class_names)
-    saved_model = folder / "saved_model" / str(version)
-    described, weights = signatures.save(served, saved_model, drawn)
-    checked = verification.verify(folder, version, trained.model, served)
-    facts = manifest.describe(trained, served, version, described, weights, checked)
-    (folder / "models.config").write_text(serving.config(folder.name))
-    (folder / "README.md").write_text(serving.readme(folder.name, facts))
+    saved = {each: _save(folder, trained, version, each) for each in precisions}
+    models = {precision: each.model for precision, each in saved.items()}
+    checked = verification.verify(folder, version, trained.model, models)
+    facts = manifest.describe(trained, folder.name, version, saved, checked)
+    serving.write(folder, precisions)
+    (folder / "README.md").write_text(readme.text(folder.name, facts))
     facts["files"] = {**earlier, **files.checksums(folder)}
     text = json.dumps(facts, indent=2) + "\n"
     (folder / files.MANIFEST).write_text(text)
+
+
+def _save(folder, trained, version, precision):
+    """Writes the SavedModel of a precision with its requests for warming up.
+
+    Priors stay float32, so that a seed draws the same codes in every precision.
+    """
+    model = source.clone(trained.model, precision)
+    drawn = None
+    if trained.drawn is not None:
+        priors = [source.clone(prior) for prior in trained.drawn.priors]
+        drawn = pipeline.Pipeline(model, priors, trained.drawn.class_names)
+    path = folder / files.FOLDERS[precision] / str(version)
+    described, weights = signatures.save(model, path, drawn)
+    name = files.served_name(folder.name, precision)
+    return Saved(
+        model=model,
+        path=path,
+        signatures=described,
+        weights=weights,
+        warmup_requests=warmup.write(path, name, described, model.image_shape),
+    )

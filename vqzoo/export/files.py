@@ -5,6 +5,8 @@ import os
 import re
 
 MANIFEST = "manifest.json"
+# The folder of each precision's SavedModels; a server takes each for a model.
+FOLDERS = {"float32": "saved_model", "bfloat16": "saved_model_bfloat16"}
 
 
 class ExportError(RuntimeError):
@@ -42,16 +44,21 @@ def check_target(target, overwrite):
 
 def versions(target):
     """Version numbers of the SavedModels in an artifact, in order."""
-    folder = target / "saved_model"
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted(int(name) for name in names if name.isdecimal())
+    found = [path for name in FOLDERS.values() for path in target.glob(f"{name}/*")]
+    return sorted({int(path.name) for path in found if path.name.isdecimal()})
+
+
+def served_name(name, precision):
+    """The name under which a precision of an artifact is served."""
+    return name if precision == "float32" else f"{name}_{precision}"
 
 
 def place(new, target, version, overwrite):
     """Moves the finished folder `new` to `target`; no reader ever meets half of it.
 
     An artifact that is there keeps its versions and gets one more: first that version
-    in one stroke, which is what a server looks for, then each file, the manifest last.
+    of each precision in one stroke, which is what a server looks for, then each file,
+    the manifest last.
 
     Args:
         new: `pathlib.Path` on the file system of `target`; its parent takes what
@@ -71,9 +78,9 @@ def place(new, target, version, overwrite):
             os.rename(old, target)
             raise
     else:
-        (target / "saved_model").mkdir(exist_ok=True)
-        number = f"saved_model/{version}"
-        os.rename(new / number, target / number)
+        for name in (name for name in FOLDERS.values() if (new / name).is_dir()):
+            (target / name).mkdir(exist_ok=True)
+            os.rename(new / name / str(version), target / name / str(version))
         files = [path for path in new.iterdir() if path.is_file()]
         for path in sorted(files, key=lambda path: path.name == MANIFEST):
             os.replace(path, target / path.name)
@@ -93,8 +100,8 @@ def checksums(folder):
 
 def checksums_of_versions(target):
     """`checksums` of the SavedModels that an artifact holds; empty if there is none."""
-    found = checksums(target / "saved_model")
-    return {f"saved_model/{path}": facts for path, facts in found.items()}
+    folders = tuple(f"{name}/" for name in FOLDERS.values())
+    return {k: v for k, v in checksums(target).items() if k.startswith(folders)}
 
 
 def folder_bytes(folder):

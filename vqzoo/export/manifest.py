@@ -5,20 +5,19 @@ import platform
 from importlib import metadata
 
 import vqzoo
-from vqzoo.export import signatures
+from vqzoo.export import files, signatures
 
 PACKAGES = ("keras", "tensorflow", "numpy")
 
 
-def describe(trained, served, version, described, saved_weights, checked):
+def describe(trained, name, version, saved, checked):
     """The manifest of an artifact, without the sums of its files.
 
     Args:
         trained: `Source`.
-        served: the float32 model that the SavedModel holds.
-        version: int, of the SavedModel.
-        described: dict of `signatures.save`.
-        saved_weights: int, how many weights the SavedModel holds.
+        name: str, of the artifact's folder.
+        version: int, of the SavedModels.
+        saved: `{precision: artifact.Saved}`, float32 among them.
         checked: dict of `verification.verify`.
 
     Returns:
@@ -38,18 +37,34 @@ def describe(trained, served, version, described, saved_weights, checked):
             "value_range": [0, 255],
             "value_range_of_model_keras": [-0.5, 0.5],
         },
-        "tiers": _tiers(served),
+        "tiers": _tiers(saved["float32"].model),
         "priors": _priors(trained.drawn),
         "saved_model": {
-            "version": version,
-            "dtype": "float32",
-            "weights": saved_weights,
-            "signatures": described,
+            **_saved_model(saved["float32"], name, version, "float32"),
+            "signatures": saved["float32"].signatures,
+        },
+        "variants": {
+            precision: _saved_model(each, name, version, precision)
+            for precision, each in saved.items()
+            if precision != "float32"
         },
         "verification": checked,
         "training": _training(trained.settings),
         "metrics": trained.metrics,
         "versions": _versions(),
+    }
+
+
+def _saved_model(saved, name, version, precision):
+    return {
+        "version": version,
+        "folder": files.FOLDERS[precision],
+        "served_name": files.served_name(name, precision),
+        "dtype": precision,
+        "weights": saved.weights,
+        "bytes": files.folder_bytes(saved.path),
+        "graph_bytes": (saved.path / "saved_model.pb").stat().st_size,
+        "warmup_requests": saved.warmup_requests,
     }
 
 

@@ -6,13 +6,13 @@ NAME = "sample"
 def trace(drawn, to_bytes, only_if):
     """The `sample` signature of a pipeline, a `tf.ConcreteFunction`.
 
-    It takes `label`, int32 `(batch,)`, where -1 is any class and the only value for
-    priors without classes; `temperature`, float32 `()`; and `seed`, int32 `()`. It
-    gives uint8 `images`, the `label` of each and int32 codes of each tier. Equal inputs
-    give equal outputs.
+    It takes `label`, int32, where -1 is any class and the only value for priors without
+    classes; `temperature`, float32; and `seed`, int32; each `(batch,)`. It gives uint8
+    `images`, the `label` of each and int32 codes of each tier. Equal inputs give equal
+    outputs, row by row: which rows a server puts together to a batch changes none.
 
     Args:
-        drawn: `pipeline.Pipeline`, float32 throughout.
+        drawn: `pipeline.Pipeline`; its priors are float32 throughout.
         to_bytes: function from float images to uint8.
         only_if: function `(condition, text, tensor)` to the tensor, or an error.
     """
@@ -23,24 +23,22 @@ def trace(drawn, to_bytes, only_if):
 
     @tf.function(autograph=False)
     def sample(label, temperature, seed):
-        batch = tf.shape(label)[0]
-        label = only_if(batch > 0, ["expected a batch of 1 or more labels"], label)
-        inside = tf.logical_and(label >= -1, label < num_classes)
-        text = f"expected label in [-1, {num_classes}), received values up to"
-        highest = tf.reduce_max(label)
-        label = only_if(tf.reduce_all(inside), [text, highest], label)
-        text = ["expected a temperature above 0, received", temperature]
-        temperature = only_if(temperature > 0, text, temperature)
+        label, temperature, seed = _check(
+            label, temperature, seed, num_classes, only_if
+        )
         if num_classes:
-            drawn_label = tf.random.stateless_uniform(
-                [batch], [seed, -1], 0, num_classes, tf.int32
+            drawn_label = _each_row(
+                lambda key: tf.random.stateless_uniform(
+                    [], key, 0, num_classes, tf.int32
+                ),
+                *(seed, -1, tf.int32),
             )
             label = tf.where(label < 0, drawn_label, label)
         codes = []
         for tier, (prior, sampler) in enumerate(zip(drawn.priors, samplers)):
-            inputs = {"temperature": tf.fill([batch], temperature)}
+            inputs = {"temperature": temperature}
             for index, (name, spec) in enumerate(prior.random_inputs.items()):
-                inputs[name] = _random(*spec, batch, [seed, 16 * tier + index])
+                inputs[name] = _random(*spec, seed, 16 * tier + index)
             if prior.num_classes:
                 inputs["label"] = label
             for index in range(len(prior.context)):
@@ -53,19 +51,53 @@ def trace(drawn, to_bytes, only_if):
 
     return sample.get_concrete_function(
         tf.TensorSpec([None], tf.int32, "label"),
-        tf.TensorSpec([], tf.float32, "temperature"),
-        tf.TensorSpec([], tf.int32, "seed"),
+        tf.TensorSpec([None], tf.float32, "temperature"),
+        tf.TensorSpec([None], tf.int32, "seed"),
     )
 
 
-def _random(kind, shape, batch, seed):
+def _check(label, temperature, seed, num_classes, only_if):
+    """The inputs, or an error of what is wrong with them."""
+    import tensorflow as tf
+
+    given = {"label": label, "temperature": temperature, "seed": seed}
+    given = {name: tf.ensure_shape(value, [None]) for name, value in given.items()}
+    label, temperature, seed = given.values()
+    batch = tf.shape(label)[0]
+    label = only_if(batch > 0, ["expected a batch of 1 or more labels"], label)
+    inside = tf.logical_and(label >= -1, label < num_classes)
+    text = f"expected label in [-1, {num_classes}), received values from"
+    lowest, highest = tf.reduce_min(label), tf.reduce_max(label)
+    text = [text, lowest, "to", highest]
+    label = only_if(tf.reduce_all(inside), text, label)
+    text = ["expected a temperature above 0, received", tf.reduce_min(temperature)]
+    temperature = only_if(tf.reduce_all(temperature > 0), text, temperature)
+    checked = [label]
+    for name, value in (("temperature", temperature), ("seed", seed)):
+        size = tf.shape(value)[0]
+        text = [f"expected as many {name} as label, received", size, "and", batch]
+        checked.append(only_if(tf.equal(size, batch), text, value))
+    return checked
+
+
+def _each_row(draw, seeds, stream, dtype):
+    """What `draw` makes of each row's own seed, `(batch, ...)`."""
+    import tensorflow as tf
+
+    keys = tf.stack([seeds, tf.fill(tf.shape(seeds), stream)], axis=1)
+    return tf.map_fn(draw, keys, fn_output_signature=dtype)
+
+
+def _random(kind, shape, seeds, stream):
     """Random numbers `(batch, *shape)` of a kind, the same ones for the same seed."""
     import tensorflow as tf
 
-    shape = tf.concat([[batch], shape], axis=0)
-    if kind == "normal":
-        return tf.random.stateless_normal(shape, seed)
-    uniform = tf.random.stateless_uniform(shape, seed)
-    if kind == "uniform":
-        return uniform
-    return -tf.math.log(-tf.math.log(tf.clip_by_value(uniform, 1e-7, 1 - 1e-7)))
+    draw = {
+        "normal": tf.random.stateless_normal,
+        "uniform": tf.random.stateless_uniform,
+        "gumbel": tf.random.stateless_uniform,
+    }[kind]
+    numbers = _each_row(lambda key: draw(shape, key), seeds, stream, tf.float32)
+    if kind != "gumbel":
+        return numbers
+    return -tf.math.log(-tf.math.log(tf.clip_by_value(numbers, 1e-7, 1 - 1e-7)))

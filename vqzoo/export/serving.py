@@ -1,168 +1,112 @@
-"""What TensorFlow Serving reads, and what its user reads."""
+"""What TensorFlow Serving and Docker read: the files beside the SavedModels."""
 
-CONFIG = """\
-model_config_list {{
+from vqzoo.export import files
+from vqzoo.serving import MAX_BATCH_SIZE
+
+# Of TensorFlow 2.21, as the package tensorflow-serving-api.
+IMAGE = "tensorflow/serving:2.21.0"
+
+MODELS = "model_config_list {{\n{models}}}\n"
+MODEL = """\
   config {{
-    name: "{name}"
-    base_path: "/models/{name}/saved_model"
+    name: "{served}"
+    base_path: "/models/{name}/{folder}"
     model_platform: "tensorflow"
     model_version_policy {{ latest {{ num_versions: 1 }} }}
   }}
-}}
 """
 
-README = """\
-# {name}
-
-A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights.
-
-| tier | codes of an image | codes in the codebook | length of a code |
-|---|---|---|---|
-{tiers}
-{metrics}
-| file | what |
-|---|---|
-| `model.keras` | the Keras model; images are float32 in [-0.5, 0.5] |
-| `saved_model/{version}/` | the SavedModel: uint8 images, int32 codes, float32 inside |
-| `models.config` | the configuration of TensorFlow Serving |
-| `manifest.json` | shapes, sums of the files, versions, metrics |
-
-## In Python
-
-```python
-import keras, vqzoo
-
-model = keras.saving.load_model("model.keras")
-codes = model.encode(images)  # a tuple, one tensor a tier: {tier_names}
-images = model.decode(codes)
-```
-
-## As a service
-
-From this folder:
-
-```sh
-docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}:ro" \\
-  tensorflow/serving --model_config_file=/models/{name}/models.config
-```
-
-The server takes the highest version number in `saved_model/`, also one that appears
-while it runs. Port 8500 is gRPC, port 8501 is REST:
-
-```sh
-URL=http://localhost:8501/v1/models/{name}
-curl "$URL"           # AVAILABLE when the model is loaded
-curl "$URL/metadata"  # the signatures
-```
-
-| signature | inputs | outputs |
-|---|---|---|
-{signatures}
-
-`?` is the batch, of any size. An input of another shape or dtype, or a code that the
-codebook does not have, is answered with an error.
-
-Encode a black image; the answer has the codes of each tier:
-
-```sh
-python3 -c 'import json; print(json.dumps({{"signature_name": "encode",
-  "instances": [{image}]}}))' |
-  curl -d @- "$URL:predict"
-```
-
-Decode codes, here code 0 everywhere; the answer is an image, rows of pixels:
-
-```sh
-python3 -c 'import json; print(json.dumps({{"signature_name": "decode",
-  "instances": [{{{codes}}}]}}))' |
-  curl -d @- "$URL:predict"
-```
-
-{sampling}Without a `signature_name`, images come back as the model rebuilds them.
+# A batch waits two milliseconds for more rows, less than it takes to compute one; four
+# batches at a time let one be copied while another is computed.
+BATCHING = f"""\
+max_batch_size {{ value: {MAX_BATCH_SIZE} }}
+batch_timeout_micros {{ value: 2000 }}
+max_enqueued_batches {{ value: 100 }}
+num_batch_threads {{ value: 4 }}
 """
 
+COMPOSE = """\
+# `docker compose up serving` runs each request by itself;
+# `docker compose up serving-batching` puts requests together to batches.
+x-server: &server
+  image: {image}
+  platform: linux/amd64
+  entrypoint: [tensorflow_model_server]
+  ports:
+    - "127.0.0.1:8500:8500"
+    - "127.0.0.1:8501:8501"
+  volumes:
+    - ".:/models/{name}:ro"
+  restart: unless-stopped
+  healthcheck:
+    # The image has neither curl nor Python, but bash.
+    test:
+      - CMD
+      - bash
+      - -c
+      - >-
+{health}
+    interval: 10s
+    timeout: 5s
+    retries: 3
+    start_period: 120s
 
-SAMPLING = """\
-Draw images, here two of any class, at temperature 0.9; a label is a place in
-`class_names` in manifest.json:
-
-```sh
-curl -d '{"signature_name": "sample",
-  "inputs": {"label": [-1, -1], "temperature": 0.9, "seed": 1}}' "$URL:predict"
-```
-
+services:
+  serving:
+    <<: *server
+    command:
+      - --port=8500
+      - --rest_api_port=8501
+      - --model_config_file=/models/{name}/models.config
+  serving-batching:
+    <<: *server
+    profiles: [batching]
+    command:
+      - --port=8500
+      - --rest_api_port=8501
+      - --model_config_file=/models/{name}/models.config
+      - --enable_batching
+      - --batching_parameters_file=/models/{name}/batching_parameters.txt
 """
+HEALTH = """\
+        exec 3<>/dev/tcp/127.0.0.1/8501 &&
+        printf 'GET /v1/models/{served} HTTP/1.0\\r\\n\\r\\n' >&3 &&
+        grep -q '"AVAILABLE"' <&3"""
 
 
-def config(name):
+def config(name, precisions):
     """The models.config of TensorFlow Serving.
 
     Args:
         name: str, of the model and of the artifact's folder below `/models`.
+        precisions: sequence of str, in which there are SavedModels.
     """
-    return CONFIG.format(name=name)
+    models = [
+        MODEL.format(
+            name=name,
+            served=files.served_name(name, precision),
+            folder=files.FOLDERS[precision],
+        )
+        for precision in precisions
+    ]
+    return MODELS.format(models="".join(models))
 
 
-def readme(name, facts):
-    """The README.md of an artifact.
+def compose(name, precisions):
+    """The docker-compose.yml of an artifact.
 
     Args:
-        name: str, under which the model is served.
-        facts: dict of `manifest.describe`.
+        name: str, of the model and of the artifact's folder below `/models`.
+        precisions: sequence of str, all of which have to be loaded to be healthy.
     """
-    height, width, channels = facts["images"]["shape"]
-    tiers = facts["tiers"]
-    return README.format(
-        name=name,
-        model_class=facts["model"]["class"],
-        model_name=facts["model"]["name"],
-        weights=facts["model"]["weights"],
-        version=facts["saved_model"]["version"],
-        tier_names=", ".join(tier["name"] for tier in tiers),
-        tiers="\n".join(map(_tier_row, tiers)),
-        metrics=_metrics_table(facts["metrics"]),
-        signatures=_signature_rows(facts["saved_model"]["signatures"]),
-        image=f"[[[0] * {channels}] * {width}] * {height}",
-        codes=",\n    ".join(map(_zero_codes, tiers)),
-        sampling=SAMPLING if facts["priors"] else "",
-    )
+    served = [files.served_name(name, precision) for precision in precisions]
+    health = " &&\n".join(HEALTH.format(served=each) for each in served)
+    return COMPOSE.format(name=name, image=IMAGE, health=health)
 
 
-def _tier_row(tier):
-    grid = " x ".join(map(str, tier["grid"]))
-    sizes = f"{tier['num_embeddings']} | {tier['embedding_dim']}"
-    return f"| {tier['name']} | {grid} | {sizes} |"
-
-
-def _zero_codes(tier):
-    zeros = "0"
-    for size in reversed(tier["grid"]):
-        zeros = f"[{zeros}] * {size}"
-    return f'"{tier["name"]}_codes": {zeros}'
-
-
-def _signature_rows(signatures):
-    return "\n".join(
-        f"| `{name}` | {_tensors(facts['inputs'])} | {_tensors(facts['outputs'])} |"
-        for name, facts in signatures.items()
-    )
-
-
-def _tensors(specs):
-    return ", ".join(
-        f"`{name}` {spec['dtype']} {_shape(spec['shape'])}"
-        for name, spec in specs.items()
-    )
-
-
-def _shape(shape):
-    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
-
-
-def _metrics_table(metrics):
-    """A table for each split that was measured, with an empty line around it."""
-    tables = []
-    for split, measures in metrics.items():
-        rows = [f"| {name} | {value:.4g} |" for name, value in measures.items()]
-        tables.append("\n".join([f"\n| {split} | |", "|---|---|", *rows, ""]))
-    return "".join(tables)
+def write(folder, precisions):
+    """Writes the files that a server reads into the folder of an artifact."""
+    name = folder.name
+    (folder / "models.config").write_text(config(name, precisions))
+    (folder / "batching_parameters.txt").write_text(BATCHING)
+    (folder / "docker-compose.yml").write_text(compose(name, precisions))

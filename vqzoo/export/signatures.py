@@ -2,26 +2,27 @@
 
 import numpy as np
 
-from vqzoo.export import sampling
+from vqzoo.export import image_files, sampling
 from vqzoo.layers import quantization
 
 
 def save(model, path, drawn=None):
-    """Writes a model as a SavedModel with three signatures, or four.
+    """Writes a model as a SavedModel with its signatures.
 
     `serving_default` (images -> reconstructions), `encode` (images -> codes of each
     tier) and `decode` (codes of each tier -> images), for any batch size. Images are
     uint8, codes int32. An input of another shape or dtype, or a code that the codebook
-    does not have, is an error. With priors there is also `sample` (classes, temperature
-    and seed -> images and their codes). Only the variables that the signatures read are
-    saved: neither the averages behind a codebook nor seeds nor the state of an
-    optimizer.
+    does not have, is an error. With priors there is also `sample` (classes,
+    temperatures and seeds -> images and their codes). Each has a twin in which the
+    bytes of JPEG and PNG files stand for images (`image_files.trace`). Only the
+    variables that the signatures read are saved: neither the averages behind a codebook
+    nor seeds nor the state of an optimizer.
 
     Args:
-        model: a model of vqzoo.models, float32 throughout.
+        model: a model of vqzoo.models, as `source.clone` gives it.
         path: `pathlib.Path` of the folder to write.
-        drawn: `pipeline.Pipeline` of the model and its priors, float32 throughout, or
-            None.
+        drawn: `pipeline.Pipeline` of the model and its priors, the priors in float32,
+            or None.
 
     Returns:
         `(signatures, weights)`: a JSON dict with the dtype and the shape of every input
@@ -32,6 +33,7 @@ def save(model, path, drawn=None):
     functions = trace(model)
     if drawn is not None:
         functions[sampling.NAME] = sampling.trace(drawn, _to_bytes, _only_if)
+    functions |= image_files.trace(functions, model.image_shape, _only_if)
     read = {id(v): v for f in functions.values() for v in f.variables}
     module = tf.Module()
     module.weights = list(read.values())
@@ -65,12 +67,9 @@ def trace(model):
         received = _check_batch_sizes(list(codes), received)
         return {"images": _to_bytes(model.decode(received))}
 
-    hybrid = any(quantization.is_hybrid(layer) for layer in model.quantizers)
-
     @tf.function(autograph=False)
     def reconstruct(images):
-        images = _to_floats(images, model.image_shape)
-        rebuilt = model(images) if hybrid else model.decode(model.encode(images))
+        rebuilt = rebuild(model, _to_floats(images, model.image_shape))
         return {"reconstructions": _to_bytes(rebuilt)}
 
     return {
@@ -78,6 +77,16 @@ def trace(model):
         "encode": encode.get_concrete_function(images),
         "decode": decode.get_concrete_function(**codes),
     }
+
+
+def is_hybrid(model):
+    """Whether what a model makes of images is no function of their codes."""
+    return any(quantization.is_hybrid(layer) for layer in model.quantizers)
+
+
+def rebuild(model, images):
+    """Float images as a model rebuilds them: by their codes, unless it is hybrid."""
+    return model(images) if is_hybrid(model) else model.decode(model.encode(images))
 
 
 def grid_shapes(model):
@@ -148,8 +157,7 @@ def _only_if(condition, text, tensor):
 
 def _describe(function, tiers):
     """Inputs and outputs by name; codes in the order of `tiers`, top first."""
-    positional, named = function.structured_input_signature
-    inputs = {spec.name: spec for spec in (*positional, *named.values())}
+    inputs = image_files.input_specs(function)
     names = [name for name in tiers if name in inputs] or list(inputs)
     outputs = function.structured_outputs
     return {

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from vqzoo import models, pipeline  # noqa: F401  (models registers the classes)
-from vqzoo.export.files import ExportError
+from vqzoo.export.files import MANIFEST, ExportError
 
 PROTOCOL = ("encode", "decode", "quantizers", "tier_names", "image_shape")
 
@@ -31,7 +31,7 @@ class Source:
 
 
 def read(run):
-    """Reads a finished run's folder, or a `.keras` file.
+    """Reads a finished run's folder, an artifact, or a `.keras` file.
 
     Args:
         run: `pathlib.Path`.
@@ -45,17 +45,30 @@ def read(run):
             not finite.
     """
     if run.is_dir():
-        papers = {name: _read_json(run, name) for name in ("recipe", "metrics")}
+        settings, metrics = _read_papers(run)
         model = load(_expect_file(run, "model.keras"))
         return Source(
             model=model,
-            settings=papers["recipe"],
-            metrics=papers["metrics"],
+            settings=settings,
+            metrics=metrics,
             drawn=_read_pipeline(run),
         )
     if run.suffix != ".keras" or not run.is_file():
         raise ExportError(f"expected a run's folder or a .keras file, received {run}")
     return Source(model=load(run), settings={}, metrics={})
+
+
+def _read_papers(run):
+    """Settings and metrics of a run; of an artifact, what its manifest keeps of them.
+
+    So an artifact can be exported again, with what later versions add.
+    """
+    if not (run / MANIFEST).is_file():
+        return _read_json(run, "recipe.json"), _read_json(run, "metrics.json")
+    facts = _read_json(run, MANIFEST)
+    training = dict(facts["training"])
+    recipe = {"name": training.pop("recipe"), "dataset": training.pop("dataset")}
+    return {"recipe": recipe, **training}, facts["metrics"]
 
 
 def _read_pipeline(run):
@@ -106,38 +119,47 @@ def load(path):
     return model
 
 
-def float32_clone(model):
-    """The same model with the same weights, all of it computing in float32.
+def clone(model, precision="float32"):
+    """The same model with the same weights, computing in one precision.
 
     Args:
-        model: a model of vqzoo.models, of any dtype policy.
+        model: a model of vqzoo.models or vqzoo.priors, of any dtype policy.
+        precision: `"float32"`, all of it; or `"bfloat16"`, in which the convolutions
+            and their weights are bfloat16, while quantizers keep float32 codebooks and
+            distances, as under every policy.
 
     Returns:
         A new model of the same class.
     """
+    of_layers = "float32" if precision == "float32" else "mixed_bfloat16"
+    config = {
+        key: precision if key == "dtype" else _with_dtype(value, of_layers)
+        for key, value in model.get_config().items()
+    }
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        clone = type(model).from_config(_in_float32(model.get_config()))
+        copy = type(model).from_config(config)
     finally:
         keras.config.set_dtype_policy(policy)
-    clone.set_weights(model.get_weights())
-    return clone
+    copy.set_weights(model.get_weights())
+    return copy
 
 
-def _in_float32(config):
+def _with_dtype(config, dtype):
+    """A configuration in which every layer has a dtype policy."""
     if isinstance(config, dict):
         return {
-            key: "float32" if key == "dtype" else _in_float32(value)
+            key: dtype if key == "dtype" else _with_dtype(value, dtype)
             for key, value in config.items()
         }
     if isinstance(config, list | tuple):
-        return [_in_float32(value) for value in config]
+        return [_with_dtype(value, dtype) for value in config]
     return config
 
 
 def _read_json(run, name):
-    path = _expect_file(run, f"{name}.json")
+    path = _expect_file(run, name)
     try:
         return json.loads(path.read_text())
     except ValueError as error:

@@ -13,12 +13,9 @@ import tempfile
 
 import numpy as np
 
-from vqzoo.export.files import ExportError
+from vqzoo.export import checks, signatures
+from vqzoo.export.files import FOLDERS, ExportError
 
-# Graphs fuse and order sums in other ways than eager code, so that a latent between two
-# codes may fall to either, which in a large grid happens once in a while.
-MAX_DIFFERING_CODES = 1e-3
-MAX_DIFFERING_LEVELS = 1
 TIMEOUT_SECONDS = 600
 COMMAND = "from vqzoo.export import verification; verification.main()"
 
@@ -28,16 +25,17 @@ def verify(folder, version, trained, served):
 
     Args:
         folder: `pathlib.Path` of the artifact.
-        version: int, of the SavedModel.
+        version: int, of the SavedModels.
         trained: the model that model.keras holds.
-        served: the model that the SavedModel holds.
+        served: `{precision: model}` that the SavedModels hold, float32 among them.
 
     Returns:
         JSON dict of what was compared, and of the largest differences.
 
     Raises:
         ExportError: if a file does not load, more than one code in a thousand differs,
-            or an image differs by more than one of the 256 levels.
+            an image differs by more than one of the 256 levels, or a request for
+            warming up is not answered. What differs in bfloat16, `checks` says.
     """
     images = make_images(trained.image_shape)
     with tempfile.TemporaryDirectory() as scratch:
@@ -46,11 +44,12 @@ def verify(folder, version, trained, served):
         np.savez(
             expected,
             images=images,
+            is_hybrid=signatures.is_hybrid(trained),
             **_answers("model.keras", trained, images),
-            **_answers("saved_model", served, images),
+            **_answers("saved_model", served["float32"], images),
         )
-        saved_model = folder / "saved_model" / str(version)
-        _run(folder / "model.keras", saved_model, expected, result)
+        numbered = [folder / FOLDERS[name] / str(version) for name in served]
+        _run(expected, result, folder / "model.keras", *numbered)
         return json.loads(result.read_text())
 
 
@@ -73,8 +72,9 @@ def _answers(name, model, images):
     with tf.device("CPU:0"):
         codes = model.encode(_to_floats(images))
         decoded = _to_levels(model.decode(codes))
+        rebuilt = _to_levels(signatures.rebuild(model, _to_floats(images)))
     answers = {f"{name}/{t}": np.asarray(c) for t, c in zip(model.tier_names, codes)}
-    return {**answers, f"{name}/decoded": decoded}
+    return {**answers, f"{name}/decoded": decoded, f"{name}/rebuilt": rebuilt}
 
 
 def _to_floats(images):
@@ -108,41 +108,6 @@ def _run(*paths):
         raise ExportError(f"the artifact is not what was trained: {lines[-1]}")
 
 
-def compare(name, expected, codes, decoded):
-    """Differences between an artifact's answers and those of the trained model.
-
-    Args:
-        name: str, the file that answered.
-        expected: `{f"{name}/{tier}": codes, f"{name}/decoded": uint8 images}`.
-        codes: `{tier: int32 codes}` of the test images.
-        decoded: uint8 images of the expected codes.
-
-    Returns:
-        `{"codes": int, "differing_codes": int, "largest_image_difference": int}`.
-
-    Raises:
-        ExportError: if they are too large.
-    """
-    pairs = [(expected[f"{name}/{tier}"], found) for tier, found in codes.items()]
-    count = sum(known.size for known, _ in pairs)
-    differing = sum(int(np.sum(known != found)) for known, found in pairs)
-    if differing > MAX_DIFFERING_CODES * count:
-        raise ExportError(f"{name} gives {differing} of {count} codes another value")
-    largest = largest_difference(expected[f"{name}/decoded"], decoded)
-    if largest > MAX_DIFFERING_LEVELS:
-        raise ExportError(f"{name} gives images that differ by {largest} of 255")
-    return {
-        "codes": count,
-        "differing_codes": differing,
-        "largest_image_difference": largest,
-    }
-
-
-def largest_difference(images, others):
-    """Largest difference of two arrays of uint8 images."""
-    return int(np.max(np.abs(images.astype(np.int32) - others.astype(np.int32))))
-
-
 def _check_keras(path, expected):
     import keras
 
@@ -152,60 +117,23 @@ def _check_keras(path, expected):
     codes = model.encode(_to_floats(expected["images"]))
     codes = {tier: np.asarray(c) for tier, c in zip(model.tier_names, codes)}
     known = tuple(expected[f"model.keras/{tier}"] for tier in model.tier_names)
-    return compare("model.keras", expected, codes, _to_levels(model.decode(known)))
-
-
-def _check_saved_model(path, expected):
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(path)
-    calls = loaded.signatures
-    codes = calls["encode"](images=tf.constant(expected["images"]))
-    known = {name: expected[f"saved_model/{name[:-6]}"] for name in codes}
-    known = {name: tf.constant(value) for name, value in known.items()}
-    decoded = calls["decode"](**known)["images"].numpy()
-    found = {name[:-6]: value.numpy() for name, value in codes.items()}
-    result = compare("saved_model", expected, found, decoded)
-    if "sample" in calls:
-        _check_samples(calls)
-    rebuilt = calls["serving_default"](images=tf.constant(expected["images"]))
-    again = calls["decode"](**codes)["images"].numpy()
-    largest = largest_difference(rebuilt["reconstructions"].numpy(), again)
-    if largest > MAX_DIFFERING_LEVELS:
-        raise ExportError(f"saved_model rebuilds images {largest} of 255 off decode")
-    return result
-
-
-def _check_samples(calls):
-    """Draws twice with one seed, and compares the images with those of the codes."""
-    import tensorflow as tf
-
-    inputs = {
-        "label": tf.constant([-1, -1]),
-        "temperature": tf.constant(1.0),
-        "seed": tf.constant(0),
-    }
-    first, again = (calls["sample"](**inputs) for _ in range(2))
-    codes = {name: value for name, value in first.items() if name.endswith("_codes")}
-    if any(np.any(again[name] != value) for name, value in codes.items()):
-        raise ExportError("saved_model draws other codes with the same seed")
-    decoded = calls["decode"](**codes)["images"].numpy()
-    largest = largest_difference(first["images"].numpy(), decoded)
-    if largest > MAX_DIFFERING_LEVELS:
-        raise ExportError(f"saved_model draws images {largest} of 255 off decode")
+    return checks.compare(
+        "model.keras", expected, codes, _to_levels(model.decode(known))
+    )
 
 
 def main():
     """What the fresh process does; its arguments are the paths that `_run` gets."""
-    keras_file, saved_model, expected, result = sys.argv[1:]
+    expected, result, keras_file, *saved_models = sys.argv[1:]
     with np.load(expected) as file:
         expected = dict(file)
+    found = {"images": len(expected["images"])}
     try:
-        found = {
-            "images": len(expected["images"]),
-            "model.keras": _check_keras(keras_file, expected),
-            "saved_model": _check_saved_model(saved_model, expected),
-        }
+        found["model.keras"] = _check_keras(keras_file, expected)
+        for path in saved_models:
+            folder = pathlib.Path(path).parent.name
+            (precision,) = (name for name in FOLDERS if FOLDERS[name] == folder)
+            found[folder] = checks.check(path, expected, precision)
     except ExportError as error:
         sys.exit(str(error))
     pathlib.Path(result).write_text(json.dumps(found))

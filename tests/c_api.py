@@ -2,7 +2,8 @@
 
 A script for a process of its own: `c_api.py SAVED_MODEL REQUESTS RESULTS`. It imports
 neither TensorFlow nor Keras nor vqzoo. REQUESTS is an `.npz` with an array for each
-input, `NAME|SIGNATURE|INPUT`; RESULTS gets `NAME|OUTPUT`, or `NAME|error`.
+input, `NAME|SIGNATURE|INPUT`; RESULTS gets `NAME|OUTPUT`, or `NAME|error`. Strings of
+bytes are arrays of `S`, or of objects where they end in zeros.
 """
 
 import ctypes
@@ -12,8 +13,10 @@ import sys
 
 import numpy as np
 
-DTYPES = {1: np.float32, 3: np.int32, 4: np.uint8, 9: np.int64}
+DTYPES = {1: np.float32, 2: np.float64, 3: np.int32, 4: np.uint8, 9: np.int64}
 NUMBERS = {np.dtype(dtype): number for number, dtype in DTYPES.items()}
+STRING = 7
+STRING_BYTES = 24  # of a TF_TString
 POINTER, TEXT = ctypes.c_void_p, ctypes.c_char_p
 INT, SIZE, INT64 = ctypes.c_int, ctypes.c_size_t, ctypes.c_int64
 
@@ -32,6 +35,7 @@ class Output(ctypes.Structure):
 
 FUNCTIONS = {
     "TF_NewStatus": (POINTER, []),
+    "TF_DeleteStatus": (None, [POINTER]),
     "TF_GetCode": (INT, [POINTER]),
     "TF_Message": (TEXT, [POINTER]),
     "TF_NewGraph": (POINTER, []),
@@ -52,6 +56,11 @@ FUNCTIONS = {
     "TF_TensorType": (INT, [POINTER]),
     "TF_NumDims": (INT, [POINTER]),
     "TF_Dim": (INT64, [POINTER, INT]),
+    "TF_StringInit": (None, [POINTER]),
+    "TF_StringCopy": (None, [POINTER, TEXT, SIZE]),
+    "TF_StringDealloc": (None, [POINTER]),
+    "TF_StringGetDataPointer": (POINTER, [POINTER]),
+    "TF_StringGetSize": (SIZE, [POINTER]),
     "TF_SessionRun": (
         None,
         [
@@ -118,8 +127,16 @@ def read_signatures(meta_graph):
     return {name: (tensors(s, 1), tensors(s, 2)) for name, s in signatures}
 
 
+class SessionError(RuntimeError):
+    """A call that failed; `code` is the status's number."""
+
+    def __init__(self, code, reason):
+        super().__init__(reason)
+        self.code = code
+
+
 class Session:
-    """A loaded SavedModel.
+    """A loaded SavedModel. Several threads may run it at once.
 
     Args:
         folder: str, a version's folder.
@@ -127,24 +144,26 @@ class Session:
 
     def __init__(self, folder):
         self.library = open_library()
-        self.status = self.library.TF_NewStatus()
         self.graph = self.library.TF_NewGraph()
-        options, buffer = (
-            self.library.TF_NewSessionOptions(),
-            self.library.TF_NewBuffer(),
-        )
+        options = self.library.TF_NewSessionOptions()
+        buffer = self.library.TF_NewBuffer()
         tags = (TEXT * 1)(b"serve")
+        status = self.library.TF_NewStatus()
         self.session = self.library.TF_LoadSessionFromSavedModel(
-            options, None, folder.encode(), tags, 1, self.graph, buffer, self.status
+            options, None, folder.encode(), tags, 1, self.graph, buffer, status
         )
-        self.check()
+        self.check(status)
         meta_graph = ctypes.string_at(buffer.contents.data, buffer.contents.length)
+        self.meta_graph = meta_graph
         self.signatures = read_signatures(meta_graph)
 
-    def check(self):
-        """Raises RuntimeError if the last call failed."""
-        if self.library.TF_GetCode(self.status):
-            raise RuntimeError(self.library.TF_Message(self.status).decode())
+    def check(self, status):
+        """Frees the status of a call, and raises SessionError if the call failed."""
+        code = self.library.TF_GetCode(status)
+        text = self.library.TF_Message(status).decode(errors="replace")
+        self.library.TF_DeleteStatus(status)
+        if code:
+            raise SessionError(code, text)
 
     def run(self, signature, arrays):
         """Outputs by name of a signature, fed with `arrays` by name."""
@@ -153,13 +172,14 @@ class Session:
         values = (POINTER * len(arrays))(*map(self.to_tensor, arrays.values()))
         fetches = (Output * len(outputs))(*map(self.find, outputs.values()))
         found = (POINTER * len(outputs))()
+        status = self.library.TF_NewStatus()
         self.library.TF_SessionRun(
             *(self.session, None, feeds, values, len(arrays)),
-            *(fetches, found, len(outputs), None, 0, None, self.status),
+            *(fetches, found, len(outputs), None, 0, None, status),
         )
         for value in values:
-            self.library.TF_DeleteTensor(value)
-        self.check()
+            self.delete(value)
+        self.check(status)
         return dict(zip(outputs, map(self.to_array, found)))
 
     def find(self, name):
@@ -168,36 +188,70 @@ class Session:
         return Output(pointer, int(index))
 
     def to_tensor(self, array):
+        is_text = array.dtype.kind in "SO"
+        number = STRING if is_text else NUMBERS[array.dtype]
+        size = STRING_BYTES * array.size if is_text else array.nbytes
         shape = (INT64 * array.ndim)(*array.shape)
-        tensor = self.library.TF_AllocateTensor(
-            NUMBERS[array.dtype], shape, array.ndim, array.nbytes
-        )
-        data = np.ascontiguousarray(array).tobytes()
-        ctypes.memmove(self.library.TF_TensorData(tensor), data, len(data))
+        tensor = self.library.TF_AllocateTensor(number, shape, array.ndim, size)
+        if is_text:
+            for place, text in zip(self.strings(tensor, array.size), array.flat):
+                self.library.TF_StringInit(place)
+                self.library.TF_StringCopy(place, text, len(text))
+        else:
+            data = np.ascontiguousarray(array).tobytes()
+            ctypes.memmove(self.library.TF_TensorData(tensor), data, len(data))
         return tensor
 
+    def strings(self, tensor, count):
+        """Addresses of the strings of a tensor."""
+        data = self.library.TF_TensorData(tensor) or 0
+        return [data + STRING_BYTES * index for index in range(count)]
+
     def to_array(self, tensor):
-        size = self.library.TF_TensorByteSize(tensor)
-        data = ctypes.string_at(self.library.TF_TensorData(tensor), size)
         dims = range(self.library.TF_NumDims(tensor))
         shape = [self.library.TF_Dim(tensor, axis) for axis in dims]
-        dtype = DTYPES[self.library.TF_TensorType(tensor)]
+        number = self.library.TF_TensorType(tensor)
+        if number == STRING:
+            array = np.array(self.texts(tensor), object).reshape(shape)
+        else:
+            size = self.library.TF_TensorByteSize(tensor)
+            data = ctypes.string_at(self.library.TF_TensorData(tensor), size)
+            array = np.frombuffer(data, DTYPES[number]).reshape(shape)
+        self.delete(tensor)
+        return array
+
+    def texts(self, tensor):
+        """The strings of a tensor, a list of bytes."""
+        size = self.library.TF_TensorByteSize(tensor)
+        return [
+            ctypes.string_at(
+                self.library.TF_StringGetDataPointer(place),
+                self.library.TF_StringGetSize(place),
+            )
+            for place in self.strings(tensor, size // STRING_BYTES)
+        ]
+
+    def delete(self, tensor):
+        """Frees a tensor and, which it does not do itself, long strings in it."""
+        if self.library.TF_TensorType(tensor) == STRING:
+            size = self.library.TF_TensorByteSize(tensor)
+            for place in self.strings(tensor, size // STRING_BYTES):
+                self.library.TF_StringDealloc(place)
         self.library.TF_DeleteTensor(tensor)
-        return np.frombuffer(data, dtype).reshape(shape)
 
 
 def main(folder, requests, results):
     session = Session(folder)
     answers = {}
     calls = {}
-    for key, array in np.load(requests).items():
+    for key, array in np.load(requests, allow_pickle=True).items():
         name, signature, argument = key.split("|")
         calls.setdefault((name, signature), {})[argument] = array
     for (name, signature), arrays in calls.items():
         try:
             for output, array in session.run(signature, arrays).items():
                 answers[f"{name}|{output}"] = array
-        except RuntimeError as error:
+        except SessionError as error:
             answers[f"{name}|error"] = np.array(str(error))
     np.savez(results, **answers)
     loaded = {name.split(".")[0] for name in sys.modules}

@@ -1,7 +1,10 @@
 """Small models with a codebook from data, images, and the papers of a run."""
 
+import io
+
 import keras
 import numpy as np
+from PIL import Image
 
 from vqzoo.layers import VectorQuantizer, VectorQuantizerEMA
 from vqzoo.models import VQVAE, vqvae2_32, vqvae2_three_tier_256
@@ -20,6 +23,16 @@ def make_images(count, side=32):
     """Random uint8 images, smooth enough to have codes in common."""
     coarse = np.random.default_rng(count).integers(0, 256, (count, side // 4, 8, 3))
     return coarse.repeat(4, axis=1).repeat(side // 8, axis=2).astype("uint8")
+
+
+def to_files(images, kind):
+    """Bytes of the images' files, of the kind `"PNG"` or `"JPEG"`."""
+    files = []
+    for image in images:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, kind)
+        files.append(file.getvalue())
+    return files
 
 
 def to_floats(images):

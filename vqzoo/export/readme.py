@@ -1,0 +1,255 @@
+"""What the user of an artifact reads: its README.md."""
+
+from vqzoo.export import serving
+from vqzoo.serving import MAX_BATCH_SIZE
+
+README = """\
+# {name}
+
+A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights.
+
+| tier | codes of an image | codes in the codebook | length of a code |
+|---|---|---|---|
+{tiers}
+{metrics}
+| file | what |
+|---|---|
+| `model.keras` | the Keras model; images are float32 in [-0.5, 0.5] |
+{saved_models}
+| `models.config` | the configuration of TensorFlow Serving |
+| `batching_parameters.txt` | for a server that puts requests together |
+| `docker-compose.yml` | the server, with its health check |
+| `manifest.json` | shapes, sums of the files, versions, metrics |
+
+## In Python
+
+```python
+import keras, vqzoo
+
+model = keras.saving.load_model("model.keras")
+codes = model.encode(images)  # a tuple, one tensor a tier: {tier_names}
+images = model.decode(codes)
+```
+
+## As a service
+
+From this folder:
+
+```sh
+docker compose up serving      # gRPC at localhost:8500, REST at localhost:8501
+docker compose ps              # healthy, when every model is loaded
+```
+
+or without Compose:
+
+```sh
+docker run --rm -p 127.0.0.1:8500:8500 -p 127.0.0.1:8501:8501 \\
+  -v "$PWD:/models/{name}:ro" {image} \\
+  --model_config_file=/models/{name}/models.config
+```
+
+The server asks nobody who they are, so its ports are open to this machine alone. It
+takes the highest version number in `saved_model/`, also one that appears
+while it runs. {warmup}
+
+| signature | inputs | outputs |
+|---|---|---|
+{signatures}
+
+`?` is the batch, of any size.{files} An input of another shape or dtype, or a
+code that the codebook does not have, is answered with an error.
+
+### Python
+
+```python
+from vqzoo.serving import Client  # pip install 'vqzoo[serving]'
+
+client = Client("localhost:8500", "{name}")  # or "http://localhost:8501" for REST
+codes = client.encode(images)  # uint8 {shape}{or_files}
+images = client.decode(codes)
+images = client.reconstruct(images)
+{client_sample}```
+
+It splits batches to {max_batch_size} rows and to gRPC's 4 MB a message, tries again
+while the server is unavailable, and raises `ServingError` with the server's reason.
+
+### gRPC without vqzoo
+
+```python
+import grpc, tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+channel = grpc.insecure_channel("localhost:8500")
+stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+request = predict_pb2.PredictRequest()
+request.model_spec.name = "{name}"
+request.model_spec.signature_name = "encode"
+request.inputs["images"].CopyFrom(tf.make_tensor_proto(images))
+outputs = stub.Predict(request, timeout=30).outputs
+codes = {{name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}}
+```
+
+### REST
+
+```sh
+URL=http://localhost:8501/v1/models/{name}
+curl "$URL"           # AVAILABLE when the model is loaded
+curl "$URL/metadata"  # the signatures
+```
+
+Encode a black image; the answer has the codes of each tier:
+
+```sh
+python3 -c 'import json; print(json.dumps({{"signature_name": "encode",
+  "instances": [{pixels}]}}))' |
+  curl -d @- "$URL:predict"
+```
+
+Decode codes, here code 0 everywhere; the answer is an image, rows of pixels:
+
+```sh
+python3 -c 'import json; print(json.dumps({{"signature_name": "decode",
+  "instances": [{{{codes}}}]}}))' |
+  curl -d @- "$URL:predict"
+```
+
+{image_files}{sampling}\
+Without a `signature_name`, images come back as the model rebuilds them.
+
+### Many requests at once
+
+`docker compose up serving-batching` starts a server that computes the rows of several
+requests together, up to {max_batch_size}. A row's answer does not depend on the others,
+but a request that is wrong fails those it was put together with, and a full queue
+answers `UNAVAILABLE`: start it where all requests come from clients that you trust.
+"""
+
+FILES = """ `image_bytes` are whole files: JPEG or PNG going in, of
+{height} x {width} pixels (height x width); PNG coming out."""
+
+OR_FILES = ", or a list of JPEG or PNG bytes"
+IMAGE_FILES = """\
+Rebuild an image file of {height} x {width} pixels; the answer is a PNG file in base64:
+
+```sh
+python3 -c 'import base64, json; file = open("image.jpg", "rb").read()
+print(json.dumps({{"signature_name": "reconstruct_bytes",
+  "instances": [{{"b64": base64.b64encode(file).decode()}}]}}))' |
+  curl -d @- "$URL:predict"
+```
+
+"""
+
+SAMPLING = """\
+Draw images, here two of any class, at temperature 0.9; a label is a place in
+`class_names` in manifest.json; a seed draws the same image each time:
+
+```sh
+curl -d '{"signature_name": "sample", "inputs": {"label": [-1, -1],
+  "temperature": [0.9, 0.9], "seed": [1, 2]}}' "$URL:predict"
+```
+
+"""
+CLIENT_SAMPLE = """\
+images, codes, labels = client.sample(num_samples=8, temperature=0.9, seed=0)
+"""
+
+
+def text(name, facts):
+    """The README.md of an artifact.
+
+    Args:
+        name: str, under which the model is served.
+        facts: dict of `manifest.describe`.
+    """
+    height, width, channels = facts["images"]["shape"]
+    tiers = facts["tiers"]
+    saved_models = [facts["saved_model"], *facts["variants"].values()]
+    return README.format(
+        name=name,
+        model_class=facts["model"]["class"],
+        model_name=facts["model"]["name"],
+        weights=facts["model"]["weights"],
+        tier_names=", ".join(tier["name"] for tier in tiers),
+        tiers="\n".join(map(_tier_row, tiers)),
+        metrics=_metrics_table(facts["metrics"]),
+        saved_models="\n".join(map(_saved_model_row, saved_models)),
+        image=serving.IMAGE,
+        warmup=_warmup(facts["saved_model"]),
+        signatures=_signature_rows(facts["saved_model"]["signatures"]),
+        max_batch_size=MAX_BATCH_SIZE,
+        shape=f"(N, {height}, {width}, {channels})",
+        pixels=f"[[[0] * {channels}] * {width}] * {height}",
+        codes=",\n    ".join(map(_zero_codes, tiers)),
+        **_optional(facts, height=height, width=width),
+    )
+
+
+def _optional(facts, **sizes):
+    """The parts that not every artifact has, or nothing in their places."""
+    has_files = "reconstruct_bytes" in facts["saved_model"]["signatures"]
+    has_priors = bool(facts["priors"])
+    return {
+        "files": FILES.format(**sizes) * has_files,
+        "or_files": OR_FILES * has_files,
+        "image_files": IMAGE_FILES.format(**sizes) * has_files,
+        "sampling": SAMPLING * has_priors,
+        "client_sample": CLIENT_SAMPLE * has_priors,
+    }
+
+
+def _saved_model_row(saved):
+    graph = saved["graph_bytes"]
+    return (
+        "| `{folder}/{version}/` | the SavedModel in {dtype}, served as `{served_name}`"
+        ": {weights:,} weights in {of_weights:.1f} MB, a graph of {of_graph:.1f} MB |"
+    ).format(of_weights=(saved["bytes"] - graph) / 1e6, of_graph=graph / 1e6, **saved)
+
+
+def _warmup(saved):
+    if not saved["warmup_requests"]:
+        return "Its first requests are slow: it has none for warming up."
+    return (
+        f"Before it opens it runs the {saved['warmup_requests']} requests in\n"
+        "`assets.extra/`, so that the first ones are as fast as the others."
+    )
+
+
+def _tier_row(tier):
+    grid = " x ".join(map(str, tier["grid"]))
+    sizes = f"{tier['num_embeddings']} | {tier['embedding_dim']}"
+    return f"| {tier['name']} | {grid} | {sizes} |"
+
+
+def _zero_codes(tier):
+    zeros = "0"
+    for size in reversed(tier["grid"]):
+        zeros = f"[{zeros}] * {size}"
+    return f'"{tier["name"]}_codes": {zeros}'
+
+
+def _signature_rows(signatures):
+    return "\n".join(
+        f"| `{name}` | {_tensors(facts['inputs'])} | {_tensors(facts['outputs'])} |"
+        for name, facts in signatures.items()
+    )
+
+
+def _tensors(specs):
+    return ", ".join(
+        f"`{name}` {spec['dtype']} {_shape(spec['shape'])}"
+        for name, spec in specs.items()
+    )
+
+
+def _shape(shape):
+    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
+
+
+def _metrics_table(metrics):
+    """A table for each split that was measured, with an empty line around it."""
+    tables = []
+    for split, measures in metrics.items():
+        rows = [f"| {name} | {value:.4g} |" for name, value in measures.items()]
+        tables.append("\n".join([f"\n| {split} | |", "|---|---|", *rows, ""]))
+    return "".join(tables)

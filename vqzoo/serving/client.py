@@ -1,0 +1,236 @@
+"""The client of a model that TensorFlow Serving serves."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vqzoo.serving import batches
+from vqzoo.serving.batches import MAX_BATCH_SIZE
+from vqzoo.serving.errors import ServingError, retrying
+from vqzoo.serving.signature import Signature
+
+
+class Samples(NamedTuple):
+    """What a server drew.
+
+    Args:
+        images: uint8 `(N, height, width, channels)`.
+        codes: tuple of int32 `(N, h, w)`, top first.
+        labels: int32 `(N,)`, the class of each image, or -1 without classes.
+    """
+
+    images: np.ndarray
+    codes: tuple[np.ndarray, ...]
+    labels: np.ndarray
+
+
+class Client:
+    """Encodes, decodes, reconstructs and samples on a TensorFlow Serving server.
+
+    Batches of any size are split to what the server takes at once, and put together
+    again. Several threads may use one client.
+
+    Args:
+        host: str. `"localhost:8500"` speaks gRPC, which needs the extra `serving`;
+            `"http://localhost:8501"` speaks REST.
+        model: str, the name under which the model is served.
+        timeout: float, seconds for each request to the server, repetitions included.
+        retries: int. How many times a request is repeated while the server is
+            unavailable: not there yet, or its queue is full.
+        max_batch_size: int, rows of one request. Defaults to what the artifact's
+            `batching_parameters.txt` says.
+    Raises:
+        ValueError: if an argument is out of its range.
+        ServingError: of each method. Its `code` is the status, its `reason` what the
+            server said.
+    Example:
+        client = Client("localhost:8500", "vqvae2_noisy")
+        top, bottom = client.encode(images)  # uint8 (N, 32, 32, 3) to int32
+        images = client.decode((top, bottom))
+    """
+
+    def __init__(
+        self,
+        host: str,
+        model: str,
+        *,
+        timeout: float = 30.0,
+        retries: int = 4,
+        max_batch_size: int = MAX_BATCH_SIZE,
+    ):
+        for name, value, least in (
+            ("timeout", timeout, 1e-3),
+            ("retries", retries, 0),
+            ("max_batch_size", max_batch_size, 1),
+        ):
+            if not value >= least:
+                raise ValueError(f"expected {name} >= {least}, received {name}={value}")
+        self.host = host
+        self.model = model
+        self.timeout = timeout
+        self.retries = retries
+        self.max_batch_size = max_batch_size
+        self._transport = _transport(host, model)
+        self._signatures = None
+
+    def encode(self, images) -> tuple[np.ndarray, ...]:
+        """Codes of images: a tuple of int32 `(N, h, w)`, top first.
+
+        Args:
+            images: uint8 `(N, height, width, channels)`, or a sequence of bytes, each a
+                whole JPEG or PNG file of that size.
+        """
+        return self._codes(*self._of_images("encode", "encode_bytes", images))
+
+    def decode(self, codes) -> np.ndarray:
+        """Images of codes: uint8 `(N, height, width, channels)`.
+
+        Args:
+            codes: sequence of int arrays `(N, h, w)`, one for each tier, top first.
+        """
+        signature = self.signature("decode")
+        names = signature.codes(signature.inputs)
+        if len(codes) != len(names):
+            raise ValueError(
+                f"expected codes of the tiers {', '.join(names)}, received {len(codes)}"
+            )
+        arrays = {name: _to_int32(name, c) for name, c in zip(names, codes)}
+        return self._predict(signature, arrays)["images"]
+
+    def reconstruct(self, images) -> np.ndarray:
+        """Images as the model rebuilds them: uint8 `(N, height, width, channels)`.
+
+        Args:
+            images: as for `encode`.
+        """
+        signature, outputs = self._of_images(
+            "serving_default", "reconstruct_bytes", images
+        )
+        if "reconstructions" in outputs:
+            return outputs["reconstructions"]
+        return np.stack([_read_png(file) for file in outputs["image_bytes"]])
+
+    def sample(
+        self,
+        label: int | None = None,
+        num_samples: int = 1,
+        *,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> Samples:
+        """Draws images of a class. The same seed draws the same images.
+
+        Args:
+            label: int, a class; None for any, and of priors without classes.
+            num_samples: int.
+            temperature: float above 0: below 1 likelier images, above 1 wilder ones.
+            seed: int of at least 0. Fewer samples of a seed are the first of more.
+        """
+        if num_samples < 1:
+            raise ValueError(f"expected at least one sample, received {num_samples}")
+        seeds = np.random.SeedSequence(seed).generate_state(num_samples)
+        label = -1 if label is None else label
+        arrays = {
+            "label": np.full(num_samples, label, "int32"),
+            "temperature": np.full(num_samples, temperature, "float32"),
+            "seed": seeds.view("int32"),
+        }
+        signature = self.signature("sample")
+        drawn = self._predict(signature, arrays)
+        return Samples(drawn["images"], self._codes(signature, drawn), drawn["label"])
+
+    def signature(self, name: str) -> Signature:
+        """Inputs and outputs of a signature, with dtypes and shapes."""
+        if self._signatures is None:
+            self._signatures = self._ask("metadata", self._transport.signatures)
+        if name not in self._signatures:
+            known = ", ".join(sorted(self._signatures))
+            raise ServingError(
+                "NOT_FOUND", f"{self.model} has no signature {name}, but {known}"
+            )
+        return self._signatures[name]
+
+    def states(self) -> dict[int, str]:
+        """State of each version of the model, such as `{1: "AVAILABLE"}`."""
+        return self._ask("states", self._transport.states)
+
+    def is_ready(self) -> bool:
+        """Whether the server answers and has the model loaded, asked once."""
+        try:
+            return "AVAILABLE" in self._transport.states(self.timeout).values()
+        except ServingError:
+            return False
+
+    def close(self):
+        """Ends the connection."""
+        self._transport.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def _of_images(self, of_pixels, of_files, images):
+        """Signature and outputs for images that are arrays, or files in bytes."""
+        if len(images) and isinstance(images[0], bytes):
+            files = np.array([*images, None], object)[:-1]
+            signature, arrays = self.signature(of_files), {"image_bytes": files}
+        else:
+            images = np.asarray(images)
+            if images.dtype != np.uint8:
+                raise ValueError(
+                    "expected images of dtype uint8, or bytes of JPEG or PNG files, "
+                    f"received dtype={images.dtype}"
+                )
+            signature, arrays = self.signature(of_pixels), {"images": images}
+        return signature, self._predict(signature, arrays)
+
+    @staticmethod
+    def _codes(signature, outputs):
+        return tuple(outputs[name] for name in signature.codes(signature.outputs))
+
+    def _predict(self, signature, arrays):
+        """Outputs of a signature, asked for in requests that the server takes."""
+        answers = [
+            self._ask(
+                signature.name,
+                lambda left, part=part: self._transport.predict(signature, part, left),
+            )
+            for part in batches.split(arrays, self.max_batch_size)
+        ]
+        return batches.join(answers)
+
+    def _ask(self, what, call):
+        asked = f"{what} of {self.model} at {self.host}"
+        return retrying(call, asked, self.timeout, self.retries)
+
+
+def _transport(host, model):
+    if "://" in host:
+        from vqzoo.serving.over_rest import OverREST
+
+        return OverREST(host, model)
+    from vqzoo.serving.over_grpc import OverGRPC
+
+    return OverGRPC(host, model)
+
+
+def _to_int32(name, codes):
+    codes = np.asarray(codes)
+    limits = np.iinfo("int32")
+    if codes.dtype.kind not in "iu" or (
+        codes.size and not limits.min <= codes.min() <= codes.max() <= limits.max
+    ):
+        raise ValueError(f"expected {name} of int32, received dtype={codes.dtype}")
+    return codes.astype("int32")
+
+
+def _read_png(file):
+    """Pixels of a PNG file: uint8 `(height, width, channels)`."""
+    import io
+
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(io.BytesIO(file)))
+    return pixels[..., None] if pixels.ndim == 2 else pixels

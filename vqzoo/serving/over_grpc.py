@@ -1,0 +1,137 @@
+"""The protocol of TensorFlow Serving over gRPC, by its published stubs."""
+
+import numpy as np
+
+from vqzoo.serving.errors import ServingError
+from vqzoo.serving.signature import INITIALIZATION, Signature, Tensor
+
+# A server that starts or restarts is looked for ten times in two seconds, not every two
+# minutes; how long one attempt to connect may take, stays as it is.
+CHANNEL = {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 2000,
+}
+
+
+class OverGRPC:
+    """Requests to one model of a server.
+
+    Args:
+        host: str, `name:port`.
+        model: str.
+    Raises: ImportError: without the package tensorflow-serving-api.
+    """
+
+    def __init__(self, host, model):
+        try:
+            import grpc
+            from tensorflow_serving.apis import (
+                model_service_pb2_grpc,
+                prediction_service_pb2_grpc,
+            )
+        except ImportError as error:
+            raise ImportError(
+                "gRPC needs the package tensorflow-serving-api, pip install "
+                "'vqzoo[serving]'; an address that begins with http:// does without"
+            ) from error
+        self._model = model
+        self._channel = grpc.insecure_channel(host, options=list(CHANNEL.items()))
+        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(
+            self._channel
+        )
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+
+    def predict(self, signature, arrays, timeout):
+        """Outputs by name, numpy arrays, of a signature's inputs by name.
+
+        Args:
+            signature: `Signature`.
+            arrays: dict of numpy arrays.
+            timeout: float, seconds.
+
+        Raises:
+            ServingError: with the server's reason.
+        """
+        import tensorflow as tf
+
+        request = predict_request(self._model, signature.name, arrays)
+        response = _call(self._predictions.Predict, request, timeout)
+        return {k: tf.make_ndarray(v) for k, v in response.outputs.items()}
+
+    def signatures(self, timeout):
+        """`{name: Signature}` of the model."""
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            metadata_field=["signature_def"]
+        )
+        request.model_spec.name = self._model
+        response = _call(self._predictions.GetModelMetadata, request, timeout)
+        described = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(described)
+        return {
+            name: Signature(name, _tensors(one.inputs), _tensors(one.outputs))
+            for name, one in described.signature_def.items()
+            if name != INITIALIZATION
+        }
+
+    def states(self, timeout):
+        """State of each version of the model, such as `{1: "AVAILABLE"}`."""
+        from tensorflow_serving.apis import get_model_status_pb2
+
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = self._model
+        response = _call(self._models.GetModelStatus, request, timeout)
+        states = get_model_status_pb2.ModelVersionStatus.State
+        return {
+            each.version: states.Name(each.state)
+            for each in response.model_version_status
+        }
+
+    def close(self):
+        """Ends the connection."""
+        self._channel.close()
+
+
+def predict_request(model, signature, arrays):
+    """A `PredictRequest`.
+
+    Args:
+        model: str, the served name.
+        signature: str.
+        arrays: dict of numpy arrays, or of `TensorProto`, by the names of the inputs.
+    """
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
+    for name, value in arrays.items():
+        is_array = isinstance(value, np.ndarray)
+        proto = tf.make_tensor_proto(value) if is_array else value
+        request.inputs[name].CopyFrom(proto)
+    return request
+
+
+def _call(method, request, timeout):
+    import grpc
+
+    try:
+        return method(request, timeout=timeout)
+    except grpc.RpcError as error:
+        raise ServingError(error.code().name, error.details()) from error
+
+
+def _tensors(infos):
+    import tensorflow as tf
+
+    return {
+        name: Tensor(
+            tf.dtypes.as_dtype(info.dtype).name,
+            tuple(dim.size for dim in info.tensor_shape.dim),
+        )
+        for name, info in infos.items()
+    }
