@@ -25,7 +25,6 @@ flags.DEFINE_integer("calls", 20, "calls of a contestant in a round", lower_boun
 RESULTS = "serving"
 BATCH_SIZES = (1, 32)
 PRECISIONS = ("float32", "bfloat16")
-TARGET = 0.8  # of the throughput of `predict`
 
 
 def encode_and_decode(signatures, images):
