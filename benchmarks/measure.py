@@ -25,6 +25,8 @@ PACKAGES = (
     "dm-sonnet",
     "torch",
     "vector-quantize-pytorch",
+    "constriction",
+    "pillow",
 )
 
 

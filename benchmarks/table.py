@@ -6,7 +6,7 @@ that have not run leave their rows out.
     python -m benchmarks.table
 """
 
-from benchmarks import measure, noise, quantizer_twins, sampling
+from benchmarks import codec, measure, noise, quantizer_twins, sampling
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -24,6 +24,9 @@ def main():
     if results := measure.read("quantizer_twins"):
         print("\nBeside the twins in vector-quantize-pytorch:\n")
         _show(*quantizer_twins.rows_of(results))
+    if results := measure.read("codec"):
+        print("\nThe codec:\n")
+        _show(*codec.rows_of(results))
     print("\nBeside others:\n")
     _show(HEADER, *(row for find in ROWS for row in find()))
 

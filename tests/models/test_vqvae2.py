@@ -153,9 +153,11 @@ def test_every_tier_reaches_the_image():
 
 
 @pytest.mark.parametrize("missing", [(0,), (1,), (2,), (0, 1), (1, 2)])
-def test_a_tier_without_codes_is_decoded_as_its_mean_code(missing):
-    model = tiny(3)
-    given, full = list(model.encode(images(2, 16, 32, 3))), []
+@pytest.mark.parametrize("shape", [(2, 16, 32, 3), (1, 24, 40, 3)])
+def test_a_tier_without_codes_is_decoded_as_its_mean_code(missing, shape):
+    model = tiny(3)  # of images of 16 x 32, which takes others too
+    batch = images(*shape)
+    given, full = list(model.encode(batch)), []
     # The same model with one more code, the mean of the others, in each codebook.
     more = VQVAE2(
         [VectorQuantizerEMA(17 + i, 3 + i) for i in range(3)],
@@ -168,12 +170,12 @@ def test_a_tier_without_codes_is_decoded_as_its_mean_code(missing):
     for tier, (ours, theirs) in enumerate(zip(model.quantizers, more.quantizers)):
         codebook = ours.codebook.numpy()
         theirs.codebook.assign(np.vstack([codebook, codebook.mean(0)]))
-        shape = given[tier].shape
-        full.append(np.full(shape, 16 + tier) if tier in missing else given[tier])
+        mean = np.full(given[tier].shape, 16 + tier)
+        full.append(mean if tier in missing else given[tier])
     subset = [None if i in missing else tier for i, tier in enumerate(given)]
     partial = model.decode(subset).numpy()
     np.testing.assert_allclose(partial, more.decode(full), atol=1e-6)
-    assert partial.shape == (2, 16, 32, 3)
+    assert partial.shape == shape
     assert np.abs(partial - model.decode(given).numpy()).max() > 0
 
 
@@ -192,7 +194,7 @@ def test_tiers_of_several_codes_decode_and_have_a_mean_code():
     assert [tuple(c.shape) for c in codes] == [(2, 4, 4, 3), (2, 8, 8, 2, 3)]
     np.testing.assert_array_equal(model.decode(codes), model(inputs))
     mean = np.sum([np.mean(book, axis=0) for book in model.quantizers[0].codebooks], 0)
-    found = model._mean_code(0, model.quantizers[0], 1)[0, 0, 0]
+    found = model._mean_code(model.quantizers[0], 1, (4, 4))[0, 0, 0]
     np.testing.assert_allclose(found, mean, atol=1e-6)
     assert model.decode((None, codes[1])).shape == (2, 16, 16, 3)
 

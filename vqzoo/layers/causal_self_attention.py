@@ -79,8 +79,10 @@ class CausalSelfAttention(keras.layers.Layer):
         known = place[:, None] + self.sees_itself  # how many places each looks at
         # A softmax needs something to look at; what it gives there is put to zero.
         seen = place < ops.maximum(known, 1)
+        # Scaled here as in `at`: what is handed over as `scale` is rounded to float32.
+        queries = queries * self._scale
         outputs = ops.dot_product_attention(
-            queries, keys, values, mask=seen[None, None], scale=self._scale
+            queries, keys, values, mask=seen[None, None], scale=1.0
         )
         outputs = outputs * ops.cast(known[:, None] > 0, outputs.dtype)
         return ops.reshape(outputs, (-1, height, width, self._channels))
@@ -175,7 +177,8 @@ _LOW = -1e9  # a score of what may not be looked at
 
 
 def _scores(queries, keys, known):
-    """Float32 `(batch, heads, 1, places)`; low from the place `known` on."""
+    """At least float32 `(batch, heads, 1, places)`; low from the place `known` on."""
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+    dtype = keras.backend.result_type(scores.dtype, "float32")
     places = ops.arange(keys.shape[2])
-    return ops.where(places < known, ops.cast(scores, "float32"), _LOW)
+    return ops.where(places < known, ops.cast(scores, dtype), _LOW)

@@ -190,20 +190,19 @@ class VQVAE2(keras.Model):
             ValueError: if the number of tiers differs or every tier is None.
         """
         finest = tiers.finest_given(codes, len(self.quantizers))
-        batch = ops.shape(codes[finest])[0]
+        batch, *sides = ops.shape(codes[finest])[:3]
         above = None
         for tier, (layer, tier_codes) in enumerate(zip(self.quantizers, codes)):
             if tier_codes is None:
-                quantized = self._mean_code(tier, layer, batch)
+                grid = [side * 2**tier // 2**finest for side in sides]
+                quantized = self._mean_code(layer, batch, grid)
             else:
                 quantized = layer.decode(tier_codes)
             above = self._join(tier, above, quantized)
         return self._reconstruct(above)
 
-    def _mean_code(self, tier, layer, batch):
+    def _mean_code(self, layer, batch, grid):
         """The mean code at each position of a tier's grid."""
-        stride = self.bottom_stride * 2 ** (len(self.quantizers) - 1 - tier)
-        height, width = (side // stride for side in self.image_shape[:2])
         indices = ops.arange(layer.num_embeddings, dtype="int32")
         for _ in range(quantization.code_axes(layer)):
             indices = indices[:, None]
@@ -211,7 +210,7 @@ class VQVAE2(keras.Model):
         codes_shape = layer.encode(one_latent).shape[1:]
         every_code = ops.broadcast_to(indices, (layer.num_embeddings, *codes_shape))
         mean = ops.mean(layer.decode(every_code), axis=0)
-        return ops.broadcast_to(mean, (batch, height, width, layer.embedding_dim))
+        return ops.broadcast_to(mean, (batch, *grid, layer.embedding_dim))
 
     def get_config(self):
         quantizers = [keras.saving.serialize_keras_object(q) for q in self.quantizers]

@@ -1,5 +1,7 @@
 """Exact likelihoods of code grids, and sampling in raster order with caches."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -130,7 +132,7 @@ class Sampler(keras.Model):
         super().__init__(name=f"{prior.name}_sampler")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
-        self.run = self._cached if cached else self._whole
+        self.run = functools.partial(in_order, prior) if cached else self._whole
 
     def call(self, inputs):
         inputs = dict(inputs)
@@ -142,29 +144,6 @@ class Sampler(keras.Model):
             return choose(logits, ops.take(uniform, place, axis=1))
 
         return self.run(draw, inputs, ops.shape(uniform)[0])
-
-    def _cached(self, draw, inputs, batch):
-        height, width = self.prior.grid_shape
-        condition = conditions.features(self.prior.conditions, inputs)
-
-        def each_row(row, carried):
-            codes, state = carried
-            state = self.prior.begin_row(state, _row_of(condition, row))
-
-            def each_column(column, carried):
-                codes, state = carried
-                logits, state = self.prior.logits_at(state, column)
-                drawn = draw(logits, row * width + column)
-                state = self.prior.put(state, drawn, column)
-                return put_at(codes, drawn, row * width + column, axis=1), state
-
-            codes, state = ops.fori_loop(0, width, each_column, (codes, state))
-            return codes, self.prior.end_row(state)
-
-        codes = ops.zeros((batch, height * width), "int32")
-        state = self.prior.start(batch)
-        codes, _ = ops.fori_loop(0, height, each_row, (codes, state))
-        return ops.reshape(codes, (batch, height, width))
 
     def _whole(self, draw, inputs, batch):
         height, width = self.prior.grid_shape
@@ -180,6 +159,42 @@ class Sampler(keras.Model):
         codes = ops.zeros((batch, height * width), "int32")
         codes = ops.fori_loop(0, height * width, each_place, codes)
         return ops.reshape(codes, (batch, height, width))
+
+
+def in_order(prior, draw, inputs, batch):
+    """Fills grids place by place; each place computes only what is new.
+
+    Args:
+        prior: an autoregressive prior.
+        draw: function from logits `(batch, K)` and a place, an int tensor in raster
+            order, to int32 codes `(batch,)`.
+        inputs: dict of the condition's tensors.
+        batch: int or int tensor, number of grids.
+
+    Returns:
+        int32 tensor `(batch, height, width)`.
+    """
+    height, width = prior.grid_shape
+    condition = conditions.features(prior.conditions, inputs)
+
+    def each_row(row, carried):
+        codes, state = carried
+        state = prior.begin_row(state, _row_of(condition, row))
+
+        def each_column(column, carried):
+            codes, state = carried
+            logits, state = prior.logits_at(state, column)
+            drawn = draw(logits, row * width + column)
+            state = prior.put(state, drawn, column)
+            return put_at(codes, drawn, row * width + column, axis=1), state
+
+        codes, state = ops.fori_loop(0, width, each_column, (codes, state))
+        return codes, prior.end_row(state)
+
+    codes = ops.zeros((batch, height * width), "int32")
+    state = prior.start(batch)
+    codes, _ = ops.fori_loop(0, height, each_row, (codes, state))
+    return ops.reshape(codes, (batch, height, width))
 
 
 def _row_of(condition, row):

@@ -1,0 +1,205 @@
+"""Files through the codec: one, or all of a folder, a few at a time."""
+
+import dataclasses
+import io
+import pathlib
+
+from vqzoo.codec.codec import Codec
+from vqzoo.codec.container import MAX_FILE_BYTES, CodecError, check_size, unpack
+from vqzoo.codec.report import Report
+from vqzoo.datasets import archives
+from vqzoo.datasets.folder import IMAGE_SUFFIXES
+from vqzoo.datasets.pixels import UnreadableImageError, decode
+from vqzoo.training.files import replacing
+
+SUFFIX = ".vqz"
+_FILES_AT_ONCE, _PIXELS_AT_ONCE = 64, 2**23
+
+
+def compress(codec: Codec, source, target, *, progress, **options):
+    """Compresses an image file, or all images of a folder or an archive.
+
+    Args:
+        codec: `Codec`.
+        source: path.
+        target: path of the `.vqz` file, or of the folder that gets one for each image,
+            named as the image with `.vqz` behind it.
+        progress: function of an iterable and its length that gives the same items.
+        **options: of `Codec.compress`.
+
+    Returns:
+        `Report`.
+
+    Raises:
+        CodecError: if there is no image, or the only one cannot be compressed.
+    """
+    jobs = _Jobs(source, target, IMAGE_SUFFIXES, lambda name: f"{name}{SUFFIX}")
+    if jobs.single and pathlib.Path(target).suffix != SUFFIX:
+        raise CodecError(f"expected a name that ends in {SUFFIX}, received {target}")
+    for group in jobs.groups(_picture, lambda picture: picture.shape[:2], progress):
+        files = codec.compress([each.value for each in group], **options)
+        for each, data in zip(group, files):
+            _write(each.path, data)
+            jobs.report.add(each.value.shape[:2], len(data))
+    return jobs.finished()
+
+
+def decompress(codec: Codec, source, target, *, progress):
+    """Brings back the image of a `.vqz` file, or of all in a folder or an archive.
+
+    Args:
+        codec: `Codec`.
+        source: path.
+        target: path of the image, whose suffix says its format; or of the folder that
+            gets a PNG for each file.
+        progress: function of an iterable and its length that gives the same items.
+
+    Returns:
+        `Report`.
+
+    Raises:
+        CodecError: if there is no file, or the only one is refused.
+    """
+    jobs = _Jobs(source, target, [SUFFIX], _image_name)
+    if jobs.single:
+        _format(pathlib.Path(target))
+    for group in jobs.groups(_file, _size_of_file, progress):
+        pictures = codec.decompress([each.value for each in group])
+        for each, picture in zip(group, pictures):
+            if isinstance(picture, CodecError):
+                jobs.report.skipped.append((each.name, str(picture)))
+                continue
+            _write(each.path, _encoded(picture, each.path))
+            jobs.report.add(picture.shape[:2], len(each.value))
+    return jobs.finished()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    name: str
+    path: pathlib.Path
+    value: object
+
+
+class _Jobs:
+    """The files that are to be read, and where each result goes."""
+
+    def __init__(self, source, target, suffixes, name_of_result):
+        self._source, self._target = pathlib.Path(source), pathlib.Path(target)
+        is_archive = self._source.name.lower().endswith(archives.ARCHIVE_SUFFIXES)
+        self.single = not (self._source.is_dir() or is_archive)
+        self._name_of_result = name_of_result
+        self.report = Report()
+        self._names = [self._source.name]
+        if not self.single:
+            endings = tuple(suffixes)
+            found = archives.list_files(self._source)
+            self._names = [name for name in found if name.lower().endswith(endings)]
+        if not self._names:
+            raise CodecError(
+                f"expected files of {' '.join(suffixes)} in {source}, received none"
+            )
+
+    def groups(self, read, size, progress):
+        """Lists of `_Job` that are taken together; files that fail are skipped.
+
+        Args:
+            read: function from the bytes of a file to a value.
+            size: function from a value to the `(height, width)` of its image.
+            progress: function of an iterable and its length.
+        """
+        group, pixels, taken = [], 0, set()
+        for name, content in progress(self._contents(), len(self._names)):
+            path = self._path(name)
+            try:
+                if path in taken:
+                    raise CodecError(f"another file became {path.name} already")
+                if content is None:
+                    raise CodecError("cannot be read, or is too long")
+                value = read(content)
+                height, width = size(value)
+                check_size(width, height)
+            except (CodecError, UnreadableImageError) as error:
+                self.report.skipped.append((name, str(error)))
+                continue
+            if (
+                len(group) == _FILES_AT_ONCE
+                or pixels + height * width > _PIXELS_AT_ONCE
+            ):
+                yield from [group] if group else []
+                group, pixels = [], 0
+            group.append(_Job(name, path, value))
+            taken.add(path)
+            pixels += height * width
+        if group:
+            yield group
+
+    def _contents(self):
+        if not self.single:
+            return archives.read_files(self._source, self._names)
+        too_long = self._source.stat().st_size > MAX_FILE_BYTES
+        return [(self._source.name, None if too_long else self._source.read_bytes())]
+
+    def _path(self, name):
+        if self.single:
+            return self._target
+        return self._target / self._name_of_result(name)
+
+    def finished(self):
+        """The report.
+
+        Raises:
+            CodecError: if there was one file alone, and it was skipped.
+        """
+        if self.single and self.report.skipped:
+            name, reason = self.report.skipped[0]
+            raise CodecError(f"{name}: {reason}")
+        return self.report
+
+
+def _picture(content):
+    return decode(content)[0]
+
+
+def _file(content):
+    unpack(content)
+    return content
+
+
+def _size_of_file(content):
+    file = unpack(content)
+    return file.height, file.width
+
+
+def _image_name(name):
+    name = name[: -len(SUFFIX)]
+    return name if name.lower().endswith(".png") else f"{name}.png"
+
+
+def _format(path):
+    """Pillow's name of the format that the suffix of a path means."""
+    from PIL import Image
+
+    formats = Image.registered_extensions()
+    found = formats.get(path.suffix.lower())
+    if found not in Image.SAVE:
+        raise CodecError(
+            f"expected the suffix of an image format such as .png, received {path}"
+        )
+    return found
+
+
+def _encoded(picture, path):
+    from PIL import Image
+
+    if picture.shape[2] == 1:
+        picture = picture[..., 0]
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, _format(path))
+    return buffer.getvalue()
+
+
+def _write(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as aside:
+        aside.write_bytes(data)

@@ -1,0 +1,161 @@
+"""Images to small files and back: the codes of a model, entropy-coded."""
+
+import numpy as np
+
+from vqzoo.codec import container, images
+from vqzoo.codec.container import CodecError
+from vqzoo.codec.file_coder import FileCoder
+from vqzoo.datasets.pixels import to_channels
+from vqzoo.export import source
+from vqzoo.export.signatures import grid_shapes
+from vqzoo.layers import quantization
+
+
+class Codec:
+    """Compresses images with a model, and with its priors where there are any.
+
+    An image is reflected at its lower right until the model's strides divide it,
+    encoded as a whole, and its codes are written in one of three modes:
+
+    - `prior`: with the probability that the priors give each code from those before;
+    - `unigram`: with the share of each code among those before, at first the shares
+      that the quantizer knows from training;
+    - `raw`: all codes alike.
+
+    `auto` is the first of them that there is, or raw where that is smaller. The codes
+    come back exactly: `decisions` says when and why. The pixels that a model makes of
+    codes are float32 numbers rounded to 256 levels, which may differ by one between
+    machines. A file names its model and priors by the heads of their fingerprints;
+    others are refused.
+
+    Args:
+        model: a model of vqzoo.models with one code for each latent.
+        drawn: `pipeline.Pipeline` of the model and its priors, or None.
+    Raises: CodecError: if the model has no codes, several for a latent, or real numbers
+        beside them.
+    Attributes: `model`, its float32 clone; `drawn`, as given; `files`, the `FileCoder`
+        from codes to files and back.
+    """
+
+    def __init__(self, model, drawn=None):
+        _check_model(model)
+        self.drawn = drawn
+        # Pixels then do not depend on what bfloat16 hardware a machine has.
+        self.model = source.clone(model)
+        self._strides = tuple(
+            model.image_shape[0] // grid[0] for grid in grid_shapes(self.model)
+        )
+        self.files = FileCoder(model, drawn, self._strides)
+
+    @property
+    def modes(self):
+        """The modes that there are, the best one last: a tuple of str."""
+        return self.files.modes
+
+    def label_of(self, name):
+        """The label of a class by its name or number; None for an empty name.
+
+        Raises:
+            CodecError: if the priors know no such class.
+        """
+        if not name:
+            return None
+        if "prior" not in self.modes:
+            raise CodecError(f"expected no class without priors, received {name!r}")
+        try:
+            return self.drawn.label_of(name)
+        except ValueError as error:
+            raise CodecError(str(error)) from error
+
+    def compress(self, pictures, *, mode="auto", label=None, tiers=None):
+        """Files of images.
+
+        Args:
+            pictures: sequence of uint8 `(height, width, channels)` of any sizes, with 1
+                or 3 channels.
+            mode: str, one of `modes` or `auto`.
+            label: int or None, the class of all images; where the priors know classes,
+                None takes for each image the likeliest.
+            tiers: sequence of names, or None for all that the decoder looks at.
+
+        Returns:
+            list of bytes.
+
+        Raises:
+            CodecError: if an argument does not fit, or an image is too large.
+        """
+        sizes = [picture.shape[:2] for picture in pictures]
+        grids = self.encode(pictures)
+        return self.files.write(grids, sizes, mode=mode, label=label, tiers=tiers)
+
+    def encode(self, pictures):
+        """Codes of images: a list of tuples of int32 grids, top first."""
+        by_shape = {}
+        for index, picture in enumerate(pictures):
+            container.check_size(picture.shape[1], picture.shape[0])
+            by_shape.setdefault(picture.shape, []).append(index)
+        found = [None] * len(pictures)
+        channels = self.model.image_shape[2]
+        for indices in by_shape.values():
+            batch = np.stack([to_channels(pictures[i], channels) for i in indices])
+            padded = images.pad(batch, max(self._strides))
+            grids = images.encode(self.model, self._strides, padded)
+            for row, index in enumerate(indices):
+                found[index] = tuple(grid[row] for grid in grids)
+        return found
+
+    def decompress(self, files):
+        """Images of files.
+
+        Args:
+            files: sequence of bytes.
+
+        Returns:
+            list of uint8 `(height, width, channels)`, or of a CodecError for a file
+            that is damaged, of another model or of other priors.
+        """
+        found = self.files.read(files)
+        sound = [i for i, each in enumerate(found) if not isinstance(each, CodecError)]
+        known = [container.unpack(files[index]) for index in sound]
+        sizes = [(file.height, file.width) for file in known]
+        pictures = self.decode([found[index] for index in sound], sizes)
+        for index, picture in zip(sound, pictures):
+            found[index] = picture
+        return found
+
+    def decode(self, grids, sizes):
+        """Images of codes: a list of uint8 `(height, width, channels)`.
+
+        Args:
+            grids: list of tuples of int32 grids, top first, None for a tier without.
+            sizes: list of `(height, width)`, of the images.
+        """
+        by_kind = {}
+        for index, of_image in enumerate(grids):
+            kind = tuple(None if grid is None else grid.shape for grid in of_image)
+            by_kind.setdefault(kind, []).append(index)
+        found = [None] * len(grids)
+        for indices in by_kind.values():
+            stacked = [
+                None if of_tier[0] is None else np.stack(of_tier)
+                for of_tier in zip(*(grids[index] for index in indices))
+            ]
+            decoded = images.decode(self.model, self._strides, stacked)
+            for index, picture in zip(indices, decoded):
+                height, width = sizes[index]
+                found[index] = picture[:height, :width]
+        return found
+
+
+def _check_model(model):
+    if not model.quantizers:
+        raise CodecError(
+            f"expected a model with codes, received {type(model).__name__}, whose "
+            "latents are real numbers"
+        )
+    for tier, layer in zip(model.tier_names, model.quantizers):
+        if quantization.code_axes(layer) or quantization.is_hybrid(layer):
+            raise CodecError(
+                "expected one code for each latent and nothing beside it, received "
+                f"{type(layer).__name__} in the {tier} tier"
+            )

@@ -1,0 +1,196 @@
+"""Grids of codes with the conditional probabilities of priors.
+
+A stream goes through the tiles of an image in chunks, a chunk through the tiers from
+the top, a tier through its places in raster order, a place through the levels of its
+codes, and a level through the tiles of the chunk.
+"""
+
+import numpy as np
+
+from vqzoo.codec import tiles
+from vqzoo.codec.decisions import decide, decisions, num_levels, rounded, weights_of
+from vqzoo.codec.exact import ExactPrior
+from vqzoo.codec.stream import Writer
+
+# A chunk has as many tiles as hold 2**14 codes of the finest tier, at most 64.
+_MOST_TILES, _CODES_A_CHUNK = 64, 2**14
+
+
+class PriorCoder:
+    """Writes and reads the grids of several images at once, each its own stream.
+
+    Args:
+        drawn: `pipeline.Pipeline` of autoregressive priors.
+        num_tiers: int, how many tiers are coded, from the top.
+    """
+
+    def __init__(self, drawn, num_tiers):
+        self._drawn = drawn
+        self._priors = [ExactPrior(prior) for prior in drawn.priors[:num_tiers]]
+        self._shapes = [each.prior.grid_shape for each in self._priors]
+        finest = int(np.prod(self._shapes[-1]))
+        self._chunk = min(_MOST_TILES, max(1, _CODES_A_CHUNK // finest))
+
+    def write(self, images, labels):
+        """Writes images.
+
+        Args:
+            images: list of tuples of int32 grids, top first.
+            labels: list of int or None, the class of each image.
+
+        Returns:
+            list of `stream.Writer`.
+
+        Raises:
+            CodecError: if a prior's logits are not finite.
+        """
+        writers = [Writer() for _ in images]
+        cut = [self._cut(grids) for grids in images]
+        insides = self._insides([[g.shape for g in grids] for grids in images])
+        for batch in tiles.batches([len(of_image[0]) for of_image in cut], self._chunk):
+            above = []
+            for tier, prior in enumerate(self._priors):
+                codes = _gathered(cut, batch, tier)
+                condition = self._condition(prior, batch, labels, above)
+                values, bits = _all_decisions(prior, codes, condition)
+                inside = _gathered(insides, batch, tier)
+                for part in batch:
+                    of_part = (values[part.of_batch], bits[part.of_batch])
+                    writers[part.image].put(
+                        *(_in_order(each, inside[part.of_batch]) for each in of_part)
+                    )
+                above.append(codes)
+        return writers
+
+    def read(self, shapes, labels, readers):
+        """Reads what `write` wrote.
+
+        Args:
+            shapes: list of tuples of grid shapes, top first.
+            labels: list of int or None, the class of each image.
+            readers: list of `stream.Reader`.
+
+        Returns:
+            list of tuples of int32 grids. A code that the codebook does not have, which
+            no writer wrote, becomes its last.
+        """
+        insides = self._insides(shapes)
+        found = [[[] for _ in self._priors] for _ in shapes]
+        for batch in tiles.batches([len(each[0]) for each in insides], self._chunk):
+            above = []
+            for tier, prior in enumerate(self._priors):
+                inside = _gathered(insides, batch, tier)
+                condition = self._condition(prior, batch, labels, above)
+                of_parts = [readers[part.image] for part in batch]
+                reading = _Reading(prior.prior, inside, batch, of_parts)
+                codes = prior.run(len(inside), condition, reading.choose)
+                for part in batch:
+                    found[part.image][tier].append(codes[part.of_batch])
+                above.append(codes)
+        return [
+            tuple(
+                tiles.join(np.concatenate(of_tier), shape)
+                for of_tier, shape in zip(*of_image)
+            )
+            for of_image in zip(found, shapes)
+        ]
+
+    def likeliest_label(self, grids):
+        """The class under which the first tiles of an image are likeliest, or None."""
+        first = [each[: self._chunk] for each in self._cut(grids)]
+        for tier, each in enumerate(self._priors):
+            if each.prior.num_classes:
+                scores = [
+                    each.prior.log_prob(
+                        first[tier],
+                        self._drawn.condition(each.prior, label, first[:tier]),
+                    ).sum()
+                    for label in range(each.prior.num_classes)
+                ]
+                return int(np.argmax(scores))
+        return None
+
+    def _cut(self, grids):
+        return [tiles.cut(grid, shape) for grid, shape in zip(grids, self._shapes)]
+
+    def _insides(self, shapes):
+        """Which places of the tiles lie in their grids, for each image and tier."""
+        return [
+            [tiles.insides(*pair) for pair in zip(of_image, self._shapes)]
+            for of_image in shapes
+        ]
+
+    def _condition(self, prior, batch, labels, above):
+        label = None
+        if prior.prior.num_classes:
+            sizes = [part.of_batch.stop - part.of_batch.start for part in batch]
+            label = np.repeat([labels[part.image] for part in batch], sizes)
+        return self._drawn.condition(prior.prior, label, above)
+
+
+def _gathered(of_images, batch, tier):
+    """What each image has for its tiles of a tier, for the tiles of a batch."""
+    return np.concatenate([of_images[p.image][tier][p.of_image] for p in batch])
+
+
+def _all_decisions(prior, codes, condition):
+    """Values and bits `(tiles, height * width, levels)` of tiles that are known."""
+    size = prior.prior.num_embeddings
+    shape = (len(codes), codes[0].size, num_levels(size))
+    values, bits = np.empty(shape), np.empty(shape, "int32")
+    for start, logits in prior.logits(codes, condition):
+        stop = start + len(logits)
+        weights = weights_of(logits.reshape(-1, size))
+        of_part = decisions(weights, codes[start:stop].ravel())
+        for whole, part in zip((values, bits), of_part):
+            whole[start:stop] = part.reshape(len(logits), *shape[1:])
+    return values, bits
+
+
+def _in_order(array, inside):
+    """Values or bits `(tiles, places, levels)` of an image as its stream has them."""
+    array = array.transpose(1, 2, 0)
+    inside = inside.reshape(len(inside), -1).T
+    return array[np.broadcast_to(inside[:, None], array.shape)]
+
+
+class _Reading:
+    """Reads the codes of a tier as its prior comes to their places."""
+
+    def __init__(self, prior, inside, batch, readers):
+        self._inside = inside
+        self._batch, self._readers = batch, readers
+        self._codes = np.zeros(inside.shape, "int64")
+        self._highest = prior.num_embeddings - 1
+        # The last row and column of each tile that lie in the grid.
+        self._last = [inside.any(axis=axis).sum(axis=-1) - 1 for axis in (2, 1)]
+
+    def choose(self, logits, place):
+        """Codes of a place of all tiles, from the logits of a prior."""
+        here = divmod(place, self._inside.shape[2])
+        inside = self._inside[:, *here]
+        nearest = (np.minimum(side, last) for side, last in zip(here, self._last))
+        codes = self._codes[np.arange(len(inside)), *nearest]
+        if inside.any():
+            weights = weights_of(logits[inside])
+            read = self._reader_of(inside)
+            codes[inside] = decide(weights, len(weights), read)
+        codes = np.minimum(codes, self._highest)
+        self._codes[:, *here] = codes
+        return codes
+
+    def _reader_of(self, inside):
+        """A function from the values of the tiles that are inside to their bits."""
+        sizes = [int(inside[part.of_batch].sum()) for part in self._batch]
+        ends = np.cumsum(sizes)
+
+        def read(values):
+            steps = rounded(values)
+            bits = [
+                reader.read(values[end - size : end], steps[end - size : end])
+                for reader, size, end in zip(self._readers, sizes, ends)
+                if size
+            ]
+            return np.concatenate(bits)
+
+        return read

@@ -1,0 +1,32 @@
+"""Brings images back: `python -m vqzoo.decompress out.vqz out.png --model=FOLDER`.
+
+IN is a `.vqz` file, a folder or an archive of them; OUT then is an image, whose suffix
+says its format, or a folder that gets a PNG for each file. The model, and for files of
+the mode prior the priors, must be those of the compression.
+"""
+
+import sys
+
+from vqzoo.codec import batch, command
+
+
+def main(argv):
+    """Decompresses as the command line says, and returns the exit code.
+
+    Args:
+        argv: list of str, the program's name first.
+
+    Returns:
+        int: 0 when an image is written, 1 when that failed for a reason that the user
+        can mend, 2 on an unknown flag.
+    """
+    return command.run(argv, __doc__, (), _decompress)
+
+
+def _decompress(codec, source, target, values):
+    del values
+    return batch.decompress(codec, source, target, progress=command.progress)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
