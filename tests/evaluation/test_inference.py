@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vqzoo.evaluation import decode_all, encode_all
+from vqzoo.evaluation.inference import compiled, in_batches
 
 
 class Counter:
@@ -57,3 +58,20 @@ def test_a_model_gives_its_own_codes_and_images():
         assert tier.tolist() == expected.numpy().tolist()
     rebuilt = decode_all(model.decode, codes, batch_size=2)
     np.testing.assert_allclose(rebuilt, model(images), atol=1e-6)
+
+
+def test_a_compiled_function_gives_what_the_function_gives():
+    traced = []
+
+    def double(pair):
+        traced.append(pair)
+        return {"sum": pair[0] + pair[1], "first": 2 * pair[0]}
+
+    graph = compiled(double)
+    arrays = np.arange(14.0).reshape(7, 2), np.ones((7, 2))
+    found = in_batches(lambda *pair: graph(pair), *arrays, batch_size=3)
+    assert found["sum"].tolist() == (arrays[0] + 1).tolist()
+    assert found["first"].tolist() == (2 * arrays[0]).tolist()
+    for count in range(1, 8):
+        graph(tuple(each[:count] for each in arrays))
+    assert len(traced) <= 3  # of any batch size after the second

@@ -2,9 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo.evaluation.interpolation import SPACES, interpolate, plausibility
+from vqzoo.evaluation.interpolation import (
+    SPACES,
+    interpolate,
+    plausibility,
+    superposition,
+)
 from vqzoo.layers import VectorQuantizer
-from vqzoo.models import VQVAE
+from vqzoo.models import VQVAE, Autoencoder
 
 SHARES = (0.0, 0.5, 1.0)
 
@@ -69,3 +74,25 @@ def test_what_cannot_be_is_refused(model):
         interpolate(model, images(0), images(1), SHARES, "pixel")
     with pytest.raises(ValueError, match="one shape"):
         interpolate(model, images(0), images(1, 2), SHARES, "pixels")
+
+
+def test_latents_that_are_real_numbers_are_mixed_and_have_no_indices():
+    sizes = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
+    model = Autoencoder(image_shape=(8, 8, 3), latent_dim=4, stride=4, **sizes)
+    first, second = images(0), images(1)
+    between = interpolate(model, first, second, SHARES, "latents")
+    mixed = (np.asarray(model.encode(first)[0]) + model.encode(second)[0]) / 2
+    expected = np.clip(np.asarray(model.decode((mixed,))), -0.5, 0.5)
+    np.testing.assert_allclose(between[:, 1], expected, atol=1e-5)
+    with pytest.raises(ValueError, match="space='latents'.*'indices'"):
+        interpolate(model, first, second, SHARES, "indices")
+
+
+def test_a_blend_is_a_superposition_and_another_image_is_none():
+    first, second = images(0), images(1)
+    assert superposition((first + second) / 2, first, second) == pytest.approx(100)
+    other = superposition(images(2), first, second)
+    assert 5 < other < 15
+    assert superposition((first + second) / 2 + 0.1, first, second) == pytest.approx(
+        20, abs=0.5
+    )

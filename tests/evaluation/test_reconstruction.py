@@ -3,6 +3,11 @@ import pytest
 import tensorflow as tf
 
 from vqzoo.evaluation import reconstruction_error
+from vqzoo.evaluation.reconstruction import (
+    decode_tiers,
+    multiscale_similarity,
+    tier_subsets,
+)
 
 
 def images(*shape):
@@ -68,3 +73,43 @@ def test_other_shapes_and_no_images_are_refused():
         reconstruction_error(images(2, 8, 8, 3), images(1, 8, 8, 3))
     with pytest.raises(ValueError, match="at least one image"):
         reconstruction_error(images(0, 8, 8, 3), images(0, 8, 8, 3))
+
+
+def test_similarity_over_scales_is_that_of_tensorflow():
+    batch, other = images(6, 40, 40, 3)[:3], images(6, 40, 40, 3)[3:]
+    rebuilt = 0.8 * batch + 0.2 * other
+    weights = np.array([0.0448, 0.2856])
+    expected = tf.image.ssim_multiscale(
+        batch + 0.5, rebuilt + 0.5, 1.0, power_factors=weights / weights.sum()
+    )
+    found = multiscale_similarity(batch, rebuilt, batch_size=2)
+    assert found == {"ms_ssim": pytest.approx(np.mean(expected), abs=1e-5), "scales": 2}
+    assert multiscale_similarity(batch, batch)["ms_ssim"] == pytest.approx(1)
+    with pytest.raises(ValueError, match=r"two scales.*\(3, 20, 20, 3\)"):
+        multiscale_similarity(batch[:, :20, :20], batch[:, :20, :20])
+
+
+def test_a_tier_that_is_left_out_is_none_to_the_decoder():
+    codes = tuple(np.arange(5)[:, None, None] + 10 * tier for tier in range(3))
+
+    def decode(given):
+        assert [each is None for each in given] == [False, True, False]
+        return np.stack([given[0], given[2]], axis=-1)
+
+    found = decode_tiers(decode, codes, (True, False, True), batch_size=2)
+    assert found[:, 0, 0].tolist() == [[n, n + 20] for n in range(5)]
+    for kept in ((False, False, False), (True, True)):
+        with pytest.raises(ValueError, match="at least one of 3 tiers"):
+            decode_tiers(decode, codes, kept)
+
+
+def test_the_subsets_are_each_tier_alone_and_each_left_out_once():
+    assert tier_subsets(("bottom",)) == {"all tiers": (True,)}
+    assert tier_subsets(("top", "bottom")) == {
+        "all tiers": (True, True),
+        "top alone": (True, False),
+        "bottom alone": (False, True),
+    }
+    three = tier_subsets(("top", "middle", "bottom"))
+    assert three["without middle"] == (True, False, True)
+    assert len(set(three.values())) == len(three) == 7

@@ -4,6 +4,7 @@ import pytest
 from small_models import METRICS, SETTINGS, make_images, make_model, to_floats
 
 from vqzoo.export import ExportError, source
+from vqzoo.models import Autoencoder
 
 
 def test_a_run_gives_its_model_settings_and_metrics(run_dir):
@@ -39,6 +40,16 @@ def test_a_model_without_codes_is_refused(tmp_path):
     text = "expected a model of vqzoo.models, received Sequential.*no encode, decode"
     with pytest.raises(ExportError, match=text):
         source.read(tmp_path / "dense.keras")
+
+
+def test_a_model_of_real_latents_loads_where_no_codes_are_needed(tmp_path):
+    sizes = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
+    model = Autoencoder(image_shape=(8, 8, 3), latent_dim=4, stride=4, **sizes)
+    model.save(tmp_path / "real.keras")
+    with pytest.raises(ExportError, match="expected a model with codes"):
+        source.load(tmp_path / "real.keras")
+    loaded = source.load(tmp_path / "real.keras", needs_codes=False)
+    assert loaded.count_params() == model.count_params()
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from vqzoo.metrics import SSIM
-from vqzoo.metrics.ssim import ssim
+from vqzoo.metrics.ssim import SCALE_WEIGHTS, ms_ssim, num_scales, ssim
 
 
 def noisy_pair(height=24, width=17, channels=3, scale=0.1):
@@ -68,3 +68,34 @@ def test_the_metric_is_the_mean_over_all_images():
     metric.update_state(images[3:], rebuilt[3:])
     expected = ssim(images, rebuilt).numpy().mean()
     assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("size", "count"), [((11, 30), 1), ((32, 32), 2), ((47, 64), 3), ((161, 170), 5)]
+)
+def test_several_scales_agree_with_tensorflow(size, count, channels):
+    images, rebuilt = noisy_pair(*size, channels, 0.1)
+    assert num_scales(images.shape[1:]) == count
+    weights = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
+    expected = tf.image.ssim_multiscale(
+        images + 0.5, rebuilt + 0.5, max_val=1.0, power_factors=weights
+    )
+    np.testing.assert_allclose(ms_ssim(images, rebuilt), expected, atol=3e-5)
+
+
+def test_several_scales_of_equal_of_negative_and_of_flat_images():
+    images, _ = noisy_pair(32, 32)
+    np.testing.assert_allclose(ms_ssim(images, images), 1, atol=1e-5)
+    assert (ms_ssim(images, -images).numpy() == 0).all()
+    flat = np.full((1, 32, 32, 1), 0.1, "float32")
+    expected = ((2 * 0.6 * 0.4 + 1e-4) / (0.6**2 + 0.4**2 + 1e-4)) ** (0.2856 / 0.3304)
+    assert float(ms_ssim(flat, flat - 0.2)[0]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_images_below_a_window_have_no_scale():
+    assert num_scales((10, 64, 3)) == 0 and num_scales((256, 256, 3)) == 5
+    small = np.zeros((1, 10, 64, 3), "float32")
+    for measure in (ssim, ms_ssim):
+        with pytest.raises(ValueError, match=r"at least 11, received .*10, 64"):
+            measure(small, small)

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from vqzoo.layers import quantization
 from vqzoo.metrics import CodebookUsage
+
+SHOWN_INDICES = 4  # of each tier, where a latent has several codes
 
 
 def codebook_usage(codes, num_embeddings, code_axes=0):
@@ -50,3 +53,59 @@ def codebook_ordering(codebook, seed=0):
     random_pairs = np.linalg.norm(codebook[first] - codebook[second], axis=1).mean()
     neighbors = np.linalg.norm(np.diff(codebook, axis=0), axis=1).mean()
     return float(neighbors / random_pairs) if random_pairs > 0 else 1.0
+
+
+def index_rank_correlation(codebook, max_codes=2048, seed=0):
+    """Spearman's rank correlation of the distance of indices with that of codes.
+
+    Args:
+        codebook: float `(K, D)`, K of at least 3.
+        max_codes: int: of a larger codebook, so many codes drawn at random are compared
+            pair by pair.
+        seed: int, of those.
+
+    Returns:
+        float in [-1, 1]: near 1 where codes lie along a line in the order of their
+        indices, about 0 without order, and 0 where all codes are equal.
+
+    Raises:
+        ValueError: if there are fewer than 3 codes.
+
+    Source: Coppock's thesis, section 4.2, shows the order; the number is ours.
+    """
+    from scipy.spatial.distance import pdist
+    from scipy.stats import spearmanr
+
+    codebook = np.asarray(codebook, "float64")
+    if len(codebook) < 3:
+        raise ValueError(f"expected at least 3 codes, received {len(codebook)}")
+    indices = np.arange(len(codebook))
+    if len(codebook) > max_codes:
+        generator = np.random.default_rng(seed)
+        indices = np.sort(generator.choice(indices, max_codes, replace=False))
+    distances = pdist(codebook[indices])
+    if np.ptp(distances) == 0:
+        return 0.0
+    return float(spearmanr(pdist(indices[:, None]), distances).statistic)
+
+
+def each_index(model, codes, limit=SHOWN_INDICES):
+    """The first indices of each tier, one after the other.
+
+    Args:
+        model: a model of vqzoo.models with quantizers.
+        codes: tuple of int arrays `(N, h, w, ...)`, top first, as it encodes images.
+        limit: int, indices of each tier where a latent has several.
+
+    Yields:
+        `(name, codebook, K, indices)`: the tier's name, with the number of the index
+        where there are several; float `(K, d)`; int; int `(N, h, w)`.
+    """
+    for tier, layer, indices in zip(model.tier_names, model.quantizers, codes):
+        grid = indices.shape[: indices.ndim - quantization.code_axes(layer)]
+        indices = indices.reshape(*grid, -1)
+        books = quantization.codebooks(layer)
+        for index in range(min(indices.shape[-1], limit)):
+            name = tier if indices.shape[-1] == 1 else f"{tier} {index + 1}"
+            book = np.asarray(books[index % len(books)])
+            yield name, book, layer.num_embeddings, indices[..., index]

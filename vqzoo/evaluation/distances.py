@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_DIRECTIONS_AT_ONCE = 64  # projections of all vectors that are held in memory
+
 
 def sliced_wasserstein(first, second, num_directions=256, seed=0):
     """Mean Wasserstein distance of two sets along random directions.
@@ -30,13 +32,21 @@ def sliced_wasserstein(first, second, num_directions=256, seed=0):
         size=(first.shape[1], num_directions)
     )
     directions /= np.linalg.norm(directions, axis=0)
-    levels = (np.arange(min(len(first), len(second))) + 0.5) / min(
-        len(first), len(second)
-    )
-    first, second = (
-        np.quantile(each @ directions, levels, axis=0) for each in (first, second)
-    )
-    return float(np.abs(first - second).mean())
+    dtype = np.result_type(first, second, np.float32)
+    total = 0.0
+    for start in range(0, num_directions, _DIRECTIONS_AT_ONCE):
+        some = directions[:, start : start + _DIRECTIONS_AT_ONCE].astype(dtype)
+        total += np.abs(np.subtract(*_in_order(first @ some, second @ some))).sum()
+    return float(total / num_directions / min(len(first), len(second)))
+
+
+def _in_order(first, second):
+    """Sorted columns of two matrices; of unlike sizes, quantiles of both."""
+    if len(first) == len(second):
+        return np.sort(first, axis=0), np.sort(second, axis=0)
+    count = min(len(first), len(second))
+    levels = (np.arange(count) + 0.5) / count
+    return tuple(np.quantile(each, levels, axis=0) for each in (first, second))
 
 
 def diversity(samples, num_pairs=2000, seed=0):

@@ -4,6 +4,22 @@ import keras
 import numpy as np
 
 
+def compiled(function):
+    """A function of tensors as a graph, which calls of many small batches are fast in.
+
+    Args:
+        function: from arrays, or tuples of them, to tensors; of any batch size.
+
+    Returns:
+        Function of the same arrays. On other backends than TensorFlow it is `function`.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False, reduce_retracing=True)
+
+
 def in_batches(function, *arrays, batch_size=128):
     """What a function makes of long arrays, a batch at a time.
 

@@ -7,7 +7,9 @@ it is encoded and decoded again. Both are compared with those of the pixel blend
 
 import numpy as np
 
-from vqzoo.evaluation.inference import decode_all, encode_all
+from vqzoo.evaluation.inference import decode_all, encode_all, in_batches
+from vqzoo.evaluation.neighbors import nearest
+from vqzoo.evaluation.reconstruction import reconstruction_error
 
 SPACES = ("indices", "codes", "latents", "pixels")
 
@@ -16,7 +18,8 @@ def interpolate(model, first, second, shares, space):
     """Images between two sets of images.
 
     Args:
-        model: a model of vqzoo.models with one code for each latent.
+        model: a model of vqzoo.models with one code for each latent, or with latents
+            that are real numbers (`"latents"` and `"pixels"` only).
         first: float `(N, H, W, C)`.
         second: float `(N, H, W, C)`.
         shares: sequence of float in [0, 1], of the second image.
@@ -28,7 +31,8 @@ def interpolate(model, first, second, shares, space):
         Float numpy `(N, len(shares), H, W, C)`, clipped to [-0.5, 0.5].
 
     Raises:
-        ValueError: if `space` is unknown or the sets differ in shape.
+        ValueError: if `space` is unknown, the model has no such space or the sets
+            differ in shape.
 
     Source: Coppock's thesis, section 4.3.
     """
@@ -45,6 +49,8 @@ def interpolate(model, first, second, shares, space):
 def _between(model, first, second, share, space):
     if space == "pixels":
         return (1 - share) * first + share * second
+    if not model.quantizers:
+        return _between_real(model, first, second, share, space)
     if space == "latents":
         ends = [model.latents(first), model.latents(second)]
         mixed = [(1 - share) * a + share * b for a, b in zip(*ends)]
@@ -63,6 +69,33 @@ def _between(model, first, second, share, space):
     return decode_all(model.decode, tuple(codes))
 
 
+def _between_real(model, first, second, share, space):
+    """Images of mixed latents that are real numbers."""
+    if space != "latents":
+        raise ValueError(
+            f"expected space='latents' of a model without codes, received {space!r}"
+        )
+    ends = [in_batches(lambda x: tuple(model.encode(x)), x) for x in (first, second)]
+    mixed = tuple((1 - share) * a + share * b for a, b in zip(*ends))
+    return decode_all(model.decode, mixed)
+
+
+def superposition(middles, first, second):
+    """How like a mere superposition of their ends mid-points are: PSNR in dB.
+
+    Args:
+        middles: float `(N, H, W, C)` in [-0.5, 0.5].
+        first: float `(N, H, W, C)`, the images at one end as the model decodes them.
+        second: float `(N, H, W, C)`, those at the other.
+
+    Returns:
+        float, mean over the pairs of the PSNR to the blend of the ends' pixels: 100 at
+        most, where the mid-point is that blend.
+    """
+    blends = (np.clip(first, -0.5, 0.5) + np.clip(second, -0.5, 0.5)) / 2
+    return reconstruction_error(blends, middles)["psnr"]
+
+
 def plausibility(images, real, features, reconstruct):
     """How near images are to real ones, and how much they change when re-encoded.
 
@@ -76,12 +109,9 @@ def plausibility(images, real, features, reconstruct):
         dict: `nearest_real`, the mean distance in features to the nearest real image,
         and `change`, the root mean square change when an image is encoded and decoded.
     """
-    found = np.asarray(features(images), "float64")
-    known = np.asarray(features(real), "float64")
-    squares = (known**2).sum(axis=1) - 2 * found @ known.T
-    squares = squares.min(axis=1) + (found**2).sum(axis=1)
+    distances, _ = nearest(features(images), features(real))
     change = np.asarray(reconstruct(images)) - images
     return {
-        "nearest_real": float(np.sqrt(np.maximum(squares, 0)).mean()),
+        "nearest_real": float(distances.mean()),
         "change": float(np.sqrt(np.mean(np.square(change), dtype=np.float64))),
     }

@@ -81,11 +81,12 @@ def _read_pipeline(run):
         raise ExportError(f"the priors in {run} do not load: {error}") from error
 
 
-def load(path):
+def load(path, needs_codes=True):
     """Loads a `.keras` file; no code that the file brings along is run.
 
     Args:
         path: `pathlib.Path`.
+        needs_codes: bool, whether a model whose latents are real numbers is refused.
 
     Returns:
         `keras.Model`, not compiled.
@@ -106,7 +107,7 @@ def load(path):
             f"expected a model of vqzoo.models, received {type(model).__name__} in "
             f"{path}, which has no {', '.join(missing)}"
         )
-    if not model.quantizers:
+    if needs_codes and not model.quantizers:
         raise ExportError(
             f"expected a model with codes, received {type(model).__name__} in {path}, "
             "whose latents are real numbers: serve the .keras file itself"

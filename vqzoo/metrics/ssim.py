@@ -6,6 +6,7 @@ from keras import ops
 
 WINDOW_SIZE = 11
 WINDOW_STDDEV = 1.5
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -56,16 +57,75 @@ def ssim(images, reconstructions, max_value=1.0):
     Raises:
         ValueError: if a side is below 11 pixels.
     """
+    images, reconstructions = _in_unit_range(images, reconstructions, max_value)
+    luminance, structure = _terms(images, reconstructions)
+    return ops.mean(luminance * structure, axis=(1, 2, 3))
+
+
+def num_scales(image_shape):
+    """How many of the five scales of `ms_ssim` images of a shape have: 0 to 5.
+
+    Args:
+        image_shape: `(height, width, channels)`; each scale halves the sides, rounded
+            up, and the smallest one still holds a window of 11 pixels.
+    """
+    side, count = min(image_shape[:2]), 0
+    while side >= WINDOW_SIZE and count < len(SCALE_WEIGHTS):
+        side, count = -(-side // 2), count + 1
+    return count
+
+
+def ms_ssim(images, reconstructions, max_value=1.0):
+    """Structural similarity over several scales, of each image.
+
+    Five scales need sides of at least 161 pixels. Smaller images are compared on as
+    many as they have, with the weights of those, which are made to sum to 1; say how
+    many beside the number (`num_scales`).
+
+    Args:
+        images: float `(B, H, W, C)`, in [-max_value / 2, max_value / 2].
+        reconstructions: same shape; clipped to that range.
+        max_value: float, width of the range.
+
+    Returns:
+        Float32 `(B,)`, in [0, 1].
+
+    Raises:
+        ValueError: if a side is below 11 pixels.
+
+    Source: Wang et al. 2003, Multi-scale structural similarity, equation 7 and its
+        weights. Differs: negative terms count 0, as in TensorFlow.
+    """
+    pair = _in_unit_range(images, reconstructions, max_value)
+    count = num_scales(images.shape[1:])
+    weights = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
+    product = 1.0
+    for scale, weight in enumerate(weights):
+        if scale:
+            pair = [_halve(each) for each in pair]
+        luminance, structure = _terms(*pair)
+        if scale == count - 1:
+            structure = luminance * structure
+        of_channels = ops.relu(ops.mean(structure, axis=(1, 2)))
+        product = product * of_channels ** float(weight)
+    return ops.mean(product, axis=-1)
+
+
+def _in_unit_range(images, reconstructions, max_value):
+    """Both in [0, 1], on whose means the index depends."""
     if min(images.shape[1:3]) < WINDOW_SIZE:
         raise ValueError(
             f"expected images with sides of at least {WINDOW_SIZE}, received "
             f"shape={tuple(images.shape)}"
         )
-    # The index depends on the means, which are those of pixels in [0, 1].
-    images, reconstructions = (
+    return [
         ops.clip(ops.cast(x, "float32") / max_value, -0.5, 0.5) + 0.5
         for x in (images, reconstructions)
-    )
+    ]
+
+
+def _terms(images, reconstructions):
+    """Luminance and contrast-structure terms at the valid positions."""
     mean_x, mean_y = _blur(images), _blur(reconstructions)
     product = mean_x * mean_y
     squares = ops.square(mean_x) + ops.square(mean_y)
@@ -73,7 +133,17 @@ def ssim(images, reconstructions, max_value=1.0):
     variances = _blur(ops.square(images) + ops.square(reconstructions)) - squares
     luminance = (2 * product + 0.01**2) / (squares + 0.01**2)
     structure = (2 * covariance + 0.03**2) / (variances + 0.03**2)
-    return ops.mean(luminance * structure, axis=(1, 2, 3))
+    return luminance, structure
+
+
+def _halve(images):
+    """Means of 2 x 2 pixels; an odd side repeats its last row or column."""
+    odd = [side % 2 for side in images.shape[1:3]]
+    if any(odd):
+        images = ops.pad(
+            images, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)], "symmetric"
+        )
+    return ops.average_pool(images, 2, strides=2)
 
 
 def _blur(images):

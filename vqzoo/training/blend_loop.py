@@ -9,6 +9,7 @@ import tensorflow as tf
 from vqzoo import datasets, evaluation, pipeline, plots
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import Split, Splits
+from vqzoo.evaluation import neighbors
 from vqzoo.models.fingerprint import fingerprint
 from vqzoo.training import files, prior_loop
 
@@ -143,7 +144,9 @@ def figures(images, first, second):
     """
     both = np.concatenate([first, second])
     least = np.quantile(whiteness(both), 0.1)
-    nearest = [_nearest(images, each) for each in (first, second)]
+    # A root mean square over the values of an image.
+    scale = np.sqrt(images[0].size)
+    nearest = [neighbors.nearest(images, each)[0] / scale for each in (first, second)]
     return {
         "white": float(np.mean(whiteness(images) >= least)),
         "nearest_first": float(nearest[0].mean()),
@@ -151,14 +154,6 @@ def figures(images, first, second):
         "nearer_first": float(np.mean(nearest[0] < nearest[1])),
         "diversity": evaluation.diversity(images) / evaluation.diversity(both),
     }
-
-
-def _nearest(images, others):
-    """Root mean square distance of each image to the nearest of others."""
-    flat, known = (each.reshape(len(each), -1) for each in (images, others))
-    squares = (known**2).sum(axis=1) - 2 * flat @ known.T
-    squares = squares.min(axis=1) + (flat**2).sum(axis=1)
-    return np.sqrt(np.maximum(squares, 0) / flat.shape[1])
 
 
 def _splits(recipe, model):

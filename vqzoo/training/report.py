@@ -7,13 +7,12 @@ from importlib import metadata
 
 import numpy as np
 
-from vqzoo import layers, plots
-from vqzoo.layers import quantization
+from vqzoo import plots
+from vqzoo.evaluation import codebook
 from vqzoo.training import callbacks, devices, files
 
 PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
 SHOWN_IMAGES = 16
-SHOWN_INDICES = 4  # of each tier, where a latent has several codes
 
 
 def settings(recipe, splits, policy):
@@ -121,7 +120,7 @@ def _figures(model, images, codes, rebuilt):
         samples = np.asarray(model.sample(SHOWN_IMAGES, seed=0))
         figures["samples"] = plots.image_grid(samples, "Samples from the prior")
     codebooks, usage, maps, sizes = {}, {}, {}, {}
-    for name, book, size, indices in _each_index(model, codes):
+    for name, book, size, indices in codebook.each_index(model, codes):
         codebooks[name], sizes[name] = book, size
         usage[name] = np.bincount(indices.ravel(), minlength=size)
         maps[name] = indices[shown]
@@ -129,18 +128,6 @@ def _figures(model, images, codes, rebuilt):
         figures["codebook"] = plots.codebook_pca(codebooks, usage)
         figures["latents"] = plots.code_maps(images[shown], maps, sizes)
     return figures
-
-
-def _each_index(model, codes):
-    """Name, codebook, K and indices `(N, h, w)` of the first indices of each tier."""
-    for tier, layer, indices in zip(model.tier_names, model.quantizers, codes):
-        grid = indices.shape[: indices.ndim - quantization.code_axes(layer)]
-        indices = indices.reshape(*grid, -1)
-        books = layers.codebooks(layer)
-        for index in range(min(indices.shape[-1], SHOWN_INDICES)):
-            name = tier if indices.shape[-1] == 1 else f"{tier} {index + 1}"
-            book = np.asarray(books[index % len(books)])
-            yield name, book, layer.num_embeddings, indices[..., index]
 
 
 def _say_what_next(run_dir, model, recipe, splits, measures, pictures):

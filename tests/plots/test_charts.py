@@ -1,0 +1,153 @@
+import matplotlib.text
+import numpy as np
+import pytest
+from matplotlib import colors
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from vqzoo import plots
+from vqzoo.plots import style
+
+
+def drawn(figure):
+    """Draws a figure, so that its words have their places; returns the renderer."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return canvas.get_renderer()
+
+
+def texts_overlap(figure):
+    """Pairs of words of a figure that lie on each other."""
+    renderer = drawn(figure)
+    boxes = []
+    for text in figure.findobj(matplotlib.text.Text):
+        if text.get_text().strip() and text.get_visible():
+            boxes.append((text.get_text(), text.get_window_extent(renderer)))
+    return [
+        (first, second)
+        for index, (first, box) in enumerate(boxes)
+        for second, other in boxes[index + 1 :]
+        if box.shrunk(0.9, 0.9).overlaps(other.shrunk(0.9, 0.9))
+    ]
+
+
+def is_cut_off(figure):
+    """Whether something is drawn beyond the canvas."""
+    box = figure.get_tightbbox(drawn(figure))
+    width, height = figure.get_size_inches()
+    inside = box.x0 > -0.02 and box.y0 > -0.02
+    return not (inside and box.x1 < width + 0.02 and box.y1 < height + 0.02)
+
+
+def test_every_curve_has_a_color_and_a_marker_of_its_own():
+    series = {f"curve {n}": ([1, 2, 3], [n, n + 1, n]) for n in range(10)}
+    figure = plots.curves(series, "distance", "PSNR (dB)", log_x=True)
+    (axis,) = figure.axes
+    lines = [each[0] for each in axis.containers]
+    looks = {(line.get_color(), line.get_marker()) for line in lines}
+    assert len(looks) == 10
+    assert axis.get_xscale() == "log"
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "2", "3"]
+    assert axis.get_ylabel() == "PSNR (dB)"
+    np.testing.assert_array_equal(lines[4].get_ydata(), [4, 5, 4])
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == list(series)
+    assert texts_overlap(figure) == [] and not is_cut_off(figure)
+
+
+def test_spreads_and_limits_are_drawn():
+    figure = plots.curves(
+        {"a": ([1, 2], [0.4, 0.5])},
+        "labels",
+        "accuracy",
+        spreads={"a": [0.1, 0.0]},
+        limits=(0.0, 1.0),
+    )
+    (axis,) = figure.axes
+    ((segments,),) = [each[2] for each in axis.containers]
+    np.testing.assert_allclose(segments.get_segments()[0][:, 1], [0.3, 0.5])
+    assert axis.get_ylim() == (0, 1)
+    assert figure.legends == []
+
+
+def test_bars_stand_from_the_top_with_their_numbers():
+    values = {"top, indices": 0.26, "bottom, one-hot indices": 0.4, "none": 0.0}
+    figure = plots.bars(
+        values, "accuracy", spreads={"top, indices": 0.01}, mark=("floor", 0.1)
+    )
+    (axis,) = figure.axes
+    assert [bar.get_width() for bar in axis.patches] == [0.26, 0.4, 0.0]
+    assert axis.yaxis_inverted() and axis.get_xlim()[0] == 0
+    assert [text.get_text() for text in axis.texts] == ["0.26", "0.4", "0"]
+    assert axis.get_title("right") == "dashed: floor"
+    assert texts_overlap(figure) == [] and not is_cut_off(figure)
+
+
+def test_a_matrix_keeps_its_numbers_where_they_have_room():
+    names = [f"class {n}" for n in range(10)]
+    matrix = np.eye(10)
+    figure = plots.heat_map(
+        matrix, names, names, rows="class", columns="named", key="share", limits=(0, 1)
+    )
+    axis = figure.axes[0]
+    assert len(axis.texts) == 100
+    assert np.array_equal(axis.images[0].get_array(), matrix)
+    assert axis.images[0].get_clim() == (0, 1)
+    assert [text.get_text() for text in axis.get_yticklabels()] == names
+    assert not is_cut_off(figure)
+    large = plots.heat_map(np.eye(20), names * 2, names * 2)
+    assert len(large.axes[0].texts) == 0
+
+
+def test_a_matrix_around_zero_has_two_ends():
+    figure = plots.heat_map(-np.eye(3), "abc", "abc", limits=(-1.0, 1.0))
+    assert figure.axes[0].images[0].get_cmap().name == "RdBu"
+
+
+def test_classes_are_told_apart_without_their_colors():
+    points = np.random.default_rng(0).normal(size=(40, 2))
+    names = [f"class {n}" for n in range(20)]
+    figure = plots.scatter(points, np.arange(40) % 20, key="class", names=names)
+    dots = figure.axes[0].collections
+    looks = {
+        (tuple(each.get_facecolor()[0]), each.get_paths()[0].vertices.tobytes())
+        for each in dots
+    }
+    assert len(dots) == len(looks) == 20
+    np.testing.assert_allclose(dots[3].get_offsets(), points[[3, 23]])
+    assert not is_cut_off(figure)
+
+
+def test_real_numbers_have_a_scale():
+    figure = plots.scatter(np.eye(2), [0.1, 0.9], axes=("first", ""), key="brightness")
+    axis, scale = figure.axes
+    assert axis.collections[0].get_array().tolist() == [0.1, 0.9]
+    assert scale.get_ylabel() == "brightness"
+    assert axis.get_xlabel() == "first" and len(axis.get_yticks()) == 0
+
+
+def test_strips_have_a_label_for_each_row_and_column():
+    rows = {
+        "image": np.full((3, 8, 8, 3), 0.25),
+        "top\nalone": np.zeros((2, 8, 8, 3)),
+    }
+    figure = plots.strips(rows, column_labels=("0", "+1", "+2"))
+    shown = [axis.images[0] if axis.images else None for axis in figure.axes]
+    assert [image is None for image in shown] == [False] * 5 + [True]
+    np.testing.assert_allclose(shown[0].get_array(), 0.75)
+    assert [figure.axes[n].get_ylabel() for n in (0, 3)] == list(rows)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["0", "+1", "+2"]
+    assert texts_overlap(figure) == [] and not is_cut_off(figure)
+    assert figure.get_size_inches()[0] == pytest.approx(style.CHART_WIDTH)
+
+
+def test_colors_are_dark_enough_on_white_and_differ():
+    def contrast(color):
+        linear = [
+            c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+            for c in colors.to_rgb(color)
+        ]
+        return 1.05 / (np.dot(linear, [0.2126, 0.7152, 0.0722]) + 0.05)
+
+    assert len(set(style.COLORS)) == len(style.COLORS)
+    assert min(map(contrast, style.COLORS)) > 2
+    assert contrast(style.DARK) > 15

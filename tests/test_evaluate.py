@@ -1,0 +1,170 @@
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from tests.report import small_subject as small
+from tests.training.small_codes import model_of
+from vqzoo import evaluate, report
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A folder of images of three classes, with a test split."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("images")
+    for split, count, seed in (("train", 45, 1), ("test", 30, 2)):
+        images, labels = small.images_of(count, seed)
+        levels = np.round((np.clip(images, -0.5, 0.5) + 0.5) * 255).astype("uint8")
+        for index, (image, label) in enumerate(zip(levels, labels)):
+            path = folder / split / small.CLASSES[label] / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "model.keras"
+    model_of(0).save(path)
+    return path
+
+
+@pytest.fixture
+def small_sizes(monkeypatch):
+    monkeypatch.setattr(report, "QUICK", small.SIZES)
+
+
+def run(model, data_dir, out, *arguments):
+    return evaluate.main(
+        [
+            "evaluate",
+            str(model),
+            "--dataset=folder",
+            f"--data_dir={data_dir}",
+            f"--out={out}",
+            "--quick",
+            *arguments,
+        ]
+    )
+
+
+def test_a_model_leaves_a_page_and_its_numbers(
+    model_path, data_dir, tmp_path, small_sizes, capsys
+):
+    only = "--only=reconstruction,codebook,probe,training"
+    assert run(model_path, data_dir, tmp_path / "deep" / "out", only) == 0
+    numbers = json.loads((tmp_path / "deep" / "out" / "metrics.json").read_text())
+    assert numbers["metrics"]["reconstruction"]["psnr"] > 0
+    assert numbers["metrics"]["probe"]["top_indices_accuracy"] >= 0
+    assert numbers["settings"]["quick"] is True
+    assert "no history.csv" in numbers["skipped"]["training"]["all of it"]
+    page = (tmp_path / "deep" / "out" / "report.html").read_text()
+    assert "VQVAE2" in page and "dark, red, bright" not in page.split("<nav>")[1]
+    said = capsys.readouterr()
+    assert "report.html" in said.out and "Training" in said.out
+    assert "Codebooks: " in said.err and "sections" in said.err
+
+
+def test_the_folder_of_a_run_brings_its_history(
+    model_path, data_dir, tmp_path, small_sizes
+):
+    shutil.copy(model_path, tmp_path / "model.keras")
+    rows = "epoch,step,seconds,loss,val_loss\n1,5,1.5,3,4\n2,10,1.5,2,5\n"
+    (tmp_path / "history.csv").write_text(rows)
+    assert run(tmp_path, data_dir, tmp_path / "out", "--only=training") == 0
+    numbers = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert numbers["metrics"]["training"]["validation_loss_jump"] == 1
+
+
+def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
+    data_dir, tmp_path, small_sizes
+):
+    model = model_of(0)
+    drawn = small.pipeline_of(model)
+    # The data's classes are in the order of their names.
+    drawn.class_names = tuple(sorted(small.CLASSES))
+    drawn.save(tmp_path / "run")
+    out = tmp_path / "out"
+    assert run(tmp_path / "run", data_dir, out, "--only=likelihood") == 0
+    numbers = json.loads((out / "metrics.json").read_text())
+    assert numbers["metrics"]["likelihood"]["test_bits_per_pixel"] > 0
+    assert "PixelCNN, PixelCNN" in (out / "report.html").read_text()
+
+
+def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
+    from vqzoo import datasets
+
+    splits = datasets.load("folder", data_dir=data_dir, image_size=16)
+    stored = splits.test.arrays()[1]
+    assert stored.tolist() == sorted(stored)
+    images, labels = evaluate._some(splits.test, 12)
+    assert len(images) == 12 and len(np.unique(labels)) == 3
+    assert len(evaluate._some(splits.test, 1000)[0]) == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "expected one MODEL"),
+        (["a.keras", "b.keras"], "received ['a.keras', 'b.keras']"),
+        (["a.keras", "--datasets=x"], "datasets"),
+        (["a.keras", "--only=probe,psnr"], "--only to be some of reconstruction"),
+        (["a.keras", "--factors=cars"], "--factors to be empty or sprites"),
+        (["a.keras", "--representation=index"], "one of indices, one_hot"),
+        (["a.keras", "--num_images=-1"], "--num_images to be at least 0"),
+        (["a.keras", "--watts=0"], "--watts to be above 0, received 0.0"),
+    ],
+)
+def test_a_wrong_command_line_says_why(arguments, text, capsys):
+    assert evaluate.main(["evaluate", *arguments]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_help_lists_the_flags(capsys):
+    assert evaluate.main(["evaluate", "--help"]) == 0
+    assert "--[no]quick" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["nowhere.keras", "."])
+def test_a_model_that_is_not_there_is_an_error(name, data_dir, tmp_path, capsys):
+    assert run(tmp_path / name, data_dir, tmp_path / "out") == 1
+    assert "expected a .keras file, or the folder of a finished" in (
+        capsys.readouterr().err
+    )
+
+
+def test_images_of_another_size_are_refused(model_path, data_dir, tmp_path, capsys):
+    assert run(model_path, data_dir, tmp_path / "out", "--image_size=8") == 1
+    error = capsys.readouterr().err
+    assert "images of (16, 16, 3) for the model, received (8, 8, 3)" in error
+
+
+def test_images_that_are_too_small_are_refused(data_dir, tmp_path, capsys):
+    from vqzoo.layers import VectorQuantizer
+    from vqzoo.models import VQVAE
+
+    sizes = {"num_channels": 4, "residual_channels": 2, "num_residual_blocks": 1}
+    layer = VectorQuantizer(8, 2, codebook_init="random_normal")
+    VQVAE(layer, image_shape=(32, 32, 3), **sizes).save(tmp_path / "m.keras")
+    assert run(tmp_path / "m.keras", data_dir, tmp_path / "out") == 1
+    assert "16 x 16 pixels" in capsys.readouterr().err
+
+
+def test_a_model_of_another_library_is_refused(data_dir, tmp_path, capsys):
+    inputs = keras.Input((16, 16, 3))
+    keras.Model(inputs, inputs).save(tmp_path / "other.keras")
+    assert run(tmp_path / "other.keras", data_dir, tmp_path / "out") == 1
+    assert "expected a model of vqzoo.models" in capsys.readouterr().err
+
+
+def test_without_out_the_report_goes_to_the_runs(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert run(model_path, data_dir, "", "--only=training") == 0
+    (folder,) = (tmp_path / "runs" / "evaluate").iterdir()
+    assert {path.name for path in folder.iterdir()} == {"metrics.json", "report.html"}

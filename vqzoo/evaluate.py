@@ -1,0 +1,278 @@
+"""Measures a model: `python -m vqzoo.evaluate MODEL --dataset=... [--out=DIR]`.
+
+MODEL is a .keras file, the folder of a finished run, or the folder of a prior's run,
+whose samples and likelihoods are then measured too. It writes report.html, a page that
+needs nothing beside it, and metrics.json.
+"""
+
+import dataclasses
+import pathlib
+import platform
+import sys
+import time
+
+import numpy as np
+from absl import flags
+
+from vqzoo import pipeline, report
+from vqzoo.evaluation.cost import CARBON_INTENSITY
+from vqzoo.evaluation.representation import REPRESENTATIONS
+from vqzoo.export import ExportError, source
+from vqzoo.training import callbacks, devices, files
+from vqzoo.version import __version__
+
+USAGE_ERROR = 2
+MOST_BYTES = 400e6  # of training images in memory
+NAMES = tuple(name for name, *_ in report.MEASUREMENTS)
+
+
+def main(argv):
+    """Evaluates as the command line says, and returns the exit code.
+
+    Args:
+        argv: list of str, the program's name first.
+
+    Returns:
+        int: 0 when the report is written, 1 when that failed for a reason that the user
+        can mend, 2 on an unknown flag or an impossible value.
+    """
+    values = _flags()
+    try:
+        rest = values(argv)[1:]
+        if values.help:
+            print(f"{__doc__}\n{values.get_help()}")
+            return 0
+        _check(values, rest)
+    except (flags.Error, ValueError) as error:
+        print(f"{error}\nSee --help for all flags.", file=sys.stderr)
+        return USAGE_ERROR
+    try:
+        _evaluate(pathlib.Path(rest[0]), values)
+    except (OSError, ValueError, ExportError, files.RunError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _flags():
+    values = flags.FlagValues()
+    text, whole, real = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
+    kinds = ", ".join(REPRESENTATIONS)
+    for define, name, default, words in (
+        (text, "dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
+        (text, "data_dir", "", "folder or archive of the data, where it needs one"),
+        (whole, "image_size", 0, "side of the images; 0: the model's own"),
+        (text, "out", "", "folder for the report; empty: runs/evaluate/<time>"),
+        (flags.DEFINE_bool, "quick", False, "few images and steps: a first look"),
+        (flags.DEFINE_list, "only", [], f"some of {', '.join(NAMES)}; empty: all"),
+        (whole, "num_images", 0, "test images; 0: 10,000, or all if there are fewer"),
+        (whole, "num_samples", 0, "images to draw; 0: 1,000"),
+        (flags.DEFINE_bool, "retrain", False, "also what trains classifiers, for long"),
+        (whole, "retrain_steps", 0, "steps of each of those classifiers; 0: 2,000"),
+        (text, "factors", "", "sprites: measure disentanglement, minutes to hours"),
+        (text, "representation", "indices", f"of grids of codes there: {kinds}"),
+        (text, "inception", "", "saved network of FID, images to 2,048 features"),
+        (real, "watts", 100.0, "assumed mean power of the machine that trained"),
+        (real, "carbon_intensity", CARBON_INTENSITY, "assumed, kg of CO2 a kWh"),
+        (real, "training_hours", 0.0, "of the training; 0: those of its history.csv"),
+        (flags.DEFINE_bool, "help", False, "show this help"),
+    ):
+        define(name, default, words, flag_values=values)
+    return values
+
+
+def _check(values, rest):
+    if len(rest) != 1:
+        raise ValueError(f"expected one MODEL, a file or a folder, received {rest}")
+    unknown = set(values.only) - set(NAMES)
+    for name, condition, text in (
+        ("only", not unknown, f"some of {', '.join(NAMES)}"),
+        ("factors", values.factors in ("", "sprites"), "empty or sprites"),
+        (
+            "representation",
+            values.representation in REPRESENTATIONS,
+            f"one of {', '.join(REPRESENTATIONS)}",
+        ),
+        ("watts", values.watts > 0, "above 0"),
+        *(
+            (name, values[name].value >= 0, "at least 0")
+            for name in (
+                "image_size",
+                "num_images",
+                "num_samples",
+                "retrain_steps",
+                "carbon_intensity",
+                "training_hours",
+            )
+        ),
+    ):
+        if not condition:
+            raise ValueError(
+                f"expected --{name} to be {text}, received {values[name].value!r}"
+            )
+
+
+def _evaluate(path, values):
+    from tqdm import tqdm
+
+    began = time.monotonic()
+    model, drawn, history = _load(path)
+    sizes = _sizes(values)
+    data = _data(model, values, sizes)
+    out = _folder(values.out)
+    chosen = [m for m in report.MEASUREMENTS if m[0] in (values.only or NAMES)]
+    with tqdm(total=len(chosen), unit=" sections") as bar:
+        subject = report.Subject(
+            model,
+            data,
+            sizes,
+            drawn=drawn,
+            history=history,
+            options=_options(values),
+            progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
+        )
+
+        def on_done(section, seconds):
+            missing = len(section.skipped)
+            parts = f", {missing} not measured" if missing else ""
+            bar.write(f"{section.title}: {seconds:.1f} s{parts}", file=sys.stderr)
+            bar.update()
+
+        sections = report.measure(subject, chosen, bar.set_description, on_done)
+    facts = _facts(path, subject, time.monotonic() - began)
+    _write(out, path, facts, sections, values)
+
+
+def _load(path):
+    """The model, its pipeline or None, and the history of its training."""
+    if path.is_dir() and (path / pipeline.PAPER).is_file():
+        drawn = pipeline.load(path)
+        return drawn.model, drawn, ()
+    file = path / "model.keras" if path.is_dir() else path
+    if file.suffix != ".keras" or not file.is_file():
+        raise FileNotFoundError(
+            f"expected a .keras file, or the folder of a finished run, received {path}"
+        )
+    has_history = (file.parent / callbacks.HISTORY).is_file()
+    history = callbacks.read_history(file.parent) if has_history else ()
+    return source.load(file, needs_codes=False), None, history
+
+
+def _sizes(values):
+    sizes = report.QUICK if values.quick else report.Sizes()
+    given = {
+        "images": values.num_images,
+        "samples": values.num_samples,
+        "retrain_steps": values.retrain_steps,
+    }
+    chosen = {name: value for name, value in given.items() if value}
+    return dataclasses.replace(sizes, **chosen)
+
+
+def _data(model, values, sizes):
+    """Random test and training images of the data set, in the model's shape."""
+    from vqzoo import datasets
+
+    shape = tuple(model.image_shape)
+    splits = datasets.load(
+        values.dataset,
+        image_size=values.image_size or shape[0],
+        data_dir=values.data_dir or None,
+        channels=shape[2],
+    )
+    if tuple(splits.image_shape) != shape:
+        raise ValueError(
+            f"expected images of {shape} for the model, received "
+            f"{tuple(splits.image_shape)} from --dataset={values.dataset}"
+        )
+    images, labels = _some(splits.test, sizes.images)
+    # The judge learns from more images than are encoded.
+    most = max(sizes.train_images, 3 * sizes.train_images * (not values.quick))
+    most = max(1, min(most, int(MOST_BYTES // (4 * np.prod(shape)))))
+    train_images, train_labels = _some(splits.train, most)
+    return report.Data(
+        name=values.dataset,
+        images=images,
+        labels=labels,
+        train_images=train_images,
+        train_labels=train_labels,
+        class_names=tuple(splits.class_names),
+        fingerprint=splits.fingerprint,
+    )
+
+
+def _some(split, count, seed=0):
+    """Images and labels of a split in random order: its own may be by class."""
+    images, labels, found = [], [], 0
+    for batch in split.batches(256, seed=seed).as_numpy_iterator():
+        images.append(batch["image"])
+        labels.append(batch.get("label"))
+        found += len(batch["image"])
+        if found >= count:
+            break
+    images = np.concatenate(images)[:count]
+    return images, None if labels[0] is None else np.concatenate(labels)[:count]
+
+
+def _options(values):
+    options = {
+        name: values[name].value
+        for name in ("retrain", "quick", "representation", "watts", "training_hours")
+    }
+    options["carbon_intensity"] = values.carbon_intensity
+    if values.factors:
+        from vqzoo.datasets import sprites
+
+        options["factors"] = sprites.sample_factors, sprites.images
+    if values.inception:
+        from vqzoo.evaluation.inception import inception_features
+
+        options["inception"] = inception_features(values.inception)
+    return options
+
+
+def _folder(out):
+    if not out:
+        return files.new_run_dir("runs", "evaluate")
+    folder = pathlib.Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _facts(path, subject, seconds):
+    model, data = subject.model, subject.data
+    shape = " x ".join(map(str, model.image_shape))
+    counts = f"{len(subject.images):,} test, {len(subject.train_images):,} training"
+    named = ", ".join(data.class_names[:20]) or "none"
+    return {
+        "model": f"{type(model).__name__} {model.name}, {path}",
+        "priors": ", ".join(type(p).__name__ for p in subject.drawn.priors)
+        if subject.drawn
+        else "none",
+        "data": f"{data.name}, images of {shape}, {data.fingerprint[:12]}",
+        "classes": named,
+        "images": counts,
+        "machine": devices.describe(),
+        "vqzoo": f"{__version__}, Python {platform.python_version()}",
+        "time": f"{seconds:.0f} s",
+    }
+
+
+def _write(out, path, facts, sections, values):
+    title = f"Evaluation of {path.parent.name or path.name}/{path.name}"
+    page = report.render(title, facts, sections, report.glance(sections))
+    with files.replacing(out / "report.html") as aside:
+        aside.write_text(page, encoding="utf-8")
+    settings = {name: values[name].value for name in values if name != "help"}
+    files.write_json(
+        out / "metrics.json",
+        {"facts": facts, "settings": settings, **report.as_json(sections)},
+    )
+    skipped = [section.title for section in sections if section.skipped]
+    print(f"report   {out / 'report.html'}\nnumbers  {out / 'metrics.json'}")
+    if skipped:
+        print(f"in part or not measured, with reasons: {', '.join(skipped)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

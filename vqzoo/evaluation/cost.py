@@ -1,0 +1,113 @@
+"""What a model costs: weights, multiply-adds, time, energy and carbon dioxide."""
+
+import math
+import time
+
+import keras
+
+CARBON_INTENSITY = 0.432  # kg of CO2 a kWh: the European average in thesis 6.2.1
+_WITH_KERNEL = ("Conv2D", "DepthwiseConv2dNative")
+_PRODUCTS = ("MatMul", "BatchMatMulV2")
+
+
+def multiply_adds(function, input_shape, dtype="float32"):
+    """Multiplications with an addition in the convolutions and matrix products.
+
+    Args:
+        function: from a tensor to tensors.
+        input_shape: shape of the tensor, with its batch.
+        dtype: str, of the tensor.
+
+    Returns:
+        int, for the whole batch. Sums, activations and look-ups do not count.
+
+    Raises:
+        ValueError: on another backend than TensorFlow, whose graph is counted, or if a
+            product runs within a loop, where it would be counted once.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "expected KERAS_BACKEND=tensorflow, whose graph is counted, received "
+            f"{keras.backend.backend()}"
+        )
+    import tensorflow as tf
+
+    spec = tf.TensorSpec(input_shape, dtype)
+    graph = tf.function(function).get_concrete_function(spec).graph
+    loops = [op.name for op in graph.get_operations() if "While" in op.type]
+    if loops:
+        raise ValueError(f"expected a graph without loops, received {loops[0]}")
+    return sum(_of_operation(op) for op in graph.get_operations())
+
+
+def _of_operation(op):
+    """Multiply-adds of an operation of TensorFlow's graph."""
+    if op.type in _WITH_KERNEL:
+        kernel, output = op.inputs[1].shape, op.outputs[0].shape
+        per_place = math.prod(kernel) if op.type == "Conv2D" else math.prod(kernel[:2])
+        places = output[:3] if op.type == "Conv2D" else output
+        return per_place * math.prod(places)
+    if op.type == "Conv2DBackpropInput":  # a transposed convolution
+        return math.prod(op.inputs[1].shape) * math.prod(op.inputs[2].shape[:3])
+    if op.type in _PRODUCTS:
+        name = "transpose_a" if op.type == "MatMul" else "adj_x"
+        inner = op.inputs[0].shape[-2 if op.get_attr(name) else -1]
+        return math.prod(op.outputs[0].shape) * inner
+    return 0
+
+
+def images_per_second(function, images, seconds=2.0):
+    """How many images a function works through in a second, once it is warm.
+
+    Args:
+        function: from images to anything.
+        images: float `(B, H, W, C)`, one batch.
+        seconds: float, for how long it runs; twice at least.
+
+    Returns:
+        float: the batch over the median time of a call.
+    """
+    _finish(function(images))
+    times, began = [], time.perf_counter()
+    while len(times) < 2 or time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        _finish(function(images))
+        times.append(time.perf_counter() - start)
+    return len(images) / sorted(times)[len(times) // 2]
+
+
+def _finish(outputs):
+    """Waits until outputs are there: a device may still compute them."""
+    for each in keras.tree.flatten(outputs):
+        keras.ops.convert_to_numpy(each)
+
+
+def footprint(hours, watts, carbon_intensity=CARBON_INTENSITY):
+    """Energy and carbon dioxide of a computation: hours x power x carbon intensity.
+
+    Args:
+        hours: float, 0 or more.
+        watts: float above 0, mean power of the machine.
+        carbon_intensity: float, 0 or more, kg of CO2 equivalents a kWh.
+
+    Returns:
+        dict: `hours`, `watts`, `carbon_intensity`, `energy_kwh` and `co2_kg`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+
+    Source: Coppock's thesis, section 6.2.1; Lacoste et al. 2019, arXiv 1910.09700.
+    """
+    if hours < 0 or watts <= 0 or carbon_intensity < 0:
+        raise ValueError(
+            "expected hours and carbon intensity of at least 0 and watts above 0, "
+            f"received {hours=}, {watts=}, {carbon_intensity=}"
+        )
+    energy = hours * watts / 1000
+    return {
+        "hours": float(hours),
+        "watts": float(watts),
+        "carbon_intensity": float(carbon_intensity),
+        "energy_kwh": energy,
+        "co2_kg": energy * carbon_intensity,
+    }

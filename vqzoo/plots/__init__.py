@@ -1,0 +1,20 @@
+"""Figures: arrays in, a matplotlib Figure out. Nothing is shown or saved here."""
+
+from vqzoo.plots.charts import bars, curves, heat_map, learning_curves
+from vqzoo.plots.images import code_maps, image_grid, reconstructions, strips
+from vqzoo.plots.points import codebook_pca, scatter
+from vqzoo.plots.style import GRID_DPI
+
+__all__ = [
+    "GRID_DPI",
+    "bars",
+    "code_maps",
+    "codebook_pca",
+    "curves",
+    "heat_map",
+    "image_grid",
+    "learning_curves",
+    "reconstructions",
+    "scatter",
+    "strips",
+]

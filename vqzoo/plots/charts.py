@@ -1,0 +1,188 @@
+"""Figures of numbers: curves, bars, tables as colors."""
+
+import numpy as np
+
+from vqzoo.plots import style
+
+
+def learning_curves(histories, name, label):
+    """A figure of each epoch, on the data trained with and on held-out data.
+
+    Args:
+        histories: dict from a name to rows of dicts with `epoch`, `loss` in nats, and
+            `val_` + `name`.
+        name: str, a figure of held-out data in bits; the loss is drawn in bits too.
+        label: str, of the vertical axis.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = style.grid(1, len(histories), size=3.2)
+    for axis, (title, rows) in zip(axes.flat, histories.items()):
+        epochs = [row["epoch"] for row in rows]
+        axis.plot(epochs, [row["loss"] / np.log(2) for row in rows], label="training")
+        held_out = [row[f"val_{name}"] for row in rows]
+        axis.plot(epochs, held_out, label="held out")
+        best = int(np.argmin(held_out))
+        axis.plot(epochs[best], held_out[best], "ko", markersize=4, label="best")
+        axis.set_title(title)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(label)
+        axis.legend()
+    return figure
+
+
+def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
+    """Lines over a common axis, each with a color and a marker of its own.
+
+    Args:
+        series: dict from a name to `(x, y)`, sequences of float.
+        x_label: str, with its unit.
+        y_label: str, with its unit.
+        log_x: bool.
+        spreads: dict from some of the names to a sequence of float, drawn as bars of
+            one spread up and down; or None.
+        limits: `(low, high)` of the vertical axis, or None.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axis = style.chart()
+    for index, (name, (x, y)) in enumerate(series.items()):
+        spread = (spreads or {}).get(name)
+        look = {"markersize": 5, "linewidth": 1.6, "label": name, **style.look(index)}
+        axis.errorbar(x, y, yerr=spread, capsize=3, **look)
+    if limits is not None:
+        axis.set_ylim(limits)
+    if log_x:
+        _plain_log(
+            axis, sorted({float(each) for x, _ in series.values() for each in x})
+        )
+    axis.grid(axis="y", color="0.88", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.set_xlabel(x_label, color=style.DARK)
+    axis.set_ylabel(y_label, color=style.DARK)
+    if len(series) > 1:
+        figure.legend(
+            loc="outside lower center",
+            ncols=2 if len(series) < 7 else 3,
+            fontsize=8,
+            frameon=False,
+        )
+    return figure
+
+
+def _plain_log(axis, values):
+    """A logarithmic axis with plain numbers: the values themselves, if they are few."""
+    from matplotlib import ticker
+
+    axis.set_xscale("log")
+    few = len(values) <= 8
+    places = ticker.LogLocator(subs=(1.0, 2.0, 5.0))
+    axis.xaxis.set_major_locator(ticker.FixedLocator(values) if few else places)
+    axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axis.xaxis.set_minor_locator(ticker.NullLocator())
+
+
+def bars(values, x_label, *, spreads=None, mark=None):
+    """Horizontal bars, the first at the top, each with its number at its end.
+
+    Args:
+        values: dict from a name to a float of at least 0.
+        x_label: str, with its unit.
+        spreads: dict from some of the names to a float, drawn up and down; or None.
+        mark: `(name, x)` of a level to draw as a dashed line, or None.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axis = style.chart(height=0.9 + 0.32 * len(values))
+    places = np.arange(len(values))
+    spread = [(spreads or {}).get(name, 0.0) for name in values]
+    axis.barh(places, list(values.values()), 0.65, color=style.COLORS[0])
+    if any(spread):
+        axis.errorbar(
+            list(values.values()),
+            places,
+            xerr=spread,
+            fmt="none",
+            ecolor=style.DARK,
+            capsize=3,
+            linewidth=1,
+        )
+    for place, (value, each) in enumerate(zip(values.values(), spread)):
+        axis.annotate(
+            f"{value:.3g}",
+            (value + each, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=style.DARK,
+        )
+    axis.set_yticks(places, list(values), fontsize=9)
+    axis.invert_yaxis()
+    if mark is not None:
+        axis.axvline(mark[1], color=style.DARK, linestyle="--", linewidth=1)
+        axis.set_title(f"dashed: {mark[0]}", fontsize=8, color=style.DARK, loc="right")
+    axis.margins(x=0.15)
+    axis.set_xlim(left=0)
+    axis.set_xlabel(x_label, color=style.DARK)
+    return figure
+
+
+def heat_map(
+    matrix,
+    row_names,
+    column_names,
+    *,
+    rows="",
+    columns="",
+    key="",
+    limits=None,
+    form=".2g",
+):
+    """A matrix as colors; with few cells the numbers stand in them.
+
+    Args:
+        matrix: float `(R, C)`.
+        row_names: sequence of R str.
+        column_names: sequence of C str.
+        rows: str, what the rows are.
+        columns: str, what the columns are.
+        key: str, what the colors are, with the unit.
+        limits: `(low, high)` of the colors, or None: those of the values. Where 0 lies
+            in the middle the colors are those of a scale with two ends.
+        form: str, how the numbers are written.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    low, high = limits or (float(np.min(matrix)), float(np.max(matrix)))
+    two_ended = low == -high
+    figure, axis = style.chart(height=1.6 + 0.3 * max(len(row_names), 5))
+    shown = axis.imshow(
+        matrix,
+        cmap="RdBu" if two_ended else "Blues",
+        vmin=low,
+        vmax=high,
+        aspect="auto",
+    )
+    axis.set_yticks(range(len(row_names)), row_names, fontsize=8)
+    axis.set_xticks(range(len(column_names)), column_names, fontsize=8, rotation=90)
+    axis.set_ylabel(rows, color=style.DARK)
+    axis.set_xlabel(columns, color=style.DARK)
+    if np.size(matrix) <= 150:
+        middle = 0.6 * max(abs(low), abs(high))
+        for (row, column), value in np.ndenumerate(matrix):
+            axis.text(
+                column,
+                row,
+                f"{value:.2g}",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if abs(value) > middle else style.DARK,
+            )
+    figure.colorbar(shown, ax=axis, label=key)
+    return figure

@@ -1,0 +1,119 @@
+"""Figures of images and of maps of codes."""
+
+import numpy as np
+
+from vqzoo.plots import style
+
+
+def reconstructions(images, rebuilt, columns=8):
+    """Images in one row, what came back of them in the row below.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5].
+        rebuilt: same shape; clipped.
+        columns: int, pairs in a row.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    count = min(len(images), len(rebuilt))
+    rows = -(-count // columns)
+    figure, axes = style.grid(2 * rows, columns)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for i in range(count):
+        row, column = divmod(i, columns)
+        show(axes[2 * row, column], images[i])
+        show(axes[2 * row + 1, column], rebuilt[i])
+    figure.suptitle("Held-out images (odd rows) and their reconstructions (even rows)")
+    return figure
+
+
+def image_grid(images, title, columns=8):
+    """Images side by side, row after row.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5]; clipped.
+        title: str.
+        columns: int, images in a row.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = style.grid(-(-len(images) // columns), min(columns, len(images)))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image in zip(axes.flat, images):
+        show(axis, image)
+    figure.suptitle(title)
+    return figure
+
+
+def code_maps(images, codes, num_embeddings, columns=8):
+    """Code indices of each tier as gray images, under the images they come from.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5].
+        codes: dict from tier name to int `(N, h, w)`.
+        num_embeddings: dict from tier name to K: white is the code K - 1.
+        columns: int, images shown.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Source: Coppock's thesis, figure 4.11.
+    """
+    count = min(len(images), columns)
+    figure, axes = style.grid(1 + len(codes), count)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    axes[0, 0].set_ylabel("image")
+    for i in range(count):
+        show(axes[0, i], images[i])
+        for row, (tier, maps) in enumerate(codes.items(), start=1):
+            axes[row, i].imshow(
+                maps[i], cmap="gray", vmin=0, vmax=num_embeddings[tier] - 1
+            )
+            axes[row, 0].set_ylabel(f"{tier} codes")
+    figure.suptitle("Code indices, black 0 to white K - 1")
+    return figure
+
+
+def strips(rows, *, column_labels=(), width=style.CHART_WIDTH, columns=None):
+    """Rows of images with a label at the left of each.
+
+    Args:
+        rows: dict from a label to float `(n, H, W, C)` in [-0.5, 0.5]; clipped. A row
+            may be shorter than others.
+        column_labels: sequence of str, above the first row.
+        width: float, inches.
+        columns: int, images of a row, or None: as many as the longest row has.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    columns = columns or max(len(images) for images in rows.values())
+    height, wide = next(iter(rows.values())).shape[1:3]
+    longest = max(len(line) for label in rows for line in label.split("\n"))
+    size = 9 * width / style.CHART_WIDTH  # points: as wide a figure is shown smaller
+    labels = 0.0095 * size * longest + 0.1
+    figure, axes = style.pictures(len(rows), columns, width, height / wide, labels)
+    for row, (label, images) in enumerate(rows.items()):
+        axes[row, 0].set_ylabel(
+            label, rotation=0, ha="right", va="center", fontsize=size, color=style.DARK
+        )
+        for axis, image in zip(axes[row], images):
+            show(axis, image)
+    for axis, label in zip(axes[0], column_labels):
+        axis.set_title(label, fontsize=size, color=style.DARK)
+    return figure
+
+
+def show(axis, image):
+    """Draws an image in [-0.5, 0.5], pixel by pixel."""
+    image = np.clip(image + 0.5, 0, 1)
+    if image.shape[-1] == 1:
+        axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axis.imshow(image, interpolation="nearest")
