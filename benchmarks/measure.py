@@ -27,6 +27,7 @@ PACKAGES = (
     "vector-quantize-pytorch",
     "constriction",
     "pillow",
+    "gradio",
 )
 
 

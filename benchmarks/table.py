@@ -301,6 +301,27 @@ def load_rows():
     ]
 
 
+def explorer_rows():
+    """The explorer's first page and its edits."""
+    rows = []
+    for name, case in measure.read("explorer").get("cases", {}).items():
+        for what, key, target in (
+            ("first page after start", "first_page_seconds", 10),
+            ("an edit", "edit_seconds", 1),
+        ):
+            seconds = case[key]["median"]
+            rows.append(
+                (
+                    f"explorer, `{name}`: {what}",
+                    f"{seconds:.2f} s",
+                    "",
+                    f"< {target} s",
+                    _verdict(seconds, target, at_least=False),
+                )
+            )
+    return rows
+
+
 ROWS = (
     noise_rows,
     quality_rows,
@@ -311,6 +332,7 @@ ROWS = (
     sampling_rows,
     serving_rows,
     load_rows,
+    explorer_rows,
 )
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ RANKS = {
     "training": 8,
     "recipes": 9,
     "sample": 9,
+    "app": 9,
     "codec": 9,
     "evaluate": 9,
     "compress": 10,
@@ -40,6 +41,7 @@ WITHOUT_TENSORFLOW = ("ops", "metrics", "layers", "models", "priors", "version",
 HEAVY = {
     "PIL",
     "constriction",
+    "gradio",
     "keras_cv",
     "matplotlib",
     "scipy",
@@ -139,7 +141,7 @@ def test_imports_point_one_way(path):
     allowed = {name for name, rank in RANKS.items() if rank < RANKS[mine]}
     if mine == "report":
         allowed.add("plots")
-    if mine in ("training", "recipes", "sample", "evaluate", "codec"):
+    if mine in ("training", "recipes", "sample", "evaluate", "codec", "app"):
         allowed |= set(APART)
     assert theirs - allowed == set()
 

@@ -116,6 +116,27 @@ def test_unused_codes_are_hollow_and_do_not_shift_the_colors():
     np.testing.assert_allclose(unused, path[[1, 3, 4]])
 
 
+def test_a_marked_code_has_a_ring_at_its_place():
+    codebook = np.random.default_rng(0).normal(size=(6, 3))
+    figure = plots.codebook_pca({"top": codebook}, marked={"top": 4})
+    path, ring = figure.axes[0].get_lines()
+    np.testing.assert_allclose(ring.get_xydata(), path.get_xydata()[4:5])
+    assert ring.get_markeredgecolor() == "red"
+
+
+def test_the_use_of_codes_is_a_share_beside_even_use():
+    usage = {"top": np.array([3, 0, 1, 0]), "bottom": np.array([0, 0])}
+    figure = plots.code_usage(usage, {"top": 2, "bottom": 1})
+    (axis, other) = figure.axes
+    even, ring = axis.get_lines()
+    assert even.get_ydata() == [25, 25]
+    assert ring.get_xydata().tolist() == [[2, 25]]
+    heights = {y for x, y in axis.collections[0].get_paths()[0].vertices}
+    assert heights == {0, 25, 75}
+    assert axis.get_title() == "top: 2 of 4 codes in use"
+    assert other.get_title() == "bottom: 0 of 2 codes in use"
+
+
 @pytest.mark.parametrize(
     "codebook",
     [np.ones((4, 3)), np.zeros((2, 1)), np.arange(4.0)[:, None], np.ones((1, 5))],

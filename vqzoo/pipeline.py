@@ -29,6 +29,16 @@ class Samples:
     log_prob: np.ndarray
     labels: np.ndarray | None
 
+    def to_arrays(self, tiers):
+        """All of it as a dict of arrays, as `numpy.savez` takes it.
+
+        Args:
+            tiers: sequence of str, names of the tiers, top first.
+        """
+        labels = {} if self.labels is None else {"label": self.labels}
+        codes = dict(zip(tiers, self.codes))
+        return {"images": self.images, "log_prob": self.log_prob, **codes, **labels}
+
 
 class Pipeline:
     """A model and the priors of its tiers, each conditioned on the tiers above.

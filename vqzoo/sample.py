@@ -88,13 +88,7 @@ def _draw(values):
     known = "" if np.isnan(bits) else f", {bits:.0f} bits each under the priors"
     print(f"{out}: {values.n} images{known}")
     if values.codes:
-        np.savez_compressed(
-            values.codes,
-            images=samples.images,
-            log_prob=samples.log_prob,
-            **dict(zip(drawn.tiers, samples.codes)),
-            **({} if samples.labels is None else {"label": samples.labels}),
-        )
+        np.savez_compressed(values.codes, **samples.to_arrays(drawn.tiers))
         print(f"{values.codes}: {json.dumps(list(drawn.tiers))} and images")
 
 

@@ -76,6 +76,13 @@ def test_a_palette_with_a_transparent_color_is_laid_on_white(encode):
     assert not gray
 
 
+def test_other_formats_than_the_given_ones_are_unreadable(encode, make_pixels):
+    data = encode(make_pixels(1), "BMP")
+    assert decode(data, ["PNG", "BMP"])[0].shape == (8, 8, 3)
+    with pytest.raises(UnreadableImageError, match="cannot identify"):
+        decode(data, ["PNG"])
+
+
 def test_cmyk_becomes_rgb(encode):
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     decoded = _pixels(encode(image, "JPEG", quality=100))

@@ -55,7 +55,7 @@ def load_photos(image_size: int | None = None, channels: int | None = None) -> S
         ValueError: if the crops do not fit into the strips of a photograph.
     """
     size, channels = image_size or 64, channels or 3
-    images = [_read(photo, channels) for photo in _PHOTOS]
+    images = list(photographs(channels).values())
     boxes = [
         strips(image.shape[:2], size, photo.axis, photo.order)
         for image, photo in zip(images, _PHOTOS, strict=True)
@@ -73,6 +73,15 @@ def load_photos(image_size: int | None = None, channels: int | None = None) -> S
         class_names=tuple(photo.name for photo in _PHOTOS),
         fingerprint=digest.hexdigest(),
     )
+
+
+def photographs(channels: int = 3) -> dict[str, np.ndarray]:
+    """The whole photographs by name: uint8 `(height, width, channels)`.
+
+    Raises:
+        FileNotFoundError: if a package or one of its photographs is missing.
+    """
+    return {photo.name: _read(photo, channels) for photo in _PHOTOS}
 
 
 def strips(

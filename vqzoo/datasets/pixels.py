@@ -1,6 +1,7 @@
 """From the bytes of an image file to uint8 arrays of one size, and on to floats."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -22,8 +23,10 @@ def to_float(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32) * (1.0 / 255.0) - 0.5
 
 
-def decode(data: bytes) -> tuple[np.ndarray, bool]:
-    """Decode a file of any format Pillow reads.
+def decode(
+    data: bytes, formats: Sequence[str] | None = None
+) -> tuple[np.ndarray, bool]:
+    """Decode a file of any format Pillow reads, or of the given ones alone.
 
     Rotates as EXIF says, lays transparency on white, brings 16 bits to 8, and CMYK and
     palettes to RGB.
@@ -36,7 +39,7 @@ def decode(data: bytes) -> tuple[np.ndarray, bool]:
     limit = Image.MAX_IMAGE_PIXELS
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             if limit is not None and image.width * image.height > limit:
                 raise UnreadableImageError(f"has more than {limit} pixels")
             gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")

@@ -42,42 +42,49 @@ def interpolate(model, first, second, shares, space):
         raise ValueError(
             f"expected two sets of one shape, received {first.shape} and {second.shape}"
         )
-    found = [_between(model, first, second, share, space) for share in shares]
+    if space == "pixels":
+        found = [(1 - share) * first + share * second for share in shares]
+    else:
+        between = _codes_between if model.quantizers else _real_between
+        mixed = between(model, first, second, shares, space)
+        found = decode_all(model.decode, mixed)
+        found = found.reshape(len(shares), *first.shape)
     return np.clip(np.stack(found, axis=1), -0.5, 0.5)
 
 
-def _between(model, first, second, share, space):
-    if space == "pixels":
-        return (1 - share) * first + share * second
-    if not model.quantizers:
-        return _between_real(model, first, second, share, space)
+def _codes_between(model, first, second, shares, space):
+    """Codes for each share, one share after the other: a tuple, top first."""
     if space == "latents":
         ends = [model.latents(first), model.latents(second)]
-        mixed = [(1 - share) * a + share * b for a, b in zip(*ends)]
-        codes = [layer.encode(each) for layer, each in zip(model.quantizers, mixed)]
-        return decode_all(model.decode, tuple(map(np.asarray, codes)))
-    ends = [encode_all(model.encode, first), encode_all(model.encode, second)]
-    if space == "indices":
-        codes = [
-            np.rint((1 - share) * a + share * b).astype("int32") for a, b in zip(*ends)
+    else:
+        ends = [encode_all(model.encode, first), encode_all(model.encode, second)]
+    if space == "codes":
+        ends = [
+            [layer.decode(of_tier) for layer, of_tier in zip(model.quantizers, end)]
+            for end in ends
         ]
-        return decode_all(model.decode, tuple(codes))
     codes = []
     for layer, a, b in zip(model.quantizers, *ends):
-        mixed = (1 - share) * layer.decode(a) + share * layer.decode(b)
-        codes.append(np.asarray(layer.encode(mixed)))
-    return decode_all(model.decode, tuple(codes))
+        mixed = [(1 - share) * a + share * b for share in shares]
+        if space == "indices":
+            codes.append(np.rint(np.concatenate(mixed)).astype("int32"))
+        else:
+            nearest = [np.asarray(layer.encode(each)) for each in mixed]
+            codes.append(np.concatenate(nearest))
+    return tuple(codes)
 
 
-def _between_real(model, first, second, share, space):
-    """Images of mixed latents that are real numbers."""
+def _real_between(model, first, second, shares, space):
+    """Latents that are real numbers, for each share: a tuple, top first."""
     if space != "latents":
         raise ValueError(
             f"expected space='latents' of a model without codes, received {space!r}"
         )
     ends = [in_batches(lambda x: tuple(model.encode(x)), x) for x in (first, second)]
-    mixed = tuple((1 - share) * a + share * b for a, b in zip(*ends))
-    return decode_all(model.decode, mixed)
+    return tuple(
+        np.concatenate([(1 - share) * a + share * b for share in shares])
+        for a, b in zip(*ends)
+    )
 
 
 def superposition(middles, first, second):

@@ -2,13 +2,14 @@
 
 from vqzoo.plots.charts import bars, curves, heat_map, learning_curves
 from vqzoo.plots.images import code_maps, image_grid, reconstructions, strips
-from vqzoo.plots.points import codebook_pca, scatter
+from vqzoo.plots.points import code_usage, codebook_pca, scatter
 from vqzoo.plots.style import GRID_DPI
 
 __all__ = [
     "GRID_DPI",
     "bars",
     "code_maps",
+    "code_usage",
     "codebook_pca",
     "curves",
     "heat_map",

@@ -4,8 +4,10 @@ import numpy as np
 
 from vqzoo.plots import style
 
+RING = {"markersize": 14, "markerfacecolor": "none", "markeredgecolor": "red"}
 
-def codebook_pca(codebooks, usage=None):
+
+def codebook_pca(codebooks, usage=None, marked=None):
     """Codes on the two main axes of their codebook, colored by index.
 
     A codebook that is ordered shows a smooth path of color, one without order shows
@@ -14,6 +16,7 @@ def codebook_pca(codebooks, usage=None):
     Args:
         codebooks: dict from tier name to float `(K, D)`.
         usage: dict from tier name to counts `(K,)`, or None. Unused codes are hollow.
+        marked: dict from tier name to a code with a ring around it, or None.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -29,11 +32,38 @@ def codebook_pca(codebooks, usage=None):
         dots = axis.scatter(
             *points[used].T, s=14, c=np.flatnonzero(used), cmap="viridis"
         )
+        if marked is not None:
+            axis.plot(*points[marked[tier]], "o", **RING)
         first, second = 100 * shares
         axis.set_xlabel(f"first axis ({first:.0f} % of variance)")
         axis.set_ylabel(f"second axis ({second:.0f} % of variance)")
         axis.set_title(f"{tier}: {used.sum()} of {len(codebook)} codes in use")
         figure.colorbar(dots, ax=axis, label="code index")
+    return figure
+
+
+def code_usage(usage, marked=None):
+    """How often each code is used, by index, beside even use.
+
+    Args:
+        usage: dict from tier name to counts `(K,)`.
+        marked: dict from tier name to a code with a ring around it, or None.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = style.grid(1, len(usage), size=4.5)
+    for axis, (tier, counts) in zip(axes.flat, usage.items()):
+        percent = 100 * counts / max(1, counts.sum())
+        places = np.arange(len(counts))
+        axis.fill_between(places, percent, step="mid")
+        axis.axhline(100 / len(counts), color="0.3", linestyle="--", label="even use")
+        if marked is not None:
+            axis.plot(marked[tier], percent[marked[tier]], "o", **RING)
+        axis.set_xlabel("code index")
+        axis.set_ylabel("share of the places (%)")
+        axis.set_title(f"{tier}: {np.sum(counts > 0)} of {len(counts)} codes in use")
+        axis.legend()
     return figure
 
 

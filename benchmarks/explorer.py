@@ -1,0 +1,132 @@
+"""The explorer's page: from its start to the first picture, from an edit to the image.
+
+Each round starts `python -m vqzoo.app`, opens its page in headless Chromium and waits
+for the reconstruction; then one code after the other is changed and the decoded image
+waited for. The browser and the server share the machine.
+
+    python -m benchmarks.explorer
+
+About 3 minutes on two cores. Besides the artifact of CIFAR-10 an untrained `vqvae2_64`
+is measured: the time does not depend on the weights.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from benchmarks import measure
+
+ARTIFACT = "export/vqvae2_noisy/model.keras"
+EDITS = 20
+HEADER = ("model", "first page, s", "of it CPU, s", "edit, s", "slowest edit, s")
+CHANGED = """before => {
+    const image = document.querySelector('#codes-first img');
+    return image && image.src !== before && image.complete;
+}"""
+
+
+def main():
+    """Measures the page and writes explorer.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    flags = parser.parse_args()
+    machine = measure.machine()
+    with tempfile.TemporaryDirectory() as folder, _browser() as browser:
+        models = {"vqvae2_32": ARTIFACT, "vqvae2_64": _untrained(folder)}
+        contestants = {
+            name: lambda path=path: _visit(browser, path)
+            for name, path in models.items()
+        }
+        taken = measure.take_turns(contestants, flags.rounds, warmup=0)
+    cases = {name: _summary(visits) for name, visits in taken.items()}
+    measure.write("explorer", {"cases": cases, "machine": machine})
+    rows = [
+        (name, *(f"{case[key]['median']:.2f}" for key in case))
+        for name, case in cases.items()
+    ]
+    measure.print_table(HEADER, rows)
+
+
+def _untrained(folder):
+    """A new `vqvae2_64` in a process of its own: its path."""
+    path = pathlib.Path(folder, "model.keras")
+    program = f"from vqzoo.models import vqvae2_64; vqvae2_64().save({str(path)!r})"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    return str(path)
+
+
+@contextlib.contextmanager
+def _browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        path = shutil.which("chromium") or started.chromium.executable_path
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _visit(browser, path):
+    """Seconds to the first page, and the list of those of edits."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "vqzoo.app", f"--model={path}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as server:
+        try:
+            page = browser.new_page()
+            page.set_default_timeout(300_000)
+            page.goto(server.stdout.readline().split()[0])
+            page.wait_for_selector("#reconstruct-rebuilt img")
+            first = time.perf_counter() - began
+            cpu = _cpu_seconds(server.pid)
+            edits = _edit(page)
+            page.close()
+        finally:
+            server.send_signal(signal.SIGTERM)
+    return {"first_page": first, "cpu": cpu, "edits": edits}
+
+
+def _cpu_seconds(process):
+    """Seconds that the processor worked for a process: what is left on an idle one."""
+    fields = (
+        pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    )
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _edit(page):
+    """Changes one code after the other: a list of seconds."""
+    page.get_by_role("tab", name="Codes").click()
+    page.wait_for_selector("#codes-first img")
+    box = page.locator("#code input[type=number]")
+    taken = []
+    for number in range(EDITS):
+        before = page.locator("#codes-first img").get_attribute("src")
+        began = time.perf_counter()
+        box.fill(str(20 + 23 * number))
+        box.press("Enter")
+        page.wait_for_function(CHANGED, arg=before)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def _summary(visits):
+    edits = [took for visit in visits for took in visit["edits"]]
+    slowest = [max(visit["edits"]) for visit in visits]
+    return {
+        "first_page_seconds": measure.spread([v["first_page"] for v in visits]),
+        "server_cpu_seconds": measure.spread([v["cpu"] for v in visits]),
+        "edit_seconds": measure.spread(edits),
+        "slowest_edit_seconds": measure.spread(slowest),
+    }
+
+
+if __name__ == "__main__":
+    main()

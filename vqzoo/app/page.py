@@ -1,0 +1,171 @@
+"""The page: two images, five tabs, and the server that shows it on this machine."""
+
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+
+from vqzoo.app import (
+    codebook,
+    codes,
+    interpolate,
+    picker,
+    reconstruct,
+    sample,
+    uploads,
+)
+from vqzoo.app.book import Counted
+from vqzoo.app.explored import Explored
+
+TITLE = "vqzoo explorer"
+# Labels and buttons stand above pictures, not on them; pixels stay squares.
+STYLE = """
+.pixels { display: flex; flex-direction: column; }
+.pixels img { image-rendering: pixelated; }
+.pixels label[data-testid="block-label"] {
+    position: static; border: none; width: auto; overflow-wrap: anywhere;
+}
+.pixels:has(.icon-button-wrapper button) label { margin-right: 2em; }
+.pixels .image-container { position: static; flex: 1; min-height: 0; }
+.pixels .icon-button-wrapper:not(:has(button)) { display: none; }
+.picker { align-items: flex-start; flex-wrap: nowrap; }
+"""
+# Before gradio is imported: it reads them then.
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_SHARE": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+}
+_LARGEST_REQUEST = 4 * uploads.MAX_BYTES  # below it the page itself says what is wrong
+_HOUR = 3600
+_SESSIONS = 64  # whose images and edits are kept
+
+
+def import_gradio(folder):
+    """The module gradio, told to keep to this machine and to a temporary folder.
+
+    Args:
+        folder: path of the folder for uploads and for pictures on their way.
+    """
+    os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder))
+    local = ("127.0.0.1", "localhost", os.environ.get("NO_PROXY", ""))
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, local))
+    import gradio
+
+    return gradio
+
+
+def build(gr, model, drawn, model_path, gallery, folder):
+    """The page, not served yet.
+
+    Args:
+        gr: the module gradio.
+        model: a model of vqzoo.models with quantizers.
+        drawn: `pipeline.Pipeline` or None.
+        model_path: str, the model's file as a shell takes it.
+        gallery: `gallery.Gallery`.
+        folder: path of a temporary folder.
+
+    Returns:
+        `gradio.Blocks`.
+    """
+    explored = Explored(model)
+    counted = Counted(explored, gallery.counted)
+    page = gr.Blocks(
+        title=TITLE, analytics_enabled=False, delete_cache=(_HOUR // 6, _HOUR)
+    )
+    with page:
+        gr.Markdown(f"# {TITLE}\n{explored.describe()}")
+        images, changed = picker.build(gr, gallery.samples)
+        with gr.Tabs():
+            refreshers = []
+            for name, module in (
+                ("Reconstruct", reconstruct),
+                ("Codes", codes),
+                ("Interpolate", interpolate),
+            ):
+                with gr.Tab(name):
+                    refreshers.append(module.build(gr, explored, images))
+            with gr.Tab("Sample"):
+                sample.build(gr, explored, drawn, model_path, folder)
+            with gr.Tab("Codebook") as tab:
+                codebook.build(gr, explored, counted, tab)
+        _follow(page, changed, refreshers)
+    return page
+
+
+def _follow(page, changed, refreshers):
+    """Lets the tabs follow the images, one after the other: the first is seen first."""
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    for begin in (page.load, *(event.then for event in changed)):
+        for refresh in refreshers:
+            begin = begin(*refresh, **quiet).then
+
+
+@contextlib.contextmanager
+def serving(model, drawn, model_path, gallery, *, host="127.0.0.1", port=None):
+    """Serves the page while the context lasts; gives its address.
+
+    Args:
+        model: as of `build`.
+        drawn: as of `build`.
+        model_path: as of `build`.
+        gallery: as of `build`.
+        host: str, the address to listen on.
+        port: int, or None for the first free one from 7860 on.
+
+    Raises:
+        OSError: if the port is taken.
+    """
+    with tempfile.TemporaryDirectory(prefix="vqzoo-app-") as folder:
+        gr = import_gradio(folder)
+        page = build(gr, model, drawn, model_path, gallery, folder)
+        page.queue(max_size=64)
+        try:
+            yield _launch(gr, page, host, port)
+        finally:
+            page.close(verbose=False)
+
+
+def _launch(gr, page, host, port):
+    """Starts the server in a thread of its own: the address of the page."""
+    theme = gr.themes.Default(
+        font=["system-ui", "sans-serif"], font_mono=["monospace"]
+    ).set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
+    try:
+        _, url, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            inbrowser=False,
+            share=False,
+            ssr_mode=False,
+            mcp_server=False,
+            pwa=False,
+            enable_monitoring=False,
+            run_history=False,
+            footer_links=[],
+            max_file_size=_LARGEST_REQUEST,
+            state_session_capacity=_SESSIONS,
+            theme=theme,
+            css=STYLE,
+        )
+    except OSError as error:
+        ports = port or "7860 to 7959"
+        raise OSError(
+            f"expected a free port, received --host={host} --port={ports}, where "
+            "nothing can listen"
+        ) from error
+    return url
+
+
+def wait_for_a_signal():
+    """Returns when the process is asked to end, so that it can clean up."""
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    asked.wait()

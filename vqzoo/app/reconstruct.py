@@ -1,0 +1,86 @@
+"""What comes back of an image, from all tiers or some, and where it differs."""
+
+from vqzoo.app import pictures, widgets
+from vqzoo.evaluation.reconstruction import reconstruction_error
+
+HELP = (
+    "What the model makes of the first image. Switch tiers off to see what the others "
+    "hold: in a hierarchy the mean code stands in for a tier that is off."
+)
+
+
+def look(explored, images, shown):
+    """Pictures of an image, its reconstruction and their difference, and a text.
+
+    Args:
+        explored: `Explored`.
+        images: float `(2, H, W, C)`; the first is reconstructed.
+        shown: ints, the tiers that are on.
+
+    Returns:
+        `(image, rebuilt, errors, text)`: three uint8 pictures and Markdown. Without a
+        tier the last two pictures are None and the text says so.
+    """
+    image = images[:1]
+    shown_image = pictures.picture(image[0])
+    if not shown:
+        return shown_image, None, None, "Every tier is off. Switch at least one on."
+    rebuilt = explored.reconstruct(image, shown)
+    errors, white = pictures.error_map(image[0], rebuilt[0])
+    text = _figures(explored, image, rebuilt, white)
+    if explored.is_hybrid:
+        text += (
+            "\n\nThis model hands its decoder real numbers beside the codes. With all "
+            "tiers on they are used; the other tabs decode the codes alone."
+        )
+    return (
+        shown_image,
+        pictures.picture(rebuilt[0]),
+        pictures.enlarge(errors),
+        text,
+    )
+
+
+def _figures(explored, image, rebuilt, white):
+    found = reconstruction_error(image, rebuilt)
+    ssim = f", SSIM {found['ssim']:.3f}" if "ssim" in found else ""
+    height, width, channels = explored.image_shape
+    packed = explored.num_bytes
+    bits = 8 * packed / (height * width)
+    return (
+        f"**PSNR {found['psnr']:.2f} dB{ssim}.** White in the error map is a "
+        f"difference of {white:.0f} of 255 levels. The image takes "
+        f"{height * width * channels:,} bytes; its {explored.num_codes:,} codes take "
+        f"{packed:,} ({bits:.2f} bits per pixel), before any compression."
+    )
+
+
+def build(gr, explored, images):
+    """Puts the tab's components on the page.
+
+    Args:
+        gr: the module gradio.
+        explored: `Explored`.
+        images: `gr.State` of the two images.
+
+    Returns:
+        `(function, inputs, outputs)`: what to run when the images change.
+    """
+    gr.Markdown(HELP)
+    shown = widgets.tier_boxes(gr, explored, "reconstruct-tiers", "Tiers that are on")
+    with gr.Row():
+        outputs = [
+            widgets.picture_of(gr, label, f"reconstruct-{name}")
+            for name, label in (
+                ("image", "Image"),
+                ("rebuilt", "Reconstruction"),
+                ("errors", "Error map"),
+            )
+        ]
+    outputs.append(gr.Markdown(elem_id="reconstruct-text"))
+
+    def refresh(images, shown):
+        return look(explored, images, shown)
+
+    shown.input(refresh, [images, shown], outputs, **widgets.quietly())
+    return refresh, [images, shown], outputs

@@ -1,0 +1,195 @@
+"""New images: codes that priors draw, and what the model makes of them."""
+
+import pathlib
+import tempfile
+
+import numpy as np
+
+from vqzoo.app import pictures, widgets
+
+HELP = (
+    "Priors draw codes, from the top tier down, and the model turns them into images. "
+    "Equal settings and seeds draw equal images."
+)
+EVERY_CLASS = "all classes"
+MOST = 64
+BATCH_SIZE = 4  # small, so that progress is seen
+
+
+def how_to(explored, model_path):
+    """What to do where there is no prior: Markdown.
+
+    Args:
+        explored: `Explored`.
+        model_path: str, the model's file as a shell takes it.
+    """
+    if any(map(explored.several_codes, range(len(explored.tiers)))):
+        return (
+            "**No images can be drawn from this model.** A prior draws one code for "
+            "each latent, and this model has several."
+        )
+    return (
+        "**No prior was given, so there is nothing to draw codes from.** A prior "
+        "learns which codes of this model go together. Train one on the data that the "
+        "model was trained on:\n\n"
+        "```sh\n"
+        "python -m vqzoo.recipes.pixelsnail_prior \\\n"
+        f"  --model={model_path} \\\n"
+        "  --dataset=folder --data_dir=IMAGES\n"
+        "```\n\n"
+        "and start this page with what it wrote:\n\n"
+        "```sh\n"
+        "python -m vqzoo.app \\\n"
+        f"  --model={model_path} \\\n"
+        "  --prior=runs/pixelsnail_prior/TIME\n"
+        "```"
+    )
+
+
+def classes(drawn):
+    """The names to choose from; empty where the priors know no classes."""
+    if not drawn.num_classes:
+        return []
+    names = drawn.class_names or map(str, range(drawn.num_classes))
+    return [EVERY_CLASS, *names]
+
+
+def draw(
+    drawn, name, count, temperature, top_k, seed, progress=lambda batches: batches
+):
+    """Samples of a pipeline.
+
+    Args:
+        drawn: `pipeline.Pipeline`.
+        name: str, a class, `EVERY_CLASS`, or None without classes.
+        count: int, number of images.
+        temperature: float above 0.
+        top_k: int, 0 for all codes.
+        seed: int.
+        progress: function that wraps the sequence of batches.
+
+    Returns:
+        `pipeline.Samples`.
+
+    Raises:
+        ValueError: if a value is out of its range.
+    """
+    if not 1 <= count <= MOST:
+        raise ValueError(f"expected 1 to {MOST} images, received {count}")
+    if not seed >= 0:
+        raise ValueError(f"expected a seed of at least 0, received {seed}")
+    label = None if name in (None, EVERY_CLASS) else drawn.label_of(name)
+    return drawn.sample(
+        count,
+        label,
+        temperature=temperature,
+        top_k=top_k or None,
+        seed=seed,
+        batch_size=BATCH_SIZE,
+        progress=progress,
+    )
+
+
+def look(samples, tiers):
+    """What the tab shows of samples.
+
+    Returns:
+        `(picture, text)`: a uint8 picture and Markdown.
+    """
+    count = len(samples.images)
+    columns = int(np.ceil(np.sqrt(count)))
+    picture = pictures.sheet(samples.images, columns, least_side=512)
+    bits = -samples.log_prob.mean() / np.log(2)
+    known = "" if np.isnan(bits) else f" {bits:,.0f} bits each under the priors."
+    places = sum(codes[0].size for codes in samples.codes)
+    tiers = " and ".join(tiers)
+    return picture, f"{count} images of {places} codes each ({tiers}).{known}"
+
+
+def write(samples, tiers, folder):
+    """Writes samples as `samples.npz` into a new folder in `folder`: its path."""
+    path = pathlib.Path(tempfile.mkdtemp(dir=folder), "samples.npz")
+    np.savez_compressed(path, **samples.to_arrays(tiers))
+    return str(path)
+
+
+def build(gr, explored, drawn, model_path, folder):
+    """Puts the tab's components on the page.
+
+    Args:
+        gr: the module gradio.
+        explored: `Explored`.
+        drawn: `pipeline.Pipeline` or None.
+        model_path: str, the model's file as a shell takes it.
+        folder: path of the temporary folder for what is downloaded.
+    """
+    if drawn is None:
+        gr.Markdown(how_to(explored, model_path), elem_id="sample-how-to")
+        return
+    gr.Markdown(HELP)
+    settings = _settings(gr, drawn)
+    button = gr.Button("Draw images", variant="primary", elem_id="draw")
+    text = gr.Markdown("No images drawn yet.", elem_id="sample-text")
+    picture = widgets.picture_of(gr, "Samples", "samples")
+    download = gr.DownloadButton(
+        "Download codes and images (.npz)", interactive=False, elem_id="download"
+    )
+    button.click(
+        _answer(gr, drawn, folder),
+        settings,
+        [text, picture, download],
+        api_visibility="private",
+        show_progress_on=picture,
+    )
+
+
+def _answer(gr, drawn, folder):
+    """What the button does."""
+    bar = gr.Progress()
+
+    def answer(name, count, temperature, top_k, seed, progress=bar):
+        def wrapped(batches):
+            return progress.tqdm(batches, desc="drawing", unit="batches")
+
+        try:
+            settings = int(count), float(temperature), int(top_k), int(seed)
+            samples = draw(drawn, name, *settings, progress=wrapped)
+        except (TypeError, ValueError) as error:
+            return f"Nothing drawn: {error}", gr.update(), gr.update()
+        shown, words = look(samples, drawn.tiers)
+        path = write(samples, drawn.tiers, folder)
+        return words, shown, gr.update(value=path, interactive=True)
+
+    return answer
+
+
+def _settings(gr, drawn):
+    """Class, number, temperature, top-k and seed."""
+    names = classes(drawn)
+    largest = max(prior.num_embeddings for prior in drawn.priors)
+    with gr.Row():
+        label = gr.State(None)
+        if names:
+            label = gr.Dropdown(
+                names, value=EVERY_CLASS, label="Class", elem_id="class"
+            )
+        count = gr.Slider(1, MOST, value=8, step=1, label="Images", elem_id="count")
+        seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="seed")
+    with gr.Row():
+        temperature = gr.Slider(
+            0.1,
+            2,
+            value=1,
+            step=0.05,
+            label="Temperature",
+            info="below 1: likelier, less diverse",
+        )
+        top_k = gr.Slider(
+            0,
+            largest,
+            value=0,
+            step=1,
+            label="Top-k",
+            info="only the k likeliest codes; 0: all",
+        )
+    return [label, count, temperature, top_k, seed]

@@ -1,0 +1,128 @@
+"""From the bytes that a stranger sends to an image, or to a reason in plain words."""
+
+import io
+import math
+
+import numpy as np
+
+from vqzoo.datasets import pixels
+
+# Formats whose decoders are libraries: others start programs or are rarely tested.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MAX_BYTES = 16 * 2**20
+MAX_PIXELS = 25_000_000
+_DEEP = (";16", ";32", "F;")  # in the name of how the file's pixels are packed
+
+
+class UploadError(ValueError):
+    """Bytes that give no image, with a reason for the person who sent them."""
+
+
+def read(data, image_shape):
+    """An image of the model's shape, of the bytes of a file.
+
+    The middle square is cut out and resized; an animation gives its first frame.
+
+    Args:
+        data: bytes.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        `(image, notes)`: float32 of that shape in [-0.5, 0.5], and a list of str: what
+        was done to the image.
+
+    Raises:
+        UploadError: if there is no image in the bytes, or too large a one.
+    """
+    if len(data) > MAX_BYTES:
+        size = len(data) / 2**20
+        raise UploadError(
+            f"expected a file of at most {MAX_BYTES // 2**20} MB, received {size:.1f} "
+            "MB; a smaller copy of the image does as well"
+        )
+    try:
+        notes = _look_at(data)
+        found, gray = pixels.decode(data, _formats())
+    except UploadError:
+        raise
+    except Exception as error:
+        # Whatever a decoder says of broken bytes: it fails in more ways than it tells.
+        raise UploadError(
+            f"expected an image ({', '.join(FORMATS)}), received bytes that are none, "
+            "or one that is broken"
+        ) from error
+    if gray:
+        notes.append("it is gray")
+    notes.append(_resizing(found.shape, image_shape))
+    return to_shape(found, image_shape), notes
+
+
+def to_shape(found, image_shape):
+    """uint8 pixels of any size as a model's input: the middle, resized.
+
+    Args:
+        found: uint8 `(height, width, 3)`.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        float32 of `image_shape`, in [-0.5, 0.5].
+    """
+    height, width, channels = image_shape
+    # The square first: resizing all of a long strip could take any amount of memory.
+    middle = _middle(found, min(found.shape[:2]), min(found.shape[:2]))
+    resized = pixels.fit(middle, max(height, width), enlarge=True)
+    resized = pixels.to_channels(_middle(resized, height, width), channels)
+    return np.asarray(pixels.to_float(np.ascontiguousarray(resized)))
+
+
+def _middle(found, height, width):
+    top, left = (found.shape[0] - height) // 2, (found.shape[1] - width) // 2
+    return found[top : top + height, left : left + width]
+
+
+def _formats():
+    from PIL import features
+
+    return tuple(f for f in FORMATS if f != "AVIF" or features.check("avif"))
+
+
+def _look_at(data):
+    """What the head of a file says, before its pixels are decoded: a list of notes."""
+    from PIL import Image
+
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+    try:
+        image = Image.open(io.BytesIO(data), formats=_formats())
+    except bombs as error:
+        raise _too_many("hundreds of millions") from error
+    with image:
+        if math.prod(image.size) > MAX_PIXELS:
+            raise _too_many(f"{image.width:,} x {image.height:,}")
+        notes = []
+        packed = [str(tile) for tile in getattr(image, "tile", ())]
+        if image.mode[0] in "IF" or any(d in tile for d in _DEEP for tile in packed):
+            notes.append("16 bits or more a channel became 8")
+        if image.mode == "CMYK":
+            notes.append("CMYK became RGB")
+        if "A" in image.mode or "transparency" in image.info:
+            notes.append("what is transparent became white")
+        # A photograph that carries a preview is not animated.
+        if image.format != "MPO" and getattr(image, "is_animated", False):
+            pages = "it has pages" if image.format == "TIFF" else "it is animated"
+            notes.append(f"{pages}: the first is taken")
+        return notes
+
+
+def _too_many(received):
+    return UploadError(
+        f"expected at most {MAX_PIXELS // 10**6} million pixels, received {received}; "
+        "a smaller copy of the image does as well"
+    )
+
+
+def _resizing(found, wanted):
+    height, width = found[:2]
+    if (height, width) == tuple(wanted[:2]):
+        return f"{width} x {height} pixels, taken as they are"
+    cut = "" if height == width else "cut to the middle and "
+    return f"{width} x {height} pixels, {cut}resized to {wanted[1]} x {wanted[0]}"

@@ -1,0 +1,43 @@
+"""Components that several tabs have. `gr` is the module gradio."""
+
+
+def tier_boxes(gr, explored, name, label):
+    """Boxes to tick, one for each tier; all are."""
+    return gr.CheckboxGroup(
+        list(explored.tiers),
+        value=list(explored.tiers),
+        type="index",
+        label=label,
+        elem_id=name,
+        visible=len(explored.tiers) > 1,
+    )
+
+
+def map_menu(gr, explored, name):
+    """A menu of the maps of codes."""
+    names = [code_map.name for code_map in explored.maps]
+    return gr.Dropdown(names, value=names[0], type="index", label="Tier", elem_id=name)
+
+
+def picture_of(gr, label, name, **options):
+    """A picture that the page shows and nobody draws into."""
+    defaults = {
+        "label": label,
+        "elem_id": name,
+        "elem_classes": ["pixels"],
+        "alt_text": label,
+        "format": "png",  # every pixel as it is
+        "interactive": False,
+        "buttons": ["download"],
+        "min_width": 140,
+    }
+    return gr.Image(**{**defaults, **options})
+
+
+def quietly():
+    """Options of an event that answers too fast for a progress bar."""
+    return {
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+        "api_visibility": "private",
+    }
