@@ -101,9 +101,9 @@ def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
     splits = datasets.load("folder", data_dir=data_dir, image_size=16)
     stored = splits.test.arrays()[1]
     assert stored.tolist() == sorted(stored)
-    images, labels = evaluate._some(splits.test, 12)
-    assert len(images) == 12 and len(np.unique(labels)) == 3
-    assert len(evaluate._some(splits.test, 1000)[0]) == 30
+    few = report.Data.of(splits, report.Sizes(images=12))
+    assert len(few.images) == 12 and len(np.unique(few.labels)) == 3
+    assert len(report.Data.of(splits, report.Sizes(images=1000)).images) == 30
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import platform
 import sys
 import time
 
-import numpy as np
 from absl import flags
 
 from vqzoo import pipeline, report
@@ -22,7 +21,6 @@ from vqzoo.training import callbacks, devices, files
 from vqzoo.version import __version__
 
 USAGE_ERROR = 2
-MOST_BYTES = 400e6  # of training images in memory
 NAMES = tuple(name for name, *_ in report.MEASUREMENTS)
 
 
@@ -120,7 +118,7 @@ def _evaluate(path, values):
     sizes = _sizes(values)
     data = _data(model, values, sizes)
     out = _folder(values.out)
-    chosen = [m for m in report.MEASUREMENTS if m[0] in (values.only or NAMES)]
+    chosen = report.named(values.only)
     with tqdm(total=len(chosen), unit=" sections") as bar:
         subject = report.Subject(
             model,
@@ -185,33 +183,7 @@ def _data(model, values, sizes):
             f"expected images of {shape} for the model, received "
             f"{tuple(splits.image_shape)} from --dataset={values.dataset}"
         )
-    images, labels = _some(splits.test, sizes.images)
-    # The judge learns from more images than are encoded.
-    most = max(sizes.train_images, 3 * sizes.train_images * (not values.quick))
-    most = max(1, min(most, int(MOST_BYTES // (4 * np.prod(shape)))))
-    train_images, train_labels = _some(splits.train, most)
-    return report.Data(
-        name=values.dataset,
-        images=images,
-        labels=labels,
-        train_images=train_images,
-        train_labels=train_labels,
-        class_names=tuple(splits.class_names),
-        fingerprint=splits.fingerprint,
-    )
-
-
-def _some(split, count, seed=0):
-    """Images and labels of a split in random order: its own may be by class."""
-    images, labels, found = [], [], 0
-    for batch in split.batches(256, seed=seed).as_numpy_iterator():
-        images.append(batch["image"])
-        labels.append(batch.get("label"))
-        found += len(batch["image"])
-        if found >= count:
-            break
-    images = np.concatenate(images)[:count]
-    return images, None if labels[0] is None else np.concatenate(labels)[:count]
+    return report.Data.of(splits, sizes)
 
 
 def _options(values):

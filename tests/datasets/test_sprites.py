@@ -67,3 +67,30 @@ def test_equal_factors_give_equal_images_and_none_gives_none():
 def test_factors_out_of_range_are_refused(factors):
     with pytest.raises(ValueError, match="expected factors"):
         sprites.images(factors)
+
+
+def test_splits_are_the_same_each_time_and_name_the_shape():
+    splits = sprites.load_sprites(32, 3)
+    assert splits.image_shape == (32, 32, 3)
+    assert splits.class_names == ("square", "ellipse", "heart")
+    assert (splits.train.size, splits.test.size) == (100_000, 10_000)
+    (batch,) = splits.test.batches(300, epochs=1).take(1).as_numpy_iterator()
+    assert batch["image"].shape == (300, 32, 32, 3)
+    assert set(np.unique(batch["label"])) == {0, 1, 2}
+    again = next(sprites.load_sprites(32, 3).test.batches(300).as_numpy_iterator())
+    assert np.array_equal(batch["image"], again["image"])
+    square = batch["image"][batch["label"] == 0][0, ..., 0] > 0
+    rows, columns = np.nonzero(square)
+    assert square.sum() > 10 and np.ptp(rows) < 20 and np.ptp(columns) < 20
+
+
+def test_images_of_any_side_show_the_same():
+    factors = sprites.sample_factors(20, np.random.default_rng(0))
+    small, large = sprites.images(factors, 32), sprites.images(factors, 64)
+    halved = large.reshape(20, 32, 2, 32, 2, 1).mean(axis=(2, 4))
+    assert np.abs(small - halved).mean() < 0.02
+
+
+def test_sprites_too_small_to_see_are_refused():
+    with pytest.raises(ValueError, match="16 pixels or more, received 8"):
+        sprites.load_sprites(8)

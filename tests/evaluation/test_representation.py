@@ -16,6 +16,14 @@ def test_indices_are_the_numbers_in_raster_order():
     assert found[3].tolist() == [*CODES[3, 0], *CODES[3, 1]]
 
 
+def test_sorted_indices_are_places_along_the_main_axis_of_the_codebook():
+    found = represent(CODES, "sorted_indices", codebook=CODEBOOK)
+    along = PCA(1).fit_transform(CODEBOOK)[:, 0]
+    places = np.argsort(np.argsort(along))
+    expected = [places, len(places) - 1 - places]  # an axis has two directions
+    assert any(np.array_equal(found, e[CODES].reshape(7, 6)) for e in expected)
+
+
 def test_zeros_and_ones_are_those_of_scikit_learn():
     encoder = OneHotEncoder(categories=[range(5)] * 6)
     expected = encoder.fit_transform(CODES.reshape(7, 6)).toarray()

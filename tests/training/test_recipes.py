@@ -16,6 +16,7 @@ from vqzoo.training.main import RUNNERS
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 PRIORS = {name for name in NAMES if name.endswith("_prior")}
+SWEEPS = {"disentanglement_study", "hybrid_sweep", "noise_sweep", "rate_distortion"}
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {
@@ -68,7 +69,9 @@ def test_a_recipe_without_codes_leaves_samples_and_is_not_exported(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"vae"} - PRIORS - NEEDS_CLASSES))
+@pytest.mark.parametrize(
+    "name", sorted(set(NAMES) - {"vae"} - PRIORS - SWEEPS - NEEDS_CLASSES)
+)
 def test_every_recipe_runs(name, tmp_path):
     check_run(name, tmp_path)
 
@@ -84,3 +87,17 @@ def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     samples = pipeline.load(run_dir).sample(2, seed=0)
     assert samples.images.shape == (2, 32, 32, 3)
     assert (run_dir / "samples.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SWEEPS))
+def test_every_sweep_measures_what_it_shows(name, tmp_path):
+    recipe = recipe_of(name, tmp_path)
+    folder = training.run_sweep(recipe)
+    rows = json.loads((folder / "sweep.json").read_text())
+    assert [row["seed"] for row in rows] == [0, 0]
+    for number in recipe.shown:
+        found = [row["metrics"].get(number) for row in rows]
+        assert any(value is not None and np.isfinite(value) for value in found), number
+    assert (folder / "table.md").read_text().count("\n") == 4
+    assert any(folder.glob("*.png"))

@@ -9,6 +9,7 @@ from vqzoo.datasets.folder import load_folder
 from vqzoo.datasets.named import load_named
 from vqzoo.datasets.photos import load_photos
 from vqzoo.datasets.splits import Splits
+from vqzoo.datasets.sprites import load_sprites
 
 
 def load(
@@ -25,13 +26,15 @@ def load(
     """Load a data set as training, validation and test images.
 
     Args:
-        name: "photos", the photographs that installed packages ship; "folder", the
-            images in `data_dir`; "ffhq"; "natural_image_net", or
-            "natural_image_net/peacock_butterfly"; or any tensorflow-datasets name.
+        name: "photos", the photographs that installed packages ship; "sprites", shapes
+            whose factors are known, rendered; "folder", the images in `data_dir`;
+            "ffhq"; "natural_image_net", or "natural_image_net/peacock_butterfly"; or
+            any tensorflow-datasets name.
         image_size: int. Side of the images: the short side is resized to it and the
             center cropped; "photos" crops only. Gray images of IDX files and
             tensorflow-datasets which are up to a quarter smaller get a black border (28
-            to 32). Defaults to 64 for "photos", else to the size of the images.
+            to 32). Defaults to 64 for "photos" and "sprites", else to the size of the
+            images.
         data_dir: a directory or archive for "folder", else the folder in which
             tensorflow-datasets keeps its data.
         augmentation: some of "flip", "crop" and "color_jitter", for training images.
@@ -51,6 +54,8 @@ def load(
     check_names(augmentation)
     if name == "photos":
         splits = load_photos(image_size, channels)
+    elif name == "sprites":
+        splits = load_sprites(image_size, channels)
     else:
         options = {
             "data_dir": data_dir,

@@ -5,6 +5,9 @@ the same numbers of values, so that measures of disentanglement run without a do
 """
 
 import numpy as np
+import tensorflow as tf
+
+from vqzoo.datasets.splits import Split, Splits
 
 FACTOR_NAMES = ("shape", "scale", "orientation", "x", "y")
 FACTOR_SIZES = (3, 6, 40, 32, 32)
@@ -12,6 +15,7 @@ SHAPES = ("square", "ellipse", "heart")
 SIDE = 64
 _RADIUS = 0.16  # of the largest sprite, in sides of the image
 _BATCH = 512  # images rendered at once
+_SIZES = {"test": 10_000, "validation": 10_000, "train": 100_000}
 
 
 def sample_factors(count: int, generator: np.random.Generator) -> np.ndarray:
@@ -19,14 +23,55 @@ def sample_factors(count: int, generator: np.random.Generator) -> np.ndarray:
     return np.stack([generator.integers(n, size=count) for n in FACTOR_SIZES], axis=1)
 
 
-def images(factors: np.ndarray) -> np.ndarray:
+def load_sprites(image_size: int | None = None, channels: int | None = None) -> Splits:
+    """Images of combinations of factors drawn once, each in one split alone.
+
+    Args:
+        image_size: int, at least 16. Defaults to 64.
+        channels: 1 or 3. Defaults to 1.
+
+    Raises:
+        ValueError: if the images are too small for the shapes.
+    """
+    side, channels = image_size or SIDE, channels or 1
+    if side < 16:
+        raise ValueError(f"expected sprites of 16 pixels or more, received {side}")
+    places = np.random.default_rng(0).permutation(int(np.prod(FACTOR_SIZES)))
+    ends = np.cumsum(list(_SIZES.values()))
+    parts = np.split(places[: ends[-1]].astype("int32"), ends[:-1])
+    splits = {name: _split(part, side, channels) for name, part in zip(_SIZES, parts)}
+    return Splits(
+        **splits,
+        name="sprites",
+        image_shape=(side, side, channels),
+        class_names=SHAPES,
+        fingerprint=f"sprites 1, {side} x {side} x {channels}",
+    )
+
+
+def _split(places, side, channels):
+    def render(chosen):
+        factors = np.stack(np.unravel_index(chosen, FACTOR_SIZES), axis=1)
+        return np.repeat(images(factors, side), channels, axis=-1)
+
+    def load(indices: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        chosen = tf.gather(places, indices)
+        image = tf.numpy_function(render, [chosen], tf.float32)
+        image = tf.ensure_shape(image, [indices.shape[0], side, side, channels])
+        return {"image": image, "label": chosen // int(np.prod(FACTOR_SIZES[1:]))}
+
+    return Split(size=len(places), load=load)
+
+
+def images(factors: np.ndarray, side: int = SIDE) -> np.ndarray:
     """Images of factors.
 
     Args:
         factors: int `(N, 5)`, each below its size.
+        side: int, of the images in pixels.
 
     Returns:
-        Float32 `(N, 64, 64, 1)`, -0.5 outside of the shape and 0.5 within.
+        Float32 `(N, side, side, 1)`, -0.5 outside of the shape and 0.5 within.
 
     Raises:
         ValueError: if a factor is out of its range.
@@ -43,20 +88,20 @@ def images(factors: np.ndarray) -> np.ndarray:
             f"{factors.min(axis=0).tolist()} to {factors.max(axis=0).tolist()}"
         )
     parts = [
-        _render(factors[start : start + _BATCH])
+        _render(factors[start : start + _BATCH], side)
         for start in range(0, len(factors), _BATCH)
     ]
-    return np.concatenate(parts) if parts else np.zeros((0, SIDE, SIDE, 1), "float32")
+    return np.concatenate(parts) if parts else np.zeros((0, side, side, 1), "float32")
 
 
-def _render(factors):
+def _render(factors, side):
     shape, scale, orientation, x, y = factors.T
     radius = _RADIUS * (0.5 + 0.5 * scale / (FACTOR_SIZES[1] - 1))
     angle = 2 * np.pi * orientation / FACTOR_SIZES[2]
     low, high = 0.25, 0.75
     center_x = low + (high - low) * x / (FACTOR_SIZES[3] - 1)
     center_y = low + (high - low) * y / (FACTOR_SIZES[4] - 1)
-    place = (np.arange(SIDE) + 0.5) / SIDE
+    place = (np.arange(side) + 0.5) / side
 
     def each(values):
         return values[:, None, None]

@@ -6,7 +6,16 @@ of the representation therefore stands beside each number.
 
 import numpy as np
 
-REPRESENTATIONS = ("indices", "one_hot", "vectors", "histogram", "mean_vector")
+from vqzoo.ops import main_axis_order
+
+REPRESENTATIONS = (
+    "indices",
+    "sorted_indices",
+    "one_hot",
+    "vectors",
+    "histogram",
+    "mean_vector",
+)
 AXES_SHARE = 0.99  # of the codebook's variance
 
 
@@ -15,14 +24,17 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
 
     Args:
         codes: int `(N, h, w)` in [0, K).
-        representation: `"indices"` (the h * w numbers), `"one_hot"` (h * w * K zeros
-            and ones, sparse), `"vectors"` (the h * w code vectors), `"histogram"` (the
-            share of each of the K codes) or `"mean_vector"` (the mean code vector).
+        representation: `"indices"` (the h * w numbers), `"sorted_indices"` (places of
+            the codes along the main axis of their codebook), `"one_hot"` (h * w * K
+            zeros and ones, sparse), `"vectors"` (the h * w code vectors), `"histogram"`
+            (the share of each of the K codes) or `"mean_vector"` (the mean code
+            vector).
         num_embeddings: int, K; for `"one_hot"` and `"histogram"`.
-        codebook: float `(K, D)`; for `"vectors"` and `"mean_vector"`.
+        codebook: float `(K, D)`; for `"sorted_indices"`, `"vectors"` and
+            `"mean_vector"`.
 
     Returns:
-        Float32 `(N, F)`; of `"one_hot"` a scipy sparse matrix; of `"indices"` int64.
+        Float32 `(N, F)`; of `"one_hot"` a scipy sparse matrix; of indices int64.
 
     Raises:
         ValueError: if the representation is unknown or what it needs is missing.
@@ -36,6 +48,7 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
     needed = {
         "one_hot": ("num_embeddings", num_embeddings),
         "histogram": ("num_embeddings", num_embeddings),
+        "sorted_indices": ("codebook", codebook),
         "vectors": ("codebook", codebook),
         "mean_vector": ("codebook", codebook),
     }.get(representation)
@@ -45,6 +58,8 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
         )
     if representation == "indices":
         return flat
+    if representation == "sorted_indices":
+        return np.argsort(main_axis_order(np.asarray(codebook, "float32")))[flat]
     if representation == "one_hot":
         return _one_hot(flat, num_embeddings)
     if representation == "histogram":

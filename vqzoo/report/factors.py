@@ -25,8 +25,8 @@ def fill(subject, section):
             f"the images with known factors are {shape[0]} x {shape[1]}, the model's "
             f"{' x '.join(map(str, subject.model.image_shape[:2]))}"
         )
-    columns = {}
-    for name, vectors_of in _representations(subject).items():
+    columns, representations = {}, _representations(subject)
+    for name, vectors_of in representations.items():
         with section.attempt(name):
             columns[name] = disentanglement_scores(
                 sample_factors,
@@ -34,7 +34,8 @@ def fill(subject, section):
                 quick=subject.options.get("quick", False),
             )
             key = name.replace(", ", "_").replace(" ", "_")
-            section.add(columns[name], f"{key}_")
+            prefix = f"{key}_" if len(representations) > 1 else ""
+            section.add(columns[name], prefix)
     if columns:
         measures = next(iter(columns.values()))
         section.table(
@@ -63,7 +64,7 @@ def _representations(subject):
         def vectors(images):
             codes = subject.encode(images)[tier.index]
             options = {"num_embeddings": tier.num_embeddings}
-            if kind in ("vectors", "mean_vector"):
+            if kind in ("sorted_indices", "vectors", "mean_vector"):
                 options = {"codebook": tier.codebook}
             return represent(codes, kind, **options)
 

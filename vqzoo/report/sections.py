@@ -62,6 +62,11 @@ GLANCE = (
 )
 
 
+def named(names):
+    """The measurements of some names, in their order; of no names all."""
+    return [each for each in MEASUREMENTS if each[0] in names or not names]
+
+
 def glance(sections):
     """`(words, value, section name)` of the numbers that there are."""
     by_name = {section.name: section for section in sections}

@@ -10,6 +10,8 @@ from vqzoo.evaluation import classifier, inference
 from vqzoo.layers import quantization
 from vqzoo.report.document import Skipped
 
+MOST_BYTES = 400e6  # of training images in memory
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sizes:
@@ -23,6 +25,7 @@ class Sizes:
         pairs: int, pairs of images that are interpolated.
         points: int, images on the map of neighbors.
         compared: int, features whose neighbors are compared, of each set.
+        judge_images: int, training images that the judge learns from.
         judge_steps: int, of the classifier that judges images.
         retrain_steps: int, of each classifier of the classification accuracy score.
         samples: int, images drawn from priors.
@@ -35,6 +38,7 @@ class Sizes:
     pairs: int = 64
     points: int = 1500
     compared: int = 4000
+    judge_images: int = 30_000
     judge_steps: int = 400
     retrain_steps: int = 2000
     samples: int = 1000
@@ -48,6 +52,7 @@ QUICK = Sizes(
     pairs=16,
     points=300,
     compared=500,
+    judge_images=1000,
     judge_steps=60,
     retrain_steps=60,
     samples=64,
@@ -75,6 +80,42 @@ class Data:
     train_labels: np.ndarray | None
     class_names: tuple[str, ...] = ()
     fingerprint: str = ""
+
+    @classmethod
+    def of(cls, splits, sizes, seed=0):
+        """Random test and training images of a data set, as many as are measured.
+
+        Args:
+            splits: `datasets.Splits`.
+            sizes: `Sizes`.
+            seed: int, of the choice.
+        """
+        images, labels = _some(splits.test, sizes.images, seed)
+        most = int(MOST_BYTES // (4 * np.prod(splits.image_shape)))
+        most = max(1, min(most, max(sizes.train_images, sizes.judge_images)))
+        train_images, train_labels = _some(splits.train, most, seed)
+        return cls(
+            name=splits.name,
+            images=images,
+            labels=labels,
+            train_images=train_images,
+            train_labels=train_labels,
+            class_names=tuple(splits.class_names),
+            fingerprint=splits.fingerprint,
+        )
+
+
+def _some(split, count, seed):
+    """Images and labels of a split in random order: its own may be by class."""
+    images, labels, found = [], [], 0
+    for batch in split.batches(256, seed=seed).as_numpy_iterator():
+        images.append(batch["image"])
+        labels.append(batch.get("label"))
+        found += len(batch["image"])
+        if found >= count:
+            break
+    images = np.concatenate(images)[:count]
+    return images, None if labels[0] is None else np.concatenate(labels)[:count]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -245,6 +286,8 @@ class Subject:
     @functools.cached_property
     def judge(self):
         """A classifier trained on the real training images; Skipped without classes."""
+        if not self.options.get("judge", True):
+            raise Skipped("no judge was asked for: training it takes a minute")
         self.need_labels()
         steps = iter(self.progress(range(self.sizes.judge_steps), "steps of the judge"))
         found = classifier.fit_classifier(

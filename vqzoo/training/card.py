@@ -1,6 +1,5 @@
 """The card of a finished run: `python -m vqzoo.training.card RUN recipes/NAME`."""
 
-import csv
 import dataclasses
 import importlib
 import json
@@ -9,9 +8,11 @@ import shutil
 import sys
 
 from vqzoo.training import files
+from vqzoo.training.callbacks import HISTORY, read_history
 from vqzoo.training.settings import OPERATIONAL
 
-PAPERS = ("metrics.json", "recipe.json", "history.csv")
+PAPERS = ("metrics.json", "recipe.json")
+MAY_HAVE = (HISTORY, "sweep.json", "table.md")
 CARD = """# {title}
 
 {about}
@@ -22,13 +23,11 @@ CARD = """# {title}
 | data | {data} |
 | device | {device} |
 | training | {steps:,} steps in {seconds:,.0f} s, {precision} |
-| seed | {seed}, one run |
+| seed | {seed} |
 
 ## Result, on the test split
 
-| | |
-|---|---|
-{metrics}
+{result}
 
 {pictures}"""
 
@@ -49,11 +48,13 @@ def write(run, target):
     """
     run, target = pathlib.Path(run), pathlib.Path(target)
     missing = [name for name in PAPERS if not (run / name).is_file()]
+    missing += [] if any(run.rglob(HISTORY)) else [HISTORY]
     if missing:
         raise files.RunError(f"expected a finished run, received {run}, no {missing}")
     target.mkdir(parents=True, exist_ok=True)
     pictures = sorted(path.name for path in run.glob("*.png"))
-    for name in (*PAPERS, *pictures):
+    also = [name for name in MAY_HAVE if (run / name).is_file()]
+    for name in (*PAPERS, *also, *pictures):
         shutil.copyfile(run / name, target / name)
     _drop_folders(target / "recipe.json")
     text = CARD.format(**_facts(run, target.name, pictures))
@@ -63,15 +64,19 @@ def write(run, target):
 
 
 def _drop_folders(path):
-    """Keeps the last part of the data's path in a recipe.json, not this machine's."""
+    """Keeps of the paths in a recipe.json what is not of this machine alone."""
     settings = json.loads(path.read_text())
     recipe = settings["recipe"]
-    recipe["data_dir"] = pathlib.Path(recipe["data_dir"]).name
+    for name in ("data_dir", "codes_dir", "model"):
+        if name in recipe:
+            recipe[name] = _flag(recipe[name])
     files.write_json(path, settings)
 
 
 def _kept(readme, pictures):
     """What stands below the last picture of a card that is there already."""
+    if not pictures:
+        return "\n"
     old = readme.read_text() if readme.exists() else ""
     _, found, below = old.rpartition(_picture(pictures[-1]))
     return below if found else "\n"
@@ -83,9 +88,7 @@ def _facts(run, name, pictures):
     except ModuleNotFoundError as error:
         raise files.RunError(f"expected a recipe's name, received {name}") from error
     settings = json.loads((run / "recipe.json").read_text())
-    metrics = json.loads((run / "metrics.json").read_text())["test"]
-    with open(run / "history.csv", newline="") as file:
-        history = list(csv.DictReader(file))
+    steps, seconds = _work(run)
     title, _, about = module.__doc__.partition("\n")
     return {
         "title": f"{name}: {title.rstrip('.')}",
@@ -93,20 +96,45 @@ def _facts(run, name, pictures):
         "command": _command(name, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
         "device": settings.get("device", "not noted"),
-        "steps": int(history[-1]["step"]),
-        "seconds": sum(float(row["seconds"]) for row in history),
+        "steps": steps,
+        "seconds": seconds,
         "precision": settings["dtype_policy"],
-        "seed": settings["recipe"]["seed"],
-        "metrics": "\n".join(f"| {k} | {v:.5g} |" for k, v in metrics.items()),
+        "seed": _seed(settings["recipe"]),
+        "result": _result(run),
         "pictures": "\n".join(map(_picture, pictures)),
     }
+
+
+def _work(run):
+    """Steps and seconds of all that was trained: tiers, scales, runs of a sweep."""
+    steps, seconds = 0, 0.0
+    for path in run.rglob(HISTORY):
+        history = read_history(path.parent)
+        steps += int(history[-1]["step"])
+        seconds += sum(row["seconds"] for row in history)
+    return steps, seconds
+
+
+def _seed(recipe):
+    if "seeds" in recipe:
+        return f"{', '.join(map(str, recipe['seeds']))}, a run of each condition each"
+    return f"{recipe['seed']}, one run"
+
+
+def _result(run):
+    """The table of a sweep, or all figures of a run."""
+    if (run / "table.md").is_file():
+        return (run / "table.md").read_text().strip()
+    metrics = json.loads((run / "metrics.json").read_text())["test"]
+    rows = "\n".join(f"| {k} | {v:.5g} |" for k, v in metrics.items())
+    return f"| | |\n|---|---|\n{rows}"
 
 
 def _data(settings):
     recipe = settings["recipe"]
     words = [recipe["dataset"], pathlib.Path(recipe["data_dir"]).name]
-    shape = " x ".join(map(str, settings["image_shape"]))
-    return f"{' '.join(filter(None, words))}, images of {shape}"
+    shape = " x ".join(map(str, settings.get("image_shape", ())))
+    return " ".join(filter(None, words)) + (f", images of {shape}" if shape else "")
 
 
 def _picture(name):
@@ -127,7 +155,9 @@ def _command(name, recipe, settings):
 def _flag(value):
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return pathlib.Path(value).name if "/" in str(value) else value
+    if str(value).startswith(("/", "..")):
+        return pathlib.Path(value).name
+    return value
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import typing
 
 from absl import flags
 
-from vqzoo.training import blend_loop, gan_loop, loop, prior_loop
+from vqzoo.training import blend_loop, gan_loop, loop, prior_loop, sweep_loop
 from vqzoo.training.blend_recipe import BlendRecipe
 from vqzoo.training.files import RunError, Stopped
 from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.recipe import Recipe
+from vqzoo.training.sweep_recipe import SweepRecipe
 
 USAGE = 2
 RUNNERS = {
@@ -20,6 +21,7 @@ RUNNERS = {
     PriorRecipe: prior_loop.run,
     GANRecipe: gan_loop.run,
     BlendRecipe: blend_loop.run,
+    SweepRecipe: sweep_loop.run,
 }
 
 

@@ -37,8 +37,8 @@ class Settings:
     name: str = setting("run", "name of the recipe and of its folder of runs")
     dataset: str = setting(
         "photos",
-        "photos (embedded), folder, ffhq, natural_image_net, or a tensorflow-datasets "
-        "name such as cifar10 or celeb_a",
+        "photos (embedded), sprites (rendered), folder, ffhq, natural_image_net, or a "
+        "tensorflow-datasets name such as cifar10 or celeb_a",
     )
     data_dir: str = setting("", "folder or archive of the data, where it needs one")
     epochs: int = setting(10, "passes over the training data")

@@ -1,0 +1,274 @@
+import dataclasses
+import json
+
+import pytest
+
+from vqzoo import training
+from vqzoo.training import card, files, sweep_table
+from vqzoo.training.main import parse
+from vqzoo.training.sweep_recipe import Condition
+
+pytestmark = pytest.mark.xdist_group("sweep")  # One run serves several tests.
+TINY = training.SweepRecipe(
+    name="tiny_sweep",
+    model="vqvae_32",
+    epochs=1,
+    max_steps_per_epoch=2,
+    batch_size=4,
+    precision="float32",
+    strategy="none",
+    tensorboard=False,
+    smoke=True,
+    conditions=("noisy@0.5: noise_stddev=0.5", "plain: noise_stddev=0.0"),
+    seeds=(0,),
+    measurements=("reconstruction", "codebook"),
+    shown=("reconstruction.psnr", "codebook.bottom_usage"),
+    axis="sigma",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("sweep")
+    return training.run_sweep(dataclasses.replace(TINY, runs_dir=str(runs)))
+
+
+def rows_of(folder):
+    return json.loads((folder / "sweep.json").read_text())
+
+
+def test_a_sweep_leaves_rows_a_table_and_curves(finished):
+    rows = rows_of(finished)
+    assert [row["condition"] for row in rows] == ["noisy 0.5", "plain"]
+    assert [row["place"] for row in rows] == [0.5, None]
+    table = (finished / "table.md").read_text().splitlines()
+    assert table[0].startswith("| condition | seeds | psnr (reconstruction) |")
+    for line, row in zip(table[2:], rows):
+        assert line.startswith(f"| {row['condition']} | 1 | ")
+        assert f"{row['metrics']['reconstruction.psnr']:.2f}" in line
+    medians = json.loads((finished / "metrics.json").read_text())["test"]
+    expected = rows[1]["metrics"]["codebook.bottom_usage"]
+    assert medians["plain: codebook.bottom_usage"] == expected
+    assert {path.name for path in finished.glob("*.png")} == {
+        "reconstruction_psnr.png",
+        "codebook_bottom_usage.png",
+    }
+
+
+def test_each_run_has_its_condition(finished):
+    folders = {path.name: path for path in (finished / "runs").iterdir()}
+    assert set(folders) == {"noisy_0.5_0", "plain_0"}
+    (run,) = folders["noisy_0.5_0"].iterdir()
+    assert json.loads((run / "recipe.json").read_text())["recipe"]["noise_stddev"] == [
+        0.5
+    ]
+
+
+def test_a_finished_sweep_takes_another_condition(finished, monkeypatch):
+    from vqzoo.training import loop
+
+    ran, run = [], loop.run
+
+    def counted(recipe):
+        ran.append(recipe.name)
+        return run(recipe)
+
+    monkeypatch.setattr(loop, "run", counted)
+    before = rows_of(finished)
+    more = dataclasses.replace(
+        TINY,
+        runs_dir=str(finished.parents[1]),
+        resume=True,
+        conditions=(TINY.conditions[0], "noisy@1: noise_stddev=1.0"),
+    )
+    assert training.run_sweep(more) == finished
+    assert ran == ["noisy_1_0"]
+    assert rows_of(finished)[:2] == before
+    table = (finished / "table.md").read_text()
+    assert "noisy 1 |" in table and "plain |" in table
+
+
+def test_a_condition_that_became_another_is_refused(finished):
+    other = dataclasses.replace(
+        TINY,
+        runs_dir=str(finished.parents[1]),
+        resume=True,
+        conditions=("noisy@0.5: noise_stddev=0.7",),
+    )
+    with pytest.raises(files.RunError, match=r"noisy 0\.5.*received.*0\.7"):
+        training.run_sweep(other)
+    other = dataclasses.replace(other, conditions=TINY.conditions, epochs=2)
+    other = dataclasses.replace(other, max_steps_per_epoch=1)
+    with pytest.raises(files.RunError, match="--max_steps_per_epoch"):
+        training.run_sweep(other)
+
+
+def test_a_sweep_that_was_stopped_goes_on(finished, tmp_path, monkeypatch):
+    from vqzoo.training import loop, sweep_loop
+
+    recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path))
+    run = loop.run
+
+    def stopped(own):
+        if own.name.startswith("plain"):
+            raise files.Stopped("SIGTERM", 143)
+        return run(own)
+
+    monkeypatch.setattr(sweep_loop.loop, "run", stopped)
+    with pytest.raises(files.Stopped):
+        training.run_sweep(recipe)
+    (folder,) = (tmp_path / "tiny_sweep").iterdir()
+    assert len(rows_of(folder)) == 1 and not (folder / "metrics.json").exists()
+    monkeypatch.setattr(sweep_loop.loop, "run", run)
+    resumed = dataclasses.replace(recipe, resume=True)
+    assert training.run_sweep(resumed) == folder
+    assert rows_of(folder) == rows_of(finished)[:2]
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path), resume=True)
+    with pytest.raises(files.RunError, match="no sweep with sweep.json in"):
+        training.run_sweep(recipe)
+
+
+def test_workers_on_several_machines_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    with pytest.raises(files.RunError, match="unset TF_CONFIG"):
+        training.run_sweep(dataclasses.replace(TINY, runs_dir=str(tmp_path)))
+
+
+def test_a_card_holds_the_table_of_a_sweep(finished, tmp_path, monkeypatch):
+    from vqzoo.recipes import noise_sweep
+
+    monkeypatch.setattr(noise_sweep, "RECIPE", TINY)
+    readme = card.write(finished, tmp_path / "recipes" / "noise_sweep")
+    text = readme.read_text()
+    assert (finished / "table.md").read_text().strip() in text
+    assert "| seed | 0, a run of each condition each |" in text
+    assert "![codebook_bottom_usage](codebook_bottom_usage.png)" in text
+    assert (readme.parent / "sweep.json").exists()
+
+
+def test_conditions_are_read():
+    recipe = dataclasses.replace(
+        TINY,
+        conditions=(
+            "a b@2: model_options=('seed=1','x=(1,2)') decay=0.9",
+            "c: noise_stddev=(0.1,)",
+        ),
+        model="vqvae2_32",
+    )
+    first, second = recipe.parsed()
+    options = {"model_options": ("seed=1", "x=(1,2)"), "decay": 0.9}
+    assert first == Condition("a b 2", "a b", 2.0, options)
+    assert second == Condition("c", "c", None, {"noise_stddev": (0.1,)})
+    own = recipe.of_condition(first, 7, "elsewhere")
+    assert type(own) is training.Recipe
+    assert (own.name, own.seed, own.decay) == ("a_b_2_7", 7, 0.9)
+    assert own.runs_dir == "elsewhere" and own.model == "vqvae2_32"
+
+
+def test_flags_take_conditions():
+    argv = ["sweep", "--conditions=p@1: noise_stddev=(1.0,0.2),q: decay=0.9"]
+    argv += ["--seeds=3,4"]
+    recipe = parse(TINY, argv)
+    assert [c.name for c in recipe.parsed()] == ["p 1", "q"]
+    assert recipe.parsed()[0].changes == {"noise_stddev": (1.0, 0.2)}
+    assert recipe.seeds == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"conditions": ()}, "--conditions to be one or more"),
+        ({"conditions": ("a: decay=0.9", "a: decay=0.8")}, "of another name"),
+        ({"conditions": ("decay=0.9",)}, "of the form NAME@NUMBER"),
+        ({"conditions": ("a@x: decay=0.9",)}, "of the form NAME@NUMBER"),
+        ({"conditions": ("a: decay",)}, "of the form NAME@NUMBER"),
+        ({"conditions": ("a: seed=3",)}, "--conditions to be settings of"),
+        ({"conditions": ("a: decay=2",)}, "--decay to be in"),
+        ({"seeds": ()}, "--seeds to be different numbers"),
+        ({"seeds": (1, 1)}, "--seeds to be different numbers"),
+        ({"measurements": ("psnr",)}, "--measurements to be some of"),
+        ({"shown": ("probe.accuracy",)}, "--shown to be numbers of"),
+        ({"shown": ("psnr",)}, "--shown to be numbers of"),
+        ({"axis": "likelihood.bits"}, "--axis to be numbers of"),
+        ({"num_images": 0}, "--num_images to be at least 1"),
+        ({"prior_settings": ("layers=3",)}, "--prior_settings to be some of"),
+    ],
+)
+def test_what_cannot_work_names_its_flag(settings, text):
+    with pytest.raises(ValueError, match=text):
+        dataclasses.replace(TINY, **settings)
+
+
+def test_a_prior_is_fitted_to_the_model_of_the_run():
+    recipe = dataclasses.replace(
+        TINY, prior_settings=("prior=pixelcnn", "epochs=3", "tiers=('top',)")
+    )
+    own = recipe.of_condition(recipe.parsed()[0], 5, "runs")
+    prior = recipe.prior_of(own, "runs/model.keras")
+    assert (prior.prior, prior.epochs, prior.tiers) == ("pixelcnn", 3, ("top",))
+    assert prior.model == "runs/model.keras" and prior.smoke and prior.seed == 5
+    assert TINY.prior_of(own, "runs/model.keras") is None
+
+
+def made_up(condition, place, seed, **metrics):
+    return {
+        "condition": condition,
+        "series": condition.split()[0],
+        "place": place,
+        "seed": seed,
+        "metrics": metrics,
+    }
+
+
+def test_medians_and_spreads_are_of_the_seeds():
+    name = "reconstruction.psnr"
+    rows = [
+        made_up("a 1", 1.0, seed, **{name: value})
+        for seed, value in enumerate((20.0, 26.0, 22.0))
+    ]
+    rows += [made_up("a 2", 2.0, 0, **{name: 30.0}), made_up("b", None, 0)]
+    table = sweep_table.table(TINY, rows)
+    assert "| a 1 | 3 | 22.00 (20.00 to 26.00) | - |" in table
+    assert "| a 2 | 1 | 30.00 | - |" in table and "| b | 1 | - | - |" in table
+    series, spreads = sweep_table._curves(TINY, rows, name)
+    assert series == {"a": ((1.0, 2.0), (22.0, 30.0))}
+    assert spreads == {"a": (3.0, 0.0)}
+    rows.append(made_up("level", None, 0, **{name: 25.0}))
+    series, _ = sweep_table._curves(TINY, rows, name)
+    assert series["level"] == ((1.0, 2.0), (25.0, 25.0))
+
+
+def test_a_measured_axis_takes_image_formats_beside_it():
+    rate = "rate_distortion.prior_bottom_bits_per_pixel"
+    recipe = dataclasses.replace(
+        TINY,
+        measurements=("reconstruction", "rate_distortion"),
+        shown=("reconstruction.psnr",),
+        axis=rate,
+    )
+    formats = {
+        f"rate_distortion.jpeg_{quality}_{kind}": value
+        for quality, bits, psnr in ((50, 1.0, 30.0), (5, 0.2, 20.0))
+        for kind, value in (("bits_per_pixel", bits), ("psnr", psnr))
+    }
+    rows = [
+        made_up(f"a {i}", i, 0, **{rate: bits, "reconstruction.psnr": psnr, **formats})
+        for i, (bits, psnr) in enumerate(((0.5, 25.0), (0.3, 24.0)))
+    ]
+    series, _ = sweep_table._curves(recipe, rows, "reconstruction.psnr")
+    assert series["a"] == ((0.3, 0.5), (24.0, 25.0))
+    assert series["JPEG"] == ((0.2, 1.0), (20.0, 30.0))
+
+
+def test_measures_of_disentanglement_are_compared_over_runs():
+    rows = [
+        made_up(f"m {i}", None, 0, **{"disentanglement.a": i, "disentanglement.b": -i})
+        for i in range(3)
+    ]
+    figure = sweep_table._agreement(rows)
+    cells = {text.get_text() for text in figure.axes[0].texts}
+    assert cells == {"1", "-1"}
+    assert sweep_table._agreement(rows[:2]) is None

@@ -1,0 +1,194 @@
+"""Sweeps: each condition with each seed is a run, measured as by a report."""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+import keras
+
+from vqzoo import datasets, pipeline
+from vqzoo.report import QUICK, Data, Sizes, Subject, measure, named
+from vqzoo.training import (
+    callbacks,
+    devices,
+    files,
+    fitting,
+    loop,
+    prior_loop,
+    report,
+    sweep_table,
+)
+
+ROWS = "sweep.json"
+
+
+def run(recipe):
+    """Trains and measures what a sweep compares, and leaves a folder with all of it.
+
+    With `resume` what is in the newest folder already is not run again: a sweep that
+    was stopped goes on where it was, and one that is done takes more conditions and
+    seeds.
+
+    Args:
+        recipe: `SweepRecipe`.
+
+    Returns:
+        `pathlib.Path` of the sweep's folder.
+
+    Raises:
+        RunError: if the sweep cannot go on, for a reason that its user can mend.
+        Stopped: after SIGTERM or SIGINT, once the state is saved.
+        ValueError: if a setting does not fit the data or the model.
+    """
+    if "TF_CONFIG" in os.environ:
+        raise files.RunError(
+            "sweeps train on the devices of one machine: unset TF_CONFIG"
+        )
+    recipe = recipe.shrunk()
+    folder, rows = _open(recipe)
+    jobs = [(c, seed) for seed in recipe.seeds for c in recipe.parsed()]
+    done = {(row["condition"], row["seed"]) for row in rows}
+    splits = {}
+    for number, (condition, seed) in enumerate(jobs, start=1):
+        if (condition.name, seed) in done:
+            continue
+        fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
+        rows.append(_row(recipe, condition, seed, folder, splits))
+        files.write_json(folder / ROWS, rows)
+        keras.backend.clear_session()
+    medians = sweep_table.medians(recipe, rows)
+    files.write_json(folder / "metrics.json", {"test": medians})
+    sweep_table.write(recipe, rows, folder)
+    fitting.say(
+        f"\nDone: {recipe.name}, {len(rows)} runs\n  table     "
+        f"{folder / sweep_table.TABLE}\n  numbers   {folder / ROWS}\n  pictures  "
+        f"{', '.join(sorted(path.name for path in folder.glob('*.png')))}"
+    )
+    return folder
+
+
+def _open(recipe):
+    """The sweep's folder, new or that of the one to resume, and its rows."""
+    settings = {
+        "recipe": _as_json(recipe.identity()),
+        "device": devices.describe(),
+        "dtype_policy": devices.resolve_precision(recipe.precision),
+    }
+    if not recipe.resume:
+        folder = fitting.new_run_dir(recipe, settings)
+        files.write_json(folder / ROWS, [])
+        return folder, []
+    begun = sorted(pathlib.Path(recipe.runs_dir, recipe.name).glob(f"*/{ROWS}"))
+    if not begun:
+        where = pathlib.Path(recipe.runs_dir, recipe.name)
+        raise files.RunError(f"--resume: no sweep with {ROWS} in {where}")
+    folder, rows = begun[-1].parent, files.read_json(begun[-1])
+    _check_same(recipe, settings, folder, rows)
+    files.write_json(folder / "recipe.json", settings)
+    return folder, rows
+
+
+def _check_same(recipe, settings, folder, rows):
+    """Raises RunError unless rows are of the same settings; there may be new ones."""
+    old = files.read_json(folder / "recipe.json")["recipe"]
+    may_differ = {name: old[name] for name in ("conditions", "seeds")}
+    same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
+    report.check_same_settings(folder, same)
+    changes = {c.name: _as_json(c.changes) for c in recipe.parsed()}
+    for row in rows:
+        if row["changes"] != changes.get(row["condition"], row["changes"]):
+            raise files.RunError(
+                f"--resume: {folder} has --conditions={row['condition']!r} with "
+                f"{row['changes']}, received {changes[row['condition']]}"
+            )
+
+
+def _as_json(value):
+    return json.loads(json.dumps(value))
+
+
+def _row(recipe, condition, seed, folder, splits):
+    """Trains one run of the sweep, or the rest of it, and measures what came of it."""
+    own = recipe.of_condition(condition, seed, folder / "runs")
+    run_dir = finished(own, loop.run)
+    drawn = None
+    prior = recipe.prior_of(own, run_dir / "model.keras")
+    if prior is not None:
+        drawn = pipeline.load(finished(prior, prior_loop.run))
+    model = drawn.model if drawn else keras.saving.load_model(run_dir / "model.keras")
+    metrics, skipped = _measure(recipe, own, model, drawn, run_dir, splits)
+    return {
+        "condition": condition.name,
+        "series": condition.series,
+        "place": condition.place,
+        "changes": _as_json(condition.changes),
+        "seed": seed,
+        "metrics": metrics,
+        "skipped": skipped,
+    }
+
+
+def finished(recipe, run_recipe):
+    """The folder of a recipe's finished run: as it is, gone on with, or begun.
+
+    Args:
+        recipe: a recipe whose name no other run in its `runs_dir` has.
+        run_recipe: function that runs it and returns the folder.
+
+    Returns:
+        `pathlib.Path`.
+    """
+    parent = pathlib.Path(recipe.runs_dir) / recipe.name
+    done = sorted(parent.glob("*/metrics.json"))
+    if done:
+        return done[-1].parent
+    begun = any(parent.glob("*/state.npz")) or any(parent.glob("*/*/state.npz"))
+    return run_recipe(dataclasses.replace(recipe, resume=begun))
+
+
+def _measure(recipe, own, model, drawn, run_dir, splits):
+    """Numbers of the chosen sections, and what has none: two flat dicts."""
+    shape = tuple(model.image_shape)
+    if shape not in splits:
+        splits[shape] = datasets.load(
+            own.dataset,
+            image_size=shape[0],
+            data_dir=own.data_dir or None,
+            channels=shape[2],
+        )
+    sizes = QUICK if recipe.quick else Sizes()
+    most = recipe.num_images
+    sizes = dataclasses.replace(
+        sizes,
+        images=min(sizes.images, most),
+        train_images=min(sizes.train_images, most),
+    )
+    subject = Subject(
+        model,
+        Data.of(splits[shape], sizes),
+        sizes,
+        drawn=drawn,
+        history=callbacks.read_history(run_dir),
+        options=_options(recipe, shape),
+    )
+    sections = measure(subject, named(recipe.measurements))
+    metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
+    skipped = {f"{s.name}.{k}": v for s in sections for k, v in s.skipped.items()}
+    return metrics, skipped
+
+
+def _options(recipe, shape):
+    options = {
+        "quick": recipe.quick,
+        "representation": recipe.representation,
+        "judge": "judge" in recipe.measurements,
+    }
+    if "disentanglement" in recipe.measurements:
+        from vqzoo.datasets import sprites
+
+        def images(factors):
+            return sprites.images(factors, shape[0])
+
+        options["factors"] = sprites.sample_factors, images
+    return options
