@@ -61,3 +61,9 @@ def test_an_unfinished_run_is_refused(run, tmp_path):
 def test_a_name_that_is_no_recipe_is_refused(run, tmp_path):
     with pytest.raises(files.RunError, match="recipe's name, received nonsense"):
         card.write(run, tmp_path / "nonsense")
+
+
+def test_a_card_of_other_data_has_the_text_of_its_recipe(run, tmp_path):
+    text = card.write(run, tmp_path / "recipes" / "vqvae_fashion").read_text()
+    assert text.startswith("# vqvae_fashion: A VQ-VAE with the moving-average codebook")
+    assert "`python -m vqzoo.recipes.vqvae --" in text

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import importlib.util
 import json
 import pathlib
 import shutil
@@ -37,7 +38,8 @@ def write(run, target):
 
     Args:
         run: path of a finished run's folder.
-        target: path of the card's folder; its name is the recipe's.
+        target: path of the card's folder; its name is the recipe's, or the recipe's and
+            what the run was on, such as `vqvae2_noisy_faces`.
 
     Returns:
         `pathlib.Path` of the README.md. Text below the pictures of a card that is
@@ -83,17 +85,15 @@ def _kept(readme, pictures):
 
 
 def _facts(run, name, pictures):
-    try:
-        module = importlib.import_module(f"vqzoo.recipes.{name}")
-    except ModuleNotFoundError as error:
-        raise files.RunError(f"expected a recipe's name, received {name}") from error
+    module = _recipe_module(name)
+    recipe = module.__name__.rpartition(".")[2]
     settings = json.loads((run / "recipe.json").read_text())
     steps, seconds = _work(run)
     title, _, about = module.__doc__.partition("\n")
     return {
         "title": f"{name}: {title.rstrip('.')}",
-        "about": about.partition(f"vqzoo.recipes.{name}\n")[2].strip(),
-        "command": _command(name, module.RECIPE, settings["recipe"]),
+        "about": about.partition(f"vqzoo.recipes.{recipe}\n")[2].strip(),
+        "command": _command(recipe, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
         "device": settings.get("device", "not noted"),
         "steps": steps,
@@ -103,6 +103,16 @@ def _facts(run, name, pictures):
         "result": _result(run),
         "pictures": "\n".join(map(_picture, pictures)),
     }
+
+
+def _recipe_module(name):
+    """The recipe with the longest name that a card's name begins with."""
+    words = name.split("_")
+    for count in range(len(words), 0, -1):
+        path = f"vqzoo.recipes.{'_'.join(words[:count])}"
+        if importlib.util.find_spec(path):
+            return importlib.import_module(path)
+    raise files.RunError(f"expected a recipe's name, received {name}")
 
 
 def _work(run):
