@@ -98,7 +98,11 @@ def test_the_likeliest_class_is_found(drawn, coder):
     log_p = [drawn.priors[0].log_prob(tops, {"label": label}) for label in (0, 1)]
     expected = (log_p[1] > log_p[0]).astype(int).tolist()
     assert set(expected) == {0, 1}
-    assert [coder.likeliest_label(grids) for grids in images] == expected
+    assert coder.likeliest_labels(images) == expected
+    wide = tuple(np.concatenate(pair, axis=1) for pair in zip(*images[:2]))
+    of_both = int(log_p[1][:2].sum() > log_p[0][:2].sum())
+    mixed = [images[0], wide, images[1]]
+    assert coder.likeliest_labels(mixed) == [expected[0], of_both, expected[1]]
 
 
 def test_bytes_of_no_writer_give_codes_of_the_codebook(coder):

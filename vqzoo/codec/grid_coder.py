@@ -82,9 +82,8 @@ class GridCoder:
         Raises:
             CodecError: if a class is given that the priors do not know.
         """
-        if label is None and mode == "prior":
-            coder = self._prior_coder(len(grids[0])) if grids else None
-            return [coder.likeliest_label(of_image) for of_image in grids]
+        if label is None and mode == "prior" and grids:
+            return self._prior_coder(len(grids[0])).likeliest_labels(grids)
         if mode == "prior" and grids:
             self.check_label(mode, len(grids[0]), label)
         return [label if mode == "prior" else None] * len(grids)

@@ -95,20 +95,29 @@ class PriorCoder:
             for of_image in zip(found, shapes)
         ]
 
-    def likeliest_label(self, grids):
-        """The class under which the first tiles of an image are likeliest, or None."""
-        first = [each[: self._chunk] for each in self._cut(grids)]
-        for tier, each in enumerate(self._priors):
-            if each.prior.num_classes:
-                scores = [
-                    each.prior.log_prob(
-                        first[tier],
-                        self._drawn.condition(each.prior, label, first[:tier]),
-                    ).sum()
-                    for label in range(each.prior.num_classes)
-                ]
-                return int(np.argmax(scores))
-        return None
+    def likeliest_labels(self, images):
+        """The class under which each image's first tiles are likeliest, or None.
+
+        Args:
+            images: list of tuples of int32 grids, top first.
+        """
+        knowing = [t for t, each in enumerate(self._priors) if each.prior.num_classes]
+        if not knowing or not images:
+            return [None] * len(images)
+        tier, prior = knowing[0], self._priors[knowing[0]].prior
+        cut = [[t[: self._chunk] for t in self._cut(grids)] for grids in images]
+        first = [np.concatenate(of_tier) for of_tier in zip(*cut)]
+        scores = np.stack(
+            [
+                prior.log_prob(
+                    first[tier], self._drawn.condition(prior, label, first[:tier])
+                )
+                for label in range(prior.num_classes)
+            ]
+        )
+        ends = np.cumsum([len(tiles[0]) for tiles in cut])[:-1]
+        of_images = np.split(scores, ends, axis=1)
+        return [int(np.argmax(each.sum(axis=1))) for each in of_images]
 
     def _cut(self, grids):
         return [tiles.cut(grid, shape) for grid, shape in zip(grids, self._shapes)]
