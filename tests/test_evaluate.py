@@ -114,7 +114,7 @@ def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
         (["a.keras", "--datasets=x"], "datasets"),
         (["a.keras", "--only=probe,psnr"], "--only to be some of reconstruction"),
         (["a.keras", "--factors=cars"], "--factors to be empty or sprites"),
-        (["a.keras", "--representation=index"], "one of indices, one_hot"),
+        (["a.keras", "--representation=index"], "one of indices, sorted_indices"),
         (["a.keras", "--num_images=-1"], "--num_images to be at least 0"),
         (["a.keras", "--watts=0"], "--watts to be above 0, received 0.0"),
     ],

@@ -14,7 +14,7 @@ import time
 from absl import flags
 
 from vqzoo import pipeline, report
-from vqzoo.evaluation.cost import CARBON_INTENSITY
+from vqzoo.evaluation.cost import CARBON_INTENSITY, WATTS
 from vqzoo.evaluation.representation import REPRESENTATIONS
 from vqzoo.export import ExportError, source
 from vqzoo.training import callbacks, devices, files
@@ -70,7 +70,7 @@ def _flags():
         (text, "factors", "", "sprites: measure disentanglement, minutes to hours"),
         (text, "representation", "indices", f"of grids of codes there: {kinds}"),
         (text, "inception", "", "saved network of FID, images to 2,048 features"),
-        (real, "watts", 100.0, "assumed mean power of the machine that trained"),
+        (real, "watts", WATTS, "assumed mean power of the machine that trained"),
         (real, "carbon_intensity", CARBON_INTENSITY, "assumed, kg of CO2 a kWh"),
         (real, "training_hours", 0.0, "of the training; 0: those of its history.csv"),
         (flags.DEFINE_bool, "help", False, "show this help"),

@@ -125,6 +125,18 @@ def test_a_sweep_that_was_stopped_goes_on(finished, tmp_path, monkeypatch):
     assert rows_of(folder) == rows_of(finished)[:2]
 
 
+def test_a_run_that_was_trained_under_other_changes_is_not_taken(finished):
+    from vqzoo.training import sweep_loop
+
+    (own, *_) = TINY.shrunk().parsed()
+    run = TINY.shrunk().of_condition(own, 0, finished / "runs")
+    kept = sweep_loop.finished(run, None)
+    assert kept.parent == finished / "runs" / "noisy_0.5_0"
+    other = dataclasses.replace(run, noise_stddev=(0.7,))
+    with pytest.raises(files.RunError, match="--noise_stddev"):
+        sweep_loop.finished(other, None)
+
+
 def test_nothing_to_resume_is_said(tmp_path):
     recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path), resume=True)
     with pytest.raises(files.RunError, match="no sweep with sweep.json in"):
@@ -182,6 +194,8 @@ def test_flags_take_conditions():
     [
         ({"conditions": ()}, "--conditions to be one or more"),
         ({"conditions": ("a: decay=0.9", "a: decay=0.8")}, "of another name"),
+        ({"conditions": ("a+b: decay=0.9", "a b: decay=0.8")}, "of another name"),
+        ({"conditions": ("a, b: decay=0.9",)}, "of the form NAME@NUMBER"),
         ({"conditions": ("decay=0.9",)}, "of the form NAME@NUMBER"),
         ({"conditions": ("a@x: decay=0.9",)}, "of the form NAME@NUMBER"),
         ({"conditions": ("a: decay",)}, "of the form NAME@NUMBER"),

@@ -5,6 +5,7 @@ import time
 
 import keras
 
+WATTS = 100.0  # a small machine with two busy cores
 CARBON_INTENSITY = 0.432  # kg of CO2 a kWh: the European average in thesis 6.2.1
 _WITH_KERNEL = ("Conv2D", "DepthwiseConv2dNative")
 _PRODUCTS = ("MatMul", "BatchMatMulV2")
@@ -82,7 +83,7 @@ def _finish(outputs):
         keras.ops.convert_to_numpy(each)
 
 
-def footprint(hours, watts, carbon_intensity=CARBON_INTENSITY):
+def footprint(hours, watts=WATTS, carbon_intensity=CARBON_INTENSITY):
     """Energy and carbon dioxide of a computation: hours x power x carbon intensity.
 
     Args:

@@ -178,7 +178,7 @@ def heat_map(
             axis.text(
                 column,
                 row,
-                f"{value:.2g}",
+                format(value, form),
                 ha="center",
                 va="center",
                 fontsize=7,

@@ -7,7 +7,7 @@ they are or projected to the direction of their code. S = 512 is the VQ-VAE. Lea
 table and curves of the errors and of the largest rise of the loss in training, which is
 how stable it is. `--resume` goes on, also with more `--seeds`.
 
-About a minute a run on the embedded photographs, two cores; 14 runs a seed.
+About a minute a run on the embedded photographs, two cores; 15 runs a seed.
 
 Source: Vila's report on hybrid latents, sections 2 and 4. Differs: the network is
 `vqvae_32`; the stability is a number.
@@ -33,7 +33,8 @@ RECIPE = training.SweepRecipe(
             f"quantizer_options=('share={share}','projected=True')"
             for size, share in SHARES.items()
         ),
-        "plain: quantizer=ema",
+        "plain: quantizer=gradient",
+        "moving average: quantizer=ema",
         "projected: quantizer=projected_latents",
     ),
     measurements=("reconstruction", "training"),

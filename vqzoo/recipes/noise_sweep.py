@@ -5,14 +5,14 @@
 Trains a VQ-VAE-2 at each sigma, the same for both tiers, in two ways: noise alone, as
 in the thesis, from a random codebook that nothing revives; and noise with a good start,
 restarts of dead codes and codes kept in order, as in `vqvae2_noisy`. Beside them, as
-levels without noise: the good start alone, a k-means start, and the start with restarts
-(healthy plain). Leaves a table and curves of errors, use and order of the codes, a
-linear probe on them and what images lose when indices move.
+levels without noise and order: the good start alone, a k-means start, and the start
+with restarts (healthy plain). Leaves a table and curves of errors, use and order of the
+codes, a linear probe on them and what images lose when indices move.
 
 `--dataset=folder --data_dir=PATH` says where other images are; `--image_size=64
 --model=vqvae2_64` makes them larger. `--resume` goes on, also with more `--seeds`.
 
-About 4 minutes a run on CIFAR-10, two cores and float32; 14 runs a seed.
+About 4 minutes a run on CIFAR-10, two cores and float32; 15 runs a seed.
 
 Source: Coppock's thesis, chapter 4. Differs: smaller networks and images, open data,
 controls beside the collapsed codebook.
@@ -33,8 +33,8 @@ RECIPE = training.SweepRecipe(
     conditions=(
         *(f"noise alone@{x}: noise_stddev={x} {ALONE}" for x in (0.0, *LEVELS)),
         *(
-            f"noise, restarts, order@{x}: noise_stddev={x} sorted_codes=True"
-            for x in LEVELS
+            f"noise with restarts and order@{x}: noise_stddev={x} sorted_codes=True"
+            for x in (0.0, *LEVELS)
         ),
         "healthy plain: restart_threshold=0.5",
         "good start alone: restart_threshold=0.0",

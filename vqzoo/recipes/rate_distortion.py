@@ -30,8 +30,7 @@ RECIPE = training.SweepRecipe(
             f"three tiers@{k}: model=vqvae2_three_tier_256 num_embeddings={k}"
             for k in SIZES
         ),
-        "two tiers, noisy@512: model=vqvae2_64 noise_stddev=(1.0,0.2) "
-        "sorted_codes=True",
+        "noisy two tiers@512: model=vqvae2_64 noise_stddev=(1.0,0.2) sorted_codes=True",
     ),
     measurements=("reconstruction", "codebook", "rate_distortion", "likelihood"),
     shown=(

@@ -53,7 +53,8 @@ def _footprint(subject, section):
             "how long the model trained is not known: no history.csv is beside it; "
             "--training_hours says it"
         )
-    found = cost.footprint(hours, options["watts"], options["carbon_intensity"])
+    given = {n: options[n] for n in ("watts", "carbon_intensity") if n in options}
+    found = cost.footprint(hours, **given)
     section.add(found, "training_")
     section.table(
         "Footprint of the training",

@@ -61,14 +61,15 @@ def _representations(subject):
     kind = subject.options.get("representation", "indices")
 
     def of_tier(tier):
-        def vectors(images):
+        def vectors_of(images):
             codes = subject.encode(images)[tier.index]
             options = {"num_embeddings": tier.num_embeddings}
             if kind in ("sorted_indices", "vectors", "mean_vector"):
                 options = {"codebook": tier.codebook}
-            return represent(codes, kind, **options)
+            vectors = represent(codes, kind, **options)
+            return vectors.toarray() if kind == "one_hot" else vectors
 
-        return vectors
+        return vectors_of
 
     return {f"{tier.name}, {kind}": of_tier(tier) for tier in subject.tiers}
 

@@ -157,16 +157,21 @@ def _label_curves(section, few):
         raise Skipped("no representation has enough labels")
     series, spreads, table = {}, {}, []
     measured = any("efficiency" in row for rows in few.values() for row in rows)
+    counts = sorted(
+        {r["labels"] for rows in few.values() for r in rows if "labels" in r}
+    )
     for name, rows in few.items():
         curve = [row for row in rows if "labels" in row]
         efficiency = [row["efficiency"] for row in rows if "efficiency" in row]
         series[name] = [r["labels"] for r in curve], [r["accuracy"] for r in curve]
         spreads[name] = [row["accuracy_std"] for row in curve]
-        table.append((name, *series[name][1], *(efficiency or ["-"] * measured)))
-    counts = [f"{count:,} labels" for count in series[name][0]]
+        accuracies = dict(zip(*series[name]))
+        cells = [accuracies.get(count, "-") for count in counts]
+        table.append((name, *cells, *(efficiency or ["-"] * measured)))
+    titles = [f"{count:,} labels" for count in counts]
     section.table(
         "Accuracy from few labels",
-        ("representation", *counts, *(["statistical efficiency"] if measured else [])),
+        ("representation", *titles, *(["statistical efficiency"] if measured else [])),
         table,
     )
     section.picture(

@@ -13,6 +13,7 @@ from vqzoo.training import callbacks, devices, files
 
 PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
 SHOWN_IMAGES = 16
+BESIDE_RECIPE = ("dtype_policy", "data_fingerprint", "model_fingerprint")
 
 
 def settings(recipe, splits, policy):
@@ -68,8 +69,13 @@ def _version(name):
         return None
 
 
-def check_same_settings(run_dir, new):
+def check_same_settings(run_dir, new, *, of_recipe_alone=False):
     """Compares a run's settings with those of the command that resumes it.
+
+    Args:
+        run_dir: `pathlib.Path` of the run.
+        new: dict as in its recipe.json.
+        of_recipe_alone: bool. Whether precision, data and model are left out.
 
     Raises:
         RunError: if a setting differs, with the names of the flags.
@@ -80,9 +86,10 @@ def check_same_settings(run_dir, new):
         for name, value in old["recipe"].items()
         if new["recipe"].get(name) != value
     ]
+    beside = () if of_recipe_alone else BESIDE_RECIPE
     changed += [
         f"{name}: {old[name]!r} in the run, {new[name]!r} now"
-        for name in ("dtype_policy", "data_fingerprint", "model_fingerprint")
+        for name in beside
         if old.get(name) != new.get(name)
     ]
     if changed:

@@ -138,10 +138,15 @@ def finished(recipe, run_recipe):
 
     Returns:
         `pathlib.Path`.
+
+    Raises:
+        RunError: if the finished run has other settings.
     """
     parent = pathlib.Path(recipe.runs_dir) / recipe.name
     done = sorted(parent.glob("*/metrics.json"))
     if done:
+        settings = {"recipe": _as_json(recipe.shrunk().identity())}
+        report.check_same_settings(done[-1].parent, settings, of_recipe_alone=True)
         return done[-1].parent
     begun = any(parent.glob("*/state.npz")) or any(parent.glob("*/*/state.npz"))
     return run_recipe(dataclasses.replace(recipe, resume=begun))

@@ -67,7 +67,8 @@ class SweepRecipe(Recipe):
         super().__post_init__()
         conditions = self.parsed()
         names = [condition.name for condition in conditions]
-        once = len(set(names)) == len(names) > 0
+        folders = {_folder(name) for name in names}
+        once = len(folders) == len(names) > 0
         self.expect("conditions", once, "one or more, each of another name")
         for condition in conditions:
             self.expect("conditions", set(condition.changes) <= _swept(), _known())
@@ -115,7 +116,7 @@ class SweepRecipe(Recipe):
     def _parse(self, text):
         name, colon, changes = text.partition(":")
         series, at, place = name.partition("@")
-        readable = colon and series.strip()
+        readable = colon and series.strip() and "," not in name
         try:
             changes = parse_options(changes.split())
             place = float(place) if at else None
@@ -140,8 +141,8 @@ class SweepRecipe(Recipe):
         for name, value in condition.changes.items():
             several = isinstance(own.get(name), tuple)
             own[name] = (value,) if several and not isinstance(value, tuple) else value
-        words = re.sub(r"[^\w.]+", "_", condition.name)
-        own |= {"name": f"{words}_{seed}", "seed": seed, "runs_dir": str(runs_dir)}
+        name = f"{_folder(condition.name)}_{seed}"
+        own |= {"name": name, "seed": seed, "runs_dir": str(runs_dir)}
         return Recipe(**own)
 
     def prior_of(self, recipe, model):
@@ -159,6 +160,11 @@ class SweepRecipe(Recipe):
         return PriorRecipe(
             **{**own, "name": f"{recipe.name}_prior", "model": str(model), **options}
         )
+
+
+def _folder(name):
+    """The name of a condition as part of the name of a folder."""
+    return re.sub(r"[^\w.]+", "_", name)
 
 
 def _swept():
