@@ -312,6 +312,22 @@ def test_mixed_precision_stays_finite_and_keeps_float32_weights(case, policy):
     assert all(np.isfinite(float(loss)) for loss in model.losses)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True, ids=str)
+@each(case for case in cases.PRIORS if hasattr(case.make(), "sample"))
+def test_a_prior_in_mixed_precision_draws_nearly_what_one_in_float32_draws(
+    case, policy
+):
+    prior = case.make()
+    drawn = keras.tree.flatten(prior.sample(64, seed=1))[0]
+    keras.config.set_dtype_policy("float32")
+    exact = case.make()
+    exact.set_weights(prior.get_weights())
+    expected = keras.tree.flatten(exact.sample(64, seed=1))[0]
+    assert len(np.unique(drawn[:, 0, 0])) > 1
+    # The first place of each grid: later ones follow from it.
+    assert (drawn == expected)[:, 0, 0].mean() > 0.9
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @each(case for case in cases.METRICS if case.takes_floats)
 def test_a_metric_of_half_precision_images_is_nearly_that_of_float32(case, dtype):

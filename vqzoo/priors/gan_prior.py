@@ -155,7 +155,7 @@ class _Sampler(keras.Model):
     """Noise to codes."""
 
     def __init__(self, prior):
-        super().__init__(name=f"{prior.name}_sampler")
+        super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
 
     def call(self, inputs):

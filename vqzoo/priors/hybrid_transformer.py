@@ -403,7 +403,7 @@ class _Sampler(keras.Model):
     """Draws codes and values from given random numbers: what `predict` compiles."""
 
     def __init__(self, prior, top_k, top_p, cached):
-        super().__init__(name=f"{prior.name}_sampler")
+        super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
         self.run = self._cached if cached else self._whole

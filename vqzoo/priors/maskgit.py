@@ -249,7 +249,7 @@ class _Sampler(keras.Model):
     """Fills grids from given random numbers: what `predict` compiles."""
 
     def __init__(self, prior, top_k, top_p, num_steps, choice_temperature):
-        super().__init__(name=f"{prior.name}_sampler")
+        super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
         self.num_steps = num_steps

@@ -129,7 +129,7 @@ class Sampler(keras.Model):
     """Draws grids of codes from given uniform numbers: what `predict` compiles."""
 
     def __init__(self, prior, top_k, top_p, cached):
-        super().__init__(name=f"{prior.name}_sampler")
+        super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
         self.run = functools.partial(in_order, prior) if cached else self._whole

@@ -272,8 +272,12 @@ def in_order(batch, tiers):
 
 
 def _held_out(codes, split, recipe, limit=None):
-    limit = SMOKE_GRIDS if recipe.smoke else limit
-    return {k: np.asarray(v[:limit], "int32") for k, v in codes.arrays(split).items()}
+    """Codes of a split, from all over it: its first ones may be of one class."""
+    arrays = codes.arrays(split)
+    size = len(next(iter(arrays.values())))
+    count = min(size, (SMOKE_GRIDS if recipe.smoke else limit) or size)
+    rows = np.arange(count) * size // count
+    return {name: np.asarray(each[rows], "int32") for name, each in arrays.items()}
 
 
 def _bits(prior, tier, arrays):
