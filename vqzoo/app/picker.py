@@ -107,5 +107,6 @@ def _picker(gr, samples, images, which, name):
             [images, button, menu],
             [images, picture, note, menu],
             api_visibility="private",
+            trigger_mode="always_last",  # else one that follows quickly is lost
         ),
     ]

@@ -5,6 +5,8 @@ The sizes of samples that each measure was studied with are the defaults of
 `disentanglement_scores`.
 """
 
+import warnings
+
 import numpy as np
 
 BINS = 20
@@ -145,17 +147,14 @@ def explicitness(train_codes, train_factors, test_codes, test_factors):
 
     Source: Ridgeway and Mozer 2018, arXiv 1802.05312, section 3.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     areas = []
     for of_train, of_test in zip(
         np.asarray(train_factors).T, np.asarray(test_factors).T
     ):
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        scores = classifier.fit(train_codes, of_train).predict_proba(test_codes)
+        classifier = _linear_classifier(train_codes, of_train)
+        scores = classifier.predict_proba(test_codes)
         values = classifier.classes_
         of_factor = [
             roc_auc_score(of_test == value, score)
@@ -220,8 +219,6 @@ def beta_vae_score(
     Source: Higgins et al. 2017, ICLR, section 3; sizes: Locatello et al. 2019, arXiv
         1811.12359.
     """
-    from sklearn.linear_model import LogisticRegression
-
     generator = np.random.default_rng(seed)
     num_factors = sample_factors(1, generator).shape[1]
 
@@ -234,7 +231,7 @@ def beta_vae_score(
             found.append(difference.mean(axis=0))
         return np.array(found), labels
 
-    classifier = LogisticRegression(max_iter=1000).fit(*points(num_train))
+    classifier = _linear_classifier(*points(num_train), scaled=False)
     return float(classifier.score(*points(num_test)))
 
 
@@ -331,18 +328,30 @@ def _dominance(share):
 
 def _predictive_information(codes, factors):
     """Mean share of each factor's log loss that logistic regression takes away."""
-    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     found = []
     for factor in np.asarray(factors).T:
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        predicted = classifier.fit(codes, factor).predict_proba(codes)
+        classifier = _linear_classifier(codes, factor)
+        predicted = classifier.predict_proba(codes)
         loss = log_loss(factor, predicted, labels=classifier.classes_)
         found.append(1 - loss / max(entropies(factor[:, None])[0], _TINY))
     return float(np.mean(found))
+
+
+def _linear_classifier(codes, values, scaled=True):
+    """Logistic regression after 1,000 steps at most, which separable values use up."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = LogisticRegression(max_iter=1000)
+    if scaled:
+        classifier = make_pipeline(StandardScaler(), classifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return classifier.fit(codes, values)
 
 
 def disentanglement_scores(
