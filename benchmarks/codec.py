@@ -28,8 +28,8 @@ from vqzoo.codec import CodecError, container
 from vqzoo.codec.decisions import num_levels
 
 RESULTS = "codec"
-QUALITIES = range(1, 96, 2)
-SHOWN_QUALITIES = (1, 5, 11, 25, 51, 75, 95)
+QUALITIES = (0, *range(1, 96, 2))
+SHOWN_QUALITIES = (0, 5, 11, 25, 51, 75, 95)
 BATCH = 64
 
 

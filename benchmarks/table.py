@@ -11,6 +11,7 @@ from benchmarks import codec, measure, noise, quantizer_twins, sampling
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
 STEP_TARGETS = (("float32", 213), ("mixed_bfloat16", 159))
+LOW_RATE = 0.25  # bits a pixel, up to which the codec is compared
 SERVING_TARGET = 0.8  # of the throughput of `predict`
 HEADER = ("what", "vqzoo", "beside it", "target", "")
 
@@ -301,6 +302,69 @@ def load_rows():
     ]
 
 
+def codec_rows():
+    """Codes and sizes of the codec, and its errors beside JPEG and WebP."""
+    rows = []
+    for label, found in measure.read("codec").get("runs", {}).items():
+        prior = found["modes"].get("prior", {})
+        if "most_over_information" in prior:
+            rows += _exact_rows(label, found["images"], prior)
+        best = found["modes"][found["mode"]]
+        matched = found["rate_distortion"]["matched"]
+        if matched and best["bits_per_pixel"] <= LOW_RATE:
+            rows += _matched_rows(label, found, best["bits_per_pixel"], matched)
+    return rows
+
+
+def _exact_rows(label, images, prior):
+    back, over = prior["identical"] / images, prior["most_over_information"]
+    saving = prior["saving_over_indices"]
+    what = f"codec, {images:,} images of {label}"
+    return [
+        (
+            f"{what}: codes that come back",
+            f"{back:.2%}",
+            "",
+            "100 %",
+            _verdict(back, 1),
+        ),
+        (
+            f"{what}: file above 1.01 of its information, at most",
+            f"{over:.0f} bytes",
+            f"information: {prior['information_bytes']:.0f} bytes",
+            "32 bytes",
+            _verdict(over, 32, at_least=False),
+        ),
+        (
+            f"{what}: file with priors, header and all",
+            f"{saving:.1%} smaller",
+            f"indices: {prior['index_bytes']:.0f} bytes",
+            ">= 12 %",
+            _verdict(saving, 0.12),
+        ),
+    ]
+
+
+def _matched_rows(label, found, rate, matched):
+    targets = {"jpeg": 1.0, "webp": 0.0}
+    psnr = found["rate_distortion"]["psnr"]
+    rows = []
+    for name, of_kind in matched.items():
+        for kind, theirs in of_kind.items():
+            missing = targets[name] - theirs["gain_db"]
+            larger = f", {theirs['larger']} of them larger" * (theirs["larger"] > 0)
+            rows.append(
+                (
+                    f"codec, {label}, {rate:.3f} bits a pixel, {kind}",
+                    f"{psnr:.2f} dB",
+                    f"{name.upper()} of equal size: {theirs['psnr']:.2f} dB{larger}",
+                    f"+{targets[name]:.0f} dB",
+                    "met" if missing <= 0 else f"missed by {missing:.2f} dB",
+                )
+            )
+    return rows
+
+
 def explorer_rows():
     """The explorer's first page and its edits."""
     rows = []
@@ -332,6 +396,7 @@ ROWS = (
     sampling_rows,
     serving_rows,
     load_rows,
+    codec_rows,
     explorer_rows,
 )
 
