@@ -5,7 +5,7 @@
 
 Takes images of the test split of a folder or archive, cropped to squares. For each mode
 that the model has: whether every code comes back, bytes with and without the header
-(24 to 30 bytes) beside those of indices of a fixed number of bits and, with priors,
+(about 26 bytes) beside those of indices of a fixed number of bits and, with priors,
 beside -log2 of the likelihood that the pipeline itself gives; and seconds. For the best
 mode also PSNR beside that of JPEG and WebP: for each image the best quality that is no
 larger than our file, once with all headers and once without any (JPEG's entropy-coded

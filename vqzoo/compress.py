@@ -54,6 +54,7 @@ def _compress(codec, source, target, values):
         label=codec.label_of(values["class"].value),
         tiers=values.tiers or None,
         progress=command.progress,
+        overwrite=values.overwrite,
     )
 
 

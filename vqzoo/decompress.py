@@ -24,8 +24,13 @@ def main(argv):
 
 
 def _decompress(codec, source, target, values):
-    del values
-    return batch.decompress(codec, source, target, progress=command.progress)
+    return batch.decompress(
+        codec,
+        source,
+        target,
+        progress=command.progress,
+        overwrite=values.overwrite,
+    )
 
 
 if __name__ == "__main__":

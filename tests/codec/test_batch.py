@@ -247,3 +247,21 @@ def test_the_committed_artifact_takes_a_photograph_there_and_back(tmp_path):
     with Image.open(tmp_path / "out.png") as found:
         error = np.square(np.asarray(found) - picture.astype(float)).mean()
     assert 10 * np.log10(255**2 / error) > 25
+
+
+def test_what_a_folder_has_already_is_passed_over(codec, tmp_path, pictures):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(pictures[0]).save(folder / f"{name}.png")
+    originals = (folder / "a.png").read_bytes()
+    options = {"progress": all_of, "mode": "raw"}
+    assert batch.compress(codec, folder, folder, **options).written == 2
+    report = batch.decompress(codec, folder, folder, progress=all_of)
+    assert report.written == 0 and len(report.skipped) == 2
+    assert "already: --overwrite?" in report.skipped[0][1]
+    assert (folder / "a.png").read_bytes() == originals
+    (folder / "b.png.vqz").unlink()
+    assert batch.compress(codec, folder, folder, **options).written == 1
+    report = batch.decompress(codec, folder, folder, progress=all_of, overwrite=True)
+    assert report.written == 2 and (folder / "a.png").read_bytes() != originals

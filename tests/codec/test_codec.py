@@ -10,7 +10,12 @@ from tests.codec.small_pipeline import pipeline_of
 from tests.codec.test_images import MODELS
 from tests.training.small_codes import model_of
 from vqzoo.codec import Codec, CodecError, container, load
-from vqzoo.layers import ProjectedLatents, ResidualQuantizer, VectorQuantizerEMA
+from vqzoo.layers import (
+    LookupFreeQuantizer,
+    ProjectedLatents,
+    ResidualQuantizer,
+    VectorQuantizerEMA,
+)
 from vqzoo.models import VQVAE, Autoencoder
 from vqzoo.pipeline import Pipeline
 from vqzoo.priors import MaskGIT
@@ -193,6 +198,10 @@ def test_priors_without_a_likelihood_leave_the_other_modes(drawn, pictures):
                 ProjectedLatents(VectorQuantizerEMA(8, 4)), image_shape=(16, 16, 3)
             ),
             "nothing beside it, received ProjectedLatents",
+        ),
+        (
+            lambda: VQVAE(LookupFreeQuantizer(21), image_shape=(16, 16, 3)),
+            "at most 1,048,576 codes in a codebook, received 2,097,152",
         ),
     ],
 )

@@ -13,7 +13,7 @@ PLAIN = Container(
 FULL = Container(
     mode="prior",
     model=b"modelX",
-    priors=b"pqrs",
+    priors=b"pqr",
     width=65535,
     height=1,
     tiers=(0, 2),
@@ -39,7 +39,7 @@ def test_the_bytes_are_those_of_version_1():
     expected += b"\x07\0\0\0" + b"codes"
     assert pack(PLAIN) == sealed(expected)
     # Flags: prior, label, corrections, tiers; 5 + 1, 0 + 0, 995 * 2 + 1.
-    expected = b"\x93VQZ" + b"\x01" + b"\x1e" + b"modelX" + b"pqrs"
+    expected = b"\x93VQZ" + b"\x01" + b"\x1e" + b"modelX" + b"pqr"
     expected += b"\xff\xff\x03" + b"\x01" + b"\x05" + b"\xc8\x01"
     expected += b"\x03" + b"\x0b" + b"\x00" + b"\xc7\x0f" + b"\xff\xff\xff\xff"
     assert pack(FULL) == sealed(expected)
@@ -94,4 +94,12 @@ def test_a_file_that_is_longer_than_any_is_refused(monkeypatch):
 
 def test_a_header_costs_little():
     file = dataclasses.replace(FULL, width=32, height=32, tiers=None, corrections=())
-    assert len(pack(dataclasses.replace(file, label=9))) == 27
+    assert len(pack(dataclasses.replace(file, label=9))) == 26
+
+
+def test_more_corrections_than_any_image_needs_are_refused():
+    many = dataclasses.replace(PLAIN, corrections=((0, 0),) * 2**16)
+    assert len(unpack(pack(many)).corrections) == 2**16
+    more = dataclasses.replace(PLAIN, corrections=((0, 0),) * (2**16 + 1))
+    with pytest.raises(CodecError, match="at most 65,536 corrections, received 65,537"):
+        unpack(pack(more))

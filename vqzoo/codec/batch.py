@@ -16,7 +16,7 @@ SUFFIX = ".vqz"
 _FILES_AT_ONCE, _PIXELS_AT_ONCE = 64, 2**23
 
 
-def compress(codec: Codec, source, target, *, progress, **options):
+def compress(codec: Codec, source, target, *, progress, overwrite=False, **options):
     """Compresses an image file, or all images of a folder or an archive.
 
     Args:
@@ -25,6 +25,8 @@ def compress(codec: Codec, source, target, *, progress, **options):
         target: path of the `.vqz` file, or of the folder that gets one for each image,
             named as the image with `.vqz` behind it.
         progress: function of an iterable and its length that gives the same items.
+        overwrite: bool. Whether files that a folder has already are written anew;
+            else they are passed over, and so is an image that was there before.
         **options: of `Codec.compress`.
 
     Returns:
@@ -33,7 +35,9 @@ def compress(codec: Codec, source, target, *, progress, **options):
     Raises:
         CodecError: if there is no image, or the only one cannot be compressed.
     """
-    jobs = _Jobs(source, target, IMAGE_SUFFIXES, lambda name: f"{name}{SUFFIX}")
+    jobs = _Jobs(
+        source, target, IMAGE_SUFFIXES, lambda name: f"{name}{SUFFIX}", overwrite
+    )
     if jobs.single and pathlib.Path(target).suffix != SUFFIX:
         raise CodecError(f"expected a name that ends in {SUFFIX}, received {target}")
     for group in jobs.groups(_picture, lambda picture: picture.shape[:2], progress):
@@ -44,7 +48,7 @@ def compress(codec: Codec, source, target, *, progress, **options):
     return jobs.finished()
 
 
-def decompress(codec: Codec, source, target, *, progress):
+def decompress(codec: Codec, source, target, *, progress, overwrite=False):
     """Brings back the image of a `.vqz` file, or of all in a folder or an archive.
 
     Args:
@@ -53,6 +57,7 @@ def decompress(codec: Codec, source, target, *, progress):
         target: path of the image, whose suffix says its format; or of the folder that
             gets a PNG for each file.
         progress: function of an iterable and its length that gives the same items.
+        overwrite: bool, as of `compress`.
 
     Returns:
         `Report`.
@@ -60,7 +65,7 @@ def decompress(codec: Codec, source, target, *, progress):
     Raises:
         CodecError: if there is no file, or the only one is refused.
     """
-    jobs = _Jobs(source, target, [SUFFIX], _image_name)
+    jobs = _Jobs(source, target, [SUFFIX], _image_name, overwrite)
     if jobs.single:
         _format(pathlib.Path(target))
     for group in jobs.groups(_file, _size_of_file, progress):
@@ -84,11 +89,12 @@ class _Job:
 class _Jobs:
     """The files that are to be read, and where each result goes."""
 
-    def __init__(self, source, target, suffixes, name_of_result):
+    def __init__(self, source, target, suffixes, name_of_result, overwrite):
         self._source, self._target = pathlib.Path(source), pathlib.Path(target)
         is_archive = self._source.name.lower().endswith(archives.ARCHIVE_SUFFIXES)
         self.single = not (self._source.is_dir() or is_archive)
         self._name_of_result = name_of_result
+        self._overwrite = overwrite
         self.report = Report()
         self._names = [self._source.name]
         if not self.single:
@@ -114,6 +120,8 @@ class _Jobs:
             try:
                 if path in taken:
                     raise CodecError(f"another file became {path.name} already")
+                if not (self.single or self._overwrite) and path.exists():
+                    raise CodecError(f"there is {path} already: --overwrite?")
                 if content is None:
                     raise CodecError("cannot be read, or is too long")
                 value = read(content)

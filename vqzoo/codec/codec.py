@@ -10,6 +10,8 @@ from vqzoo.export import source
 from vqzoo.export.signatures import grid_shapes
 from vqzoo.layers import quantization
 
+MAX_CODES = 2**20  # in a codebook: each code has a weight of 8 bytes
+
 
 class Codec:
     """Compresses images with a model, and with its priors where there are any.
@@ -158,4 +160,9 @@ def _check_model(model):
             raise CodecError(
                 "expected one code for each latent and nothing beside it, received "
                 f"{type(layer).__name__} in the {tier} tier"
+            )
+        if layer.num_embeddings > MAX_CODES:
+            raise CodecError(
+                f"expected at most {MAX_CODES:,} codes in a codebook, received "
+                f"{layer.num_embeddings:,} in the {tier} tier"
             )

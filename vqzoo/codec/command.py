@@ -9,11 +9,19 @@ from vqzoo.codec.container import CodecError
 from vqzoo.training.files import RunError
 
 USAGE_ERROR = 2
-MODEL = (
-    flags.DEFINE_string,
-    "model",
-    "",
-    "folder with model.keras, and with its priors where there are any",
+SHARED = (
+    (
+        flags.DEFINE_string,
+        "model",
+        "",
+        "folder with model.keras, and with its priors where there are any",
+    ),
+    (
+        flags.DEFINE_bool,
+        "overwrite",
+        False,
+        "write anew what a folder has already; else it is passed over",
+    ),
 )
 
 
@@ -31,7 +39,7 @@ def run(argv, usage, definitions, work):
         every file was skipped, 2 on an unknown flag or an impossible value.
     """
     values = flags.FlagValues()
-    for define, name, default, text in (MODEL, *definitions):
+    for define, name, default, text in (*SHARED, *definitions):
         define(name, default, text, flag_values=values)
     flags.DEFINE_bool("help", False, "show this help", flag_values=values)
     try:

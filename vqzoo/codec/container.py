@@ -5,7 +5,7 @@
     1 byte    flags: mode (2 bits), then whether there is a label, are corrections, and
               are not all tiers; the rest is 0
     6 bytes   the model, the head of its fingerprint
-    4 bytes   the priors, the same; in the mode "prior" alone
+    3 bytes   the priors, the same; in the mode "prior" alone
     numbers   width, height; tiers as a mask, label, corrections, where flagged
     4 bytes   CRC-32 of the codes, int32 little-endian, top first
     ...       the codes
@@ -24,9 +24,10 @@ import zlib
 MAGIC = b"\x93VQZ"
 VERSION = 1
 MODES = ("raw", "unigram", "prior")
-MODEL_BYTES, PRIORS_BYTES = 6, 4
+MODEL_BYTES, PRIORS_BYTES = 6, 3
 MAX_SIDE, MAX_PIXELS = 2**16 - 1, 2**26
 MAX_FILE_BYTES = 2**28
+MAX_CORRECTIONS = 2**16  # the largest image needs some hundred
 _LABEL, _CORRECTIONS, _TIERS = 4, 8, 16
 _ALL_FLAGS = 31
 _SHORTEST = len(MAGIC) + 2 + MODEL_BYTES + 2 + 8
@@ -205,8 +206,12 @@ class _Fields:
         return tuple(tier for tier in range(mask.bit_length()) if mask >> tier & 1)
 
     def corrections(self):
-        found, position = [], 0
-        for _ in range(self.number()):
+        found, position, count = [], 0, self.number()
+        if count > MAX_CORRECTIONS:
+            raise CodecError(
+                f"expected at most {MAX_CORRECTIONS:,} corrections, received {count:,}"
+            )
+        for _ in range(count):
             distance, bit = divmod(self.number(), 2)
             position += distance
             found.append((position, bit))

@@ -51,14 +51,14 @@ class FileCoder:
         """
         chosen = self._coder.mode(mode)
         kept = self._coder.kept(chosen, tiers)
-        grids = [tuple(of_image[tier] for tier in kept) for of_image in grids]
-        labels = self._coder.labels(chosen, grids, label)
+        labels = self._coder.labels(chosen, _of_tiers(kept, grids), label)
         files = self._files(chosen, kept, grids, sizes, labels)
         if mode == "auto":
-            self._prefer_raw(files, kept, grids, sizes)
+            self._prefer_raw(files, self._coder.kept("raw", tiers), grids, sizes)
         return [container.pack(file) for file in files]
 
     def _files(self, mode, kept, grids, sizes, labels):
+        grids = _of_tiers(kept, grids)
         writers = self._coder.write(mode, kept, grids, labels)
         return [
             Container(
@@ -78,11 +78,11 @@ class FileCoder:
 
     def _prefer_raw(self, files, kept, grids, sizes):
         """Puts raw files in the place of those that are larger."""
-        for index, (file, of_image) in enumerate(zip(files, grids)):
+        for index, (file, of_image) in enumerate(zip(files, _of_tiers(kept, grids))):
             raw_bytes = self._coder.raw_bytes(kept, [g.shape for g in of_image])
             if len(file.payload) + len(file.priors) > raw_bytes:
                 (files[index],) = self._files(
-                    "raw", kept, [of_image], [sizes[index]], [None]
+                    "raw", kept, [grids[index]], [sizes[index]], [None]
                 )
 
     def read(self, files):
@@ -156,6 +156,11 @@ class FileCoder:
             by_tier = dict(zip(kept, of_image))
             found.append(tuple(by_tier.get(i) for i in range(len(self._names))))
         return found
+
+
+def _of_tiers(kept, grids):
+    """The grids of some tiers, of each image."""
+    return [tuple(of_image[tier] for tier in kept) for of_image in grids]
 
 
 def _head(models, count):
