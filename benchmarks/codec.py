@@ -10,7 +10,8 @@ beside -log2 of the likelihood that the pipeline itself gives; and seconds. For 
 mode also PSNR beside that of JPEG and WebP: for each image the best quality that is no
 larger than our file, once with all headers and once without any (JPEG's entropy-coded
 scan alone, without its tables; WebP's VP8 chunk). Where an image cannot be made as
-small, the smallest takes part, and is counted. With `--nopeers` not: images that were
+small, the smallest takes part, and is counted. Modes that an earlier run of the same label and
+images measured stay in the results. With `--nopeers` not: images that were
 JPEG files of this very size would come back from JPEG without an error.
 """
 
@@ -296,6 +297,7 @@ def main():
     keras.utils.set_random_seed(0)
     found = run(flags)
     results = measure.read(RESULTS) or {"runs": {}}
+    _keep_other_modes(found, results["runs"].get(flags.label, {}))
     results["runs"][flags.label] = {**found, "machine": measure.machine()}
     measure.write(RESULTS, results)
     header, *rows = rows_of(results)
@@ -308,6 +310,13 @@ def main():
             f"{figures['most_over_information']:.1f} bytes above 1.01 of it; "
             f"{figures['saving_over_indices']:.1%} less than raw indices"
         )
+
+
+def _keep_other_modes(found, earlier):
+    """Takes over modes that an earlier run on the same images measured."""
+    same = ("images", "image_size", "tiers", "data_fingerprint")
+    if all(earlier.get(key) == found[key] for key in same):
+        found["modes"] = {**earlier["modes"], **found["modes"]}
 
 
 def _flags():
