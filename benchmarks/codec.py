@@ -10,9 +10,10 @@ beside -log2 of the likelihood that the pipeline itself gives; and seconds. For 
 mode also PSNR beside that of JPEG and WebP: for each image the best quality that is no
 larger than our file, once with all headers and once without any (JPEG's entropy-coded
 scan alone, without its tables; WebP's VP8 chunk). Where an image cannot be made as
-small, the smallest takes part, and is counted. Modes that an earlier run of the same label and
-images measured stay in the results. With `--nopeers` not: images that were
-JPEG files of this very size would come back from JPEG without an error.
+small, the smallest takes part, and is counted. `--nopeers` leaves the others out:
+images that were JPEG files of this very size would come back from JPEG without an
+error. Modes that an earlier run of the same label and images measured stay in the
+results.
 """
 
 import argparse

@@ -5,9 +5,10 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from small_models import METRICS, make_images, make_model, to_floats
+from small_models import METRICS, SETTINGS, make_images, make_model, to_floats
 
-from vqzoo.export import ExportError, export, signatures, verification, warmup
+from tests.test_pipeline import pipeline_of
+from vqzoo.export import ExportError, export, signatures, source, verification, warmup
 from vqzoo.export.__main__ import main
 
 
@@ -184,6 +185,23 @@ def test_an_artifact_that_has_bfloat16_keeps_getting_it(
         assert (target / folder / "2" / "saved_model.pb").read_text() == dtype
     assert read_manifest(target)["variants"]["bfloat16"]["version"] == 2
     assert 'name: "x_bfloat16"' in (target / "models.config").read_text()
+
+
+def test_a_model_after_a_pipeline_leaves_no_priors_behind(
+    small_file, tmp_path, unverified
+):
+    run, target = tmp_path / "run", tmp_path / "x"
+    pipeline_of().save(run)
+    (run / "metrics.json").write_text(json.dumps(METRICS))
+    (run / "recipe.json").write_text(json.dumps(SETTINGS))
+    export(run, target)
+    assert source.read(target).drawn is not None
+    assert export(small_file, target) == (target, 2)
+    assert source.read(target).drawn is None
+    paths = [path for path in target.rglob("*") if path.is_file()]
+    found = {path.relative_to(target).as_posix() for path in paths}
+    assert found == {*read_manifest(target)["files"], "manifest.json"}
+    assert "saved_model/1/saved_model.pb" in found
 
 
 def test_an_artifact_can_be_exported_over_itself(small_file, tmp_path, unverified):

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import pathlib
 
 import pytest
 
@@ -75,6 +76,48 @@ def test_the_next_version_comes_in_each_precision(tmp_path):
         "saved_model/4/graph",
         "saved_model_bfloat16/4/graph",
     }
+
+
+def test_what_belonged_to_the_earlier_model_goes_when_the_next_one_comes(tmp_path):
+    target = make_artifact(tmp_path / "x", 1, "old")
+    for name in ("pipeline.json", "top.keras", "bottom.keras"):
+        (target / name).write_text("old")
+    (target / "NOTES.md").write_text("of its owner")
+    files.place(make_artifact(tmp_path / "aside" / "x", 2, "new"), target, 2, False)
+    assert read(target) == {
+        "NOTES.md": "of its owner",
+        "manifest.json": "new",
+        "model.keras": "new",
+        "saved_model/1/graph": "old",
+        "saved_model/2/graph": "new",
+    }
+
+
+def test_a_json_never_names_files_that_are_not_there(tmp_path, monkeypatch):
+    """Between any two steps: pipeline.json goes before its priors, and comes after."""
+    target = make_artifact(tmp_path / "x", 1, "old")
+    new = make_artifact(tmp_path / "aside" / "x", 2, "new")
+    for folder, priors in ((target, "ab"), (new, "bc")):
+        (folder / "pipeline.json").write_text(priors)
+        for prior in priors:
+            (folder / f"{prior}.keras").write_text("")
+    steps = []
+
+    def watched(step):
+        def watching(*arguments):
+            step(*arguments)
+            if (target / "pipeline.json").is_file():
+                priors = (target / "pipeline.json").read_text()
+                assert all((target / f"{prior}.keras").is_file() for prior in priors)
+            steps.append(pathlib.Path(arguments[-1]).name)
+
+        return watching
+
+    monkeypatch.setattr(os, "replace", watched(os.replace))
+    monkeypatch.setattr(pathlib.Path, "unlink", watched(pathlib.Path.unlink))
+    files.place(new, target, 2, False)
+    assert steps[0] == "pipeline.json" and steps[-1] == "manifest.json"
+    assert {path.name for path in target.glob("?.keras")} == {"b.keras", "c.keras"}
 
 
 def test_overwriting_leaves_nothing_of_what_was_there(tmp_path):

@@ -79,6 +79,14 @@ def test_bfloat16_that_blurs_images_is_an_error():
         checks.compare_bfloat16(BFLOAT16, {"top": CODES}, IMAGES, change(IMAGES, 9, 32))
 
 
+def test_a_check_that_does_not_end_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(verification, "COMMAND", "import time; time.sleep(60)")
+    monkeypatch.setattr(verification, "TIMEOUT_SECONDS", 0.2)
+    reason = "loading and checking the artifact took longer than 0.2 seconds"
+    with pytest.raises(ExportError, match=reason):
+        verification._run(tmp_path / "expected.npz")
+
+
 @pytest.mark.slow
 def test_a_saved_model_of_other_weights_is_found_by_the_fresh_process(tmp_path):
     trained = make_model("two tiers")

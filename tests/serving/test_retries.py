@@ -3,6 +3,7 @@
 import concurrent.futures
 import http.server
 import json
+import re
 import threading
 import time
 
@@ -25,7 +26,7 @@ ENCODE = Signature(
 
 
 class Script:
-    """What happens to each request, in turn: a status, a delay, or an answer."""
+    """What happens to each request, in turn: a status, a delay, or status and body."""
 
     def __init__(self, steps):
         self.steps = list(steps)
@@ -56,8 +57,16 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
 class Handler(http.server.BaseHTTPRequestHandler):
     script = None
 
+    def do_GET(self):
+        self.do_POST()
+
     def do_POST(self):
         step = self.script.next()
+        if isinstance(step, tuple):
+            self.send_response(step[0])
+            self.end_headers()
+            self.wfile.write(step[1])
+            return
         status = {"OK": 200, "UNAVAILABLE": 503, "INVALID_ARGUMENT": 400, "HTML": 502}
         answer = json.dumps({"error": "the queue is full"})
         if step == "OK":
@@ -152,3 +161,54 @@ def test_an_answer_that_is_no_json_is_shown(serve):
     with pytest.raises(ServingError, match="UNKNOWN: <html>a proxy without a server"):
         client.encode(IMAGE)
     assert script.requests == 1
+
+
+STRANGE = (
+    b"<html>please log in</html>",
+    b"",
+    b"\xff\xfe",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"outputs": {"images": 1}, "model_version_status": 3, "metadata": []}',
+    b'{"outputs": [[["a"]]], "model_version_status": [{}], "metadata": {"a": 1}}',
+    b'{"outputs": [[[4294967296]]], "model_version_status": [1], "metadata": null}',
+)
+
+
+@pytest.mark.parametrize("serve", ["rest"], indirect=True)
+@pytest.mark.parametrize("body", STRANGE)
+def test_an_answer_of_something_else_than_the_server_is_an_error(body, serve):
+    client, script = serve(*[(200, body)] * 4)
+    shown = "UNKNOWN: expected .* of TensorFlow Serving, received "
+    shown += re.escape(body.decode(errors="replace") or "nothing")
+    with pytest.raises(ServingError, match=shown):
+        client.encode(IMAGE)
+    with pytest.raises(ServingError, match=shown):
+        client.states()
+    client._signatures = None
+    with pytest.raises(ServingError, match=shown):
+        client.signature("encode")
+    assert client.is_ready() is False
+    assert script.requests == 4
+
+
+@pytest.mark.parametrize("serve", ["rest"], indirect=True)
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[]", "HTTP status 500"),
+        (b"", "HTTP status 500"),
+        (b"{}", "HTTP status 500"),
+        (b"3", "HTTP status 500"),
+        (b"out of order", "out of order"),
+        (b'{"error": "out of memory"}', "out of memory"),
+        (b'{"error": ["out of memory"]}', "['out of memory']"),
+    ],
+)
+def test_a_failure_has_a_reason_whatever_the_body_is(body, reason, serve):
+    client, _ = serve(*[(500, body)] * 2)
+    with pytest.raises(ServingError) as caught:
+        client.encode(IMAGE)
+    assert (caught.value.code, caught.value.reason) == ("INTERNAL", reason)
+    assert client.is_ready() is False

@@ -1,11 +1,13 @@
 """Explores a model in a browser: `python -m vqzoo.app --model=export/my_model`."""
 
+import functools
 import importlib.util
 import sys
 
 from absl import flags
 
 USAGE_ERROR = 2
+LARGEST_PORT = 65535
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -43,6 +45,8 @@ def main(argv):
 
 def _flags():
     values = flags.FlagValues()
+    bounds = {"lower_bound": 0, "upper_bound": LARGEST_PORT}
+    define_port = functools.partial(flags.DEFINE_integer, **bounds)
     for define, name, default, text in (
         (
             flags.DEFINE_string,
@@ -54,7 +58,7 @@ def _flags():
         (flags.DEFINE_string, "dataset", "photos", "sample images; 'folder' or a name"),
         (flags.DEFINE_string, "data_dir", "", "where the data set of that name lies"),
         (flags.DEFINE_string, "host", "127.0.0.1", "the address to listen on"),
-        (flags.DEFINE_integer, "port", 0, "0: the first free one from 7860 on"),
+        (define_port, "port", 0, "0: the first free one from 7860 on"),
         (flags.DEFINE_bool, "help", False, "show this help"),
     ):
         define(name, default, text, flag_values=values)

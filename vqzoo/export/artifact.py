@@ -52,7 +52,8 @@ def export(run, target, *, overwrite=False, bfloat16=False):
         run: path of a finished run's folder, of an artifact, or of a `.keras` file.
         target: path of the artifact's folder; its last part is the served name.
         overwrite: bool. Whether an artifact at `target` is replaced as a whole; if not
-            it keeps its SavedModels and gets one more, under the next version number.
+            it keeps its SavedModels and gets one more, under the next version number,
+            while its model and priors make room for the new ones.
         bfloat16: bool. Whether there is a second SavedModel that computes in bfloat16,
             of half the size, served under another name; an artifact that has one keeps
             getting it.

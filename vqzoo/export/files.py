@@ -4,6 +4,8 @@ import hashlib
 import os
 import re
 
+from vqzoo.pipeline import PAPER
+
 MANIFEST = "manifest.json"
 # The folder of each precision's SavedModels; a server takes each for a model.
 FOLDERS = {"float32": "saved_model", "bfloat16": "saved_model_bfloat16"}
@@ -58,7 +60,7 @@ def place(new, target, version, overwrite):
 
     An artifact that is there keeps its versions and gets one more: first that version
     of each precision in one stroke, which is what a server looks for, then each file,
-    the manifest last.
+    the manifest last. Models and priors that the new one does not have go.
 
     Args:
         new: `pathlib.Path` on the file system of `target`; its parent takes what
@@ -81,9 +83,31 @@ def place(new, target, version, overwrite):
         for name in (name for name in FOLDERS.values() if (new / name).is_dir()):
             (target / name).mkdir(exist_ok=True)
             os.rename(new / name / str(version), target / name / str(version))
-        files = [path for path in new.iterdir() if path.is_file()]
-        for path in sorted(files, key=lambda path: path.name == MANIFEST):
-            os.replace(path, target / path.name)
+        _replace_files(new, target)
+
+
+def _replace_files(new, target):
+    """Gives `target` the files beside the folders of `new`, and no others' models.
+
+    A JSON file names others, as pipeline.json its priors: it goes before them and comes
+    after them. The manifest stays until the new one takes its place, the last of all.
+    """
+    coming = _papers_last(new)
+    kept = {path.name for path in coming if path.suffix != ".json"} | {MANIFEST}
+    for path in reversed(_papers_last(target)):
+        of_models = path.suffix == ".keras" or path.name == PAPER
+        if of_models and path.name not in kept:
+            path.unlink()
+    for path in coming:
+        os.replace(path, target / path.name)
+
+
+def _papers_last(folder):
+    """The files directly in a folder: JSON after the others, the manifest last."""
+    return sorted(
+        (path for path in folder.iterdir() if path.is_file()),
+        key=lambda path: (path.suffix == ".json", path.name == MANIFEST),
+    )
 
 
 def checksums(folder):

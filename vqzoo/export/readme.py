@@ -119,9 +119,11 @@ Without a `signature_name`, images come back as the model rebuilds them.
 ### Many requests at once
 
 `docker compose up serving-batching` starts a server that computes the rows of several
-requests together, up to {max_batch_size}. A row's answer does not depend on the others,
-but a request that is wrong fails those it was put together with, and a full queue
-answers `UNAVAILABLE`: start it where all requests come from clients that you trust.
+requests together, up to {max_batch_size}. A request may then have at most
+{max_batch_size} rows, to which the Python client splits its batches. A row's answer
+does not depend on the others, but a request that is wrong fails those it was put
+together with, and a full queue answers `UNAVAILABLE`: start it where all requests come
+from clients that you trust.
 """
 
 FILES = """ `image_bytes` are whole files: JPEG or PNG going in, of

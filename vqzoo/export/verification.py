@@ -34,8 +34,9 @@ def verify(folder, version, trained, served):
 
     Raises:
         ExportError: if a file does not load, more than one code in a thousand differs,
-            an image differs by more than one of the 256 levels, or a request for
-            warming up is not answered. What differs in bfloat16, `checks` says.
+            an image differs by more than one of the 256 levels, a request for
+            warming up is not answered, or all that takes longer than TIMEOUT_SECONDS.
+            What differs in bfloat16, `checks` says.
     """
     images = make_images(trained.image_shape)
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,14 +96,20 @@ def _run(*paths):
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    process = subprocess.run(
-        [sys.executable, "-c", COMMAND, *map(str, paths)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    try:
+        process = subprocess.run(
+            [sys.executable, "-c", COMMAND, *map(str, paths)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ExportError(
+            "loading and checking the artifact took longer than "
+            f"{TIMEOUT_SECONDS} seconds"
+        ) from error
     if process.returncode:
         lines = process.stderr.strip().splitlines() or ["no message"]
         raise ExportError(f"the artifact is not what was trained: {lines[-1]}")

@@ -29,7 +29,9 @@ DTYPES = {
     "DT_STRING": "string",
     "DT_UINT8": "uint8",
 }
-SHOWN = 500  # characters of an answer that is no JSON
+SHOWN = 500  # characters of an answer that is not understood
+# What reading JSON raises that is not what it is taken for.
+MISREAD = (AttributeError, LookupError, OverflowError, TypeError, ValueError)
 
 
 class OverREST:
@@ -59,35 +61,23 @@ class OverREST:
         """
         inputs = {name: _to_json(array) for name, array in arrays.items()}
         body = {"signature_name": signature.name, "inputs": inputs}
-        answer = self._ask("POST", ":predict", timeout, json.dumps(body))["outputs"]
-        if len(signature.outputs) == 1:
-            answer = {name: answer for name in signature.outputs}
-        return {
-            name: _from_json(answer[name], tensor.dtype)
-            for name, tensor in signature.outputs.items()
-        }
+        response = self._ask("POST", ":predict", timeout, json.dumps(body))
+        return _read(response, lambda answer: _outputs(answer, signature))
 
     def signatures(self, timeout):
         """`{name: Signature}` of the model."""
-        answer = self._ask("GET", "/metadata", timeout)
-        described = answer["metadata"]["signature_def"]["signature_def"]
-        return {
-            name: Signature(name, _tensors(one["inputs"]), _tensors(one["outputs"]))
-            for name, one in described.items()
-            if name != INITIALIZATION
-        }
+        return _read(self._ask("GET", "/metadata", timeout), _signatures)
 
     def states(self, timeout):
         """State of each version of the model, such as `{1: "AVAILABLE"}`."""
-        answer = self._ask("GET", "", timeout)
-        return {int(v["version"]): v["state"] for v in answer["model_version_status"]}
+        return _read(self._ask("GET", "", timeout), _states)
 
     def close(self):
         """Ends the connections."""
         self._pool.clear()
 
     def _ask(self, method, path, timeout, body=None):
-        """The JSON of an answer."""
+        """The response to a request, of status 200."""
         import urllib3
 
         try:
@@ -104,15 +94,62 @@ class OverREST:
             raise ServingError("DEADLINE_EXCEEDED", str(error)) from error
         except urllib3.exceptions.HTTPError as error:
             raise ServingError("UNAVAILABLE", str(error)) from error
-        try:
-            answer = json.loads(response.data)
-        except ValueError:
-            answer = {"error": response.data.decode(errors="replace")[:SHOWN]}
         if response.status != 200:
             code = CODES.get(response.status, "UNKNOWN")
-            reason = answer.get("error", f"HTTP status {response.status}")
-            raise ServingError(code, reason)
-        return answer
+            raise ServingError(code, _reason(response))
+        return response
+
+
+def _read(response, read):
+    """What the function `read` makes of the JSON of a response.
+
+    Whoever listens at the address may be no TensorFlow Serving.
+    """
+    try:
+        return read(json.loads(response.data))
+    except MISREAD as error:
+        raise ServingError(
+            "UNKNOWN",
+            "expected an answer of TensorFlow Serving, received "
+            f"{_shown(response) or 'nothing'}",
+        ) from error
+
+
+def _reason(response):
+    """Why a request failed: what the server says, or else the status."""
+    status = f"HTTP status {response.status}"
+    try:
+        answer = json.loads(response.data)
+    except ValueError:
+        return _shown(response) or status
+    return str(answer.get("error", status)) if isinstance(answer, dict) else status
+
+
+def _shown(response):
+    return response.data.decode(errors="replace")[:SHOWN]
+
+
+def _outputs(answer, signature):
+    values = answer["outputs"]
+    if len(signature.outputs) == 1:
+        values = {name: values for name in signature.outputs}
+    return {
+        name: _from_json(values[name], tensor.dtype)
+        for name, tensor in signature.outputs.items()
+    }
+
+
+def _signatures(answer):
+    described = answer["metadata"]["signature_def"]["signature_def"]
+    return {
+        name: Signature(name, _tensors(one["inputs"]), _tensors(one["outputs"]))
+        for name, one in described.items()
+        if name != INITIALIZATION
+    }
+
+
+def _states(answer):
+    return {int(v["version"]): v["state"] for v in answer["model_version_status"]}
 
 
 def _to_json(array):

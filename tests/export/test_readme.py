@@ -1,0 +1,14 @@
+import json
+import pathlib
+
+from vqzoo.export import readme
+from vqzoo.serving import MAX_BATCH_SIZE
+
+ARTIFACT = pathlib.Path(__file__).parents[2] / "export" / "vqvae2_noisy"
+
+
+def test_the_rows_that_a_batching_server_takes_in_a_request_are_said():
+    facts = json.loads((ARTIFACT / "manifest.json").read_text())
+    text = readme.text("vqvae2_noisy", facts)
+    batching = " ".join(text.split("### Many requests at once")[1].split())
+    assert f"a request may then have at most {MAX_BATCH_SIZE} rows" in batching.lower()
