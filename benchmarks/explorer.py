@@ -6,8 +6,7 @@ waited for. The browser and the server share the machine.
 
     python -m benchmarks.explorer
 
-About 3 minutes on two cores. Besides the artifact of CIFAR-10 an untrained `vqvae2_64`
-is measured: the time does not depend on the weights.
+About 3 minutes on two cores, for the artifacts of CIFAR-10 and of faces.
 """
 
 import argparse
@@ -18,12 +17,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 from benchmarks import measure
 
-ARTIFACT = "export/vqvae2_noisy/model.keras"
+ARTIFACTS = ("vqvae2_noisy", "vqvae2_noisy_faces")
 EDITS = 20
 HEADER = ("model", "first page, s", "of it CPU, s", "edit, s", "slowest edit, s")
 CHANGED = """before => {
@@ -38,11 +36,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     flags = parser.parse_args()
     machine = measure.machine()
-    with tempfile.TemporaryDirectory() as folder, _browser() as browser:
-        models = {"vqvae2_32": ARTIFACT, "vqvae2_64": _untrained(folder)}
+    with _browser() as browser:
         contestants = {
-            name: lambda path=path: _visit(browser, path)
-            for name, path in models.items()
+            name: lambda path=f"export/{name}": _visit(browser, path)
+            for name in ARTIFACTS
         }
         taken = measure.take_turns(contestants, flags.rounds, warmup=0)
     cases = {name: _summary(visits) for name, visits in taken.items()}
@@ -52,14 +49,6 @@ def main():
         for name, case in cases.items()
     ]
     measure.print_table(HEADER, rows)
-
-
-def _untrained(folder):
-    """A new `vqvae2_64` in a process of its own: its path."""
-    path = pathlib.Path(folder, "model.keras")
-    program = f"from vqzoo.models import vqvae2_64; vqvae2_64().save({str(path)!r})"
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-    return str(path)
 
 
 @contextlib.contextmanager

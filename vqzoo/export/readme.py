@@ -64,7 +64,8 @@ code that the codebook does not have, is answered with an error.
 ```python
 from vqzoo.serving import Client  # pip install 'vqzoo[serving]'
 
-client = Client("localhost:8500", "{name}")  # or "http://localhost:8501" for REST
+client = Client("localhost:8500", "{name}")
+# REST: Client("http://localhost:8501", "{name}")
 codes = client.encode(images)  # uint8 {shape}{or_files}
 images = client.decode(codes)
 images = client.reconstruct(images)
