@@ -313,7 +313,7 @@ def test_mixed_precision_stays_finite_and_keeps_float32_weights(case, policy):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True, ids=str)
-@each(case for case in cases.PRIORS if hasattr(case.make(), "sample"))
+@each(case for case in cases.PRIORS if not case.name.endswith("Critic"))
 def test_a_prior_in_mixed_precision_draws_nearly_what_one_in_float32_draws(
     case, policy
 ):
