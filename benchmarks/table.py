@@ -352,12 +352,14 @@ def _matched_rows(label, found, rate, matched):
     for name, of_kind in matched.items():
         for kind, theirs in of_kind.items():
             missing = targets[name] - theirs["gain_db"]
-            larger = f", {theirs['larger']} of them larger" * (theirs["larger"] > 0)
+            larger = f" ({theirs['larger']} larger: its smallest)" * (
+                theirs["larger"] > 0
+            )
             rows.append(
                 (
                     f"codec, {label}, {rate:.3f} bits a pixel, {kind}",
                     f"{psnr:.2f} dB",
-                    f"{name.upper()} of equal size: {theirs['psnr']:.2f} dB{larger}",
+                    f"{name.upper()}, no larger: {theirs['psnr']:.2f} dB{larger}",
                     f"+{targets[name]:.0f} dB",
                     "met" if missing <= 0 else f"missed by {missing:.2f} dB",
                 )
