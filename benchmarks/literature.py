@@ -11,7 +11,6 @@ was stopped goes on from its last saved step.
 About 3 minutes an epoch and contestant on two cores in float32.
 """
 
-import dataclasses
 import json
 import pathlib
 
@@ -19,6 +18,7 @@ from absl import app, flags
 
 from benchmarks import measure
 from vqzoo import training
+from vqzoo.training.sweep_loop import finished
 
 FLAGS = flags.FLAGS
 CONTESTANTS = {
@@ -64,12 +64,7 @@ def recipe_of(contestant):
 
 def test_metrics(recipe):
     """Figures of the test split, after the run or the rest of it."""
-    folder = pathlib.Path(recipe.runs_dir) / recipe.name
-    done = sorted(folder.glob("*/metrics.json"))
-    if done:
-        return json.loads(done[-1].read_text())["test"]
-    stopped = list(folder.glob("*/state.npz"))
-    run_dir = training.run(dataclasses.replace(recipe, resume=bool(stopped)))
+    run_dir = finished(recipe, training.run)
     return json.loads((run_dir / "metrics.json").read_text())["test"]
 
 

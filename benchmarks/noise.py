@@ -12,7 +12,6 @@ stopped goes on from its last saved step, so that the table can be made in piece
 """
 
 import dataclasses
-import pathlib
 import statistics
 
 import keras
@@ -23,6 +22,7 @@ from benchmarks import measure
 from vqzoo import datasets, evaluation, training
 from vqzoo.ops import main_axis_order
 from vqzoo.recipes.vqvae2_noisy import RECIPE
+from vqzoo.training.sweep_loop import finished
 
 FLAGS = flags.FLAGS
 CONDITIONS = {
@@ -90,12 +90,7 @@ def recipe_of(condition, seed):
 
 def train(recipe):
     """Runs a recipe, or the rest of it where it was stopped; returns the model."""
-    folder = pathlib.Path(recipe.runs_dir) / recipe.name
-    done = sorted(folder.glob("*/metrics.json"))
-    if done:
-        return keras.saving.load_model(done[-1].with_name("model.keras"))
-    stopped = list(folder.glob("*/state.npz"))
-    run_dir = training.run(dataclasses.replace(recipe, resume=bool(stopped)))
+    run_dir = finished(recipe, training.run)
     return keras.saving.load_model(run_dir / "model.keras")
 
 

@@ -10,14 +10,13 @@ example. What is in the results already is not run again, and a run that was sto
 goes on from its last saved step. 10 to 30 minutes a row on two cores.
 """
 
-import dataclasses
 import json
-import pathlib
 
 from absl import app, flags
 
 from benchmarks import measure
 from vqzoo import training
+from vqzoo.training.sweep_loop import finished
 
 FLAGS = flags.FLAGS
 RESULTS = "priors"
@@ -86,13 +85,8 @@ def recipe_of(prior, knows_class, seed):
 
 def figures(recipe):
     """Runs a recipe, or the rest of it where it was stopped: its figures."""
-    folder = pathlib.Path(recipe.runs_dir) / recipe.name
-    done = sorted(folder.glob("*/metrics.json"))
-    if not done:
-        stopped = any(folder.glob("*/**/state.npz"))
-        run_dir = training.run_prior(dataclasses.replace(recipe, resume=stopped))
-        done = [run_dir / "metrics.json"]
-    return json.loads(done[-1].read_text())["test"]
+    run_dir = finished(recipe, training.run_prior)
+    return json.loads((run_dir / "metrics.json").read_text())["test"]
 
 
 def main(argv):

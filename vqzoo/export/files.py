@@ -92,22 +92,18 @@ def _replace_files(new, target):
     A JSON file names others, as pipeline.json its priors: it goes before them and comes
     after them. The manifest stays until the new one takes its place, the last of all.
     """
-    coming = _papers_last(new)
-    kept = {path.name for path in coming if path.suffix != ".json"} | {MANIFEST}
-    for path in reversed(_papers_last(target)):
-        of_models = path.suffix == ".keras" or path.name == PAPER
-        if of_models and path.name not in kept:
+    coming = sorted(
+        (path for path in new.iterdir() if path.is_file()),
+        key=lambda path: (path.suffix == ".json", path.name == MANIFEST),
+    )
+    kept = {path.name for path in coming}
+    if (target / PAPER).is_file():
+        (target / PAPER).unlink()
+    for path in target.glob("*.keras"):
+        if path.name not in kept:
             path.unlink()
     for path in coming:
         os.replace(path, target / path.name)
-
-
-def _papers_last(folder):
-    """The files directly in a folder: JSON after the others, the manifest last."""
-    return sorted(
-        (path for path in folder.iterdir() if path.is_file()),
-        key=lambda path: (path.suffix == ".json", path.name == MANIFEST),
-    )
 
 
 def checksums(folder):
