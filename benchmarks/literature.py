@@ -72,22 +72,17 @@ def main(argv):
     """Runs what is missing, writes the results after each run, prints the table."""
     del argv
     settings = {"epochs": FLAGS.epochs, "data": pathlib.Path(FLAGS.data_dir).name}
-    results = measure.read("literature") or {"settings": settings, "rows": {}}
-    if results["settings"] != settings:
-        raise app.UsageError(f"literature.json has {results['settings']}")
+    rows = measure.Rows("literature", settings)
     for contestant in map(str.strip, FLAGS.contestants):
         key = f"{contestant}, seed {FLAGS.seed}"
-        if key in results["rows"]:
-            continue
-        metrics = test_metrics(recipe_of(contestant))
-        results["rows"][key] = {name: metrics[name] for name in COLUMNS}
-        results["machine"] = measure.machine()
-        measure.write("literature", results)
+        if key not in rows:
+            metrics = test_metrics(recipe_of(contestant))
+            rows.add(key, {name: metrics[name] for name in COLUMNS})
     measure.print_table(
         ("quantizer", *COLUMNS),
         [
-            (key, *(f"{value:.4g}" for value in row.values()))
-            for key, row in results["rows"].items()
+            (key, *(f"{row[name]:.4g}" for name in COLUMNS))
+            for key, row in rows.read().items()
         ],
     )
 

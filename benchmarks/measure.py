@@ -5,7 +5,9 @@ one after the other do not compare. Contestants therefore take turns, A B A B, a
 comparison is the median of the ratios within a round, not a ratio of medians.
 """
 
+import contextlib
 import datetime
+import fcntl
 import json
 import multiprocessing
 import os
@@ -207,6 +209,51 @@ def write(name, results):
     aside.write_text(json.dumps(results, indent=2) + "\n")
     os.replace(aside, path)
     return path
+
+
+class Rows:
+    """Rows of a benchmark that is made in pieces, by several processes if need be.
+
+    The file is read anew before each question and written after each row, so that a
+    table can be made two rows at a time, each process on a core of its own.
+
+    Args:
+        name: str, of the results file.
+        settings: JSON dict of what all rows have in common.
+    Raises: SystemExit: if the file has rows of other settings.
+    """
+
+    def __init__(self, name, settings):
+        self.name, self.settings = name, settings
+        found = read(name).get("settings", settings)
+        if found != settings:
+            raise SystemExit(f"{name}.json has rows of other settings: {found}")
+
+    def __contains__(self, key):
+        return key in self.read()
+
+    def read(self):
+        """The rows that there are: dict of key to JSON dict."""
+        return read(self.name).get("rows", {})
+
+    def add(self, key, row):
+        """Writes a row and the machine's facts, beside the rows of other processes."""
+        facts = machine()
+        with _alone():
+            rows = {**self.read(), key: {**row, "cores": facts.pop("cores")}}
+            results = {"machine": facts, "settings": self.settings, "rows": rows}
+            write(self.name, results)
+
+
+@contextlib.contextmanager
+def _alone():
+    """No other process is inside this with the same folder of results."""
+    folder = os.open(RESULTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def print_table(header, rows):

@@ -44,19 +44,15 @@ def main():
         "batch_size": BATCH_SIZE,
         "learning_rate": LEARNING_RATE,
     }
-    results = measure.read("nats") or {"settings": settings, "rows": {}}
-    if results["settings"] != settings:
-        raise SystemExit(f"nats.json has the settings {results['settings']}")
+    rows = measure.Rows("nats", settings)
     splits = datasets.load("folder", data_dir=flags.data_dir, image_size=32)
     train, test = (_binary(split) for split in (splits.train, splits.test))
     for name in flags.models:
         for seed in flags.seeds:
             key = f"{name}, seed {seed}"
-            if key not in results["rows"]:
-                results["rows"][key] = _run(MODELS[name], seed, train, test, flags)
-                results["machine"] = measure.machine()
-                measure.write("nats", results)
-    _print(results["rows"])
+            if key not in rows:
+                rows.add(key, _run(MODELS[name], seed, train, test, flags))
+    _print(rows.read())
 
 
 def _flags():

@@ -81,3 +81,30 @@ def test_an_option_that_the_model_has_not_is_refused_with_the_flag():
     recipe = training.Recipe(model="vqvae_32", model_options=("num_levels=2",))
     with pytest.raises(ValueError, match="--model=vqvae_32 .*num_levels=2"):
         recipe.build_model((32, 32, 3))
+
+
+def has(layer, name, wanted):
+    layers_inside = layer._flatten_layers()
+    return any(wanted(getattr(inner, name, None)) for inner in layers_inside)
+
+
+@pytest.mark.parametrize("name", quantizers.MAKERS)
+def test_noise_reaches_the_quantizer_or_is_refused_with_the_flag(name):
+    try:
+        layer = made(name, noise_stddev=(1.0,))
+    except ValueError as error:
+        assert f"--quantizer={name}" in str(error)
+    else:
+        assert has(layer, "assignment", lambda found: getattr(found, "stddev", 0) == 1)
+
+
+@pytest.mark.parametrize("name", quantizers.MAKERS)
+def test_sorted_codes_reach_the_quantizer_or_are_refused_with_the_flag(name):
+    try:
+        layer = made(name, sorted_codes=True)
+    except ValueError as error:
+        assert f"--quantizer={name}" in str(error)
+        assert "--sorted_codes" in str(error)
+        assert name not in quantizers.SORTED
+    else:
+        assert has(layer, "sorted_codes", bool)

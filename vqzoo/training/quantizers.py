@@ -16,6 +16,19 @@ FSQ_LEVELS = {
     65_536: (8, 8, 8, 5, 5, 5),
 }
 LOW_DIMENSION = 8
+# Their indices are drawn, or never trained, without a noisy assignment.
+WITHOUT_NOISE = ("stochastic", "random_projection")
+# Their codebooks follow the latents by moving average, which can keep them sorted.
+SORTED = (
+    "ema",
+    "cosine",
+    "rotation",
+    "stochastic",
+    "low_dimensional",
+    "residual",
+    "grouped_residual",
+    "multi_head",
+)
 
 
 def parse_options(options):
@@ -56,6 +69,7 @@ def make(recipe, tier):
     Raises:
         ValueError: if the quantizer cannot be made so, with the name of the flag.
     """
+    _check_order(recipe)
     options = parse_options(recipe.quantizer_options)
     settings = _Settings(recipe, tier)
     try:
@@ -67,6 +81,19 @@ def make(recipe, tier):
         ) from error
     layer.name = f"quantizer_{tier}"
     return layer
+
+
+def _check_order(recipe):
+    if max(recipe.noise_stddev) and recipe.quantizer in WITHOUT_NOISE:
+        raise ValueError(
+            f"--quantizer={recipe.quantizer} has no noisy assignment, received "
+            f"--noise_stddev={','.join(map(str, recipe.noise_stddev))}"
+        )
+    if recipe.sorted_codes and recipe.quantizer not in SORTED:
+        raise ValueError(
+            f"--quantizer={recipe.quantizer} cannot keep its codes sorted, received "
+            f"--sorted_codes: --nosorted_codes, or one of {SORTED}"
+        )
 
 
 class _Settings:
