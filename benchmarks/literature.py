@@ -35,12 +35,6 @@ CONTESTANTS = {
 }
 COLUMNS = ("psnr", "psnr_of_mean_error", "ssim", "bottom_perplexity", "bottom_usage")
 
-flags.DEFINE_string("data_dir", None, "Fashion-MNIST's gzipped files", required=True)
-flags.DEFINE_list("contestants", list(CONTESTANTS), f"any of {tuple(CONTESTANTS)}")
-flags.DEFINE_integer("epochs", 5, "passes over the training images")
-flags.DEFINE_integer("seed", 0, "of the weights and the batches")
-flags.DEFINE_string("runs_dir", "runs", "where the folders of the runs are made")
-
 
 def recipe_of(contestant):
     """The recipe of one row of the table."""
@@ -78,14 +72,30 @@ def main(argv):
         if key not in rows:
             metrics = test_metrics(recipe_of(contestant))
             rows.add(key, {name: metrics[name] for name in COLUMNS})
-    measure.print_table(
-        ("quantizer", *COLUMNS),
-        [
-            (key, *(f"{row[name]:.4g}" for name in COLUMNS))
-            for key, row in rows.read().items()
-        ],
+    measure.print_table(*table(rows.read()))
+
+
+def table(rows):
+    """Header and rows of text."""
+    header = ("quantizer", "PSNR", "of the mean error", "SSIM", "perplexity", "usage")
+    forms = ("{:.2f} dB", "{:.2f} dB", "{:.3f}", "{:.0f}", "{:.1%}")
+    return header, [
+        (key, *(form.format(row[name]) for form, name in zip(forms, COLUMNS)))
+        for key, row in rows.items()
+    ]
+
+
+def define_flags():
+    """The command line, defined only where this module is run."""
+    flags.DEFINE_string(
+        "data_dir", None, "Fashion-MNIST's gzipped files", required=True
     )
+    flags.DEFINE_list("contestants", list(CONTESTANTS), f"any of {tuple(CONTESTANTS)}")
+    flags.DEFINE_integer("epochs", 5, "passes over the training images")
+    flags.DEFINE_integer("seed", 0, "of the weights and the batches")
+    flags.DEFINE_string("runs_dir", "runs", "where the folders of the runs are made")
 
 
 if __name__ == "__main__":
+    define_flags()
     app.run(main)

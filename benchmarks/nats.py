@@ -52,7 +52,7 @@ def main():
             key = f"{name}, seed {seed}"
             if key not in rows:
                 rows.add(key, _run(MODELS[name], seed, train, test, flags))
-    _print(rows.read())
+    measure.print_table(*table(rows.read()))
 
 
 def _flags():
@@ -84,8 +84,9 @@ def _run(make, seed, train, test, flags):
     return {f"{part}_nats": float(np.mean(parts[part])) for part in PARTS}
 
 
-def _print(rows):
-    table = []
+def table(rows):
+    """Header and rows of text."""
+    lines = []
     for name in MODELS:
         found = [row for key, row in rows.items() if key.startswith(f"{name},")]
         if found:
@@ -93,8 +94,8 @@ def _print(rows):
             kl = statistics.median(row["kl_nats"] for row in found)
             spread = f"{min(values):.2f} to {max(values):.2f}"
             median = f"{statistics.median(values):.2f}"
-            table.append((name, len(found), median, spread, f"{kl:.2f}"))
-    measure.print_table(("model", "seeds", "nats", "spread", "of them KL"), table)
+            lines.append((name, len(found), median, spread, f"{kl:.2f}"))
+    return ("model", "seeds", "nats", "spread", "of them KL"), lines
 
 
 if __name__ == "__main__":

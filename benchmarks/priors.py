@@ -44,15 +44,6 @@ PRIORS = {
 }
 HEADER = ("codes", "prior", "weights", "class", "seeds", "bits per code", "unigram")
 
-flags.DEFINE_string("data_dir", None, "CIFAR-10 as a folder or archive", required=True)
-flags.DEFINE_string("model", "export/vqvae2_noisy/model.keras", "whose codes they are")
-flags.DEFINE_string("label", "noisy", "name of the codes in the results")
-flags.DEFINE_list("priors", list(PRIORS), f"any of {tuple(PRIORS)}")
-flags.DEFINE_list("classes", ["no", "yes"], "whether the prior knows the class")
-flags.DEFINE_list("seeds", ["0"], "seeds of weights and batches")
-flags.DEFINE_integer("epochs", 10, "passes over the training codes, at most")
-flags.DEFINE_string("runs_dir", "runs", "where the folders of the runs are made")
-
 
 def recipe_of(prior, knows_class, seed):
     """The recipe of one row."""
@@ -133,5 +124,22 @@ def table(rows):
     return HEADER, lines
 
 
+def define_flags():
+    """The command line, defined only where this module is run."""
+    flags.DEFINE_string(
+        "data_dir", None, "CIFAR-10 as a folder or archive", required=True
+    )
+    flags.DEFINE_string(
+        "model", "export/vqvae2_noisy/model.keras", "whose codes they are"
+    )
+    flags.DEFINE_string("label", "noisy", "name of the codes in the results")
+    flags.DEFINE_list("priors", list(PRIORS), f"any of {tuple(PRIORS)}")
+    flags.DEFINE_list("classes", ["no", "yes"], "whether the prior knows the class")
+    flags.DEFINE_list("seeds", ["0"], "seeds of weights and batches")
+    flags.DEFINE_integer("epochs", 10, "passes over the training codes, at most")
+    flags.DEFINE_string("runs_dir", "runs", "where the folders of the runs are made")
+
+
 if __name__ == "__main__":
+    define_flags()
     app.run(main)

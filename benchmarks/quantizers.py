@@ -13,15 +13,17 @@ order with noise on their indices.
 
 Bits are those of one latent: log2 K for each of its indices. Images a second are the
 median over the steps after the first 20; memory is the peak of the process above what
-it held before the model was made. Ordering is the mean distance of codes with
-neighboring indices over that of random pairs; the probe is linear, on the indices as
-numbers.
+it held before the model was made. `--speed` takes these two anew for the rows that
+there are, on a machine that does nothing else. Usage and perplexity are those of a
+codebook on all test images, the mean where a latent has several; heads that share one
+count together. Ordering is the mean distance of codes with neighboring indices over
+that of random pairs; the probe is linear, on the indices as numbers.
 """
 
 import argparse
 import multiprocessing
 import pathlib
-import resource
+import re
 import statistics
 import tempfile
 import time
@@ -65,11 +67,14 @@ def main():
     rows = measure.Rows(flags.results, _settings(flags))
     with tempfile.TemporaryDirectory() as folder:
         for key, job in _jobs(flags).items():
-            if key in rows:
+            if (key in rows) != flags.speed:
                 continue
             _cache(flags, pathlib.Path(folder))
-            row = _in_a_process(job, flags, folder)
-            rows.add(key, {**job, **row})
+            if flags.speed:
+                row = rows.read()[key] | _in_a_process(speed_and_memory, job, folder)
+            else:
+                row = job | _in_a_process(train_and_measure, job, flags.steps, folder)
+            rows.add(key, row)
             print(f"{key}: {row['psnr']:.2f} dB, {row['usage']:.1%}", flush=True)
     measure.print_table(*table(rows.read()))
 
@@ -83,6 +88,9 @@ def _flags():
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument(
+        "--speed", action="store_true", help="only measure speed and memory anew"
+    )
     parser.add_argument("--results", default="quantizers", help="name of the file")
     return parser.parse_args()
 
@@ -136,10 +144,10 @@ def _cache(flags, folder):
     np.save(folder / "labels.npy", labels)
 
 
-def _in_a_process(job, flags, folder):
+def _in_a_process(function, *arguments):
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(train_and_measure, (job, flags.steps, folder))
+        return pool.apply(function, arguments)
 
 
 def train_and_measure(job, steps, folder):
@@ -153,6 +161,17 @@ def train_and_measure(job, steps, folder):
     Returns:
         dict of figures.
     """
+    test, labels = np.load(f"{folder}/test.npy"), np.load(f"{folder}/labels.npy")
+    model, found = _trained(job, steps, folder)
+    return _quality(model, test, labels) | found
+
+
+def speed_and_memory(job, folder):
+    """Those figures of a row that other processes disturb, after a few steps."""
+    return _trained(job, 3 * WARM_UP_STEPS, folder)[1]
+
+
+def _trained(job, steps, folder):
     import keras
 
     from vqzoo import training
@@ -161,7 +180,6 @@ def train_and_measure(job, steps, folder):
     keras.utils.set_random_seed(job["seed"])
     keras.config.set_dtype_policy(devices.resolve_precision("auto"))
     images = np.load(f"{folder}/train.npy", mmap_mode="r")
-    test, labels = np.load(f"{folder}/test.npy"), np.load(f"{folder}/labels.npy")
     recipe = training.Recipe(
         model="vqvae_32",
         model_options=("num_channels=64", "residual_channels=16"),
@@ -172,19 +190,19 @@ def train_and_measure(job, steps, folder):
         seed=job["seed"],
     )
     before = _peak_bytes()
-    model = recipe.build_model(test.shape[1:])
+    model = recipe.build_model(images.shape[1:])
     model.compile(keras.optimizers.Adam(LEARNING_RATE), "mse")
     seconds = _train(model, images, steps, job["seed"])
-    memory = _peak_bytes() - before
-    return {
-        **_quality(model, test, labels),
+    return model, {
         "images_a_second": BATCH_SIZE / statistics.median(seconds),
-        "peak_memory_mib": memory / 2**20,
+        "peak_memory_mib": (_peak_bytes() - before) / 2**20,
     }
 
 
 def _peak_bytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process has had; that of its parent does not count."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
 
 
 def _train(model, images, steps, seed):
@@ -210,10 +228,10 @@ def _quality(model, test, labels):
     found = evaluation.reconstruction_error(
         test, evaluation.decode_all(model.decode, (codes,))
     )
-    axes = quantization.code_axes(layer)
+    books = [np.asarray(book) for book in layers.codebooks(layer)]
+    axes = quantization.code_axes(layer) if len(books) > 1 else 0
     found |= evaluation.codebook_usage(codes, layer.num_embeddings, axes)
     indices = codes.size // (len(codes) * codes.shape[1] * codes.shape[2])
-    books = [np.asarray(book) for book in layers.codebooks(layer)]
     orders = [evaluation.codebook_ordering(book) for book in books]
     probe = evaluation.linear_probe(codes, labels)
     return {
@@ -226,14 +244,14 @@ def _quality(model, test, labels):
 
 
 COLUMNS = {
-    "psnr": "{:.2f} dB",
-    "usage": "{:.1%}",
-    "perplexity": "{:.0f}",
-    "bits": "{:.1f}",
-    "images_a_second": "{:.0f}",
-    "peak_memory_mib": "{:.0f} MiB",
-    "ordering": "{:.2f}",
-    "probe_accuracy": "{:.1%}",
+    "psnr": ("PSNR", "{:.2f} dB"),
+    "usage": ("codes used", "{:.1%}"),
+    "perplexity": ("perplexity", "{:.0f}"),
+    "bits": ("bits", "{:.1f}"),
+    "images_a_second": ("images/s", "{:.0f}"),
+    "peak_memory_mib": ("memory", "{:.0f} MiB"),
+    "ordering": ("ordering", "{:.2f}"),
+    "probe_accuracy": ("probe", "{:.1%}"),
 }
 
 
@@ -243,12 +261,18 @@ def table(rows):
     for row in rows.values():
         key = (row["quantizer"], row["num_embeddings"], row["noise"])
         groups.setdefault(key, []).append(row)
-    header = ("quantizer", "K", "noise", "seeds", *COLUMNS)
+    header = (
+        "quantizer",
+        "K",
+        "noise",
+        "seeds",
+        *(text for text, _ in COLUMNS.values()),
+    )
     lines = []
     for (name, _, noise), found in sorted(groups.items()):
         medians = [
             form.format(statistics.median(row[column] for row in found))
-            for column, form in COLUMNS.items()
+            for column, (_, form) in COLUMNS.items()
         ]
         lines.append((name, found[0]["codes"], f"{noise:g}", len(found), *medians))
     return header, lines

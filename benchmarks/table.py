@@ -6,7 +6,17 @@ that have not run leave their rows out.
     python -m benchmarks.table
 """
 
-from benchmarks import codec, measure, noise, quantizer_twins, sampling
+from benchmarks import (
+    codec,
+    literature,
+    measure,
+    nats,
+    noise,
+    priors,
+    quantizer_twins,
+    quantizers,
+    sampling,
+)
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -22,6 +32,16 @@ def main():
         epochs = results["settings"]["epochs"]
         print(f"\nNoise, {epochs} epochs of CIFAR-10:\n")
         _show(*noise.rows_of(results))
+    for name, title, module in (
+        ("quantizers", "Quantizers in one network", quantizers),
+        ("literature", "Quantizers under the papers' protocol", literature),
+        ("nats", "Nats of the VAEs", nats),
+        ("priors", "Bits per code", priors),
+    ):
+        if results := measure.read(name):
+            header, rows = module.table(results["rows"])
+            print(f"\n{title}:\n")
+            _show(header, *rows)
     if results := measure.read("quantizer_twins"):
         print("\nBeside the twins in vector-quantize-pytorch:\n")
         _show(*quantizer_twins.rows_of(results))
@@ -34,7 +54,7 @@ def main():
 
 def _show(header, *rows):
     for cells in (header, ("---",) * len(header), *rows):
-        print(f"| {' | '.join(cells)} |")
+        print(f"| {' | '.join(map(str, cells))} |")
 
 
 def _verdict(value, target, at_least=True):

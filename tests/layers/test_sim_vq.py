@@ -16,27 +16,49 @@ MEAN_SQUARE = (0.25 + 1 + 0.5) / 6
 
 
 def quantizer(**options):
-    layer = SimVQ(4, 2, **options)
+    layer = SimVQ(4, 2, mapping_init="identity", **options)
     layer.build((None, 2))
     layer.frozen_codebook.assign(FROZEN)
-    layer.mapping.assign(MAPPING)
+    layer.mapping_start.assign(MAPPING)
     return layer
 
 
-def test_the_codes_are_the_frozen_codebook_times_the_map():
+def test_the_codes_are_the_frozen_codebook_times_the_map_and_a_shift():
     layer = quantizer()
     assert np.asarray(layer.codebook).tolist() == CODEBOOK.tolist()
     assert layer.encode(LATENTS).numpy().tolist() == CODES
     assert layer(LATENTS).numpy().tolist() == CODEBOOK[CODES].tolist()
     assert layer.decode([[3, 1]]).numpy().tolist() == [[[3, 1], [1, 1]]]
+    layer.mapping_offset.assign([[0, 0], [0, 1]])
+    layer.shift_offset.assign([0.5, 0])
+    moved = [[2.5, 0], [1.5, 2], [-1.5, 0], [3.5, 2]]
+    assert np.asarray(layer.codebook).tolist() == moved
 
 
-def test_the_frozen_codebook_is_normal_with_vectors_of_length_near_one():
+def test_the_first_batch_gives_the_codes_its_mean_and_covariance():
+    generator = np.random.default_rng(0)
+    basis = generator.normal(size=(2, 5))
+    latents = (0.1 * generator.normal(size=(3000, 2)) @ basis + 4).astype("float32")
+    layer = SimVQ(20_000, 5, seed=0)
+    layer(latents, training=True)
+    codebook = np.asarray(layer.codebook)
+    np.testing.assert_allclose(codebook.mean(0), latents.mean(0), atol=0.005)
+    np.testing.assert_allclose(np.cov(codebook.T), np.cov(latents.T), atol=0.002)
+    layer(latents + 1, training=True)
+    np.testing.assert_array_equal(layer.codebook, codebook)
+
+
+def test_equal_latents_start_all_codes_in_one_place_without_nan():
+    layer = SimVQ(8, 3, seed=0)
+    outputs = layer(np.full((5, 3), 2.0, "float32"), training=True)
+    np.testing.assert_allclose(outputs, np.full((5, 3), 2.0), atol=1e-6)
+
+
+def test_the_frozen_codebook_is_normal_and_comes_from_the_seed():
     layer = SimVQ(2000, 16, seed=3)
     layer.build((None, 16))
     frozen = layer.frozen_codebook.numpy()
-    assert frozen.std() == pytest.approx(0.25, rel=0.02)
-    assert np.square(frozen).sum(1).mean() == pytest.approx(1, rel=0.02)
+    assert frozen.std() == pytest.approx(1, rel=0.02)
     np.testing.assert_array_equal(layer.codebook, frozen)
     again = SimVQ(2000, 16, seed=3)
     again.build((None, 16))
@@ -62,7 +84,7 @@ def gradients(layer, loss_index):
         outputs = layer(latents, training=True)
         upstream = np.arange(1, 7, dtype="float32").reshape(3, 2)
         losses = [*layer.losses, tf.reduce_sum(outputs * upstream)]
-    return tape.gradient(losses[loss_index], [latents, layer.mapping.value])
+    return tape.gradient(losses[loss_index], [latents, layer.mapping_offset.value])
 
 
 def test_the_codebook_loss_moves_the_map_alone():
@@ -83,17 +105,18 @@ def test_the_commitment_loss_and_the_decoder_reach_the_latents_alone():
     assert to_mapping is None
 
 
-def test_training_moves_every_code_and_the_frozen_codebook_never():
+def test_training_moves_codes_that_were_not_chosen_and_the_frozen_codebook_never():
     layer = quantizer()
     model = keras.Sequential([keras.Input((2,)), layer])
     compiled(model, keras.optimizers.SGD(0.1), "mse")
     for _ in range(3):
         model.train_on_batch(LATENTS[:1], LATENTS[:1])
     assert layer.frozen_codebook.numpy().tolist() == FROZEN.tolist()
-    assert [w.name for w in layer.trainable_weights] == ["mapping"]
+    names = [weight.name for weight in layer.trainable_weights]
+    assert names == ["mapping_offset", "shift_offset"]
     moved = np.abs(np.asarray(layer.codebook) - CODEBOOK).max(axis=1)
-    # Code 0 alone was chosen; codes 2 and 3 share its direction, code 1 does not.
-    assert (moved > 1e-3).tolist() == [True, False, True, True]
+    # Code 0 alone was chosen; for code 2, its opposite, map and shift cancel out.
+    assert (moved > 1e-3).tolist() == [True, True, False, True]
 
 
 def test_noise_moves_to_the_perturbed_code_and_commits_to_the_nearest():

@@ -53,7 +53,7 @@ def test_the_frequent_codes_are_a_share_of_all():
 )
 def test_levels_are_those_of_the_nearest_size(num_embeddings, levels):
     recipe = training.Recipe(quantizer="fsq", num_embeddings=num_embeddings)
-    assert tuple(quantizers.make(recipe, 0).levels) == levels
+    assert tuple(quantizers.make(recipe, 0).quantizer.levels) == levels
 
 
 def test_options_are_literals_or_words():
@@ -108,3 +108,15 @@ def test_sorted_codes_reach_the_quantizer_or_are_refused_with_the_flag(name):
         assert name not in quantizers.SORTED
     else:
         assert has(layer, "sorted_codes", bool)
+
+
+@pytest.mark.parametrize("name", ["fsq", "residual_fsq"])
+def test_grids_are_in_use_where_latents_are_short_and_off_their_middle(name):
+    layer = made(name)
+    shape = (500, layer.embedding_dim)
+    latents = 0.02 * np.random.default_rng(0).normal(size=shape) + 0.3
+    for _ in range(60):
+        layer(latents.astype("float32"), training=True)
+    codes = np.asarray(layer.encode(latents.astype("float32"))).reshape(500, -1)
+    used = [len(np.unique(column)) for column in codes.T]
+    assert min(used) > 0.5 * layer.num_embeddings

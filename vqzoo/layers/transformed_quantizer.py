@@ -143,7 +143,9 @@ def batch_normalized(quantizer, **kwargs):
 
     Source: Lancucki et al. 2020, arXiv 2005.08520.
     """
-    before = keras.layers.BatchNormalization(epsilon=1e-5, name="normalization")
+    before = keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name="normalization"
+    )
     return TransformedQuantizer(
         quantizer, quantizer.embedding_dim, before=before, **kwargs
     )

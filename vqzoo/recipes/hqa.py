@@ -16,8 +16,8 @@ RECIPE = training.Recipe(
     model="hqa_32",
     quantizer="gumbel",
     num_embeddings=256,
-    quantizer_options=("annealing_steps=100",),
-    model_options=("tier_steps=100",),
+    quantizer_options=("annealing_steps=300",),
+    model_options=("tier_steps=340",),
     epochs=8,
     batch_size=32,
 )

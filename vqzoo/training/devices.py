@@ -77,7 +77,16 @@ def describe():
     if gpus:
         return f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
     names = re.findall(r"model name\s*:\s*(.+)", _cpu_info())
-    return f"{os.cpu_count()} cores, {names[0] if names else platform.machine()}"
+    cores = _num_cores()
+    what = "1 core" if cores == 1 else f"{cores} cores"
+    return f"{what}, {names[0] if names else platform.machine()}"
+
+
+def _num_cores():
+    """Cores that this process may run on, where the system says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _has_bfloat16():
