@@ -8,6 +8,8 @@ import pytest
 from tests.report import small_subject as small
 from tests.training.small_codes import model_of
 from vqzoo import evaluate, report
+from vqzoo.report import factors
+from vqzoo.training import measuring
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +75,13 @@ def test_the_folder_of_a_run_brings_its_history(
     model_path, data_dir, tmp_path, small_sizes
 ):
     shutil.copy(model_path, tmp_path / "model.keras")
-    rows = "epoch,step,seconds,loss,val_loss\n1,5,1.5,3,4\n2,10,1.5,2,5\n"
+    rows = "epoch,step,seconds,loss,val_loss\n1,20,1.5,3,4\n2,40,1.5,2,5\n"
     (tmp_path / "history.csv").write_text(rows)
+    (tmp_path / "losses.csv").write_text("step,loss\n10,3.5\n20,2.5\n30,4.0\n40,2\n")
     assert run(tmp_path, data_dir, tmp_path / "out", "--only=training") == 0
     numbers = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert numbers["metrics"]["training"]["validation_loss_jump"] == 1
+    assert numbers["metrics"]["training"]["training_loss_jump"] == 1.5
 
 
 def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
@@ -103,7 +107,33 @@ def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
     assert stored.tolist() == sorted(stored)
     few = report.Data.of(splits, report.Sizes(images=12))
     assert len(few.images) == 12 and len(np.unique(few.labels)) == 3
+    assert (few.num_test, few.num_train) == (30, splits.train.size)
     assert len(report.Data.of(splits, report.Sizes(images=1000)).images) == 30
+
+
+def test_the_report_says_how_many_images_of_the_split_it_measured(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch
+):
+    monkeypatch.setattr(measuring, "MOST_BYTES", 20 * 16 * 16 * 3 * 4)
+    for flag, count in (("--num_images=0", 20), ("--num_images=25", 25)):
+        assert run(model_path, data_dir, tmp_path, "--only=training", flag) == 0
+        facts = json.loads((tmp_path / "metrics.json").read_text())["facts"]
+        assert facts["images"].startswith(f"{count} of 30 test, ")
+        assert facts["images"].endswith("training, at random")
+
+
+def test_sprites_are_rendered_in_the_size_of_the_model(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch
+):
+    def scores(sample_factors, represent, quick):
+        codes = represent(sample_factors(5, np.random.default_rng(0)))
+        return {"count": float(len(codes))}
+
+    monkeypatch.setattr(factors, "disentanglement_scores", scores)
+    asked = ("--only=disentanglement", "--factors=sprites")
+    assert run(model_path, data_dir, tmp_path, *asked) == 0
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["metrics"]["disentanglement"]["top_indices_count"] == 5
 
 
 @pytest.mark.parametrize(

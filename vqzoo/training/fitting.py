@@ -7,7 +7,7 @@ import sys
 
 import keras
 
-from vqzoo.training import callbacks, devices, files, numerics, report, state
+from vqzoo.training import callbacks, devices, files, losses, numerics, report, state
 
 
 @contextlib.contextmanager
@@ -62,7 +62,8 @@ def optimizer(recipe, steps):
 
 def new_header():
     """The header of the state of a run that begins."""
-    return {"step": 0, "best": math.inf, "history": []}
+    sums = {"before": 0.0, "step": 0, "recorded": 0.0}
+    return {"step": 0, "best": math.inf, "history": [], "losses": sums}
 
 
 def restored_header(run_dir, model):
@@ -89,7 +90,16 @@ def old_run_dir(recipe, settings, state_name="state.npz"):
 
 
 def fit(
-    recipe, batches, model, steps, run_dir, header, measure, show=None, watchers=()
+    recipe,
+    batches,
+    model,
+    steps,
+    run_dir,
+    header,
+    measure,
+    show=None,
+    watchers=(),
+    averaged=True,
 ):
     """Runs the epochs that are left; the first may be left in the middle.
 
@@ -105,10 +115,14 @@ def fit(
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
         watchers: more Keras callbacks.
+        averaged: bool. Whether the logs hold means over the epoch so far, as those of
+            Keras's own step do; then losses.csv is kept.
     """
     run_state = callbacks.RunState(run_dir, recipe.save_steps, steps, header)
     watchers = [run_state, *watchers, callbacks.Validation(measure)]
     if run_dir is not None:
+        if averaged:
+            watchers.insert(0, losses.Losses(run_dir, steps, header))
         watchers.append(callbacks.Records(run_dir, header))
         if recipe.tensorboard:
             watchers.append(callbacks.TensorBoard(run_dir / "events", show))

@@ -114,6 +114,7 @@ def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
         header,
         measure,
         watchers=[callbacks.Divergence(recipe.divergence_limit)],
+        averaged=False,
     )
 
 
