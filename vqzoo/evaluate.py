@@ -14,6 +14,7 @@ import time
 from absl import flags
 
 from vqzoo import pipeline, report
+from vqzoo.datasets import factors
 from vqzoo.evaluation.cost import CARBON_INTENSITY, WATTS
 from vqzoo.evaluation.representation import REPRESENTATIONS
 from vqzoo.export import ExportError, source
@@ -59,6 +60,12 @@ def _flags():
     for define, name, default, words in (
         (text, "dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
         (text, "data_dir", "", "folder or archive of the data, where it needs one"),
+        (
+            flags.DEFINE_list,
+            "classes",
+            [],
+            "only these classes of the data; empty: all",
+        ),
         (whole, "image_size", 0, "side of the images; 0: the model's own"),
         (text, "out", "", "folder for the report; empty: runs/evaluate/<time>"),
         (flags.DEFINE_bool, "quick", False, "few images and steps: a first look"),
@@ -67,7 +74,12 @@ def _flags():
         (whole, "num_samples", 0, "images to draw; 0: 1,000"),
         (flags.DEFINE_bool, "retrain", False, "also what trains classifiers, for long"),
         (whole, "retrain_steps", 0, "steps of each of those classifiers; 0: 2,000"),
-        (text, "factors", "", "sprites: measure disentanglement, minutes to hours"),
+        (
+            text,
+            "factors",
+            "",
+            f"{', '.join(factors.NAMES)}: measure disentanglement, minutes to hours",
+        ),
         (text, "representation", "indices", f"of grids of codes there: {kinds}"),
         (text, "inception", "", "saved network of FID, images to 2,048 features"),
         (real, "watts", WATTS, "assumed mean power of the machine that trained"),
@@ -85,7 +97,11 @@ def _check(values, rest):
     unknown = set(values.only) - set(NAMES)
     for name, condition, text in (
         ("only", not unknown, f"some of {', '.join(NAMES)}"),
-        ("factors", values.factors in ("", "sprites"), "empty or sprites"),
+        (
+            "factors",
+            values.factors in ("", *factors.NAMES),
+            f"empty or one of {', '.join(factors.NAMES)}",
+        ),
         (
             "representation",
             values.representation in REPRESENTATIONS,
@@ -126,7 +142,7 @@ def _evaluate(path, values):
             sizes,
             drawn=drawn,
             history=history,
-            options=_options(values),
+            options=_options(values, tuple(model.image_shape)),
             progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
         )
 
@@ -176,6 +192,7 @@ def _data(model, values, sizes):
         values.dataset,
         image_size=values.image_size or shape[0],
         data_dir=values.data_dir or None,
+        classes=tuple(values.classes),
         channels=shape[2],
     )
     if tuple(splits.image_shape) != shape:
@@ -186,16 +203,16 @@ def _data(model, values, sizes):
     return report.Data.of(splits, sizes)
 
 
-def _options(values):
+def _options(values, image_shape):
     options = {
         name: values[name].value
         for name in ("retrain", "quick", "representation", "watts", "training_hours")
     }
     options["carbon_intensity"] = values.carbon_intensity
     if values.factors:
-        from vqzoo.datasets import sprites
-
-        options["factors"] = sprites.sample_factors, sprites.images
+        # An archive of images is not where tensorflow-datasets keeps its data.
+        data_dir = "" if values.dataset == "folder" else values.data_dir
+        options["factors"] = factors.load(values.factors, image_shape, data_dir or None)
     if values.inception:
         from vqzoo.evaluation.inception import inception_features
 

@@ -7,7 +7,8 @@ import pathlib
 
 import keras
 
-from vqzoo import datasets, pipeline
+from vqzoo import pipeline
+from vqzoo.datasets import factors
 from vqzoo.report import QUICK, Data, Sizes, Subject, measure, named
 from vqzoo.training import (
     callbacks,
@@ -156,12 +157,7 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
     """Numbers of the chosen sections, and what has none: two flat dicts."""
     shape = tuple(model.image_shape)
     if shape not in splits:
-        splits[shape] = datasets.load(
-            own.dataset,
-            image_size=shape[0],
-            data_dir=own.data_dir or None,
-            channels=shape[2],
-        )
+        splits[shape] = fitting.load_data(own, shape[0], channels=shape[2])
     sizes = QUICK if recipe.quick else Sizes()
     most = recipe.num_images
     sizes = dataclasses.replace(
@@ -190,10 +186,6 @@ def _options(recipe, shape):
         "judge": "judge" in recipe.measurements,
     }
     if "disentanglement" in recipe.measurements:
-        from vqzoo.datasets import sprites
-
-        def images(factors):
-            return sprites.images(factors, shape[0])
-
-        options["factors"] = sprites.sample_factors, images
+        name = recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
+        options["factors"] = factors.load(name, shape, recipe.data_dir or None)
     return options
