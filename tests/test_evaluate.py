@@ -99,6 +99,46 @@ def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
     assert "PixelCNN, PixelCNN" in (out / "report.html").read_text()
 
 
+def test_chosen_classes_are_all_there_is_to_measure(
+    model_path, data_dir, tmp_path, small_sizes, capsys
+):
+    arguments = ("--only=probe", "--classes=red,dark")
+    assert run(model_path, data_dir, tmp_path, *arguments) == 0
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["facts"]["classes"] == "dark, red"
+    assert numbers["facts"]["images"] == "20 of 20 test, 27 of 27 training, at random"
+    assert numbers["settings"]["classes"] == ["red", "dark"]
+    assert run(model_path, data_dir, tmp_path, "--classes=blue") == 1
+    assert "--classes to be of bright, dark, red, received blue" in (
+        capsys.readouterr().err
+    )
+
+
+def test_factors_that_are_not_there_say_how_to_get_them(
+    model_path, tmp_path, monkeypatch, capsys
+):
+    from vqzoo.datasets import preparation
+
+    monkeypatch.setattr(preparation, "_has_network", lambda builder: False)
+    arguments = [str(model_path), f"--data_dir={tmp_path}", "--factors=shapes3d"]
+    assert evaluate.main(["evaluate", *arguments, f"--out={tmp_path}"]) == 1
+    assert "tfds build shapes3d --data_dir=DIR" in capsys.readouterr().err
+
+
+def test_sprites_are_made_in_the_size_of_the_model(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch
+):
+    def scores(sample_factors, represent, quick):
+        codes = represent(sample_factors(6, np.random.default_rng(0)))
+        return {"codes": codes.shape[1]}
+
+    monkeypatch.setattr(factors, "disentanglement_scores", scores)
+    arguments = ("--only=disentanglement", "--factors=sprites")
+    assert run(model_path, data_dir, tmp_path, *arguments) == 0
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["metrics"]["disentanglement"]["top_indices_codes"] == 4
+
+
 def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
     from vqzoo import datasets
 
@@ -122,20 +162,6 @@ def test_the_report_says_how_many_images_of_the_split_it_measured(
         assert facts["images"].endswith("training, at random")
 
 
-def test_sprites_are_rendered_in_the_size_of_the_model(
-    model_path, data_dir, tmp_path, small_sizes, monkeypatch
-):
-    def scores(sample_factors, represent, quick):
-        codes = represent(sample_factors(5, np.random.default_rng(0)))
-        return {"count": float(len(codes))}
-
-    monkeypatch.setattr(factors, "disentanglement_scores", scores)
-    asked = ("--only=disentanglement", "--factors=sprites")
-    assert run(model_path, data_dir, tmp_path, *asked) == 0
-    numbers = json.loads((tmp_path / "metrics.json").read_text())
-    assert numbers["metrics"]["disentanglement"]["top_indices_count"] == 5
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -143,7 +169,10 @@ def test_sprites_are_rendered_in_the_size_of_the_model(
         (["a.keras", "b.keras"], "received ['a.keras', 'b.keras']"),
         (["a.keras", "--datasets=x"], "datasets"),
         (["a.keras", "--only=probe,psnr"], "--only to be some of reconstruction"),
-        (["a.keras", "--factors=cars"], "--factors to be empty or sprites"),
+        (
+            ["a.keras", "--factors=cars"],
+            "--factors to be empty or one of sprites, dsprites",
+        ),
         (["a.keras", "--representation=index"], "one of indices, sorted_indices"),
         (["a.keras", "--num_images=-1"], "--num_images to be at least 0"),
         (["a.keras", "--watts=0"], "--watts to be above 0, received 0.0"),

@@ -14,6 +14,7 @@ import time
 from absl import flags
 
 from vqzoo import pipeline, report
+from vqzoo.datasets import factors
 from vqzoo.evaluation.cost import CARBON_INTENSITY, WATTS
 from vqzoo.evaluation.representation import REPRESENTATIONS
 from vqzoo.export import ExportError, source
@@ -59,6 +60,12 @@ def _flags():
     for define, name, default, words in (
         (text, "dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
         (text, "data_dir", "", "folder or archive of the data, where it needs one"),
+        (
+            flags.DEFINE_list,
+            "classes",
+            [],
+            "only these classes of the data; empty: all",
+        ),
         (whole, "image_size", 0, "side of the images; 0: the model's own"),
         (text, "out", "", "folder for the report; empty: runs/evaluate/<time>"),
         (flags.DEFINE_bool, "quick", False, "few images and steps: a first look"),
@@ -67,7 +74,12 @@ def _flags():
         (whole, "num_samples", 0, "images to draw; 0: 1,000"),
         (flags.DEFINE_bool, "retrain", False, "also what trains classifiers, for long"),
         (whole, "retrain_steps", 0, "steps of each of those classifiers; 0: 2,000"),
-        (text, "factors", "", "sprites: measure disentanglement, minutes to hours"),
+        (
+            text,
+            "factors",
+            "",
+            f"{', '.join(factors.NAMES)}: measure disentanglement, minutes to hours",
+        ),
         (text, "representation", "indices", f"of grids of codes there: {kinds}"),
         (text, "inception", "", "saved network of FID, images to 2,048 features"),
         (real, "watts", WATTS, "assumed mean power of the machine that trained"),
@@ -85,7 +97,11 @@ def _check(values, rest):
     unknown = set(values.only) - set(NAMES)
     for name, condition, text in (
         ("only", not unknown, f"some of {', '.join(NAMES)}"),
-        ("factors", values.factors in ("", "sprites"), "empty or sprites"),
+        (
+            "factors",
+            values.factors in ("", *factors.NAMES),
+            f"empty or one of {', '.join(factors.NAMES)}",
+        ),
         (
             "representation",
             values.representation in REPRESENTATIONS,
@@ -116,7 +132,7 @@ def _evaluate(path, values):
     began = time.monotonic()
     model, drawn, records = _load(path)
     sizes, options = _sizes(model, values), _options(model, values)
-    splits = measuring.load(model, values.dataset, values.data_dir, values.image_size)
+    splits = measuring.load(model, values, values.image_size)
     data = report.Data.of(splits, sizes)
     out = _folder(values.out)
     chosen = report.named(values.only)
@@ -171,12 +187,7 @@ def _sizes(model, values):
 
 
 def _options(model, values):
-    options = measuring.options(
-        model,
-        quick=values.quick,
-        representation=values.representation,
-        factors=values.factors,
-    )
+    options = measuring.options(model, values, values.factors)
     for name in ("retrain", "watts", "training_hours", "carbon_intensity"):
         options[name] = values[name].value
     if values.inception:

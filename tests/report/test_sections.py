@@ -373,6 +373,20 @@ def test_fewer_images_than_folds_have_no_probe():
     assert "with 5 members or more, received class counts [2, 2]" in reason
 
 
+def test_classes_of_fewer_images_than_folds_are_left_out_of_the_probe():
+    labels = np.repeat([0, 1, 2], [20, 3, 20])
+    section = section_of(with_labels(labels, np.arange(60) % 3), "probe")
+    assert section.remarks == [
+        "Left out: 1 of 3 classes, with 3 of 43 images, as there are 5 folds and fewer "
+        "images of each of these classes."
+    ]
+    assert section.metrics["left_out_images"] == 3
+    assert section.metrics["top_indices_majority_accuracy"] == 0.5
+    (table,) = (each for each in section.tables if each.title == "Accuracy, 5 folds")
+    assert {row[-1] for row in table.rows} == {40}
+    assert "top_indices_10_labels" in section.metrics
+
+
 def test_one_image_is_measured_as_far_as_it_goes():
     subject = small.subject_of(data=small.data_of(1, 1))
     found = measure(subject, [BY_NAME[n] for n in ("reconstruction", "interpolation")])

@@ -1,10 +1,12 @@
 import dataclasses
 import json
+import types
 
 import pytest
 
 from vqzoo import training
-from vqzoo.training import card, files, sweep_table
+from vqzoo.datasets import factors
+from vqzoo.training import card, files, sweep_loop, sweep_table
 from vqzoo.training.main import parse
 from vqzoo.training.sweep_recipe import Condition
 
@@ -263,6 +265,28 @@ def test_a_prior_is_fitted_to_the_model_of_the_run():
     assert (prior.prior, prior.epochs, prior.tiers) == ("pixelcnn", 3, ("top",))
     assert prior.model == "runs/model.keras" and prior.smoke and prior.seed == 5
     assert TINY.prior_of(own, "runs/model.keras") is None
+    recipe = dataclasses.replace(recipe, dataset="folder", classes=("ant", "bee"))
+    own = recipe.of_condition(recipe.parsed()[0], seed=3, runs_dir="runs")
+    prior = recipe.prior_of(own, "runs/model.keras")
+    assert own.classes == prior.classes == ("ant", "bee")
+
+
+def test_disentanglement_is_of_the_data_where_its_factors_are_known(monkeypatch):
+    loaded, model = [], types.SimpleNamespace(image_shape=(32, 32, 3))
+    monkeypatch.setattr(factors, "load", lambda *arguments: loaded.append(arguments))
+    for dataset in ("photos", "dsprites"):
+        recipe = dataclasses.replace(
+            TINY,
+            dataset=dataset,
+            data_dir="tfds",
+            measurements=("disentanglement",),
+            shown=("disentanglement.beta_vae",),
+        )
+        assert "factors" in sweep_loop._options(recipe, model)
+    names = [name for name, *_ in loaded]
+    assert names == ["sprites", "dsprites"]
+    assert loaded[1][1:] == ((32, 32, 3), "tfds")
+    assert "factors" not in sweep_loop._options(TINY, model)
 
 
 def made_up(condition, place, seed, **metrics):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from vqzoo import evaluation
+from vqzoo.datasets.splits import spread
 from vqzoo.layers import quantization
 from vqzoo.training import files, state
 
@@ -169,7 +170,7 @@ def measure(model, images):
         rebuilt = evaluation.decode_all(model.decode, codes)
     measures = {"loss": _loss(model, images, rebuilt)}
     measures |= evaluation.reconstruction_error(images, rebuilt)
-    few = model.latents(images[:FEW]) if model.quantizers else ()
+    few = model.latents(images[spread(len(images), FEW)]) if model.quantizers else ()
     for tier, layer, tier_codes, latents in zip(
         model.tier_names, model.quantizers, codes, few
     ):
@@ -188,7 +189,7 @@ def _loss(model, images, rebuilt):
         error = errors.mean(dtype=np.float64)
     else:
         error = np.mean(np.square(images - rebuilt), dtype=np.float64)
-    model(images[:FEW])
+    model(images[spread(len(images), FEW)])
     return float(error) + sum(float(loss) for loss in model.losses)
 
 

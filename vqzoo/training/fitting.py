@@ -7,6 +7,7 @@ import sys
 
 import keras
 
+from vqzoo import datasets
 from vqzoo.training import callbacks, devices, files, losses, numerics, report, state
 
 
@@ -29,6 +30,23 @@ def surroundings(recipe):
             yield strategy
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def load_data(recipe, image_size, **options):
+    """The data set of a recipe: `datasets.Splits`.
+
+    Args:
+        recipe: `Settings`, or what else has its `dataset`, `data_dir` and `classes`.
+        image_size: int, side of the images.
+        **options: of `datasets.load`.
+    """
+    return datasets.load(
+        recipe.dataset,
+        image_size=image_size,
+        data_dir=recipe.data_dir or None,
+        classes=tuple(recipe.classes),
+        **options,
+    )
 
 
 def check_batch_size(recipe, num_images, strategy):

@@ -4,38 +4,34 @@ import dataclasses
 
 import numpy as np
 
-from vqzoo import datasets, report
-from vqzoo.datasets import sprites
+from vqzoo import report
+from vqzoo.datasets import factors
+from vqzoo.training import fitting
 
 MOST_BYTES = 2e9  # of test images in memory, unless more are asked for
 
 
-def load(model, dataset, data_dir="", image_size=0):
+def load(model, settings, image_size=0):
     """A data set in the shape of a model's images.
 
     Args:
         model: a model of vqzoo.models.
-        dataset: str, a name that `datasets.load` knows.
-        data_dir: str, folder or archive of the data, where it needs one.
+        settings: a recipe or flags, with `dataset`, `data_dir` and `classes`.
         image_size: int, side of the images; 0: the model's own.
 
     Returns:
         `datasets.Splits`.
 
     Raises:
-        ValueError: if the data cannot be had, or not in that shape.
+        FileNotFoundError: if the data are missing.
+        ValueError: if they cannot be had in that shape, or with those classes.
     """
     shape = tuple(model.image_shape)
-    splits = datasets.load(
-        dataset,
-        image_size=image_size or shape[0],
-        data_dir=data_dir or None,
-        channels=shape[2],
-    )
+    splits = fitting.load_data(settings, image_size or shape[0], channels=shape[2])
     if tuple(splits.image_shape) != shape:
         raise ValueError(
             f"expected images of {shape} for the model, received "
-            f"{tuple(splits.image_shape)} from --dataset={dataset}"
+            f"{tuple(splits.image_shape)} from --dataset={settings.dataset}"
         )
     return splits
 
@@ -52,31 +48,24 @@ def sizes(model, quick=False):
     return dataclasses.replace(found, images=max(1, min(found.images, most)))
 
 
-def options(model, *, quick=False, representation="indices", factors=""):
-    """Options of `report.Subject` that come of flags.
+def options(model, settings, factors_of=""):
+    """Options of `report.Subject` that come of settings.
 
     Args:
         model: a model of vqzoo.models.
-        quick: bool: a first look.
-        representation: str, of grids of codes in measures of disentanglement.
-        factors: `"sprites"`, for images with known factors in the model's size, or
-            empty.
+        settings: a recipe or flags, with `dataset`, `data_dir`, `quick` and
+            `representation`, that of grids of codes in measures of disentanglement.
+        factors_of: one of `datasets.factors.NAMES`, for images with known factors in
+            the model's shape, or empty.
 
     Raises:
-        ValueError: if there are no such images of the model's shape.
+        FileNotFoundError: if the images with known factors cannot be had.
+        ValueError: if there are none of the model's shape.
     """
-    found = {"quick": quick, "representation": representation}
-    if factors:
-        found["factors"] = sprites.sample_factors, _sprites_of(model)
+    found = {name: getattr(settings, name) for name in ("quick", "representation")}
+    if factors_of:
+        # An archive of images is not where tensorflow-datasets keeps its data.
+        data_dir = "" if settings.dataset == "folder" else settings.data_dir
+        shape = tuple(model.image_shape)
+        found["factors"] = factors.load(factors_of, shape, data_dir or None)
     return found
-
-
-def _sprites_of(model):
-    """Function from factors to sprites, a channel each, of a model's height."""
-    height, width, _ = model.image_shape
-    if height != width:
-        raise ValueError(
-            f"expected a model of square images for --factors=sprites, received one "
-            f"of {height} x {width}"
-        )
-    return lambda factors: sprites.images(factors, height)

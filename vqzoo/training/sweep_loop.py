@@ -8,6 +8,7 @@ import pathlib
 import keras
 
 from vqzoo import pipeline
+from vqzoo.datasets import factors
 from vqzoo.report import Data, Subject, measure, named
 from vqzoo.training import (
     callbacks,
@@ -195,18 +196,12 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
     """Numbers of the chosen sections, and what has none: two flat dicts."""
     shape = tuple(model.image_shape)
     if shape not in splits:
-        splits[shape] = measuring.load(model, own.dataset, own.data_dir)
+        splits[shape] = measuring.load(model, own)
     sizes, most = measuring.sizes(model, recipe.quick), recipe.num_images
     sizes = dataclasses.replace(
         sizes,
         images=min(sizes.images, most),
         train_images=min(sizes.train_images, most),
-    )
-    options = measuring.options(
-        model,
-        quick=recipe.quick,
-        representation=recipe.representation,
-        factors="sprites" if "disentanglement" in recipe.measurements else "",
     )
     subject = Subject(
         model,
@@ -215,9 +210,17 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
         drawn=drawn,
         history=callbacks.read_history(run_dir),
         losses=losses.read(run_dir),
-        options={**options, "judge": "judge" in recipe.measurements},
+        options=_options(recipe, model),
     )
     sections = measure(subject, named(recipe.measurements))
     metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
     skipped = {f"{s.name}.{k}": v for s in sections for k, v in s.skipped.items()}
     return metrics, skipped
+
+
+def _options(recipe, model):
+    name = ""
+    if "disentanglement" in recipe.measurements:
+        name = recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
+    options = measuring.options(model, recipe, name)
+    return {**options, "judge": "judge" in recipe.measurements}
