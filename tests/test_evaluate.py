@@ -8,6 +8,8 @@ import pytest
 from tests.report import small_subject as small
 from tests.training.small_codes import model_of
 from vqzoo import evaluate, report
+from vqzoo.report import factors
+from vqzoo.training import measuring
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +75,13 @@ def test_the_folder_of_a_run_brings_its_history(
     model_path, data_dir, tmp_path, small_sizes
 ):
     shutil.copy(model_path, tmp_path / "model.keras")
-    rows = "epoch,step,seconds,loss,val_loss\n1,5,1.5,3,4\n2,10,1.5,2,5\n"
+    rows = "epoch,step,seconds,loss,val_loss\n1,20,1.5,3,4\n2,40,1.5,2,5\n"
     (tmp_path / "history.csv").write_text(rows)
+    (tmp_path / "losses.csv").write_text("step,loss\n10,3.5\n20,2.5\n30,4.0\n40,2\n")
     assert run(tmp_path, data_dir, tmp_path / "out", "--only=training") == 0
     numbers = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert numbers["metrics"]["training"]["validation_loss_jump"] == 1
+    assert numbers["metrics"]["training"]["training_loss_jump"] == 1.5
 
 
 def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
@@ -95,6 +99,46 @@ def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
     assert "PixelCNN, PixelCNN" in (out / "report.html").read_text()
 
 
+def test_chosen_classes_are_all_there_is_to_measure(
+    model_path, data_dir, tmp_path, small_sizes, capsys
+):
+    arguments = ("--only=probe", "--classes=red,dark")
+    assert run(model_path, data_dir, tmp_path, *arguments) == 0
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["facts"]["classes"] == "dark, red"
+    assert numbers["facts"]["images"] == "20 of 20 test, 27 of 27 training, at random"
+    assert numbers["settings"]["classes"] == ["red", "dark"]
+    assert run(model_path, data_dir, tmp_path, "--classes=blue") == 1
+    assert "--classes to be of bright, dark, red, received blue" in (
+        capsys.readouterr().err
+    )
+
+
+def test_factors_that_are_not_there_say_how_to_get_them(
+    model_path, tmp_path, monkeypatch, capsys
+):
+    from vqzoo.datasets import preparation
+
+    monkeypatch.setattr(preparation, "_has_network", lambda builder: False)
+    arguments = [str(model_path), f"--data_dir={tmp_path}", "--factors=shapes3d"]
+    assert evaluate.main(["evaluate", *arguments, f"--out={tmp_path}"]) == 1
+    assert "tfds build shapes3d --data_dir=DIR" in capsys.readouterr().err
+
+
+def test_sprites_are_made_in_the_size_of_the_model(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch
+):
+    def scores(sample_factors, represent, quick):
+        codes = represent(sample_factors(6, np.random.default_rng(0)))
+        return {"codes": codes.shape[1]}
+
+    monkeypatch.setattr(factors, "disentanglement_scores", scores)
+    arguments = ("--only=disentanglement", "--factors=sprites")
+    assert run(model_path, data_dir, tmp_path, *arguments) == 0
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["metrics"]["disentanglement"]["top_indices_codes"] == 4
+
+
 def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
     from vqzoo import datasets
 
@@ -103,7 +147,19 @@ def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
     assert stored.tolist() == sorted(stored)
     few = report.Data.of(splits, report.Sizes(images=12))
     assert len(few.images) == 12 and len(np.unique(few.labels)) == 3
+    assert (few.num_test, few.num_train) == (30, splits.train.size)
     assert len(report.Data.of(splits, report.Sizes(images=1000)).images) == 30
+
+
+def test_the_report_says_how_many_images_of_the_split_it_measured(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch
+):
+    monkeypatch.setattr(measuring, "MOST_BYTES", 20 * 16 * 16 * 3 * 4)
+    for flag, count in (("--num_images=0", 20), ("--num_images=25", 25)):
+        assert run(model_path, data_dir, tmp_path, "--only=training", flag) == 0
+        facts = json.loads((tmp_path / "metrics.json").read_text())["facts"]
+        assert facts["images"].startswith(f"{count} of 30 test, ")
+        assert facts["images"].endswith("training, at random")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +169,10 @@ def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
         (["a.keras", "b.keras"], "received ['a.keras', 'b.keras']"),
         (["a.keras", "--datasets=x"], "datasets"),
         (["a.keras", "--only=probe,psnr"], "--only to be some of reconstruction"),
-        (["a.keras", "--factors=cars"], "--factors to be empty or sprites"),
+        (
+            ["a.keras", "--factors=cars"],
+            "--factors to be empty or one of sprites, dsprites",
+        ),
         (["a.keras", "--representation=index"], "one of indices, sorted_indices"),
         (["a.keras", "--num_images=-1"], "--num_images to be at least 0"),
         (["a.keras", "--watts=0"], "--watts to be above 0, received 0.0"),

@@ -14,10 +14,11 @@ import time
 from absl import flags
 
 from vqzoo import pipeline, report
+from vqzoo.datasets import factors
 from vqzoo.evaluation.cost import CARBON_INTENSITY, WATTS
 from vqzoo.evaluation.representation import REPRESENTATIONS
 from vqzoo.export import ExportError, source
-from vqzoo.training import callbacks, devices, files
+from vqzoo.training import callbacks, devices, files, losses, measuring
 from vqzoo.version import __version__
 
 USAGE_ERROR = 2
@@ -59,15 +60,26 @@ def _flags():
     for define, name, default, words in (
         (text, "dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
         (text, "data_dir", "", "folder or archive of the data, where it needs one"),
+        (
+            flags.DEFINE_list,
+            "classes",
+            [],
+            "only these classes of the data; empty: all",
+        ),
         (whole, "image_size", 0, "side of the images; 0: the model's own"),
         (text, "out", "", "folder for the report; empty: runs/evaluate/<time>"),
         (flags.DEFINE_bool, "quick", False, "few images and steps: a first look"),
         (flags.DEFINE_list, "only", [], f"some of {', '.join(NAMES)}; empty: all"),
-        (whole, "num_images", 0, "test images; 0: 10,000, or all if there are fewer"),
+        (whole, "num_images", 0, "test images; 0: 10,000 at most, and 2 GB"),
         (whole, "num_samples", 0, "images to draw; 0: 1,000"),
         (flags.DEFINE_bool, "retrain", False, "also what trains classifiers, for long"),
         (whole, "retrain_steps", 0, "steps of each of those classifiers; 0: 2,000"),
-        (text, "factors", "", "sprites: measure disentanglement, minutes to hours"),
+        (
+            text,
+            "factors",
+            "",
+            f"{', '.join(factors.NAMES)}: measure disentanglement, minutes to hours",
+        ),
         (text, "representation", "indices", f"of grids of codes there: {kinds}"),
         (text, "inception", "", "saved network of FID, images to 2,048 features"),
         (real, "watts", WATTS, "assumed mean power of the machine that trained"),
@@ -85,7 +97,11 @@ def _check(values, rest):
     unknown = set(values.only) - set(NAMES)
     for name, condition, text in (
         ("only", not unknown, f"some of {', '.join(NAMES)}"),
-        ("factors", values.factors in ("", "sprites"), "empty or sprites"),
+        (
+            "factors",
+            values.factors in ("", *factors.NAMES),
+            f"empty or one of {', '.join(factors.NAMES)}",
+        ),
         (
             "representation",
             values.representation in REPRESENTATIONS,
@@ -114,9 +130,10 @@ def _evaluate(path, values):
     from tqdm import tqdm
 
     began = time.monotonic()
-    model, drawn, history = _load(path)
-    sizes = _sizes(values)
-    data = _data(model, values, sizes)
+    model, drawn, records = _load(path)
+    sizes, options = _sizes(model, values), _options(model, values)
+    splits = measuring.load(model, values, values.image_size)
+    data = report.Data.of(splits, sizes)
     out = _folder(values.out)
     chosen = report.named(values.only)
     with tqdm(total=len(chosen), unit=" sections") as bar:
@@ -125,9 +142,9 @@ def _evaluate(path, values):
             data,
             sizes,
             drawn=drawn,
-            history=history,
-            options=_options(values),
+            options=options,
             progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
+            **records,
         )
 
         def on_done(section, seconds):
@@ -142,22 +159,24 @@ def _evaluate(path, values):
 
 
 def _load(path):
-    """The model, its pipeline or None, and the history of its training."""
+    """The model, its pipeline or None, and what its training recorded."""
     if path.is_dir() and (path / pipeline.PAPER).is_file():
         drawn = pipeline.load(path)
-        return drawn.model, drawn, ()
+        return drawn.model, drawn, {}
     file = path / "model.keras" if path.is_dir() else path
     if file.suffix != ".keras" or not file.is_file():
         raise FileNotFoundError(
             f"expected a .keras file, or the folder of a finished run, received {path}"
         )
-    has_history = (file.parent / callbacks.HISTORY).is_file()
-    history = callbacks.read_history(file.parent) if has_history else ()
-    return source.load(file, needs_codes=False), None, history
+    records = {}
+    if (file.parent / callbacks.HISTORY).is_file():
+        records["history"] = callbacks.read_history(file.parent)
+        records["losses"] = losses.read(file.parent)
+    return source.load(file, needs_codes=False), None, records
 
 
-def _sizes(values):
-    sizes = report.QUICK if values.quick else report.Sizes()
+def _sizes(model, values):
+    sizes = measuring.sizes(model, values.quick)
     given = {
         "images": values.num_images,
         "samples": values.num_samples,
@@ -167,35 +186,10 @@ def _sizes(values):
     return dataclasses.replace(sizes, **chosen)
 
 
-def _data(model, values, sizes):
-    """Random test and training images of the data set, in the model's shape."""
-    from vqzoo import datasets
-
-    shape = tuple(model.image_shape)
-    splits = datasets.load(
-        values.dataset,
-        image_size=values.image_size or shape[0],
-        data_dir=values.data_dir or None,
-        channels=shape[2],
-    )
-    if tuple(splits.image_shape) != shape:
-        raise ValueError(
-            f"expected images of {shape} for the model, received "
-            f"{tuple(splits.image_shape)} from --dataset={values.dataset}"
-        )
-    return report.Data.of(splits, sizes)
-
-
-def _options(values):
-    options = {
-        name: values[name].value
-        for name in ("retrain", "quick", "representation", "watts", "training_hours")
-    }
-    options["carbon_intensity"] = values.carbon_intensity
-    if values.factors:
-        from vqzoo.datasets import sprites
-
-        options["factors"] = sprites.sample_factors, sprites.images
+def _options(model, values):
+    options = measuring.options(model, values, values.factors)
+    for name in ("retrain", "watts", "training_hours", "carbon_intensity"):
+        options[name] = values[name].value
     if values.inception:
         from vqzoo.evaluation.inception import inception_features
 
@@ -214,7 +208,10 @@ def _folder(out):
 def _facts(path, subject, seconds):
     model, data = subject.model, subject.data
     shape = " x ".join(map(str, model.image_shape))
-    counts = f"{len(subject.images):,} test, {len(subject.train_images):,} training"
+    counts = (
+        f"{len(subject.images):,} of {data.num_test:,} test, "
+        f"{len(subject.train_images):,} of {data.num_train:,} training, at random"
+    )
     named = ", ".join(data.class_names[:20]) or "none"
     return {
         "model": f"{type(model).__name__} {model.name}, {path}",

@@ -80,8 +80,8 @@ def test_a_wrong_command_line_says_why(arguments, code, text, capsys):
 def test_help_lists_every_flag(capsys):
     assert command.main(["app", "--help"]) == 0
     text = capsys.readouterr().out
-    for flag in ("--model", "--prior", "--dataset", "--data_dir", "--host", "--port"):
-        assert flag in text
+    for flag in ("model", "prior", "dataset", "data_dir", "classes", "host", "port"):
+        assert f"--{flag}" in text
 
 
 def test_without_gradio_the_way_to_get_it_is_said(monkeypatch, capsys):

@@ -44,6 +44,11 @@ def test_a_data_set_gives_its_test_images_with_their_classes(folder):
     assert words == f"{len(counted)} test images of folder"
 
 
+def test_a_data_set_may_show_some_of_its_classes(folder):
+    found = gallery.load(SHAPE, "folder", folder, ("bees",))
+    assert {name.split()[0] for name in found.samples} == {"bees"}
+
+
 def test_a_data_set_is_square(folder):
     with pytest.raises(ValueError, match="images that are not square"):
         gallery.load((16, 32, 3), "folder", folder)

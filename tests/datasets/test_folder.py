@@ -142,8 +142,6 @@ def test_images_of_many_sizes_are_brought_to_one(tmp_path, make_pixels, encode):
     assert load_folder(tmp_path, image_size=16).image_shape == (16, 16, 3)
     with pytest.raises(ValueError, match="--image_size.* found 30 x 16 and 29 x 17"):
         load_folder(tmp_path)
-    with pytest.raises(ValueError, match="at least 20 x 20.* found 5 of 12 .* 0.png"):
-        load_folder(tmp_path, image_size=20)
 
 
 def test_gray_images_have_one_channel_unless_three_are_asked_for(tmp_path, encode):
@@ -176,6 +174,144 @@ def test_more_than_one_percent_of_unreadable_files_is_an_error(image_folder):
         (image_folder / "cats" / f"broken{number}.png").write_bytes(b"broken")
     with pytest.raises(ValueError, match="at most 1% .* 2 of 102 .* cats/broken0.png"):
         load_folder(image_folder)
+
+
+def _add_small(folder, encode, make_pixels, count):
+    for number in range(count):
+        pixels = make_pixels(1000 + number, 4, 5 + number)
+        (folder / "cats" / f"small{number}.png").write_bytes(encode(pixels))
+
+
+def test_images_that_are_too_small_are_skipped_counted_and_named(
+    image_folder, make_pixels, encode
+):
+    good = load_folder(image_folder, image_size=8)
+    _add_small(image_folder, encode, make_pixels, 7)
+    (image_folder / "dogs" / "tiny.png").write_bytes(encode(make_pixels(0, 2, 3)))
+    with pytest.warns(UserWarning) as caught:
+        splits = load_folder(image_folder, image_size=8)
+    (message,) = (str(warning.message) for warning in caught)
+    assert message.startswith(
+        "left out files: 8 of 108 image files are smaller than 8 x 8 pixels, the "
+        "smallest first: dogs/tiny.png: 3 x 2 pixels; cats/small0.png: 5 x 4 pixels; "
+    )
+    assert message.endswith("; and 3 more") and "\n" not in message
+    assert splits.fingerprint == good.fingerprint
+    assert splits.class_names == ("cats", "dogs")
+    with pytest.raises(ValueError, match="--image_size, as the images have different"):
+        load_folder(image_folder)
+
+
+def test_small_and_unreadable_files_are_left_out_together(
+    image_folder, make_pixels, encode
+):
+    good = load_folder(image_folder, image_size=8)
+    _add_small(image_folder, encode, make_pixels, 1)
+    (image_folder / "cats" / "broken.png").write_bytes(b"broken")
+    with pytest.warns(UserWarning) as caught:
+        splits = load_folder(image_folder, image_size=8)
+    found = [str(warning.message) for warning in caught]
+    assert "1 of 102 image files are smaller" in found[0]
+    assert "1 of 102 image files are unreadable" in found[1]
+    assert splits.fingerprint == good.fingerprint
+
+
+def test_an_error_says_that_most_images_are_too_small(
+    image_folder, make_pixels, encode
+):
+    _add_small(image_folder, encode, make_pixels, 101)
+    message = (
+        "at most 50% images smaller than 8 x 8 pixels.* 101 of 201 .* "
+        "cats/small0.png: 5 x 4 pixels; .* and 96 more"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_folder(image_folder, image_size=8)
+
+
+def test_a_split_of_which_nothing_is_left_is_an_error(tmp_path, make_pixels, encode):
+    for number in range(30):
+        split, side = ("test", 4) if number % 3 == 0 else ("train", 8)
+        path = tmp_path / split / "birds" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(make_pixels(number, side, side)))
+    with (
+        pytest.warns(UserWarning, match="10 of 30"),
+        pytest.raises(ValueError, match="each split, found none of test: .*image_size"),
+    ):
+        load_folder(tmp_path, image_size=8)
+
+
+@pytest.fixture
+def zoo(tmp_path, make_pixels, encode):
+    """12 images of each of three classes."""
+    for number in range(36):
+        path = tmp_path / "zoo" / ("ant", "bee", "cow")[number % 3] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(encode(make_pixels(number)))
+    return tmp_path / "zoo"
+
+
+def test_only_the_chosen_classes_are_loaded(zoo, make_pixels):
+    splits = datasets.load("folder", data_dir=zoo, classes=("cow", "ant"))
+    assert splits.class_names == ("ant", "cow")
+    images, labels = zip(*(split.arrays() for split in _splits(splits)), strict=True)
+    images = np.round((np.concatenate(images) + 0.5) * 255).astype(np.uint8)
+    found = dict(zip(map(bytes, images), np.concatenate(labels), strict=True))
+    expected = {n: n % 3 // 2 for n in range(36) if n % 3 != 1}
+    assert found == {bytes(make_pixels(n)): label for n, label in expected.items()}
+    shutil.rmtree(zoo / "bee")
+    assert load_folder(zoo).fingerprint == splits.fingerprint
+
+
+def test_another_choice_of_classes_is_other_data(zoo):
+    choices = [(), ("ant",), ("bee",), ("ant", "bee"), ("ant", "bee", "cow")]
+    found = [load_folder(zoo, classes=classes).fingerprint for classes in choices]
+    assert len(set(found)) == 4 and found[0] == found[4]
+    again = load_folder(zoo, classes=("bee", "ant", "bee"))
+    assert again.fingerprint == found[3]
+
+
+def test_classes_are_chosen_within_split_folders(tmp_path, make_pixels, encode):
+    for number in range(40):
+        path = tmp_path / ("train", "test")[number % 2] / "abcd"[number // 10]
+        path.mkdir(parents=True, exist_ok=True)
+        (path / f"{number}.png").write_bytes(encode(make_pixels(number)))
+    splits = load_folder(tmp_path, classes=("d", "a"))
+    assert _sizes(splits) == (9, 1, 10)
+    assert splits.test.arrays()[1].tolist() == [0] * 5 + [1] * 5
+    assert splits.class_names == ("a", "d")
+
+
+def test_an_unknown_class_is_refused_with_those_that_there_are(zoo):
+    message = "expected --classes to be of ant, bee, cow, received cat, dog"
+    with pytest.raises(ValueError, match=message):
+        load_folder(zoo, classes=("bee", "cat", "dog"))
+    (zoo / "loose.png").write_bytes(next((zoo / "ant").iterdir()).read_bytes())
+    with pytest.raises(ValueError, match=message):
+        load_folder(zoo, classes=("bee", "cat", "dog"))
+    assert load_folder(zoo, classes=("bee",)).class_names == ("bee",)
+
+
+def test_classes_of_data_without_any_are_refused(tmp_path, make_pixels, encode):
+    for number in range(10):
+        (tmp_path / f"{number}.png").write_bytes(encode(make_pixels(number)))
+    with pytest.raises(ValueError, match="--classes to be empty for data without"):
+        load_folder(tmp_path, classes=("cat",))
+    for name in ("photos", "sprites"):
+        with pytest.raises(ValueError, match=f"--classes to be empty .*{name}"):
+            datasets.load(name, classes=("cat",))
+
+
+def test_a_chosen_class_of_which_nothing_is_left_is_an_error(zoo, make_pixels, encode):
+    for path in (zoo / "bee").iterdir():
+        path.write_bytes(encode(make_pixels(int(path.stem), 4, 4)))
+    with pytest.warns(UserWarning, match="12 of 36"):
+        assert load_folder(zoo, image_size=8).class_names == ("ant", "cow")
+    with (
+        pytest.warns(UserWarning, match="12 of 24"),
+        pytest.raises(ValueError, match="each class, found none of bee"),
+    ):
+        load_folder(zoo, image_size=8, classes=("ant", "bee"))
 
 
 @pytest.mark.parametrize(
@@ -224,6 +360,18 @@ def test_idx_files_are_read_with_their_labels_and_splits(idx_folder):
     assert splits.image_shape == (28, 28, 1)
     assert splits.class_names == tuple("0123456789")
     assert splits.test.arrays()[1].tolist() == list(range(10)) * 2
+
+
+def test_classes_of_idx_files_are_chosen_by_their_numbers(idx_folder):
+    whole = load_folder(idx_folder)
+    splits = load_folder(idx_folder, classes=("7", "2"))
+    assert splits.class_names == ("2", "7")
+    assert splits.train.size + splits.validation.size == 8
+    images, labels = splits.test.arrays()
+    assert labels.tolist() == [0, 1, 0, 1]
+    np.testing.assert_array_equal(images, whole.test.arrays()[0][[2, 7, 12, 17]])
+    with pytest.raises(ValueError, match="--classes to be of 0, 1, 2, .*received 10"):
+        load_folder(idx_folder, classes=("10",))
 
 
 def test_idx_images_are_padded_to_32(idx_folder):
@@ -279,6 +427,18 @@ def test_cifar_is_read_whole_from_its_archive(data_dir):
     assert np.bincount(splits.test.arrays()[1]).tolist() == [1000] * 10
     contents = [_contents(split) for split in _splits(splits)]
     assert len(set.union(*contents)) == sum(map(len, contents))
+
+
+@pytest.mark.data
+def test_a_few_photographs_that_are_too_small_are_left_out(data_dir):
+    path = data_dir / "caltech101_nature.tar"
+    with pytest.warns(UserWarning, match="11 of 2779 .* flamingo/image_0002.jpg: 80 x"):
+        splits = load_folder(path, image_size=128)
+    assert sum(_sizes(splits)) == 2768
+    assert len(splits.class_names) == 44
+    splits = load_folder(path, image_size=64, classes=("panda", "emu", "Leopards"))
+    assert sum(_sizes(splits)) == 200 + 53 + 38
+    assert splits.class_names == ("Leopards", "emu", "panda")
 
 
 @pytest.mark.data

@@ -94,6 +94,23 @@ def test_gray_images_are_padded_and_keep_their_labels(tmp_path):
     np.testing.assert_array_equal(labels, levels % 2)
 
 
+def test_only_the_chosen_classes_are_loaded(tmp_path):
+    whole = datasets.load("made_up_digits", data_dir=tmp_path)
+    splits = datasets.load("made_up_digits", data_dir=tmp_path, classes=("odd",))
+    assert splits.class_names == ("odd",)
+    images, labels = splits.test.arrays()
+    assert labels.tolist() == [0] * 5
+    assert sorted(_levels(splits.test)) == [101, 103, 105, 107, 109]
+    assert splits.train.size + splits.validation.size == 25
+    assert set(_levels(splits.train)) <= set(_levels(whole.train))
+    assert splits.fingerprint != whole.fingerprint
+    both = datasets.load("made_up_digits", data_dir=tmp_path, classes=("odd", "even"))
+    assert both.class_names == ("even", "odd")
+    assert both.fingerprint == whole.fingerprint
+    with pytest.raises(ValueError, match="of even, odd, received prime"):
+        datasets.load("made_up_digits", data_dir=tmp_path, classes=("prime",))
+
+
 def test_a_missing_validation_split_is_the_end_of_training(tmp_path):
     splits = datasets.load("made_up_digits", data_dir=tmp_path, validation_fraction=0.2)
     builder = tfds.builder("made_up_digits", data_dir=tmp_path)

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from vqzoo.datasets import Split
+from vqzoo.datasets.splits import spread
 
 
 def _numbers(size):
@@ -81,12 +82,21 @@ def test_an_endless_dataset_goes_on_after_the_epoch():
     assert _labels(endless) == [[0, 1], [2, 3], [0, 1], [2, 3], [0, 1]]
 
 
-def test_arrays_hold_the_first_images_in_the_stored_order():
+def test_arrays_hold_images_from_all_over_in_the_stored_order():
     images, labels = _numbers(600).arrays(300)
-    assert labels.tolist() == list(range(300))
+    assert labels.tolist() == list(range(0, 600, 2))
     assert images.dtype == np.float32
-    expected = np.arange(300) / 600 - 0.5
+    expected = np.arange(0, 600, 2) / 600 - 0.5
     np.testing.assert_allclose(images[:, 0, 0, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "rows"),
+    [(10, 4, [0, 2, 5, 7]), (3, 3, [0, 1, 2]), (3, 9, [0, 1, 2]), (7, 1, [0])],
+)
+def test_rows_are_spread_over_all_of_them(size, count, rows):
+    assert spread(size, count).tolist() == rows
+    assert _numbers(size).arrays(count)[1].tolist() == rows
 
 
 def test_arrays_of_a_split_without_labels_give_none():

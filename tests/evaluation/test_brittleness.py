@@ -71,6 +71,15 @@ def test_a_classifier_of_what_does_not_change_agrees_always():
     assert row["agreement"] < 1
 
 
+def test_a_classifier_that_names_no_class_agrees_with_nothing():
+    def classify(images):
+        return np.where(np.arange(len(images)) < 2, 1, -1)
+
+    options = {"tier": 0, "shares": (1.0,), "distances": (9,), "classify": classify}
+    (row,) = brittleness(decode_smooth, (CODES,), 32, **options)
+    assert row["agreement"] == pytest.approx(2 / 6)
+
+
 @pytest.mark.parametrize(("share", "distance"), [(1.5, 1), (-0.1, 1), (0.5, -1)])
 def test_what_cannot_be_is_refused(share, distance):
     with pytest.raises(ValueError, match="received"):

@@ -43,15 +43,31 @@ def test_labels_without_a_meaning_are_not_learned(judge):
     assert judge.accuracy(images, labels) == pytest.approx(1 / 3, abs=0.1)
 
 
-def test_the_top_classes_are_counted_as_ranked():
+def fixed_of(logits):
     class Fixed(classifier.Classifier):
         def _outputs(self, images):
-            return np.array([[3.0, 2, 1], [1, 2, 3], [2, 3, 1]]), None
+            return np.array(logits), None
 
-    fixed = Fixed(None)
+    return Fixed(None)
+
+
+def test_the_top_classes_are_counted_as_ranked():
+    fixed = fixed_of([[3.0, 2, 1], [1, 2, 3], [2, 3, 1]])
     assert fixed.accuracy(None, [0, 1, 2]) == pytest.approx(1 / 3)
     assert fixed.accuracy(None, [0, 1, 2], top=2) == pytest.approx(2 / 3)
     assert fixed.accuracy(None, [0, 1, 2], top=3) == 1
+
+
+def test_outputs_that_are_nan_or_tied_name_nothing():
+    nan = np.nan
+    broken = fixed_of([[nan, nan, nan], [3.0, nan, 1.0], [1.0, 1.0, 1.0]])
+    assert [broken.accuracy(None, [0, 0, 0], top=k) for k in (1, 2)] == [0, 0]
+    assert broken.accuracy(None, [0, 0, 0], top=3) == pytest.approx(1 / 3)
+    assert broken.classify(None).tolist() == [-1, -1, -1]
+    pair = fixed_of([[2.0, 2.0, 1.0]])
+    assert [pair.accuracy(None, [1], top=k) for k in (1, 2)] == [0, 1]
+    assert pair.classify(None).tolist() == [-1]
+    assert fixed_of([[np.inf, 2.0, -np.inf]]).classify(None).tolist() == [0]
 
 
 @pytest.mark.slow

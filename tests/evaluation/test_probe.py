@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from vqzoo.evaluation import linear_probe
 from vqzoo.evaluation.probe import (
     label_efficiency,
+    of_large_classes,
     probe_with_confusion,
     statistical_efficiency,
 )
@@ -65,6 +66,26 @@ def test_one_class_is_refused():
 def test_a_class_smaller_than_the_folds_is_refused():
     with pytest.raises(ValueError, match=r"with 5 members.*counts \[20, 4\]"):
         linear_probe(np.ones((24, 2)), np.repeat([0, 1], [20, 4]))
+
+
+def test_classes_smaller_than_the_folds_are_left_out_and_counted():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2, 7, 9], [20, 3, 20, 40, 4])
+    order = generator.permutation(87)
+    features = generator.normal(size=(87, 3)) + labels[:, None] % 3
+    large = np.isin(labels, [0, 2, 7])
+    expected = probe_with_confusion(features[large], labels[large])
+    message = "Left out: 2 of 5 classes, with 7 of 87 images, as there are 5 folds"
+    with pytest.warns(UserWarning, match=message):
+        found = probe_with_confusion(features, labels)
+    assert found[0] == expected[0] == {**found[0], "majority_accuracy": 0.5}
+    assert found[1].tolist() == expected[1].tolist() and found[1].sum() == 80
+    rows, left_out = of_large_classes(labels[order], 5)
+    assert order[rows].tolist() == [row for row in order if large[row]]
+    assert left_out.startswith(message)
+    assert of_large_classes(LABELS, 20)[1] == ""
+    with pytest.raises(ValueError, match="at least 2 classes with 21 members"):
+        of_large_classes(LABELS, 21)
 
 
 def test_the_folds_follow_the_seed():

@@ -98,6 +98,13 @@ def test_a_matrix_keeps_its_numbers_where_they_have_room():
     assert len(large.axes[0].texts) == 0
 
 
+def test_bars_below_zero_are_seen():
+    figure = plots.bars({"a": -2.0, "b": 1.0}, "score")
+    low, high = figure.axes[0].get_xlim()
+    assert low < -2 and high > 1
+    assert plots.bars({"a": 2.0}, "score").axes[0].get_xlim()[0] == 0
+
+
 def test_a_matrix_around_zero_has_two_ends():
     figure = plots.heat_map(-np.eye(3), "abc", "abc", limits=(-1.0, 1.0))
     assert figure.axes[0].images[0].get_cmap().name == "RdBu"

@@ -1,5 +1,6 @@
 """Every measurement on a small model, and on what cannot be measured."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from tests.report import small_subject as small
 from vqzoo import layers, models
-from vqzoo.evaluation import disentanglement
+from vqzoo.evaluation import classifier, disentanglement, probe, rates
+from vqzoo.evaluation.reconstruction import reconstruction_error
 from vqzoo.report import MEASUREMENTS, as_json, factors, glance, measure, render
 
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")
@@ -108,6 +110,28 @@ def test_rates_add_up_over_tiers_and_formats_stand_beside_them(sections):
     assert "folder of a prior" in reason
 
 
+def test_formats_and_codes_are_measured_on_the_same_images(
+    sections, subject, monkeypatch
+):
+    found = sections["rate_distortion"].metrics
+    assert found["psnr"] == found["raw_top_bottom_psnr"]
+    assert found["raw_bits_per_pixel"] == found["raw_top_bottom_bits_per_pixel"]
+    assert "24 test images" in sections["rate_distortion"].tables[0].title
+    measured = []
+
+    def codec_curve(images, file_format):
+        measured.append(images)
+        return []
+
+    monkeypatch.setattr(rates, "codec_curve", codec_curve)
+    section = section_of(subject, "rate_distortion")
+    for images in measured:
+        np.testing.assert_array_equal(images, subject.images[:24])
+    rebuilt = subject.rebuilt[:24]
+    psnr = reconstruction_error(subject.images[:24], rebuilt)["psnr"]
+    assert len(measured) == 2 and section.metrics["psnr"] == pytest.approx(psnr)
+
+
 def test_sets_stand_beside_their_floor(sections):
     found = sections["sets"].metrics
     assert found["floor_fd_resnet"] > 0 and found["reconstructions_fd_resnet"] > 0
@@ -123,6 +147,25 @@ def test_the_steepest_rise_and_the_hours_are_those_of_the_history(sections):
     assert cost["training_co2_kg"] == pytest.approx(0.04 * 0.1 * 0.4)
     assert cost["encoding_multiply_adds"] > 10_000
     assert cost["encoding_images_per_second"] > 0
+
+
+def test_rises_of_the_training_loss_are_those_within_epochs(subject):
+    losses = [{"step": 10 * n + 10, "loss": v} for n, v in enumerate((4, 1, 3.5, 2))]
+    section = section_of(
+        small.subject_of(history=subject.history, losses=losses), "training"
+    )
+    found = section.metrics
+    assert found["training_loss_jump"] == 2.5 and found["training_loss_records"] == 4
+    assert found["validation_loss_jump"] == 1 and section.remarks == []
+    (table,) = section.tables
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["training"] == (2.5, pytest.approx(2.5 / 3), "step 30", 4)
+    assert rows["validation"][2:] == ("epoch 3", 4)
+
+
+def test_without_losses_of_steps_it_is_said_that_epochs_are_compared(sections):
+    (said,) = sections["training"].remarks
+    assert "no losses.csv" in said and "from epoch to epoch" in said
 
 
 def test_the_page_of_all_sections_shows_no_nan(sections):
@@ -154,6 +197,69 @@ def test_priors_are_measured_and_their_samples_compared():
     assert sets["samples_fd_resnet"] > 0 and sets["samples_floor_fd_resnet"] > 0
 
 
+def test_samples_are_compared_beside_as_many_real_images():
+    model = small.model_of(0)
+    subject = small.subject_of(
+        model,
+        small.data_of(9, labeled=False),
+        drawn=small.pipeline_of(model, num_classes=0),
+        options={"inception": lambda images: images.reshape(len(images), -1)[:, :4]},
+    )
+    assert len(subject.samples.images) == 12
+    section = section_of(subject, "sets")
+    table, of_inception = section.tables
+    counts = {row[0]: row[1] for row in table.rows}
+    assert list(counts.values()) == [9, 9, 9, 9]
+    assert "as many as samples" in list(counts)[2]
+    assert "60 real training images" in table.title
+    assert [row[1:3] for row in of_inception.rows] == [
+        (9, 60),
+        (9, 9),
+        (9, 60),
+        (9, 60),
+    ]
+    found = section.metrics
+    assert found["samples_floor_fid"] == found["floor_fid"]
+
+
+def test_too_few_samples_leave_the_other_sets():
+    model = small.model_of(0)
+    sizes = dataclasses.replace(small.SIZES, samples=3)
+    subject = small.subject_of(
+        model,
+        small.data_of(labeled=False),
+        sizes=sizes,
+        drawn=small.pipeline_of(model, num_classes=0),
+    )
+    section = section_of(subject, "sets")
+    assert "more than 3 vectors" in section.skipped["samples"]
+    assert section.metrics["floor_fd_encoder"] > 0
+    assert len(section.tables[0].rows) == 2
+
+
+def test_samples_of_one_class_leave_the_score_of_the_other_images(monkeypatch):
+    def fit(images, labels, num_classes, steps):
+        probe.check_labels(labels, 1)
+        return Named()
+
+    class Named:
+        def accuracy(self, images, labels, top):
+            return 0.5
+
+    monkeypatch.setattr(classifier, "fit_classifier", fit)
+    model = small.model_of(0)
+    subject = small.subject_of(
+        model, drawn=small.pipeline_of(model), options={"retrain": True}
+    )
+    subject.samples = dataclasses.replace(subject.samples, labels=np.zeros(12, int))
+    section = section_of(subject, "classification_accuracy_score")
+    assert section.metrics["real_top1"] == section.metrics["reconstructions_top1"]
+    assert section.metrics["reconstructions_of_real"] == 1
+    assert [row[0] for row in section.tables[0].rows] == ["real", "reconstructions"]
+    assert "at least 2 classes" in section.skipped["samples"]
+    assert section.skipped.keys() == {"samples"}
+
+
 @pytest.mark.slow
 def test_the_accuracy_score_is_of_real_of_rebuilt_and_of_drawn_images():
     model = small.model_of(0)
@@ -162,7 +268,7 @@ def test_the_accuracy_score_is_of_real_of_rebuilt_and_of_drawn_images():
     )
     found = section_of(subject, "classification_accuracy_score").metrics
     assert {"real_top1", "reconstructions_top1", "samples_top1"} <= found.keys()
-    assert found["real_of_real"] in (0, 1)
+    assert found.get("real_of_real", 1) == 1
 
 
 def test_disentanglement_is_measured_of_images_with_known_factors(monkeypatch):
@@ -265,6 +371,20 @@ def test_fewer_images_than_folds_have_no_probe():
     subject = with_labels(np.array([0, 1, 0, 1]), np.arange(6) % 2)
     reason = section_of(subject, "probe").skipped["all of it"]
     assert "with 5 members or more, received class counts [2, 2]" in reason
+
+
+def test_classes_of_fewer_images_than_folds_are_left_out_of_the_probe():
+    labels = np.repeat([0, 1, 2], [20, 3, 20])
+    section = section_of(with_labels(labels, np.arange(60) % 3), "probe")
+    assert section.remarks == [
+        "Left out: 1 of 3 classes, with 3 of 43 images, as there are 5 folds and fewer "
+        "images of each of these classes."
+    ]
+    assert section.metrics["left_out_images"] == 3
+    assert section.metrics["top_indices_majority_accuracy"] == 0.5
+    (table,) = (each for each in section.tables if each.title == "Accuracy, 5 folds")
+    assert {row[-1] for row in table.rows} == {40}
+    assert "top_indices_10_labels" in section.metrics
 
 
 def test_one_image_is_measured_as_far_as_it_goes():

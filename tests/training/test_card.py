@@ -45,6 +45,15 @@ def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     assert papers["recipe"]["data_dir"] == "cifar.tar"
 
 
+def test_a_card_says_how_many_classes_were_chosen(run, tmp_path):
+    settings = json.loads((run / "recipe.json").read_text())
+    settings["recipe"]["classes"] = ["cat", "dog"]
+    (run / "recipe.json").write_text(json.dumps(settings))
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "| photos cifar.tar, 2 of its classes, images of 32 x 32 x 3 |" in text
+    assert " --classes=cat,dog " in text
+
+
 def test_text_below_the_pictures_stays(run, tmp_path):
     target = tmp_path / "recipes" / "vqvae"
     readme = card.write(run, target)

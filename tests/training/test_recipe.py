@@ -12,6 +12,7 @@ def test_every_field_is_a_flag_with_its_own_type():
         "recipe",
         "--epochs=3",
         "--dataset=cifar10",
+        "--classes=sea horse,emu",
         "--noise_stddev=1.0,0.5",
         "--learning_rate=0.01",
         "--augmentation=flip,crop",
@@ -25,6 +26,7 @@ def test_every_field_is_a_flag_with_its_own_type():
     assert recipe == training.Recipe(
         epochs=3,
         dataset="cifar10",
+        classes=("sea horse", "emu"),
         noise_stddev=(1.0, 0.5),
         learning_rate=0.01,
         augmentation=("flip", "crop"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.training.processes import run_in_process
+from tests.training.small_codes import model_of
 from vqzoo import datasets, training
 from vqzoo.training import callbacks, files
 
@@ -73,6 +74,38 @@ def test_the_best_epoch_is_the_model_that_is_delivered(tiny):
     model = keras.saving.load_model(run_dir / "model.keras")
     loss = callbacks.measure(model, held_out)[0]["loss"]
     assert loss == pytest.approx(best, rel=1e-4)
+
+
+def test_validation_is_of_images_from_all_over_the_split(tiny, tmp_path):
+    from PIL import Image
+
+    for number in range(120):
+        path = tmp_path / "data" / "abc"[number // 40] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(path)
+    recipe = dataclasses.replace(
+        tiny, dataset="folder", data_dir=str(tmp_path / "data"), classes=("a", "b")
+    )
+    split = training.fitting.load_data(recipe, 64, validation_fraction=0.5).validation
+    assert split.size == 40
+    images = [training.loop._arrays(split, recipe) for _ in range(2)]
+    np.testing.assert_array_equal(*images)
+    reds = np.round((images[0][:, 0, 0, 0] + 0.5) * 255)
+    every = np.round((split.arrays()[0][:, 0, 0, 0] + 0.5) * 255)
+    assert len(reds) == 16 and set(reds // 40) == {0, 1}
+    assert reds.tolist() == every[np.arange(16) * 40 // 16].tolist()
+
+
+def test_the_terms_of_the_loss_are_of_images_from_all_over():
+    model = model_of(0)
+    images = np.zeros((2 * callbacks.FEW, 16, 16, 3), "float32")
+    images[callbacks.FEW :] = np.linspace(-0.5, 0.5, 16)[:, None]
+    measures = callbacks.measure(model, images)[0]
+    (top, _), latents = model.quantizers, model.latents(images[::2])
+    expected = float(top.loss_terms(latents[0])["commitment"])
+    assert measures["top_commitment"] == pytest.approx(expected, rel=1e-5)
+    of_first = float(top.loss_terms(model.latents(images[:1])[0])["commitment"])
+    assert abs(expected / of_first - 1) > 0.01
 
 
 @pytest.mark.slow

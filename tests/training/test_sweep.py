@@ -1,10 +1,12 @@
 import dataclasses
 import json
+import types
 
 import pytest
 
 from vqzoo import training
-from vqzoo.training import card, files, sweep_table
+from vqzoo.datasets import factors
+from vqzoo.training import card, files, sweep_loop, sweep_table
 from vqzoo.training.main import parse
 from vqzoo.training.sweep_recipe import Condition
 
@@ -125,6 +127,44 @@ def test_a_sweep_that_was_stopped_goes_on(finished, tmp_path, monkeypatch):
     assert rows_of(folder) == rows_of(finished)[:2]
 
 
+def test_a_run_that_diverges_is_noted_and_the_others_go_on(tmp_path):
+    wild = dataclasses.replace(
+        TINY,
+        runs_dir=str(tmp_path),
+        conditions=("wild@1: learning_rate=1e30", TINY.conditions[1]),
+    )
+    said = r"1 of 2 runs failed.*: wild 1, seed 0 \(.* not finite at step 2\)"
+    with pytest.raises(files.RunError, match=said):
+        training.run_sweep(wild)
+    (folder,) = (tmp_path / "tiny_sweep").iterdir()
+    failed, plain = rows_of(folder)
+    assert failed["metrics"] == {} and "not finite at step 2" in failed["failed"]
+    assert plain["metrics"]["reconstruction.psnr"] > 0 and "failed" not in plain
+    table = (folder / "table.md").read_text()
+    assert "| wild 1 | 0, 1 failed | - | - |" in table
+    assert f"Failed: wild 1, seed 0 ({failed['failed']}).\n" in table
+    medians = json.loads((folder / "metrics.json").read_text())["test"]
+    assert {name.partition(":")[0] for name in medians} == {"plain"}
+    # Tried again, here with a setting that lets it through.
+    tamed = ("wild@1: learning_rate=1e-4", TINY.conditions[1])
+    again = dataclasses.replace(wild, conditions=tamed, resume=True)
+    assert training.run_sweep(again) == folder
+    assert [row["condition"] for row in rows_of(folder)] == ["plain", "wild 1"]
+    assert "failed" not in (folder / "table.md").read_text()
+    assert len(list((folder / "failed" / "wild_1_0").iterdir())) == 1
+
+
+def test_what_does_not_concern_one_run_alone_ends_the_sweep(tmp_path, monkeypatch):
+    from vqzoo.training import loop
+
+    def full(own):
+        raise files.RunError("cannot write: No space left on device")
+
+    monkeypatch.setattr(loop, "run", full)
+    with pytest.raises(files.RunError, match="^cannot write"):
+        training.run_sweep(dataclasses.replace(TINY, runs_dir=str(tmp_path)))
+
+
 def test_a_run_that_was_trained_under_other_changes_is_not_taken(finished):
     from vqzoo.training import sweep_loop
 
@@ -225,6 +265,28 @@ def test_a_prior_is_fitted_to_the_model_of_the_run():
     assert (prior.prior, prior.epochs, prior.tiers) == ("pixelcnn", 3, ("top",))
     assert prior.model == "runs/model.keras" and prior.smoke and prior.seed == 5
     assert TINY.prior_of(own, "runs/model.keras") is None
+    recipe = dataclasses.replace(recipe, dataset="folder", classes=("ant", "bee"))
+    own = recipe.of_condition(recipe.parsed()[0], seed=3, runs_dir="runs")
+    prior = recipe.prior_of(own, "runs/model.keras")
+    assert own.classes == prior.classes == ("ant", "bee")
+
+
+def test_disentanglement_is_of_the_data_where_its_factors_are_known(monkeypatch):
+    loaded, model = [], types.SimpleNamespace(image_shape=(32, 32, 3))
+    monkeypatch.setattr(factors, "load", lambda *arguments: loaded.append(arguments))
+    for dataset in ("photos", "dsprites"):
+        recipe = dataclasses.replace(
+            TINY,
+            dataset=dataset,
+            data_dir="tfds",
+            measurements=("disentanglement",),
+            shown=("disentanglement.beta_vae",),
+        )
+        assert "factors" in sweep_loop._options(recipe, model)
+    names = [name for name, *_ in loaded]
+    assert names == ["sprites", "dsprites"]
+    assert loaded[1][1:] == ((32, 32, 3), "tfds")
+    assert "factors" not in sweep_loop._options(TINY, model)
 
 
 def made_up(condition, place, seed, **metrics):
@@ -247,12 +309,52 @@ def test_medians_and_spreads_are_of_the_seeds():
     table = sweep_table.table(TINY, rows)
     assert "| a 1 | 3 | 22.00 (20.00 to 26.00) | - |" in table
     assert "| a 2 | 1 | 30.00 | - |" in table and "| b | 1 | - | - |" in table
-    series, spreads = sweep_table._curves(TINY, rows, name)
+    series, spreads, _ = sweep_table._curves(TINY, rows, name)
     assert series == {"a": ((1.0, 2.0), (22.0, 30.0))}
     assert spreads == {"a": (3.0, 0.0)}
-    rows.append(made_up("level", None, 0, **{name: 25.0}))
-    series, _ = sweep_table._curves(TINY, rows, name)
+    rows += [made_up(key, None, 0, **{name: 25.0}) for key in ("level", "a")]
+    series, _, levels = sweep_table._curves(TINY, rows, name)
     assert series["level"] == ((1.0, 2.0), (25.0, 25.0))
+    assert series["a"] == ((1.0, 2.0), (22.0, 30.0))
+    assert series["a, level"] == series["level"]
+    assert levels == {"level": 25.0, "a": 25.0}
+
+
+def test_runs_that_failed_are_not_in_the_medians():
+    name = "reconstruction.psnr"
+    rows = [made_up("a 1", 1.0, seed, **{name: 20.0 + seed}) for seed in (0, 2)]
+    rows.append({**made_up("a 1", 1.0, 3), "failed": "the loss is not finite"})
+    table = sweep_table.table(TINY, rows)
+    assert "| a 1 | 2, 1 failed | 21.00 (20.00 to 22.00) | - |" in table
+    assert "\nFailed: a 1, seed 3 (the loss is not finite).\n" in table
+    assert sweep_table.medians(TINY, rows) == {"a 1: reconstruction.psnr": 21.0}
+    assert sweep_table._agreement(rows[::-1]) is None
+
+
+def test_what_has_no_place_on_a_measured_axis_is_a_level():
+    rate, psnr = "codebook.bottom_perplexity", "reconstruction.psnr"
+    recipe = dataclasses.replace(TINY, axis=rate)
+    rows = [
+        made_up(f"a {k}", float(k), 0, **{rate: k / 9, psnr: 20.0 + k}) for k in (1, 2)
+    ]
+    rows.append(made_up("b 512", 512.0, 0, **{psnr: 30.0}))
+    series, _, _ = sweep_table._curves(recipe, rows, psnr)
+    assert series["a"] == ((1 / 9, 2 / 9), (21.0, 22.0))
+    assert series["b 512"] == ((1 / 9, 2 / 9), (30.0, 30.0))
+    assert "| b 512 | 1 | 30.00 | - |" in sweep_table.table(recipe, rows)
+
+
+def test_without_any_place_on_the_axis_the_picture_has_bars(tmp_path):
+    rows = [
+        made_up(key, None, 0, **{"reconstruction.psnr": value})
+        for key, value in (("b", 30.0), ("c", 25.0))
+    ]
+    axis = sweep_table._picture(TINY, rows, "reconstruction.psnr").axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["b", "c"]
+    assert [bar.get_width() for bar in axis.patches] == [30.0, 25.0]
+    assert sweep_table._picture(TINY, rows, "codebook.bottom_usage") is None
+    sweep_table.write(TINY, rows, tmp_path)
+    assert (tmp_path / "reconstruction_psnr.png").stat().st_size > 1000
 
 
 def test_a_measured_axis_takes_image_formats_beside_it():
@@ -260,7 +362,7 @@ def test_a_measured_axis_takes_image_formats_beside_it():
     recipe = dataclasses.replace(
         TINY,
         measurements=("reconstruction", "rate_distortion"),
-        shown=("reconstruction.psnr",),
+        shown=("rate_distortion.psnr", "reconstruction.psnr"),
         axis=rate,
     )
     formats = {
@@ -269,12 +371,16 @@ def test_a_measured_axis_takes_image_formats_beside_it():
         for kind, value in (("bits_per_pixel", bits), ("psnr", psnr))
     }
     rows = [
-        made_up(f"a {i}", i, 0, **{rate: bits, "reconstruction.psnr": psnr, **formats})
+        made_up(f"a {i}", i, 0, **{rate: bits, **dict.fromkeys(recipe.shown, psnr)})
         for i, (bits, psnr) in enumerate(((0.5, 25.0), (0.3, 24.0)))
     ]
-    series, _ = sweep_table._curves(recipe, rows, "reconstruction.psnr")
+    rows[1]["metrics"] |= formats  # The run before may have failed.
+    series, _, _ = sweep_table._curves(recipe, rows, "rate_distortion.psnr")
     assert series["a"] == ((0.3, 0.5), (24.0, 25.0))
     assert series["JPEG"] == ((0.2, 1.0), (20.0, 30.0))
+    # Those numbers are of other images than the formats'.
+    series, _, _ = sweep_table._curves(recipe, rows, "reconstruction.psnr")
+    assert series == {"a": ((0.3, 0.5), (24.0, 25.0))}
 
 
 def test_measures_of_disentanglement_are_compared_over_runs():
@@ -285,4 +391,6 @@ def test_measures_of_disentanglement_are_compared_over_runs():
     figure = sweep_table._agreement(rows)
     cells = {text.get_text() for text in figure.axes[0].texts}
     assert cells == {"1", "-1"}
-    assert sweep_table._agreement(rows[:2]) is None
+    rows.insert(0, made_up("without", None, 0))
+    assert sweep_table._agreement(rows) is not None
+    assert sweep_table._agreement(rows[:3]) is None

@@ -57,6 +57,7 @@ def _flags():
         (flags.DEFINE_string, "prior", "", "folder of a prior's run, to draw images"),
         (flags.DEFINE_string, "dataset", "photos", "sample images; 'folder' or a name"),
         (flags.DEFINE_string, "data_dir", "", "where the data set of that name lies"),
+        (flags.DEFINE_list, "classes", [], "only these classes of it; empty: all"),
         (flags.DEFINE_string, "host", "127.0.0.1", "the address to listen on"),
         (define_port, "port", 0, "0: the first free one from 7860 on"),
         (flags.DEFINE_bool, "help", False, "show this help"),
@@ -73,7 +74,10 @@ def _serve(values):
     try:
         model, drawn, path = loading.load(values.model, values.prior)
         images = gallery.load(
-            model.image_shape, values.dataset, values.data_dir or None
+            model.image_shape,
+            values.dataset,
+            values.data_dir or None,
+            tuple(values.classes),
         )
         if values.host not in LOOPBACK:
             print(f"Whoever reaches {values.host} can use the page.", file=sys.stderr)

@@ -29,13 +29,14 @@ class Gallery:
     counted: Callable
 
 
-def load(image_shape, dataset="photos", data_dir=None):
+def load(image_shape, dataset="photos", data_dir=None, classes=()):
     """Images of a model's shape.
 
     Args:
         image_shape: `(height, width, channels)`.
         dataset: str, of `datasets.load`.
         data_dir: path, of `datasets.load`.
+        classes: sequence of str, of `datasets.load`.
 
     Returns:
         `Gallery`: of the photographs as wholes, of another data set test images.
@@ -45,7 +46,7 @@ def load(image_shape, dataset="photos", data_dir=None):
         FileNotFoundError: if the data are missing.
     """
     if dataset != "photos":
-        return _test_images(image_shape, dataset, data_dir)
+        return _test_images(image_shape, dataset, data_dir, classes)
     samples = {
         name: uploads.to_shape(pixels, image_shape)
         for name, pixels in photos.photographs().items()
@@ -65,7 +66,7 @@ def _crops(image_shape, samples):
     return np.stack(list(samples.values())), f"{len(samples)} photographs"
 
 
-def _test_images(image_shape, dataset, data_dir):
+def _test_images(image_shape, dataset, data_dir, classes):
     height, width, channels = image_shape
     if height != width:
         raise ValueError(
@@ -73,7 +74,11 @@ def _test_images(image_shape, dataset, data_dir):
             f"--dataset={dataset} for {height} x {width}"
         )
     splits = datasets.load(
-        dataset, data_dir=data_dir, image_size=height, channels=channels
+        dataset,
+        data_dir=data_dir,
+        classes=classes,
+        image_size=height,
+        channels=channels,
     )
     images, labels = splits.test.arrays(NUM_COUNTED)
     names = [f"test image {i}" for i in range(len(images))]

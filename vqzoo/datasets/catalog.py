@@ -17,6 +17,7 @@ def load(
     *,
     image_size: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] = (),
     augmentation: Sequence[str] = (),
     seed: int = 0,
     channels: int | None = None,
@@ -37,6 +38,9 @@ def load(
             images.
         data_dir: a directory or archive for "folder", else the folder in which
             tensorflow-datasets keeps its data.
+        classes: str, the only classes to load; images of others are no part of the
+            data. Labels count them in the order in which the data set has them: for
+            "folder" that of the alphabet. Defaults to all.
         augmentation: some of "flip", "crop" and "color_jitter", for training images.
         seed: int. Chooses other images for the splits that a folder does not have.
             Models are comparable only if it is the same.
@@ -50,7 +54,7 @@ def load(
         ValueError: if an argument is impossible, or the data do not fit to it.
         FileNotFoundError: if the data are missing.
     """
-    _check(name, image_size, data_dir, channels, validation_fraction)
+    _check(name, image_size, data_dir, classes, channels, validation_fraction)
     check_names(augmentation)
     if name == "photos":
         splits = load_photos(image_size, channels)
@@ -59,6 +63,7 @@ def load(
     else:
         options = {
             "data_dir": data_dir,
+            "classes": classes,
             "image_size": image_size,
             "channels": channels,
             "cache_dir": cache_dir,
@@ -73,11 +78,16 @@ def load(
     return dataclasses.replace(splits, train=train)
 
 
-def _check(name, image_size, data_dir, channels, validation_fraction):
+def _check(name, image_size, data_dir, classes, channels, validation_fraction):
     if name == "folder" and not data_dir:
         raise ValueError(
             "expected --data_dir with a directory or an archive of images for the data "
             f"set 'folder', received data_dir={data_dir!r}"
+        )
+    if classes and name in ("photos", "sprites"):
+        raise ValueError(
+            f"expected --classes to be empty for the data set {name!r}, received "
+            f"{', '.join(classes)}"
         )
     if image_size is not None and image_size < 1:
         raise ValueError(

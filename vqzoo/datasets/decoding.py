@@ -20,6 +20,7 @@ from vqzoo.datasets.pixels import (
 from vqzoo.datasets.store import allocate
 
 _UNREADABLE_LIMIT = 0.01
+_SMALL_LIMIT = 0.5
 _CHUNK = 64  # files that a thread decodes at a time
 
 
@@ -35,10 +36,11 @@ def decode_files(
 ) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
     """Decode many images in threads, and bring them to one size.
 
-    Unreadable ones are left out, with a warning.
+    Unreadable ones are left out, with a warning, and so are those that are too small.
 
     Args:
         items: pairs of name and content, in any order. A content of None is unreadable.
+            Names without a pair are left out too.
         names: str. All names, in the order of the result.
         decode: function of a content to uint8 `(height, width, 3)` and whether the
             image is gray. Defaults to that for the bytes of an image file.
@@ -49,8 +51,8 @@ def decode_files(
 
     Returns: uint8 images `(num_images, height, width, channels)`, the place of each in
         `names`, and a digest of the content of each.
-    Raises: ValueError: if more than 1 % of the images are unreadable, some are too
-        small, or sizes differ although no size is given.
+    Raises: ValueError: if more than 1 % of the images are unreadable or more than half
+        are too small, there are none, or sizes differ although no size is given.
     """
     job = _Job(names, decode, image_size, pad, cache_dir)
     job.run(items)
@@ -82,7 +84,7 @@ class _Job:
     def run(self, items):
         from tqdm import tqdm
 
-        items = iter(items)
+        items, seen = iter(items), 0
         threads = os.cpu_count() or 1
         total = len(self._rows)
         bar = tqdm(
@@ -93,11 +95,12 @@ class _Job:
             while chunk := list(itertools.islice(items, _CHUNK)):
                 if self.images is None:
                     self._allocate(chunk)
+                seen += len(chunk)
                 pending.add(pool.submit(self._run_chunk, chunk))
                 if len(pending) > 2 * threads:
                     pending = self._collect(pending, bar, all_of_them=False)
             self._collect(pending, bar, all_of_them=True)
-        self._check()
+        self._check(seen)
 
     def _collect(self, pending, bar, *, all_of_them):
         when = "ALL_COMPLETED" if all_of_them else "FIRST_COMPLETED"
@@ -154,27 +157,37 @@ class _Job:
         self.is_gray[row] = gray
         self.is_read[row] = True
 
-    def _check(self):
-        total = len(self._rows)
-        if self._small:
-            name, size = min(self._small, key=lambda found: found[0])
-            raise ValueError(
-                f"expected images of at least {self._size} x {self._size} pixels, "
-                f"found {len(self._small)} of {total} that are smaller, such as {name} "
-                f"with {size}; choose a smaller --image_size"
-            )
-        if not self._unreadable:
-            return
-        found = sorted(self._unreadable, key=lambda found: found[0])
-        listed = "; ".join(f"{name}: {error}" for name, error in found[:5])
-        message = f"{len(found)} of {total} image files are unreadable: {listed}"
-        if len(found) > 5:
-            message += f"; and {len(found) - 5} more"
-        if len(found) > _UNREADABLE_LIMIT * total:
-            raise ValueError(
-                f"expected at most {_UNREADABLE_LIMIT:.0%} unreadable files, {message}"
-            )
-        warnings.warn(f"left out files: {message}", stacklevel=4)
+    def _check(self, total):
+        if total == 0:
+            raise ValueError("expected images, found none")
+        side = f"{self._size} x {self._size} pixels"
+        _leave_out(
+            sorted(self._small, key=lambda found: (min(found[1].size), found[0])),
+            total,
+            _SMALL_LIMIT,
+            f"smaller than {side}, the smallest first",
+            f"images smaller than {side} (choose a smaller --image_size)",
+        )
+        _leave_out(
+            sorted(self._unreadable, key=lambda found: found[0]),
+            total,
+            _UNREADABLE_LIMIT,
+            "unreadable",
+            "unreadable files",
+        )
+
+
+def _leave_out(found, total, limit, what, files):
+    """Warns of files that are left out; ValueError if they are too many."""
+    if not found:
+        return
+    listed = "; ".join(f"{name}: {error}" for name, error in found[:5])
+    message = f"{len(found)} of {total} image files are {what}: {listed}"
+    if len(found) > 5:
+        message += f"; and {len(found) - 5} more"
+    if len(found) > limit * total:
+        raise ValueError(f"expected at most {limit:.0%} {files}, {message}")
+    warnings.warn(f"left out files: {message}", stacklevel=6)
 
 
 def _gray(images, cache_dir):

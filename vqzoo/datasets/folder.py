@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vqzoo.datasets import archives, idx
+from vqzoo.datasets.classes import choose, renumber
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
 from vqzoo.datasets.splits import Splits
@@ -30,6 +31,7 @@ _SPLIT_FOLDERS = {
 def load_folder(
     data_dir: str | os.PathLike[str],
     *,
+    classes: Sequence[str] = (),
     image_size: int | None = None,
     channels: int | None = None,
     cache_dir: str | None = None,
@@ -45,9 +47,11 @@ def load_folder(
 
     Args:
         data_dir: directory or archive.
+        classes: str, the only ones to load. Defaults to all.
         image_size: int. The short side is resized to it and the center cropped; gray
             IDX images which are up to a quarter smaller get a black border instead.
-            Defaults to the size of the images, which must then be equal.
+            Smaller image files are left out, with a warning. Defaults to the size of
+            the images, which must then be equal.
         channels: 1 or 3. Defaults to 1 if all images are gray, else 3.
         cache_dir: folder for decoded images that exceed the memory limit.
         validation_fraction: float. Share of a missing validation split.
@@ -55,15 +59,25 @@ def load_folder(
 
     Raises:
         FileNotFoundError: if there is nothing at `data_dir`.
-        ValueError: if there are no images, more than 1 % of them are unreadable, some
-            are smaller than `image_size`, or sizes differ and no size is given.
+        ValueError: if there are no images, more than 1 % of them are unreadable, more
+            than half or all of a split are smaller than `image_size`, sizes differ and
+            no size is given, or there is no such class.
     """
     files = archives.list_files(data_dir)
     if idx.is_idx(files):
         images, labels, given, digests = idx.read(data_dir, files, image_size, channels)
-        class_names = () if labels is None else _numbers(labels)
+        known = () if labels is None else _numbers(labels)
+        numbers, class_names = renumber(known, classes)
+        if classes:
+            labels = numbers[labels]
+            rows = np.flatnonzero(labels >= 0)
+            images, labels = images[rows], labels[rows]
+            given, digests = (
+                [given[row] for row in rows],
+                [digests[row] for row in rows],
+            )
     else:
-        names = _within_splits(_image_names(files, data_dir))
+        names = _of_classes(_within_splits(_image_names(files, data_dir)), classes)
         images, rows, digests = decode_files(
             archives.read_files(data_dir, names),
             names,
@@ -71,8 +85,12 @@ def load_folder(
             channels=channels,
             cache_dir=cache_dir,
         )
-        given, classes = _split_and_class([names[row] for row in rows])
-        labels, class_names = _labels(classes)
+        given, found = _split_and_class(names)
+        _check_left("split", given, rows)
+        if classes:
+            _check_left("class", found, rows)
+        given, found = ([each[row] for row in rows] for each in (given, found))
+        labels, class_names = _labels(found)
     rows = assign_rows(
         digests, given, validation_fraction=validation_fraction, seed=seed
     )
@@ -89,6 +107,24 @@ def _image_names(files: Sequence[str], data_dir) -> list[str]:
         f"expected images ({' '.join(IMAGE_SUFFIXES)}) or IDX files in {data_dir}, "
         f"found {len(files)} files{': ' if found else ''}{found}"
     )
+
+
+def _of_classes(names: Sequence[str], classes: Sequence[str]) -> Sequence[str]:
+    if not classes:
+        return names
+    _, found = _split_and_class(names)
+    kept = choose(sorted({*found} - {""}), classes)
+    return [name for name, each in zip(names, found, strict=True) if each in kept]
+
+
+def _check_left(kind: str, values: Sequence[str], rows: np.ndarray) -> None:
+    """Raises ValueError if all images of a split or a class were left out."""
+    lost = sorted({*values} - {values[row] for row in rows})
+    if lost:
+        raise ValueError(
+            f"expected usable images of each {kind}, found none of {', '.join(lost)}: "
+            "choose a smaller --image_size"
+        )
 
 
 def _split_of(folders: Sequence[Sequence[str]]) -> tuple[int, list[str | None]]:

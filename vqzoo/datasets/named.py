@@ -1,9 +1,12 @@
 """Data sets of the tensorflow-datasets catalog, and our builders, by name."""
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from vqzoo.datasets.classes import renumber
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
 from vqzoo.datasets.preparation import prepare
@@ -18,6 +21,7 @@ def load_named(
     name: str,
     *,
     data_dir: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] = (),
     image_size: int | None = None,
     channels: int | None = None,
     cache_dir: str | None = None,
@@ -34,16 +38,18 @@ def load_named(
         name: str, or `name/config`.
         data_dir: folder in which tensorflow-datasets keeps its data. Defaults to its
             default. For ffhq and natural_image_net it may hold the downloaded files.
+        classes: str, the only ones to load. Defaults to all.
         image_size: int. As in `load_folder`.
         channels: 1 or 3. As in `load_folder`.
         cache_dir: folder for decoded images that exceed the memory limit.
         validation_fraction: float. Share of a missing validation split.
 
     Raises:
-        ValueError: if there is no data set of this name, or it has no images.
+        ValueError: if there is no data set of this name, it has no images, or no such
+            class.
         FileNotFoundError: if its files are missing and cannot be downloaded.
     """
-    builder = _builder(name, data_dir, image_size)
+    builder = find_builder(name, data_dir, image_size)
     prepare(builder, name)
     features = builder.info.features
     if "image" not in features:
@@ -51,6 +57,9 @@ def load_named(
             f"expected a data set with the feature 'image', {name} has "
             f"{', '.join(features)}"
         )
+    label = features["label"] if "label" in features else None
+    numbers, class_names = renumber(getattr(label, "names", None) or (), classes)
+    wanted = np.flatnonzero(numbers >= 0) if classes else None
     parts = _plan(builder, validation_fraction)
     names = [f"{split}/{row}" for split, _, size in parts for row in range(size)]
     given = [
@@ -61,7 +70,7 @@ def load_named(
     ]
     labels = np.zeros(len(names), np.int32)
     images, rows, digests = decode_files(
-        _examples(builder, parts, labels),
+        _examples(builder, parts, labels, wanted),
         names,
         decode=_to_rgb,
         image_size=image_size,
@@ -69,19 +78,21 @@ def load_named(
         pad=True,
         cache_dir=cache_dir,
     )
-    label = features["label"] if "label" in features else None
-    class_names = tuple(getattr(label, "names", None) or ())
+    labels = numbers[labels[rows]] if classes else labels[rows]
     chosen = assign_rows(digests, [given[row] for row in rows])
     return make_splits(
         images,
-        labels[rows] if class_names else None,
+        labels if class_names else None,
         chosen,
         name=name,
         class_names=class_names,
     )
 
 
-def _builder(name, data_dir, image_size):
+def find_builder(
+    name: str, data_dir: str | os.PathLike[str] | None, image_size: int | None = None
+) -> Any:
+    """The builder of a name, which may not be prepared; ValueError if there is none."""
     import tensorflow_datasets as tfds
 
     from vqzoo.datasets import ffhq, natural_image_net  # noqa: F401, registers them
@@ -128,7 +139,13 @@ def _plan(builder, validation_fraction):
     return [("train", ours, total), *parts]
 
 
-def _examples(builder, parts, labels):
+def pixels_of(example: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """The image of an example, or those of a batch; dsprites holds zeros and ones."""
+    image = example["image"]
+    return np.uint8(255) * (image > 0) if name == "dsprites" else image
+
+
+def _examples(builder, parts, labels, wanted):
     import tensorflow_datasets as tfds
 
     read_config = tfds.ReadConfig(try_autocache=False)
@@ -138,8 +155,9 @@ def _examples(builder, parts, labels):
         for row, example in enumerate(tfds.as_numpy(dataset)):
             if np.ndim(example.get("label", ())) == 0:
                 labels[place] = example["label"]
+            if wanted is None or labels[place] in wanted:
+                yield f"{split}/{row}", pixels_of(example, builder.name)
             place += 1
-            yield f"{split}/{row}", example["image"]
 
 
 def _to_rgb(image):

@@ -15,7 +15,11 @@ class UnreadableImageError(ValueError):
 
 
 class SmallImageError(ValueError):
-    """An image has fewer pixels than the crop asks for."""
+    """An image has fewer pixels than the crop asks for; `size` is width and height."""
+
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__(f"{width} x {height} pixels")
+        self.size = width, height
 
 
 def to_float(images: tf.Tensor) -> tf.Tensor:
@@ -92,7 +96,7 @@ def fit(
     if pad and max(height, width) <= size <= largest_padded:
         return _pad(pixels, size)
     if min(height, width) < size and not enlarge:
-        raise SmallImageError(f"{width} x {height} pixels")
+        raise SmallImageError(width, height)
     ratio = size / min(height, width)
     new_width, new_height = round(width * ratio), round(height * ratio)
     left, top = (new_width - size) // 2, (new_height - size) // 2

@@ -11,6 +11,15 @@ Loader = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 _ENDLESS = np.iinfo(np.int64).max
 
 
+def spread(size: int, count: int) -> np.ndarray:
+    """Int64 rows of `count` of `size` images, from all over them, in ascending order.
+
+    The first ones may be of one class. There are `size` rows at most.
+    """
+    count = min(size, count)
+    return np.arange(count) * size // count
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Split:
     """A fixed number of images which are loaded a batch at a time, by index.
@@ -96,16 +105,21 @@ class Split:
         )
 
     def arrays(self, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Images and labels of the first `limit` indices as NumPy arrays.
+        """Images and labels as NumPy arrays, in the stored order.
 
         Images are float32 in [-0.5, 0.5], labels int32 or None. A split that draws
         its images at random gives those of seed 0.
+
+        Args:
+            limit: int. So many are taken from all over the split (`spread`).
         """
-        count = self.size if limit is None else min(limit, self.size)
-        if count < 1:
+        if limit is not None and limit < 1:
             raise ValueError(f"expected a positive limit, received limit={limit}")
-        first = Split(size=count, load=self.load)
-        batches = list(first.batches(256).as_numpy_iterator())
+        rows = spread(self.size, limit or self.size)
+        some = Split(
+            size=len(rows), load=lambda i, seed: self.load(tf.gather(rows, i), seed)
+        )
+        batches = list(some.batches(256).as_numpy_iterator())
         images = np.concatenate([batch["image"] for batch in batches])
         if "label" not in batches[0]:
             return images, None

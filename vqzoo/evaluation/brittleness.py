@@ -60,13 +60,14 @@ def brittleness(
         tier: int, which codes are perturbed.
         shares: parts of the places.
         distances: by how much the indices move.
-        classify: function from images to labels `(N,)`, or None.
+        classify: function from images to labels `(N,)`, below 0 where it names none, or
+            None.
         seed: int.
 
     Returns:
         list of dicts: `share`, `distance`, `psnr` against the images of the codes as
-        they were, and with a classifier `agreement`, the share of images that keep
-        their label.
+        they were, and with a classifier `agreement`, the share of images that have a
+        label and keep it.
 
     Source: Coppock's thesis, section 4.1 and figure 4.1.
     """
@@ -81,8 +82,7 @@ def brittleness(
             row = {"share": share, "distance": distance}
             row["psnr"] = reconstruction_error(images, changed)["psnr"]
             if labels is not None:
-                row["agreement"] = float(
-                    np.mean(np.asarray(classify(changed)) == labels)
-                )
+                kept = np.asarray(classify(changed)) == labels
+                row["agreement"] = float(np.mean(kept & (labels >= 0)))
             rows.append(row)
     return rows

@@ -27,18 +27,27 @@ class Classifier:
         return in_batches(self._forward, images, batch_size=250)
 
     def classify(self, images):
-        """The label of each image: int `(N,)`."""
-        return np.argmax(self._outputs(images)[0], axis=-1)
+        """The label of each image: int `(N,)`; -1 where no class is the likeliest."""
+        logits = self._outputs(images)[0]
+        best = np.max(logits, axis=-1, keepdims=True)  # of NaN, which equals nothing
+        alone = np.sum(logits == best, axis=-1) == 1
+        return np.where(alone, np.argmax(logits, axis=-1), -1)
 
     def features(self, images):
         """What the last layer sees of each image: float32 `(N, D)`."""
         return self._outputs(images)[1]
 
     def accuracy(self, images, labels, top=1):
-        """Share of the images whose label is among the `top` likeliest."""
+        """Share of the images whose label is among the `top` likeliest.
+
+        A class that is as likely as the label counts as likelier, and an image with an
+        output that is NaN as named wrongly.
+        """
         logits, labels = self._outputs(images)[0], np.asarray(labels)
         of_label = np.take_along_axis(logits, labels[:, None], axis=1)
-        return float(np.mean(np.sum(logits > of_label, axis=1) < top))
+        rank = np.sum(logits >= of_label, axis=1)
+        named = ~np.isnan(logits).any(axis=1)
+        return float(np.mean(named & (rank <= top)))
 
 
 def resnet(image_shape, num_classes, filters=FILTERS, blocks=BLOCKS):

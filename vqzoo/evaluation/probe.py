@@ -1,5 +1,7 @@
 """What a simple classifier can read from a representation."""
 
+import warnings
+
 import numpy as np
 
 LABEL_COUNTS = (10, 100, 1000, 10_000)
@@ -21,10 +23,10 @@ def linear_probe(features, labels, num_folds=5, seed=0):
         `majority_accuracy` (of always naming the most frequent class).
 
     Raises:
-        ValueError: if there is one class only, or a class with fewer members than
-            folds.
+        ValueError: if there is one class only with as many members as folds.
 
-    Source: Coppock's thesis, section 4.4; Coates et al. 2011. Differs: nothing.
+    Source: Coppock's thesis, section 4.4; Coates et al. 2011. Differs: classes with
+        fewer members than folds are left out, with a warning.
     """
     return probe_with_confusion(features, labels, num_folds, seed)[0]
 
@@ -40,8 +42,9 @@ def probe_with_confusion(features, labels, num_folds=5, seed=0):
 
     Returns:
         `(figures, confusion)`: the dict of `linear_probe`, and int `(C, C)` over the C
-        classes in the order of their labels: members of the class of a row that were
-        taken for the class of a column, each by the classifier that did not see it.
+        classes that are large enough, in the order of their labels: members of the
+        class of a row that were taken for the class of a column, each by the classifier
+        that did not see it.
 
     Raises:
         ValueError: as `linear_probe`.
@@ -51,9 +54,12 @@ def probe_with_confusion(features, labels, num_folds=5, seed=0):
     from sklearn.metrics import confusion_matrix
     from sklearn.model_selection import StratifiedKFold
 
-    labels = np.asarray(labels)
-    counts = check_labels(labels, num_folds)
-    features = as_matrix(features, len(labels))
+    rows, left_out = of_large_classes(labels, num_folds)
+    if left_out:
+        warnings.warn(left_out, stacklevel=2)
+    features = as_matrix(features, len(labels))[rows]
+    labels = np.asarray(labels)[rows]
+    _, counts = np.unique(labels, return_counts=True)
     folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
     named, scores = np.empty_like(labels), []
     for train, test in folds.split(features, labels):
@@ -148,14 +154,40 @@ def statistical_efficiency(rows, few=100, many=10_000):
 
 
 def check_labels(labels, num_folds):
-    """Members of each class; ValueError unless classes can be told apart."""
+    """ValueError unless there are two classes with as many members as folds."""
     _, counts = np.unique(labels, return_counts=True)
-    if len(counts) < 2 or counts.min() < num_folds:
+    if np.sum(counts >= num_folds) < 2:
         raise ValueError(
             f"expected at least 2 classes with {num_folds} members or more, received "
             f"class counts {counts.tolist()}"
         )
-    return counts
+
+
+def of_large_classes(labels, num_folds):
+    """The rows of the classes with as many members as folds.
+
+    Args:
+        labels: int `(N,)`.
+        num_folds: int.
+
+    Returns:
+        `(rows, left_out)`: int array, and a sentence on the classes that are too small,
+        empty where there are none.
+
+    Raises:
+        ValueError: if fewer than two classes are large enough.
+    """
+    check_labels(labels, num_folds)
+    _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(counts[places] >= num_folds)
+    small = int(np.sum(counts < num_folds))
+    if not small:
+        return rows, ""
+    return rows, (
+        f"Left out: {small} of {len(counts)} classes, with "
+        f"{len(places) - len(rows)} of {len(places)} images, as there are {num_folds} "
+        "folds and fewer images of each of these classes."
+    )
 
 
 def as_matrix(features, count):

@@ -88,7 +88,7 @@ def bars(values, x_label, *, spreads=None, mark=None):
     """Horizontal bars, the first at the top, each with its number at its end.
 
     Args:
-        values: dict from a name to a float of at least 0.
+        values: dict from a name to a float.
         x_label: str, with its unit.
         spreads: dict from some of the names to a float, drawn up and down; or None.
         mark: `(name, x)` of a level to draw as a dashed line, or None.
@@ -126,7 +126,8 @@ def bars(values, x_label, *, spreads=None, mark=None):
         axis.axvline(mark[1], color=style.DARK, linestyle="--", linewidth=1)
         axis.set_title(f"dashed: {mark[0]}", fontsize=8, color=style.DARK, loc="right")
     axis.margins(x=0.15)
-    axis.set_xlim(left=0)
+    if min(values.values()) >= 0:
+        axis.set_xlim(left=0)
     axis.set_xlabel(x_label, color=style.DARK)
     return figure
 

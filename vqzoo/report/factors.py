@@ -8,8 +8,8 @@ from vqzoo.report.document import Skipped
 
 TEXT = (
     "How far single numbers of a representation stand for single factors of the data: "
-    "images whose factors are known, rendered for the purpose. All are 1 at best. How "
-    "a grid of codes is made a vector is part of the measure and stands in its name."
+    "images of every combination of known factors. All are 1 at best. How a grid of "
+    "codes is made a vector is part of the measure and stands in its name."
 )
 
 

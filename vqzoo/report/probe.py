@@ -32,21 +32,26 @@ WORDS = {
 def fill(subject, section):
     """Accuracies, confusion and label efficiency of each tier."""
     subject.need_labels()
-    probe.check_labels(subject.labels, FOLDS)
+    kept, left_out = probe.of_large_classes(subject.labels, FOLDS)
+    if left_out:
+        section.remarks.append(left_out)
+        section.add({"left_out_images": len(subject.labels) - len(kept)})
     rows, few = {}, {}
     for name, kind, features in _representations(subject):
         title = f"{name}, {WORDS[kind]}".removeprefix(", ")
         with section.attempt(title):
             train, test = features()
-            labels = subject.labels[: test.shape[0]]
-            found, confusion = probe.probe_with_confusion(test, labels, FOLDS)
+            kept, _ = probe.of_large_classes(subject.labels[: test.shape[0]], FOLDS)
+            labels = subject.labels[kept]
+            found, confusion = probe.probe_with_confusion(test[kept], labels, FOLDS)
             rows[title] = {**found, "images": len(labels)}
             key = f"{name}_{kind}".removeprefix("_").replace(" ", "_")
             section.add(found, f"{key}_")
             if kind in FEW_LABELS:
                 few[title] = _few_labels(subject, section, train, test, key, title)
             if kind in ("indices", "latents"):
-                _confusion(subject, section, confusion, title)
+                names = [subject.data.class_names[n] for n in np.unique(labels)]
+                _confusion(section, confusion, names, title)
     if rows:
         _table(section, rows)
     _label_curves(section, {name: each for name, each in few.items() if each})
@@ -131,10 +136,8 @@ def _table(section, rows):
     )
 
 
-def _confusion(subject, section, confusion, title):
+def _confusion(section, confusion, names, title):
     shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
-    present = np.unique(subject.labels)
-    names = [subject.data.class_names[label] for label in present]
     section.picture(
         f"Which class is taken for which: {title}",
         "Each row is a class and sums to 100 %; a probe that reads nothing names one "

@@ -87,30 +87,39 @@ def fill_accuracy_score(subject, section):
         sets["samples"] = _labeled_samples(subject)
     found = {}
     for name, one in subject.progress(sets.items(), "classifiers"):
-        found |= classification_accuracy_score(
-            {name: one},
-            subject.images,
-            subject.labels,
-            len(subject.data.class_names),
-            steps=subject.sizes.retrain_steps,
-        )
+        with section.attempt(name):
+            found |= classification_accuracy_score(
+                {name: one},
+                subject.images,
+                subject.labels,
+                len(subject.data.class_names),
+                steps=subject.sizes.retrain_steps,
+            )
     section.add(found)
     header = ["learned from", "images", "top-1"]
-    header += ["top-5"] if "real_top5" in found else []
+    header += ["top-5"] if any(name.endswith("_top5") for name in found) else []
     rows = []
     for name, (images, _) in sets.items():
         scores = [found[f"{name}_top{n}"] for n in (1, 5) if f"{name}_top{n}" in found]
-        share = (
-            found[f"{name}_top1"] / found["real_top1"] if found["real_top1"] else 0.0
+        if scores:
+            share = _of_real(section, name, found)
+            rows.append((name, len(images), *scores, share))
+    if rows:
+        section.table(
+            f"Share of {len(subject.images):,} real test images named rightly",
+            (*header, "top-1 over that of real data"),
+            rows,
+            f"{subject.sizes.retrain_steps:,} steps each.",
         )
-        section.add({f"{name}_of_real": share})
-        rows.append((name, len(images), *scores, share))
-    section.table(
-        f"Share of {len(subject.images):,} real test images named rightly",
-        (*header, "top-1 over that of real data"),
-        rows,
-        f"{subject.sizes.retrain_steps:,} steps each.",
-    )
+
+
+def _of_real(section, name, found):
+    """A score over that of real data, kept; a dash where that has none."""
+    if not found.get("real_top1"):
+        return "-"
+    share = found[f"{name}_top1"] / found["real_top1"]
+    section.add({f"{name}_of_real": share})
+    return share
 
 
 def _labeled_samples(subject):

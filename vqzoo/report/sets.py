@@ -19,7 +19,7 @@ def fill(subject, section):
     """Rows for reconstructions and samples, and floors of both."""
     images, features = subject.images, subject.test_features
     rows = {
-        "floor": ("real test images (floor)", images, features),
+        "floor": ("real test images (floor of the next)", images, features),
         "reconstructions": (
             "reconstructions of them",
             subject.rebuilt,
@@ -27,28 +27,40 @@ def fill(subject, section):
         ),
     }
     with section.attempt("samples"):
-        samples = subject.samples.images
-        count = len(samples)
-        title = f"{count:,} real test images (floor)"
-        rows["samples_floor"] = title, images[:count], features[:count]
-        rows["samples"] = "samples", samples, subject.sample_features
-    table = []
+        count = _equal_number(subject)
+        rows["samples_floor"] = (
+            "real test images, as many as samples (floor of the next)",
+            images[:count],
+            features[:count],
+        )
+        samples = subject.samples.images[:count]
+        rows["samples"] = "samples", samples, subject.sample_features[:count]
+    table, columns = [], ()
     for key, (title, *of_set) in subject.progress(rows.items(), "sets"):
-        found = _compare(subject, *of_set)
-        section.add(found, f"{key}_")
-        table.append((title, len(of_set[0]), *found.values()))
-    name = subject.features_name
+        with section.attempt(key):
+            found = _compare(subject, *of_set)
+            section.add(found, f"{key}_")
+            table.append((title, len(of_set[0]), *found.values()))
+            columns = found
+    name, sizes = subject.features_name, subject.sizes
     paired = frechet.frechet_distance(features, subject.rebuilt_features)
     section.add({f"paired_reconstructions_fd_{name}": paired})
-    section.table(
-        f"Compared with {len(subject.train_images):,} real training images",
-        ("set", "images", *(_words(measure) for measure in found)),
-        table,
-        f"The test images and their own reconstructions are {paired:.4g} apart in "
-        f"FD-{name}.",
-    )
+    if table:
+        section.table(
+            f"Compared with {len(subject.train_images):,} real training images",
+            ("set", "images", *map(_words, columns)),
+            table,
+            f"Precision and recall are of at most {sizes.compared:,} images of each "
+            f"set, SWD of {sizes.some:,}. The test images and their own "
+            f"reconstructions are {paired:.4g} apart in FD-{name}.",
+        )
     with section.attempt("FID"):
         _inception(subject, section)
+
+
+def _equal_number(subject):
+    """How many samples are compared: no more than the real images of their floor."""
+    return min(len(subject.samples.images), len(subject.images))
 
 
 def _compare(subject, images, features):
@@ -78,24 +90,30 @@ def _inception(subject, section):
         )
     train, test = features(subject.train_images), features(subject.images)
     rows = {
-        "floor": ("real test against training images (floor)", test, train),
+        "floor": ("real test images, training images (floor)", test, train),
         "reconstructions": (
-            "test images against their reconstructions",
+            "test images, their reconstructions",
             test,
             features(subject.rebuilt),
         ),
     }
     with section.attempt("FID of samples"):
-        drawn = features(np.clip(subject.samples.images, -0.5, 0.5))
-        rows["samples"] = "samples against training images", drawn, train
+        count = _equal_number(subject)
+        drawn = features(np.clip(subject.samples.images[:count], -0.5, 0.5))
+        rows["samples_floor"] = (
+            "real test images, as many as samples, training images (floor of the next)",
+            test[:count],
+            train,
+        )
+        rows["samples"] = "samples, training images", drawn, train
     table = []
     for key, (title, first, second) in rows.items():
         distance = frechet.frechet_distance(first, second)
         section.add({f"{key}_fid": distance})
-        table.append((title, len(first), distance))
+        table.append((title, len(first), len(second), distance))
     section.table(
         "FID, by the network that was given",
-        ("sets", "images", "FID"),
+        ("the two sets", "images of the first", "of the second", "FID"),
         table,
         "FID falls with the number of images; published ones are of 10,000 to 50,000.",
     )

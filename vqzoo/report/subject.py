@@ -20,7 +20,8 @@ class Sizes:
     Args:
         images: int, test images of what takes all of them.
         train_images: int, training images that are encoded.
-        some: int, test images of what decodes several times.
+        some: int, test images of what decodes several times, and of all rates: those
+            of codes, of priors and of image formats are of the same images.
         few: int, test images of what decodes many times.
         pairs: int, pairs of images that are interpolated.
         points: int, images on the map of neighbors.
@@ -71,6 +72,8 @@ class Data:
         train_labels: int `(M,)`, or None.
         class_names: sequence of str in label order; empty without labels.
         fingerprint: str, of the whole data set.
+        num_test: int, images of the whole test split, where that is known.
+        num_train: int, of the whole training split.
     """
 
     name: str
@@ -80,6 +83,8 @@ class Data:
     train_labels: np.ndarray | None
     class_names: tuple[str, ...] = ()
     fingerprint: str = ""
+    num_test: int = 0
+    num_train: int = 0
 
     @classmethod
     def of(cls, splits, sizes, seed=0):
@@ -102,6 +107,8 @@ class Data:
             train_labels=train_labels,
             class_names=tuple(splits.class_names),
             fingerprint=splits.fingerprint,
+            num_test=splits.test.size,
+            num_train=splits.train.size,
         )
 
 
@@ -160,6 +167,8 @@ class Subject:
         sizes: `Sizes`.
         drawn: `pipeline.Pipeline` of the model and its priors, or None.
         history: list of dicts of floats, the epochs of the model's training, or empty.
+        losses: list of dicts with `step` and `loss`, the mean training loss since the
+            row before, or empty.
         options: dict of what the command line asked for beside.
         progress: function of a sequence and what it is, that shows how far it is.
     """
@@ -172,6 +181,7 @@ class Subject:
         *,
         drawn=None,
         history=(),
+        losses=(),
         options=None,
         progress=lambda steps, what: steps,
     ):
@@ -180,6 +190,7 @@ class Subject:
         self.sizes = sizes
         self.drawn = drawn
         self.history = list(history)
+        self.losses = list(losses)
         self.options = options or {}
         self.progress = progress
         self.decode = inference.compiled(model.decode)

@@ -6,7 +6,9 @@ from vqzoo.report.document import Skipped
 
 TEXT = (
     "The epochs of the model's run, from its history.csv: losses, the use of the "
-    "codes, and the largest rise of a loss from one epoch to the next."
+    "codes; and the largest rise of a loss: of the training loss from each few steps "
+    "to the next, as losses.csv has them, of the validation loss from one epoch to the "
+    "next."
 )
 LOSSES = {"loss": "training", "val_loss": "validation"}
 
@@ -26,19 +28,36 @@ def fill(subject, section):
             "What training minimizes, on the data trained with and on held-out data.",
             plots.curves(series, "epoch", "loss"),
         )
+    _jumps(subject, section, {k: v for k, (_, v) in series.items()})
+    _codebooks(subject, section, epochs)
+
+
+def _jumps(subject, section, of_epochs):
+    places, courses = {}, {}
+    for words, losses in of_epochs.items():
+        courses[words] = losses
+        places[words] = [f"epoch {row['epoch']:,.0f}" for row in subject.history]
+    if len(subject.losses) > 1:
+        courses["training"] = [row["loss"] for row in subject.losses]
+        places["training"] = [f"step {row['step']:,}" for row in subject.losses]
+    elif "training" in courses:
+        section.remarks.append(
+            "There is no losses.csv of the run, so that rises of the training loss "
+            "within an epoch are not seen: it is compared from epoch to epoch."
+        )
     rows = []
-    for words, (_, losses) in series.items():
+    for words, losses in courses.items():
         with section.attempt(f"jumps of the {words} loss"):
             found = largest_jump(losses)
-            section.add(found, f"{words}_loss_")
-            rows.append((words, found["jump"], found["share"], found["record"] + 1))
+            section.add({**found, "records": len(losses)}, f"{words}_loss_")
+            place = places[words][found["record"]] if found["jump"] else "-"
+            rows.append((words, found["jump"], found["share"], place, len(losses)))
     if rows:
         section.table(
             "Largest rise of a loss",
-            ("loss", "rise", "share of its range", "to epoch"),
+            ("loss", "rise", "share of its range", "to", "values compared"),
             rows,
         )
-    _codebooks(subject, section, epochs)
 
 
 def _codebooks(subject, section, epochs):

@@ -6,12 +6,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from vqzoo import datasets, evaluation, pipeline, plots
+from vqzoo import evaluation, pipeline, plots
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.evaluation import neighbors
 from vqzoo.models.fingerprint import fingerprint
-from vqzoo.training import files, prior_loop
+from vqzoo.training import files, fitting, prior_loop
 
 SHOWN = 64
 PARTS = (0.8, 0.1)  # of the blends for training and validation
@@ -157,11 +157,7 @@ def figures(images, first, second):
 
 
 def _splits(recipe, model):
-    return datasets.load(
-        recipe.dataset,
-        image_size=model.image_shape[0],
-        data_dir=recipe.data_dir or None,
-    )
+    return fitting.load_data(recipe, model.image_shape[0])
 
 
 def _pairs(recipe):

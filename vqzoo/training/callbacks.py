@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from vqzoo import evaluation
+from vqzoo.datasets.splits import spread
 from vqzoo.layers import quantization
 from vqzoo.training import files, state
 
@@ -26,7 +27,7 @@ class RunState(keras.callbacks.Callback):
         header: dict that a restored run gives back: `step` (of the whole run), `best`
             and `history`; after a restore also `metrics`, the metrics' variables.
     Raises: Stopped: after SIGTERM or SIGINT, once the state is saved.
-        RunError: when a loss or a weight is not finite; the last saved state stays.
+        Diverged: when a loss or a weight is not finite; the last saved state stays.
     """
 
     def __init__(self, run_dir, save_steps, steps_per_epoch, header):
@@ -76,7 +77,7 @@ class RunState(keras.callbacks.Callback):
             self._fail(f"{error} at step {self.header['step']}")
 
     def _fail(self, what):
-        raise files.RunError(
+        raise files.Diverged(
             f"{what}. The last good state stays in {self.run_dir}; a lower "
             "--learning_rate often helps"
         )
@@ -103,7 +104,7 @@ class Divergence(keras.callbacks.Callback):
 
     Args:
         limit: float, of the absolute value of any term.
-    Raises: RunError: with the term and its value.
+    Raises: Diverged: with the term and its value.
     """
 
     def __init__(self, limit):
@@ -113,7 +114,7 @@ class Divergence(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         for name, value in logs.items():
             if abs(float(value)) > self.limit:
-                raise files.RunError(
+                raise files.Diverged(
                     f"the GAN diverges: {name} is {float(value):.3g}, beyond "
                     f"{self.limit:.3g}. The last good state stays; lower learning "
                     "rates often help"
@@ -169,7 +170,7 @@ def measure(model, images):
         rebuilt = evaluation.decode_all(model.decode, codes)
     measures = {"loss": _loss(model, images, rebuilt)}
     measures |= evaluation.reconstruction_error(images, rebuilt)
-    few = model.latents(images[:FEW]) if model.quantizers else ()
+    few = model.latents(images[spread(len(images), FEW)]) if model.quantizers else ()
     for tier, layer, tier_codes, latents in zip(
         model.tier_names, model.quantizers, codes, few
     ):
@@ -188,7 +189,7 @@ def _loss(model, images, rebuilt):
         error = errors.mean(dtype=np.float64)
     else:
         error = np.mean(np.square(images - rebuilt), dtype=np.float64)
-    model(images[:FEW])
+    model(images[spread(len(images), FEW)])
     return float(error) + sum(float(loss) for loss in model.losses)
 
 

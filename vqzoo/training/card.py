@@ -143,8 +143,12 @@ def _result(run):
 def _data(settings):
     recipe = settings["recipe"]
     words = [recipe["dataset"], pathlib.Path(recipe["data_dir"]).name]
-    shape = " x ".join(map(str, settings.get("image_shape", ())))
-    return " ".join(filter(None, words)) + (f", images of {shape}" if shape else "")
+    parts = [" ".join(filter(None, words))]
+    if classes := recipe.get("classes"):
+        parts.append(f"{len(classes)} of its classes")
+    if shape := settings.get("image_shape"):
+        parts.append(f"images of {' x '.join(map(str, shape))}")
+    return ", ".join(parts)
 
 
 def _picture(name):

@@ -14,6 +14,10 @@ class RunError(RuntimeError):
     """A run that cannot go on, for a reason that its user can mend."""
 
 
+class Diverged(RunError):
+    """A run whose numbers are no longer finite, or out of all bounds."""
+
+
 class Stopped(RuntimeError):
     """A run that a signal ended after its state was saved.
 

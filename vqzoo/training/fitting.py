@@ -7,7 +7,8 @@ import sys
 
 import keras
 
-from vqzoo.training import callbacks, devices, files, numerics, report, state
+from vqzoo import datasets
+from vqzoo.training import callbacks, devices, files, losses, numerics, report, state
 
 
 @contextlib.contextmanager
@@ -29,6 +30,23 @@ def surroundings(recipe):
             yield strategy
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def load_data(recipe, image_size, **options):
+    """The data set of a recipe: `datasets.Splits`.
+
+    Args:
+        recipe: `Settings`, or what else has its `dataset`, `data_dir` and `classes`.
+        image_size: int, side of the images.
+        **options: of `datasets.load`.
+    """
+    return datasets.load(
+        recipe.dataset,
+        image_size=image_size,
+        data_dir=recipe.data_dir or None,
+        classes=tuple(recipe.classes),
+        **options,
+    )
 
 
 def check_batch_size(recipe, num_images, strategy):
@@ -62,7 +80,8 @@ def optimizer(recipe, steps):
 
 def new_header():
     """The header of the state of a run that begins."""
-    return {"step": 0, "best": math.inf, "history": []}
+    sums = {"before": 0.0, "step": 0, "recorded": 0.0}
+    return {"step": 0, "best": math.inf, "history": [], "losses": sums}
 
 
 def restored_header(run_dir, model):
@@ -89,7 +108,16 @@ def old_run_dir(recipe, settings, state_name="state.npz"):
 
 
 def fit(
-    recipe, batches, model, steps, run_dir, header, measure, show=None, watchers=()
+    recipe,
+    batches,
+    model,
+    steps,
+    run_dir,
+    header,
+    measure,
+    show=None,
+    watchers=(),
+    averaged=True,
 ):
     """Runs the epochs that are left; the first may be left in the middle.
 
@@ -105,10 +133,14 @@ def fit(
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
         watchers: more Keras callbacks.
+        averaged: bool. Whether the logs hold means over the epoch so far, as those of
+            Keras's own step do; then losses.csv is kept.
     """
     run_state = callbacks.RunState(run_dir, recipe.save_steps, steps, header)
     watchers = [run_state, *watchers, callbacks.Validation(measure)]
     if run_dir is not None:
+        if averaged:
+            watchers.insert(0, losses.Losses(run_dir, steps, header))
         watchers.append(callbacks.Records(run_dir, header))
         if recipe.tensorboard:
             watchers.append(callbacks.TensorBoard(run_dir / "events", show))

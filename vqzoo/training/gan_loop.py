@@ -114,6 +114,7 @@ def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
         header,
         measure,
         watchers=[callbacks.Divergence(recipe.divergence_limit)],
+        averaged=False,
     )
 
 
@@ -129,7 +130,7 @@ def _inputs(prior, tier, batch, codes):
 def _measure_of(recipe, codes, tier, split):
     """The function that measures a trainer's average generator on held-out codes."""
     limit = SMOKE_MAPS if recipe.smoke else MAX_MAPS
-    arrays = {k: np.asarray(v[:limit], "int32") for k, v in codes.arrays(split).items()}
+    arrays = prior_loop.held_out(codes, split, limit)
     size = codes.num_embeddings[tier]
 
     def measure(trainer):

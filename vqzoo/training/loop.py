@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from vqzoo import datasets, evaluation, models
+from vqzoo import evaluation, models
+from vqzoo.datasets.splits import spread
 from vqzoo.training import callbacks, devices, fitting, report
 
 MAX_VALIDATION_IMAGES = 2048
@@ -31,7 +32,8 @@ def run(recipe):
 
 
 def _run(recipe, strategy):
-    splits = _load_data(recipe)
+    size = recipe.image_size or _own_image_size(recipe.model)
+    splits = fitting.load_data(recipe, size, augmentation=recipe.augmentation)
     fitting.check_batch_size(recipe, splits.train.size, strategy)
     steps = fitting.steps_per_epoch(recipe, splits.train)
     model = _build(recipe, splits, steps, strategy)
@@ -45,15 +47,6 @@ def _run(recipe, strategy):
         return None
     report.write(run_dir, model, recipe, splits, _arrays(splits.test, recipe))
     return run_dir
-
-
-def _load_data(recipe):
-    return datasets.load(
-        recipe.dataset,
-        image_size=recipe.image_size or _own_image_size(recipe.model),
-        data_dir=recipe.data_dir or None,
-        augmentation=recipe.augmentation,
-    )
 
 
 def _own_image_size(name):
@@ -106,7 +99,7 @@ def _fit(recipe, splits, model, steps, run_dir, header):
         return callbacks.measure(model, held_out)[0]
 
     def show(model, summary):
-        images = held_out[:8]
+        images = held_out[spread(len(held_out), 8)]
         codes = evaluation.encode_all(model.encode, images)
         rebuilt = evaluation.decode_all(model.decode, codes)
         pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)

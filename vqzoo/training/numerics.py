@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from vqzoo.training.files import RunError
+from vqzoo.training.files import Diverged
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def checked():
     hides. A step takes several times its time.
 
     Raises:
-        RunError: with the name of the operation, which begins with its layer's.
+        Diverged: with the name of the operation, which begins with its layer's.
     """
     import tensorflow as tf
 
@@ -24,7 +24,7 @@ def checked():
         with _OF_BACKEND[keras.backend.backend()]():
             yield
     except (tf.errors.InvalidArgumentError, FloatingPointError) as error:
-        raise RunError(f"--check_numerics: {_first_words(error)}") from error
+        raise Diverged(f"--check_numerics: {_first_words(error)}") from error
 
 
 @contextlib.contextmanager

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from vqzoo import datasets, evaluation, pipeline, plots
+from vqzoo import evaluation, pipeline, plots
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets import masking
+from vqzoo.datasets.splits import spread
 from vqzoo.export import ExportError, source
 from vqzoo.layers import quantization
 from vqzoo.models.fingerprint import fingerprint
@@ -103,11 +104,7 @@ def extract(recipe, model):
     Raises:
         ValueError: if the images do not fit the model, or the folder holds others.
     """
-    splits = datasets.load(
-        recipe.dataset,
-        image_size=model.image_shape[0],
-        data_dir=recipe.data_dir or None,
-    )
+    splits = fitting.load_data(recipe, model.image_shape[0])
     if tuple(splits.image_shape) != tuple(model.image_shape):
         raise ValueError(
             f"expected images of {tuple(model.image_shape)} for --model, received "
@@ -256,10 +253,11 @@ def _fit(recipe, codes, tier, prior, steps, folder, header):
             lambda number, pair: masked(prior, *pair, (recipe.seed, number))
         )
 
-    held_out = _held_out(codes, "validation", recipe, MAX_VALIDATION_GRIDS)
+    limit = SMOKE_GRIDS if recipe.smoke else MAX_VALIDATION_GRIDS
+    validation = held_out(codes, "validation", limit)
 
     def measure(prior):
-        bits = _bits(prior, tier, held_out)
+        bits = _bits(prior, tier, validation)
         return {"loss": bits * np.log(2), "bits_per_code": bits}
 
     fitting.fit(recipe, batches, prior, steps, folder, header, measure)
@@ -271,12 +269,11 @@ def in_order(batch, tiers):
     return {**{tier: batch[tier] for tier in tiers}, **rest}
 
 
-def _held_out(codes, split, recipe, limit=None):
-    """Codes of a split, from all over it: its first ones may be of one class."""
+def held_out(codes, split, limit=None):
+    """Codes and labels of a split, all or so many from all over it: a dict of int32."""
+    size = getattr(codes, split).size
+    rows = spread(size, limit or size)
     arrays = codes.arrays(split)
-    size = len(next(iter(arrays.values())))
-    count = min(size, (SMOKE_GRIDS if recipe.smoke else limit) or size)
-    rows = np.arange(count) * size // count
     return {name: np.asarray(each[rows], "int32") for name, each in arrays.items()}
 
 
@@ -297,7 +294,7 @@ def _bits(prior, tier, arrays):
 
 def _measure(recipe, prior, codes, tier):
     """Figures of a trained prior on the test split, and of the code frequencies."""
-    test = _held_out(codes, "test", recipe)
+    test = held_out(codes, "test", SMOKE_GRIDS if recipe.smoke else None)
     train = codes.arrays("train")[tier]
     size = codes.num_embeddings[tier]
     return {

@@ -41,6 +41,9 @@ class Settings:
         "tensorflow-datasets name such as cifar10 or celeb_a",
     )
     data_dir: str = setting("", "folder or archive of the data, where it needs one")
+    classes: tuple[str, ...] = setting(
+        (), "only these classes of the data, by name; empty: all"
+    )
     epochs: int = setting(10, "passes over the training data")
     max_steps_per_epoch: int = setting(0, "cuts an epoch short; 0: the whole data")
     batch_size: int = setting(32, "images of a step, over all devices")

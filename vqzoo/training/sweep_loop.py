@@ -7,14 +7,17 @@ import pathlib
 
 import keras
 
-from vqzoo import datasets, pipeline
-from vqzoo.report import QUICK, Data, Sizes, Subject, measure, named
+from vqzoo import pipeline
+from vqzoo.datasets import factors
+from vqzoo.report import Data, Subject, measure, named
 from vqzoo.training import (
     callbacks,
     devices,
     files,
     fitting,
     loop,
+    losses,
+    measuring,
     prior_loop,
     report,
     sweep_table,
@@ -28,7 +31,8 @@ def run(recipe):
 
     With `resume` what is in the newest folder already is not run again: a sweep that
     was stopped goes on where it was, and one that is done takes more conditions and
-    seeds.
+    seeds. A run that diverges is noted as failed and the others go on; `resume` tries
+    it again from its beginning.
 
     Args:
         recipe: `SweepRecipe`.
@@ -37,7 +41,8 @@ def run(recipe):
         `pathlib.Path` of the sweep's folder.
 
     Raises:
-        RunError: if the sweep cannot go on, for a reason that its user can mend.
+        RunError: if the sweep cannot go on, for a reason that its user can mend; at the
+            end, with the names of the runs that failed.
         Stopped: after SIGTERM or SIGINT, once the state is saved.
         ValueError: if a setting does not fit the data or the model.
     """
@@ -48,11 +53,16 @@ def run(recipe):
     recipe = recipe.shrunk()
     folder, rows = _open(recipe)
     jobs = [(c, seed) for seed in recipe.seeds for c in recipe.parsed()]
-    done = {(row["condition"], row["seed"]) for row in rows}
+    known = {(row["condition"], row["seed"]): row for row in rows}
     splits = {}
     for number, (condition, seed) in enumerate(jobs, start=1):
-        if (condition.name, seed) in done:
+        row = known.get((condition.name, seed))
+        if row and "failed" not in row:
             continue
+        if row:
+            _set_aside(recipe, condition, seed, folder)
+            rows.remove(row)
+            files.write_json(folder / ROWS, rows)
         fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
         rows.append(_row(recipe, condition, seed, folder, splits))
         files.write_json(folder / ROWS, rows)
@@ -60,12 +70,30 @@ def run(recipe):
     medians = sweep_table.medians(recipe, rows)
     files.write_json(folder / "metrics.json", {"test": medians})
     sweep_table.write(recipe, rows, folder)
+    failed = [row for row in rows if "failed" in row]
     fitting.say(
-        f"\nDone: {recipe.name}, {len(rows)} runs\n  table     "
+        f"\nDone: {recipe.name}, {len(rows) - len(failed)} runs\n  table     "
         f"{folder / sweep_table.TABLE}\n  numbers   {folder / ROWS}\n  pictures  "
         f"{', '.join(sorted(path.name for path in folder.glob('*.png')))}"
     )
+    if failed:
+        raise files.RunError(
+            f"{len(failed)} of {len(rows)} runs failed and are not in the medians: "
+            f"{sweep_table.failures(failed)}. --resume tries them again"
+        )
     return folder
+
+
+def _set_aside(recipe, condition, seed, folder):
+    """Moves what a failed run left out of the way of the next try."""
+    own = recipe.of_condition(condition, seed, folder / "runs")
+    prior = recipe.prior_of(own, "model.keras")
+    for name in [each.name for each in (own, prior) if each]:
+        for run_dir in (folder / "runs" / name).glob("*"):
+            if not (run_dir / "metrics.json").exists():
+                target = folder / "failed" / name / run_dir.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                run_dir.rename(target)
 
 
 def _open(recipe):
@@ -96,7 +124,7 @@ def _check_same(recipe, settings, folder, rows):
     same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
     report.check_same_settings(folder, same)
     changes = {c.name: _as_json(c.changes) for c in recipe.parsed()}
-    for row in rows:
+    for row in (row for row in rows if "failed" not in row):
         if row["changes"] != changes.get(row["condition"], row["changes"]):
             raise files.RunError(
                 f"--resume: {folder} has --conditions={row['condition']!r} with "
@@ -109,6 +137,27 @@ def _as_json(value):
 
 
 def _row(recipe, condition, seed, folder, splits):
+    """One run of the sweep with its numbers, or with the reason why it failed."""
+    row = {
+        "condition": condition.name,
+        "series": condition.series,
+        "place": condition.place,
+        "changes": _as_json(condition.changes),
+        "seed": seed,
+        "metrics": {},
+        "skipped": {},
+    }
+    try:
+        row["metrics"], row["skipped"] = _numbers(
+            recipe, condition, seed, folder, splits
+        )
+    except files.Diverged as error:
+        row["failed"] = str(error).partition(". ")[0]  # What follows is of one run.
+        fitting.say(f"Failed: {error}")
+    return row
+
+
+def _numbers(recipe, condition, seed, folder, splits):
     """Trains one run of the sweep, or the rest of it, and measures what came of it."""
     own = recipe.of_condition(condition, seed, folder / "runs")
     run_dir = finished(own, loop.run)
@@ -117,16 +166,7 @@ def _row(recipe, condition, seed, folder, splits):
     if prior is not None:
         drawn = pipeline.load(finished(prior, prior_loop.run))
     model = drawn.model if drawn else keras.saving.load_model(run_dir / "model.keras")
-    metrics, skipped = _measure(recipe, own, model, drawn, run_dir, splits)
-    return {
-        "condition": condition.name,
-        "series": condition.series,
-        "place": condition.place,
-        "changes": _as_json(condition.changes),
-        "seed": seed,
-        "metrics": metrics,
-        "skipped": skipped,
-    }
+    return _measure(recipe, own, model, drawn, run_dir, splits)
 
 
 def finished(recipe, run_recipe):
@@ -156,14 +196,8 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
     """Numbers of the chosen sections, and what has none: two flat dicts."""
     shape = tuple(model.image_shape)
     if shape not in splits:
-        splits[shape] = datasets.load(
-            own.dataset,
-            image_size=shape[0],
-            data_dir=own.data_dir or None,
-            channels=shape[2],
-        )
-    sizes = QUICK if recipe.quick else Sizes()
-    most = recipe.num_images
+        splits[shape] = measuring.load(model, own)
+    sizes, most = measuring.sizes(model, recipe.quick), recipe.num_images
     sizes = dataclasses.replace(
         sizes,
         images=min(sizes.images, most),
@@ -175,7 +209,8 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
         sizes,
         drawn=drawn,
         history=callbacks.read_history(run_dir),
-        options=_options(recipe, shape),
+        losses=losses.read(run_dir),
+        options=_options(recipe, model),
     )
     sections = measure(subject, named(recipe.measurements))
     metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
@@ -183,17 +218,9 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
     return metrics, skipped
 
 
-def _options(recipe, shape):
-    options = {
-        "quick": recipe.quick,
-        "representation": recipe.representation,
-        "judge": "judge" in recipe.measurements,
-    }
+def _options(recipe, model):
+    name = ""
     if "disentanglement" in recipe.measurements:
-        from vqzoo.datasets import sprites
-
-        def images(factors):
-            return sprites.images(factors, shape[0])
-
-        options["factors"] = sprites.sample_factors, images
-    return options
+        name = recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
+    options = measuring.options(model, recipe, name)
+    return {**options, "judge": "judge" in recipe.measurements}

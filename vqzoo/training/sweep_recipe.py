@@ -12,7 +12,8 @@ from vqzoo.training.settings import setting
 SECTIONS = tuple(name for name, *_ in MEASUREMENTS)
 OF_RECIPE = tuple(field.name for field in dataclasses.fields(Recipe))
 OF_PRIOR = tuple(field.name for field in dataclasses.fields(PriorRecipe))
-NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "dataset", "data_dir", "smoke")
+OF_DATA = ("dataset", "data_dir", "classes")
+NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "smoke", *OF_DATA)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +155,7 @@ class SweepRecipe(Recipe):
         """
         if not self.prior_settings:
             return None
-        same = ("dataset", "data_dir", "seed", "runs_dir", "precision", "tensorboard")
+        same = (*OF_DATA, "seed", "runs_dir", "precision", "tensorboard")
         own = {name: getattr(recipe, name) for name in (*same, "smoke")}
         options = parse_options(self.prior_settings)
         return PriorRecipe(

@@ -21,7 +21,8 @@ def medians(recipe, rows):
 
     Args:
         recipe: `SweepRecipe`.
-        rows: list of dicts with `condition` and `metrics`.
+        rows: list of dicts with `condition` and `metrics`; those of runs that failed
+            have no metrics.
     """
     return {
         f"{condition}: {name}": statistics.median(values)
@@ -36,16 +37,15 @@ def write(recipe, rows, folder):
 
     Args:
         recipe: `SweepRecipe`.
-        rows: list of dicts with `condition`, `series`, `place`, `seed`, `metrics`.
+        rows: list of dicts with `condition`, `series`, `place`, `seed`, `metrics`, and
+            `failed`, the reason, where a run did.
         folder: `pathlib.Path`.
     """
     with files.replacing(folder / TABLE) as aside:
         aside.write_text(table(recipe, rows))
     for name in recipe.shown:
-        series, spreads = _curves(recipe, rows, name)
-        if series:
-            look = {"log_x": _is_rate(recipe.axis), "spreads": spreads}
-            figure = plots.curves(series, words(recipe.axis), words(name), **look)
+        figure = _picture(recipe, rows, name)
+        if figure is not None:
             picture = name.replace(".", "_")
             files.save_figure(figure, folder / f"{picture}.png")
     figure = _agreement(rows)
@@ -63,9 +63,18 @@ def table(recipe, rows):
     lines = [["condition", "seeds", *map(words, recipe.shown)]]
     for condition, of_condition in _by_condition(rows).items():
         cells = [_cell(_values(of_condition, name)) for name in recipe.shown]
-        lines.append([condition, str(len(of_condition)), *cells])
+        lines.append([condition, _count(of_condition), *cells])
     lines.insert(1, ["---"] * len(lines[0]))
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    failed = [row for row in rows if "failed" in row]
+    return text + (f"\nFailed: {failures(failed)}.\n" if failed else "")
+
+
+def failures(rows):
+    """Which runs failed, and why, in a line."""
+    return "; ".join(
+        f"{row['condition']}, seed {row['seed']} ({row['failed']})" for row in rows
+    )
 
 
 def words(name):
@@ -86,6 +95,12 @@ def _values(rows, name):
     return [row["metrics"][name] for row in rows if name in row["metrics"]]
 
 
+def _count(rows):
+    """How many runs have numbers, and how many failed."""
+    failed = sum("failed" in row for row in rows)
+    return f"{len(rows) - failed}" + (f", {failed} failed" if failed else "")
+
+
 def _cell(values):
     if not values:
         return "-"
@@ -95,13 +110,26 @@ def _cell(values):
     return f"{middle} ({shown(min(values))} to {shown(max(values))})"
 
 
+def _picture(recipe, rows, name):
+    """Curves of a number over the axis, or bars where nothing has a place on it."""
+    series, spreads, levels = _curves(recipe, rows, name)
+    if series:
+        look = {"log_x": _is_rate(recipe.axis), "spreads": spreads}
+        return plots.curves(series, words(recipe.axis), words(name), **look)
+    return plots.bars(levels, words(name)) if levels else None
+
+
 def _curves(recipe, rows, name):
-    """Series and spreads for `plots.curves`; levels are lines from end to end."""
+    """Series and spreads for `plots.curves`, where levels are lines from end to end.
+
+    Returns:
+        `(series, spreads, levels)`; the last, a dict of floats, is of the conditions
+        that have no place on the axis: not by their name, or not measured.
+    """
     points, levels = {}, {}
     for condition in _by_condition(rows).values():
         values = _values(condition, name)
-        places = _values(condition, recipe.axis)
-        place = statistics.median(places) if places else condition[0]["place"]
+        place = _place(recipe, condition)
         if not values or name == recipe.axis:
             continue
         point = statistics.median(values), (max(values) - min(values)) / 2
@@ -114,12 +142,21 @@ def _curves(recipe, rows, name):
     for key, found in points.items():
         x, y, spread = zip(*sorted(found))
         series[key], spreads[key] = (x, y), spread
-    if series and name == "reconstruction.psnr" and _is_rate(recipe.axis):
+    if series and name == "rate_distortion.psnr" and _is_rate(recipe.axis):
         series |= _image_formats(rows)
     ends = [place for x, _ in series.values() for place in x]
     for key, level in levels.items() if ends else ():
-        series[key] = (min(ends), max(ends)), (level, level)
-    return series, spreads
+        line = f"{key}, level" if key in points else key
+        series[line] = (min(ends), max(ends)), (level, level)
+    return series, spreads, levels
+
+
+def _place(recipe, condition):
+    """Where a condition stands: its number, or what was measured; None for neither."""
+    if "." not in recipe.axis:
+        return condition[0]["place"]
+    places = _values(condition, recipe.axis)
+    return statistics.median(places) if places else None
 
 
 def _is_rate(name):
@@ -128,12 +165,13 @@ def _is_rate(name):
 
 def _image_formats(rows):
     """Rate and PSNR of JPEG and WebP on the same images, where they were measured."""
-    metrics, found = rows[0]["metrics"], {}
-    for name in metrics:
-        match = _FORMAT_RATE.fullmatch(name)
-        if match:
-            psnr = metrics[name.replace("bits_per_pixel", "psnr")]
-            found.setdefault(_FORMAT_NAMES[match[1]], []).append((metrics[name], psnr))
+    found = {}
+    for metrics in (row["metrics"] for row in rows):
+        for name in metrics if not found else ():
+            match = _FORMAT_RATE.fullmatch(name)
+            if match:
+                point = metrics[name], metrics[name.replace("bits_per_pixel", "psnr")]
+                found.setdefault(_FORMAT_NAMES[match[1]], []).append(point)
     return {name: tuple(zip(*sorted(points))) for name, points in found.items()}
 
 
@@ -144,9 +182,10 @@ def _agreement(rows):
         for row in rows
         if any(k.startswith(_OF_STUDY) for k in row["metrics"])
     ]
-    names = [k.removeprefix(_OF_STUDY) for k in rows[0]["metrics"] if _OF_STUDY in k]
-    names = [name for name in names if all(name in row for row in scores)]
-    if len(scores) < 3 or not names:
+    if len(scores) < 3:
+        return None
+    names = [name for name in scores[0] if all(name in row for row in scores)]
+    if not names:
         return None
     names, matrix = rank_correlations([{k: row[k] for k in names} for row in scores])
     labels = [name.replace("_", " ") for name in names]

@@ -1,0 +1,86 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from vqzoo import training
+from vqzoo.training import callbacks, losses
+
+
+def fed(run_dir, values, header, steps_per_epoch, upto=None):
+    """Feeds a callback the running means that Keras gives, as a run counts steps."""
+    watcher = losses.Losses(run_dir, steps_per_epoch, header)
+    for step in range(header["step"], upto or len(values)):
+        epoch = step // steps_per_epoch * steps_per_epoch
+        watcher.on_train_batch_end(0, {"loss": np.mean(values[epoch : step + 1])})
+        header["step"] += 1
+    return losses.read(run_dir)
+
+
+def new_header():
+    return {"step": 0, "losses": {"before": 0.0, "step": 0, "recorded": 0.0}}
+
+
+VALUES = np.random.default_rng(0).uniform(1, 2, 57)
+
+
+def test_a_row_is_the_mean_of_the_steps_since_the_one_before(tmp_path):
+    rows = fed(tmp_path, VALUES, new_header(), 19)  # rows lie across the epochs
+    assert [row["step"] for row in rows] == [10, 20, 30, 40, 50]
+    expected = VALUES[:50].reshape(5, 10).mean(axis=1)
+    np.testing.assert_allclose([row["loss"] for row in rows], expected)
+
+
+@pytest.mark.parametrize("stop", [5, 19, 20, 29, 38])
+def test_rows_after_the_saved_state_are_dropped_and_come_again(tmp_path, stop):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole = fed(tmp_path / "whole", VALUES, new_header(), 19)
+    saved = new_header()
+    fed(tmp_path / "killed", VALUES, saved, 19, upto=stop)
+    lost = {"step": stop, "losses": dict(saved["losses"])}
+    fed(tmp_path / "killed", VALUES, lost, 19, upto=stop + 13)
+    with open(tmp_path / "killed" / "losses.csv", "a") as file:
+        file.write("7")  # cut off in the middle of a line
+    assert fed(tmp_path / "killed", VALUES, saved, 19) == whole
+
+
+def test_a_state_without_sums_begins_with_a_row_of_its_own(tmp_path):
+    rows = fed(tmp_path, VALUES, {"step": 24}, 19)
+    assert [row["step"] for row in rows] == [30, 40, 50]
+    assert rows[0]["loss"] == pytest.approx(VALUES[25:30].mean())
+    assert rows[1]["loss"] == pytest.approx(VALUES[30:40].mean())
+
+
+def test_a_loss_that_is_not_finite_has_no_row(tmp_path):
+    values = np.where(np.arange(57) < 15, VALUES, np.nan)
+    assert [row["step"] for row in fed(tmp_path, values, new_header(), 19)] == [10]
+    assert losses.read(tmp_path / "nowhere") == []
+
+
+def test_a_run_that_was_killed_has_the_rows_of_one_that_was_not(
+    tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(losses, "EVERY", 1)
+    whole = training.run(dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole")))
+    rows = losses.read(whole)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    history = callbacks.read_history(whole)
+    for epoch, recorded in zip((rows[:3], rows[3:]), history):
+        mean = np.mean([row["loss"] for row in epoch])
+        assert mean == pytest.approx(recorded["loss"], rel=1e-5)
+    end_of_batch = callbacks.RunState.on_train_batch_end
+
+    def killed(self, batch, logs=None):
+        if self.header["step"] == 4:  # The last state that was saved is of step 4.
+            raise KeyboardInterrupt
+        end_of_batch(self, batch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.RunState, "on_train_batch_end", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.run(tiny)
+    (run_dir,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert len(losses.read(run_dir)) == 5
+    resumed = training.run(dataclasses.replace(tiny, resume=True))
+    assert losses.read(resumed) == rows
