@@ -1,12 +1,14 @@
 """Nats of the VAEs on binarized Fashion-MNIST.
 
-    python -m benchmarks.nats --data_dir=fashion-mnist [--epochs=5] [--seeds 0 1 2]
+    python -m benchmarks.nats --data_dir=fashion-mnist --models vae --epochs=5
+    python -m benchmarks.nats --data_dir=fashion-mnist --models hierarchical --epochs=1
 
 Pixels are 1 where the 8-bit value is at least 128; the 28 x 28 images stand on a frame
 of zeros, 32 x 32, which costs a trained model next to nothing. The figure is the
 negative lower bound of the log likelihood of the 10,000 test images, a mean over
 images and `--samples` draws of the latents, beside its two parts. Models: `vae`, the
-`bernoulli_vae_32`; `hierarchical`, `hierarchical_vae_32` with a Bernoulli likelihood.
+`bernoulli_vae_32`, three quarters of a minute an epoch on one core; `hierarchical`,
+`hierarchical_vae_32` with a Bernoulli likelihood, 21 minutes an epoch in float32.
 """
 
 import argparse
@@ -39,7 +41,6 @@ def main():
     """Trains what is missing, writes the results after each run, prints the table."""
     flags = _flags()
     settings = {
-        "epochs": flags.epochs,
         "samples": flags.samples,
         "batch_size": BATCH_SIZE,
         "learning_rate": LEARNING_RATE,
@@ -51,7 +52,9 @@ def main():
         for seed in flags.seeds:
             key = f"{name}, seed {seed}"
             if key not in rows:
-                rows.add(key, _run(MODELS[name], seed, train, test, flags))
+                about = {"epochs": flags.epochs, "precision": flags.precision}
+                found = _run(MODELS[name], seed, train, test, flags)
+                rows.add(key, {**about, **found})
     measure.print_table(*table(rows.read()))
 
 
@@ -62,6 +65,7 @@ def _flags():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--precision", default="float32", help="or mixed_bfloat16")
     return parser.parse_args()
 
 
@@ -73,6 +77,7 @@ def _binary(split):
 
 def _run(make, seed, train, test, flags):
     keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(flags.precision)
     model = make(seed, flags.epochs * len(train) // BATCH_SIZE)
     model.compile(keras.optimizers.Adam(LEARNING_RATE), model.reconstruction_loss)
     model.fit(train, train, BATCH_SIZE, epochs=flags.epochs, verbose=2)
@@ -94,8 +99,10 @@ def table(rows):
             kl = statistics.median(row["kl_nats"] for row in found)
             spread = f"{min(values):.2f} to {max(values):.2f}"
             median = f"{statistics.median(values):.2f}"
-            lines.append((name, len(found), median, spread, f"{kl:.2f}"))
-    return ("model", "seeds", "nats", "spread", "of them KL"), lines
+            lines.append(
+                (name, found[0]["epochs"], len(found), median, spread, f"{kl:.2f}")
+            )
+    return ("model", "epochs", "seeds", "nats", "spread", "of them KL"), lines
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def main():
                 row = job | _in_a_process(train_and_measure, job, flags.steps, folder)
             rows.add(key, row)
             print(f"{key}: {row['psnr']:.2f} dB, {row['usage']:.1%}", flush=True)
-    measure.print_table(*table(rows.read()))
+    for make in (table, noise_table):
+        measure.print_table(*make(rows.read()))
 
 
 def _flags():
@@ -243,39 +244,75 @@ def _quality(model, test, labels):
     }
 
 
-COLUMNS = {
-    "psnr": ("PSNR", "{:.2f} dB"),
-    "usage": ("codes used", "{:.1%}"),
-    "perplexity": ("perplexity", "{:.0f}"),
-    "bits": ("bits", "{:.1f}"),
-    "images_a_second": ("images/s", "{:.0f}"),
-    "peak_memory_mib": ("memory", "{:.0f} MiB"),
+TYPICAL = 1024
+QUALITY = {
+    "PSNR": ("psnr", "{:.2f} dB"),
+    "codes used": ("usage", "{:.1%}"),
     "ordering": ("ordering", "{:.2f}"),
-    "probe_accuracy": ("probe", "{:.1%}"),
+    "probe": ("probe_accuracy", "{:.1%}"),
+}
+ONCE = {
+    "perplexity": ("perplexity", "{:.0f}"),
+    "bits": ("bits", "{:.0f}"),
+    "ordering": QUALITY["ordering"],
+    "probe": QUALITY["probe"],
+    "images/s": ("images_a_second", "{:.0f}"),
+    "memory": ("peak_memory_mib", "{:.0f} MiB"),
 }
 
 
 def table(rows):
-    """Header and rows of text, medians over the seeds."""
+    """Header and rows of text: each quantizer without noise, medians over the seeds.
+
+    What stands once is that of `TYPICAL` codes.
+    """
+    groups = _grouped(rows.values())
+    names = {name for name, _, noise in groups if not noise}
+    lines = []
+    for name in sorted(names):
+        cells = [_cell(groups.get((name, size, 0.0), ())) for size in SIZES]
+        typical = groups.get((name, TYPICAL, 0.0), ())
+        once = [_text(typical, *column) for column in ONCE.values()]
+        lines.append((f"`{name}`", *cells, *once))
+    header = ("quantizer", *(f"K = {size:,}" for size in SIZES), *ONCE)
+    return _filled(header, lines)
+
+
+def _filled(header, lines):
+    """Without the columns in which nothing was measured."""
+    keep = [i for i in range(len(header)) if any(line[i] != "-" for line in lines)]
+    return [header[i] for i in keep], [[line[i] for i in keep] for line in lines]
+
+
+def noise_table(rows):
+    """Header and rows of text: the quantizers that were trained with noise."""
+    groups = _grouped(rows.values())
+    names = {name for name, _, noise in groups if noise}
+    lines = []
+    for (name, size, noise), found in sorted(groups.items()):
+        if name in names and size == TYPICAL:
+            cells = [_text(found, *column) for column in QUALITY.values()]
+            lines.append((f"`{name}`", f"{noise:g}", len(found), *cells))
+    return ("quantizer", "sigma", "seeds", *QUALITY), lines
+
+
+def _grouped(rows):
+    """Lists of rows that differ in their seed alone."""
     groups = {}
-    for row in rows.values():
+    for row in rows:
         key = (row["quantizer"], row["num_embeddings"], row["noise"])
         groups.setdefault(key, []).append(row)
-    header = (
-        "quantizer",
-        "K",
-        "noise",
-        "seeds",
-        *(text for text, _ in COLUMNS.values()),
-    )
-    lines = []
-    for (name, _, noise), found in sorted(groups.items()):
-        medians = [
-            form.format(statistics.median(row[column] for row in found))
-            for column, (_, form) in COLUMNS.items()
-        ]
-        lines.append((name, found[0]["codes"], f"{noise:g}", len(found), *medians))
-    return header, lines
+    return groups
+
+
+def _cell(found):
+    psnr, usage = (_text(found, *QUALITY[name]) for name in ("PSNR", "codes used"))
+    return f"{psnr}, {usage}" if found else "-"
+
+
+def _text(found, key, form):
+    values = [row[key] for row in found if key in row]
+    return form.format(statistics.median(values)) if values else "-"
 
 
 if __name__ == "__main__":

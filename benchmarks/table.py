@@ -32,14 +32,15 @@ def main():
         epochs = results["settings"]["epochs"]
         print(f"\nNoise, {epochs} epochs of CIFAR-10:\n")
         _show(*noise.rows_of(results))
-    for name, title, module in (
-        ("quantizers", "Quantizers in one network", quantizers),
-        ("literature", "Quantizers under the papers' protocol", literature),
-        ("nats", "Nats of the VAEs", nats),
-        ("priors", "Bits per code", priors),
+    for name, title, make in (
+        ("quantizers", "Quantizers in one network", quantizers.table),
+        ("quantizers", "The same with noise", quantizers.noise_table),
+        ("literature", "Quantizers under the papers' protocol", literature.table),
+        ("nats", "Nats of the VAEs", nats.table),
+        ("priors", "Bits per code", priors.table),
     ):
         if results := measure.read(name):
-            header, rows = module.table(results["rows"])
+            header, rows = make(results["rows"])
             print(f"\n{title}:\n")
             _show(header, *rows)
     if results := measure.read("quantizer_twins"):

@@ -115,8 +115,8 @@ def test_grids_are_in_use_where_latents_are_short_and_off_their_middle(name):
     layer = made(name)
     shape = (500, layer.embedding_dim)
     latents = 0.02 * np.random.default_rng(0).normal(size=shape) + 0.3
-    for _ in range(60):
+    for _ in range(120):
         layer(latents.astype("float32"), training=True)
     codes = np.asarray(layer.encode(latents.astype("float32"))).reshape(500, -1)
-    used = [len(np.unique(column)) for column in codes.T]
-    assert min(used) > 0.5 * layer.num_embeddings
+    first_stage = np.unique(codes[:, 0])
+    assert len(first_stage) > 0.8 * layer.num_embeddings

@@ -16,9 +16,9 @@ RECIPE = training.Recipe(
     model="hqa_32",
     quantizer="gumbel",
     num_embeddings=256,
-    quantizer_options=("annealing_steps=300",),
-    model_options=("tier_steps=340",),
-    epochs=8,
+    quantizer_options=("annealing_steps=900",),
+    model_options=("tier_steps=1000",),
+    epochs=24,
     batch_size=32,
 )
 

@@ -2,8 +2,6 @@
 
 import ast
 
-import keras
-
 from vqzoo import layers
 
 # Levels of a finite scalar quantizer near a power of 2 codes: Mentzer et al. 2023,
@@ -18,8 +16,6 @@ FSQ_LEVELS = {
     65_536: (8, 8, 8, 5, 5, 5),
 }
 LOW_DIMENSION = 8
-# How much finer the grid of a stage is than that of the stage before.
-RESIDUAL_SCALE = 3
 # Their indices are drawn, or never trained, without a noisy assignment.
 WITHOUT_NOISE = ("stochastic", "random_projection")
 # Their codebooks follow the latents by moving average, which can keep them sorted.
@@ -205,23 +201,8 @@ def _fsq(settings, **options):
 
 
 def _residual_fsq(settings, num_stages=2, **options):
-    def make_stage(stage):
-        return _magnified(_grid(settings, stage, **options), RESIDUAL_SCALE**stage)
-
-    stages = _stages(make_stage, num_stages)
+    stages = _stages(lambda stage: _grid(settings, stage, **options), num_stages)
     return layers.batch_normalized(layers.ResidualQuantizer(stages))
-
-
-def _magnified(quantizer, scale):
-    """A quantizer that sees its latents `scale` times as large."""
-    if scale == 1:
-        return quantizer
-    return layers.TransformedQuantizer(
-        quantizer,
-        quantizer.embedding_dim,
-        before=keras.layers.Rescaling(scale),
-        after=keras.layers.Rescaling(1 / scale),
-    )
 
 
 def _num_bits(settings):
