@@ -11,7 +11,6 @@ was stopped goes on from its last saved step.
 About 3 minutes an epoch and contestant on two cores in float32.
 """
 
-import json
 import pathlib
 
 from absl import app, flags
@@ -56,12 +55,6 @@ def recipe_of(contestant):
     return training.Recipe(**settings)
 
 
-def test_metrics(recipe):
-    """Figures of the test split, after the run or the rest of it."""
-    run_dir = finished(recipe, training.run)
-    return json.loads((run_dir / "metrics.json").read_text())["test"]
-
-
 def main(argv):
     """Runs what is missing, writes the results after each run, prints the table."""
     del argv
@@ -70,7 +63,8 @@ def main(argv):
     for contestant in map(str.strip, FLAGS.contestants):
         key = f"{contestant}, seed {FLAGS.seed}"
         if key not in rows:
-            metrics = test_metrics(recipe_of(contestant))
+            run_dir = finished(recipe_of(contestant), training.run)
+            metrics = measure.test_figures(run_dir)
             rows.add(key, {name: metrics[name] for name in COLUMNS})
     measure.print_table(*table(rows.read()))
 

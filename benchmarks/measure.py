@@ -256,6 +256,11 @@ def _alone():
         os.close(folder)
 
 
+def test_figures(run_dir):
+    """The figures of the test split that a finished run left: a dict."""
+    return json.loads((run_dir / "metrics.json").read_text())["test"]
+
+
 def print_table(header, rows):
     """Prints rows of text in columns."""
     cells = [header, *rows]

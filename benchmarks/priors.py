@@ -10,7 +10,6 @@ example. What is in the results already is not run again, and a run that was sto
 goes on from its last saved step. 10 to 30 minutes a row on two cores.
 """
 
-import json
 import statistics
 
 from absl import app, flags
@@ -74,12 +73,6 @@ def recipe_of(prior, knows_class, seed):
     )
 
 
-def figures(recipe):
-    """Runs a recipe, or the rest of it where it was stopped: its figures."""
-    run_dir = finished(recipe, training.run_prior)
-    return json.loads((run_dir / "metrics.json").read_text())["test"]
-
-
 def main(argv):
     """Runs what is missing, writes the results after each run, prints the table."""
     del argv
@@ -95,7 +88,9 @@ def main(argv):
                 }
                 key = ", ".join(map(str, about.values()))
                 if key not in rows:
-                    found = figures(recipe_of(prior, knows_class, seed))
+                    recipe = recipe_of(prior, knows_class, seed)
+                    run_dir = finished(recipe, training.run_prior)
+                    found = measure.test_figures(run_dir)
                     found = {k.removeprefix("top_"): v for k, v in found.items()}
                     rows.add(key, {**about, **found})
     measure.print_table(*table(rows.read()))
