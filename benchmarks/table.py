@@ -7,6 +7,7 @@ that have not run leave their rows out.
 """
 
 from benchmarks import (
+    codebooks,
     codec,
     literature,
     measure,
@@ -38,6 +39,8 @@ def main():
         ("literature", "Quantizers under the papers' protocol", literature.table),
         ("nats", "Nats of the VAEs", nats.table),
         ("priors", "Bits per code", priors.table),
+        ("codebooks", "Codebooks and what their codes are like", codebooks.codes_table),
+        ("codebooks", "Codebooks under the same priors", codebooks.table),
     ):
         if results := measure.read(name):
             header, rows = make(results["rows"])
@@ -267,7 +270,8 @@ def sampling_rows():
             each = seconds[f"batch {batch}"]["median"] / batch
             rows.append(
                 (
-                    f"sampling {sampling.WORDS['pixelsnail_32']}, batch {batch}",
+                    f"sampling {sampling.WORDS['pixelsnail_32']}: PixelSNAIL of "
+                    f"table 6.1, batch {batch}",
                     f"{each:.1f} s an image",
                     "",
                     f"<= {target} s",
