@@ -46,14 +46,14 @@ PRIORS = {
     "gated_pixelcnn": {
         **OF_PRIOR,
         "prior": "gated_pixelcnn",
-        "prior_options": ("num_layers=12", "num_channels=64"),
+        "prior_options": ("num_layers=6", "num_channels=32"),
         "epochs": 3,
     },
     "maskgit": {
         **OF_PRIOR,
         "prior": "maskgit",
-        "prior_options": ("num_layers=4", "num_channels=160", "num_heads=4"),
-        "epochs": 10,
+        "prior_options": ("num_layers=4", "num_channels=96", "num_heads=4"),
+        "epochs": 5,
     },
     "progressive_gan": {
         "prior_options": (
@@ -61,14 +61,14 @@ PRIORS = {
             "noise_dim=128",
             "num_residual_layers=2",
         ),
-        "scale_steps": (1000, 4000),
+        "scale_steps": (500, 1500),
         "learning_rate": 1e-4,
     },
     "dcgan": {
         "gan": "dcgan",
         "gan_loss": "non_saturating",
         "prior_options": ("channels=(256,128)",),
-        "scale_steps": (5000,),
+        "scale_steps": (2000,),
         "learning_rate": 2e-4,
         "critic_learning_rate": 2e-4,
     },

@@ -101,6 +101,15 @@ def test_cached_samples_are_those_of_the_whole_network(conditioned):
     assert not np.array_equal(cached, other)
 
 
+@each_kind
+def test_a_prior_in_bfloat16_samples_whatever_the_global_policy_is(kind):
+    options, condition = CONDITIONS["class"]
+    prior = prior_of(kind=kind, dtype="mixed_bfloat16", **options)
+    assert keras.config.dtype_policy().name == "float32"
+    drawn = prior.sample(3, condition, seed=1)
+    assert drawn.shape == (3, 4, 6) and 0 <= drawn.min() and drawn.max() < 16
+
+
 def test_cached_logits_are_those_of_the_whole_network(conditioned):
     prior, condition = conditioned
     codes = np.random.default_rng(0).integers(0, 16, (3, 4, 6)).astype("int32")

@@ -49,7 +49,9 @@ class GatedResidualBlock(keras.layers.Layer):
         self.second = None
         self.of_beside = None
         self.of_condition = None
-        self.drop = keras.layers.Dropout(dropout, seed=seed, name="drop")
+        self.drop = keras.layers.Dropout(
+            dropout, seed=seed, name="drop", dtype=self.dtype_policy
+        )
 
     def _conv(self, filters, name):
         sides = (2 * self.kernel_size - 1, self.kernel_size)

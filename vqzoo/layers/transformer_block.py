@@ -58,7 +58,9 @@ class TransformerBlock(keras.layers.Layer):
         self.hidden = keras.layers.Dense(
             hidden_channels, activation="gelu", name="hidden", dtype=dtype
         )
-        self.drop = keras.layers.Dropout(dropout, seed=seed, name="drop")
+        self.drop = keras.layers.Dropout(
+            dropout, seed=seed, name="drop", dtype=self.dtype_policy
+        )
 
     def build(self, input_shape):
         channels = input_shape[-1]

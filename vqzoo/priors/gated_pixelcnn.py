@@ -116,7 +116,7 @@ class GatedPixelCNN(AutoregressivePrior):
         return {
             "blocks": [block.start(batch_size, width) for block in self.blocks],
             "row": ops.zeros(
-                (batch_size, width, self.num_channels), self.compute_dtype
+                (batch_size, width, self.num_channels), self.layer_dtype.compute_dtype
             ),
         }
 

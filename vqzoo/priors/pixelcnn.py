@@ -135,7 +135,7 @@ class PixelCNN(AutoregressivePrior):
         return {
             "first": self.first.start(batch_size, width),
             "masked": [layer.start(batch_size, width) for layer in self.masked],
-            "condition": ops.zeros(shape, self.compute_dtype),
+            "condition": ops.zeros(shape, self.layer_dtype.compute_dtype),
         }
 
     def begin_row(self, state, condition=None):

@@ -121,7 +121,7 @@ class PixelRNN(AutoregressivePrior):
         return {
             "first": self.first.start(batch_size, width),
             "lstms": [lstm.start(batch_size, width) for lstm in self.lstms],
-            "condition": ops.zeros(shape, self.compute_dtype),
+            "condition": ops.zeros(shape, self.layer_dtype.compute_dtype),
         }
 
     def begin_row(self, state, condition=None):

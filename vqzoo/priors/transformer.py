@@ -117,7 +117,7 @@ class Transformer(AutoregressivePrior):
             ],
             "before": self.tokens.start(batch_size),
             "row": ops.zeros((), "int32"),
-            "condition": ops.zeros(shape, self.compute_dtype),
+            "condition": ops.zeros(shape, self.layer_dtype.compute_dtype),
         }
 
     def begin_row(self, state, condition=None):
