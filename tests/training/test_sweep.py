@@ -1,7 +1,9 @@
 import dataclasses
 import json
+import shutil
 import types
 
+import filelock
 import pytest
 
 from vqzoo import training
@@ -125,6 +127,23 @@ def test_a_sweep_that_was_stopped_goes_on(finished, tmp_path, monkeypatch):
     resumed = dataclasses.replace(recipe, resume=True)
     assert training.run_sweep(resumed) == folder
     assert rows_of(folder) == rows_of(finished)[:2]
+
+
+def test_processes_share_the_runs_of_a_sweep(finished, tmp_path, capsys):
+    folder = tmp_path / "tiny_sweep" / "20260101-000000"
+    shutil.copytree(finished, folder)
+    for name in ("sweep.json", "metrics.json", "table.md"):
+        (folder / name).unlink()
+    rows = rows_of(finished)[:2]
+    files.write_json(folder / "sweep.json", [])
+    recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path), resume=True)
+    with filelock.FileLock(folder / "locks" / "noisy_0.5_0.lock"):
+        assert training.run_sweep(recipe) == folder
+    assert rows_of(folder) == [rows[1]] and not (folder / "table.md").exists()
+    assert "1 of the 2 runs" in capsys.readouterr().out
+    assert training.run_sweep(recipe) == folder
+    assert rows_of(folder) == [rows[1], rows[0]]
+    assert (folder / "table.md").read_text().splitlines()[2].startswith("| noisy 0.5 |")
 
 
 def test_a_run_that_diverges_is_noted_and_the_others_go_on(tmp_path):

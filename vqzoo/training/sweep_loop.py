@@ -1,10 +1,12 @@
 """Sweeps: each condition with each seed is a run, measured as by a report."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 
+import filelock
 import keras
 
 from vqzoo import pipeline
@@ -24,6 +26,7 @@ from vqzoo.training import (
 )
 
 ROWS = "sweep.json"
+LOCKS = "locks"
 
 
 def run(recipe):
@@ -32,7 +35,9 @@ def run(recipe):
     With `resume` what is in the newest folder already is not run again: a sweep that
     was stopped goes on where it was, and one that is done takes more conditions and
     seeds. A run that diverges is noted as failed and the others go on; `resume` tries
-    it again from its beginning.
+    it again from its beginning. Processes that are started with `resume` while the
+    sweep goes on share its runs: each takes those that no other is at, and the last
+    one that ends writes the table.
 
     Args:
         recipe: `SweepRecipe`.
@@ -51,22 +56,38 @@ def run(recipe):
             "sweeps train on the devices of one machine: unset TF_CONFIG"
         )
     recipe = recipe.shrunk()
-    folder, rows = _open(recipe)
+    folder, again = _open(recipe)
     jobs = [(c, seed) for seed in recipe.seeds for c in recipe.parsed()]
-    known = {(row["condition"], row["seed"]): row for row in rows}
     splits = {}
     for number, (condition, seed) in enumerate(jobs, start=1):
-        row = known.get((condition.name, seed))
-        if row and "failed" not in row:
-            continue
-        if row:
-            _set_aside(recipe, condition, seed, folder)
-            rows.remove(row)
-            files.write_json(folder / ROWS, rows)
-        fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
-        rows.append(_row(recipe, condition, seed, folder, splits))
-        files.write_json(folder / ROWS, rows)
-        keras.backend.clear_session()
+        with _alone(recipe, condition, seed, folder) as is_ours:
+            known = _known(folder)
+            is_known = (condition.name, seed) in known
+            if not is_ours or is_known and (condition.name, seed) not in again:
+                continue
+            if is_known:
+                _set_aside(recipe, condition, seed, folder)
+                _change(folder, dropped=known[condition.name, seed])
+            fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
+            _change(folder, added=_row(recipe, condition, seed, folder, splits))
+            keras.backend.clear_session()
+    known = _known(folder)
+    order = [(c.name, seed) for c, seed in jobs]
+    missing = [key for key in order if key not in known]
+    if missing:
+        fitting.say(
+            f"\n{len(missing)} of the {len(jobs)} runs of {folder} are with other "
+            "processes; the last one that ends writes the table. --resume goes on, "
+            "should one be lost"
+        )
+        return folder
+    of_before = [row for key, row in known.items() if key not in order]
+    _finish(recipe, [*of_before, *(known[key] for key in order)], folder)
+    return folder
+
+
+def _finish(recipe, rows, folder):
+    """Writes what a sweep shows; raises RunError if a run of it failed."""
     medians = sweep_table.medians(recipe, rows)
     files.write_json(folder / "metrics.json", {"test": medians})
     sweep_table.write(recipe, rows, folder)
@@ -81,7 +102,37 @@ def run(recipe):
             f"{len(failed)} of {len(rows)} runs failed and are not in the medians: "
             f"{sweep_table.failures(failed)}. --resume tries them again"
         )
-    return folder
+
+
+@contextlib.contextmanager
+def _alone(recipe, condition, seed, folder):
+    """Whether no other process is at a run of the sweep; none will be meanwhile."""
+    name = recipe.of_condition(condition, seed, folder / "runs").name
+    (folder / LOCKS).mkdir(exist_ok=True)
+    lock = filelock.FileLock(folder / LOCKS / f"{name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _known(folder):
+    """The rows that there are: a dict by condition and seed."""
+    rows = files.read_json(folder / ROWS)
+    return {(row["condition"], row["seed"]): row for row in rows}
+
+
+def _change(folder, added=None, dropped=None):
+    """Adds or drops a row, beside what other processes add."""
+    with filelock.FileLock(folder / LOCKS / "rows.lock"):
+        rows = files.read_json(folder / ROWS)
+        rows = [row for row in rows if row != dropped]
+        files.write_json(folder / ROWS, rows + ([added] if added else []))
 
 
 def _set_aside(recipe, condition, seed, folder):
@@ -97,7 +148,7 @@ def _set_aside(recipe, condition, seed, folder):
 
 
 def _open(recipe):
-    """The sweep's folder, new or that of the one to resume, and its rows."""
+    """The sweep's folder, new or that of the one to resume, and which runs failed."""
     settings = {
         "recipe": _as_json(recipe.identity()),
         "device": devices.describe(),
@@ -106,7 +157,7 @@ def _open(recipe):
     if not recipe.resume:
         folder = fitting.new_run_dir(recipe, settings)
         files.write_json(folder / ROWS, [])
-        return folder, []
+        return folder, set()
     begun = sorted(pathlib.Path(recipe.runs_dir, recipe.name).glob(f"*/{ROWS}"))
     if not begun:
         where = pathlib.Path(recipe.runs_dir, recipe.name)
@@ -114,7 +165,7 @@ def _open(recipe):
     folder, rows = begun[-1].parent, files.read_json(begun[-1])
     _check_same(recipe, settings, folder, rows)
     files.write_json(folder / "recipe.json", settings)
-    return folder, rows
+    return folder, {(r["condition"], r["seed"]) for r in rows if "failed" in r}
 
 
 def _check_same(recipe, settings, folder, rows):
