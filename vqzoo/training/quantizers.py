@@ -232,7 +232,8 @@ def _seeded(layer):
 
 def _gumbel(settings, **options):
     options = {"assignment": settings.noise(), "seed": settings.seed(), **options}
-    return layers.GumbelVectorQuantizer(*settings.sizes(), **options)
+    layer = layers.GumbelVectorQuantizer(*settings.sizes(), **options)
+    return layers.batch_normalized(layer)  # Short latents would be near to all codes.
 
 
 def _random_projection(settings, **options):
