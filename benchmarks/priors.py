@@ -92,7 +92,7 @@ def main(argv):
                     run_dir = finished(recipe, training.run_prior)
                     found = measure.test_figures(run_dir)
                     found = {k.removeprefix("top_"): v for k, v in found.items()}
-                    rows.add(key, {**about, **found})
+                    rows.add(key, {**found, **about})
     measure.print_table(*table(rows.read()))
 
 
