@@ -26,6 +26,8 @@ from absl import app, flags
 from benchmarks import measure
 from vqzoo import datasets, evaluation, pipeline, report, training
 from vqzoo.evaluation import classifier, frechet
+from vqzoo.evaluation.brittleness import brittleness
+from vqzoo.ops import main_axis_order
 from vqzoo.training import callbacks
 from vqzoo.training.sweep_loop import finished
 
@@ -89,8 +91,11 @@ OF_CODES = {
     "probe.vectors_accuracy": ("probe: code vectors", "{:.1%}"),
     "brittleness.0.25_1_psnr": ("a quarter of the indices moved by 1", "{:.1f} dB"),
     "brittleness.0.25_1_agreement": ("classes that are kept then", "{:.0%}"),
+    "sorted.0.25_1_psnr": ("the same, codes sorted afterwards", "{:.1f} dB"),
+    "sorted.0.25_1_agreement": ("classes that are kept then", "{:.0%}"),
     "brittleness.0.25_10_psnr": ("moved by 10", "{:.1f} dB"),
     "brittleness.0.25_10_agreement": ("classes that are kept then", "{:.0%}"),
+    "sorted.0.25_10_psnr": ("the same, codes sorted afterwards", "{:.1f} dB"),
     "interpolation.real_nearest_real": ("real images: nearest real one", "{:.2f}"),
     "interpolation.pixels_nearest_real": ("blends of pixels", "{:.2f}"),
     "interpolation.codes_nearest_real": ("mid-points of code vectors", "{:.2f}"),
@@ -218,6 +223,7 @@ class Judge:
             name.removeprefix("bottom_"): value
             for name, value in measure.test_figures(run_dir).items()
         }
+        measured |= sorted_brittleness(subject)
         found |= {name: measured[name] for name in OF_CODES if name in measured}
         return found | self._of_images(subject.rebuilt[:NUM_SAMPLES], self.labels)
 
@@ -255,6 +261,26 @@ class Judge:
             "diversity": evaluation.diversity(images)
             / evaluation.diversity(self.train),
         }
+
+
+def sorted_brittleness(subject):
+    """The brittleness that sorting the codes along their main axis leaves: a dict."""
+    tier, codes = subject.tiers[0], subject.some_codes(subject.sizes.few)[0]
+    order = np.asarray(main_axis_order(tier.codebook))
+    rows = brittleness(
+        lambda codes: subject.decode((order[codes[0]],)),
+        (np.argsort(order)[codes],),
+        tier.num_embeddings,
+        tier=0,
+        shares=(0.25,),
+        distances=(1, 10),
+        classify=subject.judge.classify,
+    )
+    return {
+        f"sorted.0.25_{row['distance']}_{kind}": row[kind]
+        for row in rows
+        for kind in ("psnr", "agreement")
+    }
 
 
 def table(rows):

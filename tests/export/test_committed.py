@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import datasets
+from vqzoo import datasets, pipeline
 from vqzoo.export import verification
 
 FOLDER = pathlib.Path(__file__).parents[2] / "export"
@@ -35,15 +35,31 @@ def test_every_file_is_the_one_of_the_manifest(folder):
 def test_the_keras_file_loads_in_safe_mode_and_gives_the_codes_it_names(folder):
     model = keras.saving.load_model(folder / "model.keras")
     facts = json.loads((folder / "manifest.json").read_text())
-    plain = verification.make_images(model.image_shape)[:3]  # black, white, a ramp
-    plain = plain.astype("float32") / 255 - 0.5
-    photos = datasets.load("photos", image_size=model.image_shape[0])
-    photos = photos.test.arrays(limit=64)[0]
-    codes = model.encode(photos)
+    images = known_images(folder, model)
+    codes = model.encode(images)
     for tier, of_tier in zip(facts["tiers"], codes):
         assert list(of_tier.shape[1:]) == tier["grid"]
         assert len(np.unique(of_tier)) > 8
-    error = np.square(np.asarray(model.decode(codes)) - photos).mean()
-    assert error < 0.01 < np.var(photos) / 5
+    error = np.square(np.asarray(model.decode(codes)) - images).mean()
+    assert error < 0.01 < np.var(images) / 5
+
+
+def known_images(folder, model):
+    """Images of the kind that a model learned: photographs, or what its prior draws."""
+    if model.image_shape[2] == 1:
+        return pipeline.load(folder).sample(64, seed=0).images
+    photos = datasets.load("photos", image_size=model.image_shape[0])
+    return photos.test.arrays(limit=64)[0]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [each for each in ARTIFACTS if "fashion_mnist" not in each.name],
+    ids=lambda f: f.name,
+)
+def test_images_of_one_color_and_a_ramp_come_back(folder):
+    model = keras.saving.load_model(folder / "model.keras")
+    plain = verification.make_images(model.image_shape)[:3]  # black, white, a ramp
+    plain = plain.astype("float32") / 255 - 0.5
     error = np.square(np.asarray(model.decode(model.encode(plain))) - plain).mean()
     assert error < 0.002
