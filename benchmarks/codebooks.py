@@ -193,7 +193,7 @@ class Judge:
         splits = datasets.load("folder", data_dir=FLAGS.data_dir, image_size=32)
         self.sizes = sizes = report.Sizes()
         self.data = report.Data.of(splits, sizes)
-        self.train = self.data.train_images[: sizes.train_images]
+        train = self.data.train_images[: sizes.train_images]
         self.images = self.data.images[:NUM_SAMPLES]
         self.labels = self.data.labels[:NUM_SAMPLES]
         self.network = classifier.fit_classifier(
@@ -202,7 +202,8 @@ class Judge:
             len(self.data.class_names),
             steps=sizes.judge_steps,
         )
-        self.known = self.network.features(self.train)
+        self.known = self.network.features(train)
+        self.diversity = evaluation.diversity(train)
 
     def of_real_images(self):
         """The floor: what real test images, as many as the samples, have."""
@@ -256,10 +257,9 @@ class Judge:
         features = self.network.features(images)
         return {
             "fd_resnet": frechet.frechet_distance(self.known, features),
-            **frechet.precision_recall(self.known[:4000], features),
+            **frechet.precision_recall(self.known[: self.sizes.compared], features),
             "of_the_class": self.network.accuracy(images, labels),
-            "diversity": evaluation.diversity(images)
-            / evaluation.diversity(self.train),
+            "diversity": evaluation.diversity(images) / self.diversity,
         }
 
 

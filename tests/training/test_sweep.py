@@ -146,6 +146,16 @@ def test_processes_share_the_runs_of_a_sweep(finished, tmp_path, capsys):
     assert (folder / "table.md").read_text().splitlines()[2].startswith("| noisy 0.5 |")
 
 
+def test_what_another_process_has_mended_is_not_run_again(finished, monkeypatch):
+    """Both saw the failed run when they began, and one of them was at it first."""
+    failed = {("noisy 0.5", 0), ("plain", 0)}
+    monkeypatch.setattr(sweep_loop, "_open", lambda recipe: (finished, failed))
+    before = rows_of(finished)
+    monkeypatch.setattr(sweep_loop, "_row", lambda *arguments: pytest.fail("ran"))
+    assert training.run_sweep(TINY) == finished
+    assert rows_of(finished) == before
+
+
 def test_a_run_that_diverges_is_noted_and_the_others_go_on(tmp_path):
     wild = dataclasses.replace(
         TINY,

@@ -58,9 +58,7 @@ class TransformerBlock(keras.layers.Layer):
         self.hidden = keras.layers.Dense(
             hidden_channels, activation="gelu", name="hidden", dtype=dtype
         )
-        self.drop = keras.layers.Dropout(
-            dropout, seed=seed, name="drop", dtype=self.dtype_policy
-        )
+        self.drop = keras.layers.Dropout(dropout, seed=seed, name="drop", dtype=dtype)
 
     def build(self, input_shape):
         channels = input_shape[-1]

@@ -61,13 +61,13 @@ def run(recipe):
     splits = {}
     for number, (condition, seed) in enumerate(jobs, start=1):
         with _alone(recipe, condition, seed, folder) as is_ours:
-            known = _known(folder)
-            is_known = (condition.name, seed) in known
-            if not is_ours or is_known and (condition.name, seed) not in again:
+            key = condition.name, seed
+            row = _known(folder).get(key)
+            if not is_ours or row and not ("failed" in row and key in again):
                 continue
-            if is_known:
+            if row:
                 _set_aside(recipe, condition, seed, folder)
-                _change(folder, dropped=known[condition.name, seed])
+                _change(folder, dropped=row)
             fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
             _change(folder, added=_row(recipe, condition, seed, folder, splits))
             keras.backend.clear_session()
