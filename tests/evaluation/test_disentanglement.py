@@ -1,3 +1,6 @@
+import json
+import pathlib
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -163,3 +166,36 @@ def test_all_scores_at_once_are_finite():
     assert len(found) == 13
     assert all(np.isfinite(value) for value in found.values())
     assert found["mutual_information_gap"] > 0.9 and found["factor_vae"] == 1
+
+
+def test_scores_of_stored_codes_are_those_of_the_reference_implementation():
+    here = pathlib.Path(__file__).parent
+    expected = json.loads((here / "reference_scores.json").read_text())
+    del expected["source"]
+    with np.load(here / "reference_codes.npz") as stored:
+        data = dict(stored)
+    sizes = (3, 6, 8, 4, 5)
+
+    def sample(count, generator):
+        return np.stack([generator.integers(n, size=count) for n in sizes], axis=1)
+
+    def represent(factors):
+        return np.tanh((factors / (np.array(sizes) - 1) - 0.5) @ data["mixing"])
+
+    train = data["train_codes"], data["train_factors"]
+    test = data["test_codes"], data["test_factors"]
+    counts = {"num_train": 1000, "num_test": 500}
+    found = {
+        "mutual_information_gap": measures.mutual_information_gap(*train),
+        **{f"dci_{k}": v for k, v in measures.dci(*train, *test).items()},
+        "modularity": measures.modularity(*train),
+        "explicitness": measures.explicitness(*train, *test),
+        "separated_attribute_predictability": (
+            measures.separated_attribute_predictability(*train, *test)
+        ),
+        "beta_vae": measures.beta_vae_score(sample, represent, **counts),
+        "factor_vae": measures.factor_vae_score(
+            sample, represent, num_variance=1000, **counts
+        ),
+    }
+    assert found == pytest.approx(expected, abs=1e-3)
