@@ -158,3 +158,32 @@ def test_colors_are_dark_enough_on_white_and_differ():
     assert len(set(style.COLORS)) == len(style.COLORS)
     assert min(map(contrast, style.COLORS)) > 2
     assert contrast(style.DARK) > 15
+
+
+def test_panels_have_a_line_for_each_name_and_a_label_each():
+    lines = {"top": ([1, 2], [0.5, 0.8]), "bottom": ([1, 2], [0.2, 0.4])}
+    figure = plots.panels({"PSNR (dB)": {"all": ([1, 2], [20, 25])}, "use": lines}, "x")
+    left, right = figure.axes
+    assert left.get_ylabel() == "PSNR (dB)" and left.get_legend() is None
+    assert [line.get_label() for line in right.get_lines()] == ["top", "bottom"]
+    np.testing.assert_array_equal(right.get_lines()[1].get_ydata(), [0.2, 0.4])
+    assert texts_overlap(figure) == [] and not is_cut_off(figure)
+
+
+def test_codebooks_over_training_share_the_axes_of_the_last():
+    last = np.diag([3.0, 2.0, 0.1])[[0, 1, 2, 0]] + [[0], [0], [0], [1]]
+    books = [last + [0, 0, 5], last]
+    titles = ["step 1", "step 1,000"]
+    figure = plots.codebooks_over_training({"top": books, "bottom": books}, titles)
+    assert len(figure.axes) == 4
+    first, second = (axis.collections[0].get_offsets() for axis in figure.axes[:2])
+    np.testing.assert_allclose(np.std(first, axis=0), np.std(second, axis=0))
+    assert np.abs(np.mean(first, axis=0)).max() > 0.1
+    np.testing.assert_allclose(np.mean(second, axis=0), 0, atol=1e-12)
+    assert texts_overlap(figure) == [] and not is_cut_off(figure)
+
+
+def test_codes_of_one_number_over_training_are_drawn():
+    books = [np.zeros((4, 1)), np.arange(4.0)[:, None]]
+    figure = plots.codebooks_over_training({"codes": books}, ["step 1", "step 2"])
+    assert figure.axes[1].collections[0].get_offsets().shape == (4, 2)

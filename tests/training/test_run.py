@@ -14,12 +14,17 @@ import pytest
 from tests.training.processes import run_in_process
 from tests.training.small_codes import model_of
 from vqzoo import datasets, training
-from vqzoo.training import callbacks, files
+from vqzoo.training import callbacks, files, snapshots
 
 
 def final_state(recipe):
     (path,) = pathlib.Path(recipe.runs_dir, recipe.name).glob("*/state.npz")
     return files.load_arrays(path)
+
+
+def books_over_training(recipe):
+    (path,) = pathlib.Path(recipe.runs_dir, recipe.name).glob("*/state.npz")
+    return snapshots.read(path.parent)
 
 
 def history(run_dir):
@@ -32,6 +37,10 @@ def assert_same_state(recipe, other):
     assert header["step"] == expected_header["step"] == 6
     for array, value in zip(arrays, expected, strict=True):
         np.testing.assert_array_equal(array, value)
+    books, expected_books = map(books_over_training, (recipe, other))
+    assert list(books["top"]) == list(expected_books["top"]) == [1, 2, 3, 4, 6]
+    for step, book in books["top"].items():
+        np.testing.assert_array_equal(book, expected_books["top"][step])
     drop = [{**row, "seconds": 0} for row in header["history"]]
     assert drop == [{**row, "seconds": 0} for row in expected_header["history"]]
 
@@ -42,6 +51,8 @@ def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
     assert names == {
         "best.keras",
         "codebook.png",
+        "codebooks.npz",
+        "codebooks_over_training.png",
         "events",
         "history.csv",
         "last.keras",
@@ -51,6 +62,7 @@ def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
         "recipe.json",
         "reconstructions.png",
         "state.npz",
+        "training.png",
     }
     assert str(run_dir / "model.keras") in capsys.readouterr().out
     model = keras.saving.load_model(run_dir / "model.keras")

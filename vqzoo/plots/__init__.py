@@ -1,8 +1,13 @@
 """Figures: arrays in, a matplotlib Figure out. Nothing is shown or saved here."""
 
-from vqzoo.plots.charts import bars, curves, heat_map, learning_curves
+from vqzoo.plots.charts import bars, curves, heat_map, learning_curves, panels
 from vqzoo.plots.images import code_maps, image_grid, reconstructions, strips
-from vqzoo.plots.points import code_usage, codebook_pca, scatter
+from vqzoo.plots.points import (
+    code_usage,
+    codebook_pca,
+    codebooks_over_training,
+    scatter,
+)
 from vqzoo.plots.style import GRID_DPI
 
 __all__ = [
@@ -11,10 +16,12 @@ __all__ = [
     "code_maps",
     "code_usage",
     "codebook_pca",
+    "codebooks_over_training",
     "curves",
     "heat_map",
     "image_grid",
     "learning_curves",
+    "panels",
     "reconstructions",
     "scatter",
     "strips",

@@ -32,6 +32,34 @@ def learning_curves(histories, name, label):
     return figure
 
 
+def panels(groups, x_label):
+    """Lines over a common axis, a small panel for each kind of figure.
+
+    Args:
+        groups: dict from the label of a vertical axis to a dict from a name to `(x,
+            y)`, sequences of int and of float.
+        x_label: str, with its unit.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    from matplotlib import ticker
+
+    figure, axes = style.grid(1, len(groups), size=2.6)
+    for axis, (y_label, series) in zip(axes.flat, groups.items()):
+        for index, (name, (x, y)) in enumerate(series.items()):
+            look = {"markersize": 4, "linewidth": 1.4, "label": name}
+            axis.plot(x, y, **look, **style.look(index))
+        axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
+        axis.set_xlabel(x_label, color=style.DARK)
+        axis.set_ylabel(y_label, color=style.DARK)
+        axis.grid(axis="y", color="0.88", linewidth=0.8)
+        axis.set_axisbelow(True)
+        if len(series) > 1:
+            axis.legend(fontsize=8)
+    return figure
+
+
 def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
     """Lines over a common axis, each with a color and a marker of its own.
 

@@ -42,6 +42,33 @@ def codebook_pca(codebooks, usage=None, marked=None):
     return figure
 
 
+def codebooks_over_training(tiers, titles):
+    """Codes at several steps of a run, on the main axes of where they came to.
+
+    Args:
+        tiers: dict from tier name to a list of float `(K, D)`, first to last.
+        titles: list of str, one for each of them.
+
+    Returns:
+        `matplotlib.figure.Figure`: a row for each tier, a column for each step.
+
+    Source: Coppock's thesis, figure 4.2, shows the end.
+    """
+    figure, axes = style.grid(len(tiers), len(titles), size=2.0)
+    for row, (tier, books) in zip(axes, tiers.items()):
+        center = np.mean(books[-1], axis=0)
+        directions = np.linalg.svd(books[-1] - center, full_matrices=False)[2][:2].T
+        for axis, title, book in zip(row, titles, books):
+            places = np.pad((book - center) @ directions, ((0, 0), (0, 1)))[:, :2].T
+            axis.plot(*places, color="0.8", linewidth=0.4, zorder=0)
+            axis.scatter(*places, s=6, c=np.arange(len(book)), cmap="viridis")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_title(title, fontsize=9, color=style.DARK)
+        row[0].set_ylabel(f"{tier} codes", color=style.DARK)
+    return figure
+
+
 def code_usage(usage, marked=None):
     """How often each code is used, by index, beside even use.
 

@@ -177,9 +177,16 @@ def measure(model, images):
         usage = evaluation.codebook_usage(
             tier_codes, layer.num_embeddings, quantization.code_axes(layer)
         )
+        usage["ordering"] = _ordering(layer)
         terms = {k: float(v) for k, v in layer.loss_terms(latents).items()}
         measures |= {f"{tier}_{k}": v for k, v in {**usage, **terms}.items()}
     return measures, codes, rebuilt
+
+
+def _ordering(layer):
+    """How near neighboring codes of a quantizer are, the mean of its indices."""
+    books = quantization.codebooks(layer)
+    return float(np.mean([evaluation.codebook_ordering(book) for book in books]))
 
 
 def _loss(model, images, rebuilt):

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import pathlib
+import re
 import shutil
 import sys
 
@@ -13,6 +14,7 @@ from vqzoo.training.callbacks import HISTORY, read_history
 from vqzoo.training.settings import OPERATIONAL
 
 PAPERS = ("metrics.json", "recipe.json")
+PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md")
 CARD = """# {title}
 
@@ -61,7 +63,7 @@ def write(run, target):
     _drop_folders(target / "recipe.json")
     text = CARD.format(**_facts(run, target.name, pictures))
     readme = target / "README.md"
-    readme.write_text(text + _kept(readme, pictures))
+    readme.write_text(text + _kept(readme))
     return readme
 
 
@@ -75,13 +77,11 @@ def _drop_folders(path):
     files.write_json(path, settings)
 
 
-def _kept(readme, pictures):
+def _kept(readme):
     """What stands below the last picture of a card that is there already."""
-    if not pictures:
-        return "\n"
     old = readme.read_text() if readme.exists() else ""
-    _, found, below = old.rpartition(_picture(pictures[-1]))
-    return below if found else "\n"
+    pictures = list(PICTURE.finditer(old))
+    return old[pictures[-1].end() :] if pictures else "\n"
 
 
 def _facts(run, name, pictures):

@@ -5,7 +5,7 @@ import numpy as np
 
 from vqzoo import evaluation, models
 from vqzoo.datasets.splits import spread
-from vqzoo.training import callbacks, devices, fitting, report
+from vqzoo.training import callbacks, devices, fitting, report, snapshots
 
 MAX_VALIDATION_IMAGES = 2048
 SMOKE_IMAGES = 16
@@ -107,4 +107,8 @@ def _fit(recipe, splits, model, steps, run_dir, header):
         for tier, tier_codes in zip(model.tier_names, codes):
             summary.histogram(f"{tier}_codes", tier_codes.ravel())
 
-    fitting.fit(recipe, batches, model, steps, run_dir, header, measure, show)
+    watchers = []
+    if run_dir is not None:
+        num_steps = steps * recipe.epochs
+        watchers.append(snapshots.Snapshots(run_dir, num_steps, header))
+    fitting.fit(recipe, batches, model, steps, run_dir, header, measure, show, watchers)

@@ -9,10 +9,15 @@ import numpy as np
 
 from vqzoo import plots
 from vqzoo.evaluation import codebook
-from vqzoo.training import callbacks, devices, files
+from vqzoo.training import callbacks, devices, files, snapshots
 
 PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
 SHOWN_IMAGES = 16
+OVER_TRAINING = {
+    "share of codes in use": "usage",
+    "set perplexity": "perplexity",
+    "neighbors over random pairs": "ordering",
+}
 BESIDE_RECIPE = ("dtype_policy", "data_fingerprint", "model_fingerprint")
 
 
@@ -112,7 +117,10 @@ def write(run_dir, model, recipe, splits, images):
         shutil.copyfile(run_dir / "best.keras", aside)
     model.load_weights(run_dir / "best.keras")
     measures, codes, rebuilt = callbacks.measure(model, images)
-    figures = _figures(model, images, codes, rebuilt)
+    figures = {
+        **_figures(model, images, codes, rebuilt),
+        **_figures_over_training(run_dir, model.tier_names),
+    }
     for name, figure in figures.items():
         files.save_figure(figure, run_dir / f"{name}.png")
     files.write_json(run_dir / "metrics.json", {"test": measures})
@@ -135,6 +143,38 @@ def _figures(model, images, codes, rebuilt):
         figures["codebook"] = plots.codebook_pca(codebooks, usage)
         figures["latents"] = plots.code_maps(images[shown], maps, sizes)
     return figures
+
+
+def _figures_over_training(run_dir, tier_names):
+    """Of the epochs, if there are several, and of the codebooks at a few steps."""
+    figures = {}
+    history = callbacks.read_history(run_dir)
+    if len(history) > 1:
+        figures["training"] = _curves(history, tier_names)
+    kept = snapshots.read(run_dir)
+    if kept:
+        steps = next(iter(kept.values()))
+        figures["codebooks_over_training"] = plots.codebooks_over_training(
+            {tier: list(books.values()) for tier, books in kept.items()},
+            [f"step {step:,}" for step in steps],
+        )
+    return figures
+
+
+def _curves(history, tier_names):
+    """Held-out figures over the epochs, a panel for each kind."""
+    epochs = [row["epoch"] for row in history]
+    groups = {
+        label: {
+            tier: (epochs, [row[f"val_{tier}_{key}"] for row in history])
+            for tier in tier_names
+            if f"val_{tier}_{key}" in history[0]
+        }
+        for label, key in OVER_TRAINING.items()
+    }
+    shown = {label: lines for label, lines in groups.items() if lines}
+    psnr = {"all tiers": (epochs, [row["val_psnr"] for row in history])}
+    return plots.panels({"PSNR (dB)": psnr, **shown}, "epoch")
 
 
 def _say_what_next(run_dir, model, recipe, splits, measures, pictures):
