@@ -118,12 +118,16 @@ class LatentQuantizer(keras.layers.Layer):
     def _nearest(self, latents):
         """Digit of each channel's nearest value, int32 `(..., D)`."""
         columns, first = [], 0
+        rows = ops.reshape(latents, (-1, self.embedding_dim))
         for j, count in enumerate(self.levels):
             values = ops.stop_gradient(self.values[first : first + count])
-            distances = ops.abs(latents[..., j, None] - values)
-            columns.append(ops.cast(ops.argmin(distances, axis=-1), "int32"))
+            order = ops.argsort(values)
+            ascending = ops.take(values, order)
+            middles = (ascending[1:] + ascending[:-1]) / 2
+            places = ops.searchsorted(middles, rows[:, j])
+            columns.append(ops.take(ops.cast(order, "int32"), places))
             first += count
-        return ops.stack(columns, axis=-1)
+        return ops.reshape(ops.stack(columns, axis=-1), ops.shape(latents))
 
     def _vectors(self, digits):
         firsts = [sum(self.levels[:j]) for j in range(self.embedding_dim)]
