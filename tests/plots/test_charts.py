@@ -54,6 +54,12 @@ def test_every_curve_has_a_color_and_a_marker_of_its_own():
     assert texts_overlap(figure) == [] and not is_cut_off(figure)
 
 
+def test_a_long_label_is_not_cut_off():
+    series = {f"a long name of a condition {n}": ([0, 1], [n, 1]) for n in range(6)}
+    label = "PSNR (dB), 25% of bottom indices moved by 10"
+    assert not is_cut_off(plots.curves(series, "sigma (indices)", label))
+
+
 def test_spreads_and_limits_are_drawn():
     figure = plots.curves(
         {"a": ([1, 2], [0.4, 0.5])},

@@ -230,6 +230,13 @@ def test_a_card_holds_the_table_of_a_sweep(finished, tmp_path, monkeypatch):
     assert (readme.parent / "sweep.json").exists()
 
 
+def test_numbers_have_names_for_people():
+    assert sweep_table.words("sigma (indices)") == "sigma (indices)"
+    assert sweep_table.words("probe.top_accuracy") == "top accuracy (probe)"
+    moved = sweep_table.words("brittleness.bottom_0.25_10_psnr")
+    assert moved == "PSNR (dB), 25% of bottom indices moved by 10"
+
+
 def test_conditions_are_read():
     recipe = dataclasses.replace(
         TINY,

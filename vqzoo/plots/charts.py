@@ -1,8 +1,12 @@
 """Figures of numbers: curves, bars, tables as colors."""
 
+import textwrap
+
 import numpy as np
 
 from vqzoo.plots import style
+
+LABEL_WIDTH = 26  # characters of a line beside a chart, above a legend of three rows
 
 
 def learning_curves(histories, name, label):
@@ -89,7 +93,7 @@ def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
     axis.grid(axis="y", color="0.88", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.set_xlabel(x_label, color=style.DARK)
-    axis.set_ylabel(y_label, color=style.DARK)
+    axis.set_ylabel(textwrap.fill(y_label, LABEL_WIDTH), color=style.DARK)
     if len(series) > 1:
         figure.legend(
             loc="outside lower center",

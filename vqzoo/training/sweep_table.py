@@ -13,6 +13,7 @@ from vqzoo.training import files
 TABLE = "table.md"
 _FORMAT_RATE = re.compile(r"rate_distortion\.(jpeg|webp)_(\d+)_bits_per_pixel")
 _FORMAT_NAMES = {"jpeg": "JPEG", "webp": "WebP"}
+_MOVED = re.compile(r"brittleness\.(\w+?)_([\d.]+)_(\d+)_psnr")
 _OF_STUDY = "disentanglement."
 
 
@@ -79,6 +80,11 @@ def failures(rows):
 
 def words(name):
     """A number's name for people: `probe.top_accuracy` is `top accuracy (probe)`."""
+    moved = _MOVED.fullmatch(name)
+    if moved:
+        tier, share, distance = moved.groups()
+        of_tier = f"{tier.replace('_', ' ')} indices"
+        return f"PSNR (dB), {float(share):.0%} of {of_tier} moved by {distance}"
     section, dot, number = name.partition(".")
     number = number.replace("_", " ")
     return f"{number} ({section.replace('_', ' ')})" if dot else name
