@@ -54,6 +54,13 @@ def test_a_card_says_how_many_classes_were_chosen(run, tmp_path):
     assert " --classes=cat,dog " in text
 
 
+def test_a_card_has_the_figures_beside_those_of_the_test_split(run, tmp_path):
+    metrics = {"test": {"psnr": 25.125}, "samples": {"white": 0.75}}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "| psnr | 25.125 |\n| samples: white | 0.75 |\n" in text
+
+
 def test_text_below_the_pictures_stays(run, tmp_path):
     target = tmp_path / "recipes" / "vqvae"
     readme = card.write(run, target)

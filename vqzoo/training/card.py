@@ -135,8 +135,11 @@ def _result(run):
     """The table of a sweep, or all figures of a run."""
     if (run / "table.md").is_file():
         return (run / "table.md").read_text().strip()
-    metrics = json.loads((run / "metrics.json").read_text())["test"]
-    rows = "\n".join(f"| {k} | {v:.5g} |" for k, v in metrics.items())
+    metrics = json.loads((run / "metrics.json").read_text())
+    lines = list(metrics.pop("test").items())
+    for section, numbers in metrics.items():
+        lines += [(f"{section}: {name}", value) for name, value in numbers.items()]
+    rows = "\n".join(f"| {name} | {value:.5g} |" for name, value in lines)
     return f"| | |\n|---|---|\n{rows}"
 
 
