@@ -7,8 +7,8 @@ Each prior is fitted to the top codes of the training images, its best epoch by 
 validation images, and its bits taken on the test images. PixelSNAIL and the gated
 PixelCNN have nearly equal numbers of weights, and the former drops a tenth of its
 features in training unless its name says otherwise; `pixelcnn` is the network of the
-keras.io example. What is in the results already is not run again, and a run that was stopped
-goes on from its last saved step. 10 to 30 minutes a row on two cores.
+keras.io example. What is in the results already is not run again, and a run that was
+stopped goes on from its last saved step. 10 to 30 minutes a row on two cores.
 """
 
 import statistics
