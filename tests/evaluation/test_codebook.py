@@ -51,6 +51,7 @@ def test_two_codes_are_as_far_as_a_random_pair():
 
 def test_equal_codes_have_no_order():
     assert codebook_ordering(np.ones((8, 3))) == 1
+    assert codebook_ordering(np.ones((1, 3))) == 1
 
 
 def test_codes_with_an_axis_of_indices_are_measured_index_by_index():

@@ -104,7 +104,7 @@ def describe(explored, counted, code_map, code):
     codes = counted.codes(code_map)
     found = codebook_usage(codes, code_map.num_embeddings)
     book = explored.codebook(code_map)
-    order = codebook_ordering(book) if len(book) > 1 else 1.0
+    order = codebook_ordering(book)
     distances = np.linalg.norm(book - book[code], axis=1)
     nearest = np.argsort(distances, kind="stable")
     nearest = ", ".join(str(other) for other in nearest[nearest != code][:5])

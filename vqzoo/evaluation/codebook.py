@@ -37,16 +37,18 @@ def codebook_ordering(codebook, seed=0):
     """Mean distance of codes with neighboring indices, over that of random pairs.
 
     Args:
-        codebook: float `(K, D)`, K of at least 2.
+        codebook: float `(K, D)`.
         seed: int, of the random pairs.
 
     Returns:
         float: about 1 for a codebook without order, near 0 for a smooth one. 1 where
-        all codes are equal.
+        all codes are equal, or there is one alone.
 
     Source: Coppock's thesis, section 4.2, shows the order; the ratio is ours.
     """
     codebook = np.asarray(codebook, "float64")
+    if len(codebook) < 2:
+        return 1.0
     generator = np.random.default_rng(seed)
     first = generator.integers(len(codebook), size=20_000)
     second = (first + generator.integers(1, len(codebook), size=20_000)) % len(codebook)
