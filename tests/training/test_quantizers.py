@@ -46,6 +46,13 @@ def test_the_frequent_codes_are_a_share_of_all():
     options = ("share=0.25", "projected=True")
     layer = made("frequency_latents", quantizer_options=options)
     assert (layer.num_frequent, layer.projected) == (16, True)
+    assert type(layer.quantizer) is layers.VectorQuantizer
+    for name in ("frequency_latents", "projected_latents"):
+        layer = made(name, quantizer_options=("codebook=ema", "decay=0.9"))
+        assert type(layer.quantizer) is layers.VectorQuantizerEMA
+        assert layer.quantizer.decay == 0.9
+    with pytest.raises(ValueError, match="codebook of gradient or ema, received 'x'"):
+        made("projected_latents", quantizer_options=("codebook=x",))
 
 
 @pytest.mark.parametrize(

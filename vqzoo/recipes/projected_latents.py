@@ -2,7 +2,8 @@
 
     python -m vqzoo.recipes.projected_latents
 
-The codes give the direction, the latents the length.
+The codes give the direction, the latents the length. `--quantizer_options=codebook=ema`
+keeps every code in use.
 
 Source: Vila's report on hybrid latents, section 2.1. Differs: the network is
 `vqvae_32`.

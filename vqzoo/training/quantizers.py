@@ -241,12 +241,19 @@ def _random_projection(settings, **options):
     return layers.RandomProjectionQuantizer(*settings.sizes(), **options)
 
 
+def _learned(settings, codebook="gradient", **options):
+    """A quantizer whose codebook follows the latents by gradient or moving average."""
+    if codebook not in ("gradient", "ema"):
+        raise ValueError(f"expected codebook of gradient or ema, received {codebook!r}")
+    return MAKERS[codebook](settings, **options)
+
+
 def _projected(settings, **options):
-    return layers.ProjectedLatents(_gradient(settings, **options))
+    return layers.ProjectedLatents(_learned(settings, **options))
 
 
 def _frequency(settings, share=0.8, projected=False, **options):
-    inner = _gradient(settings, **options)
+    inner = _learned(settings, **options)
     num_frequent = max(1, round(share * inner.num_embeddings))
     return layers.FrequencyLatents(inner, num_frequent, projected=projected)
 
