@@ -48,7 +48,7 @@ def test_each_recipe_is_named_as_its_module_and_says_its_command(tmp_path):
 def check_run(name, tmp_path):
     run_dir = training.run(recipe_of(name, tmp_path))
     pictures = {path.stem for path in run_dir.glob("*.png")}
-    expected = {"reconstructions"}
+    expected = {"reconstructions", "training"}
     expected |= {"samples"} if name in WITH_SAMPLES else set()
     expected |= set() if name in WITHOUT_CODES else OF_CODES
     assert pictures == expected
