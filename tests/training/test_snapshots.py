@@ -20,9 +20,9 @@ def train(run_dir, model, first, last, num_steps=100):
     keeper = snapshots.Snapshots(run_dir, num_steps, header)
     keeper.set_model(model)
     for step in range(first, last + 1):
-        header["step"] = step
         model.quantizers[0].codebook.assign(np.full((4, 3), step))
         keeper.on_train_batch_end(step)
+        header["step"] = step
 
 
 @pytest.fixture

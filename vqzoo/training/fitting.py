@@ -117,6 +117,7 @@ def fit(
     measure,
     show=None,
     watchers=(),
+    recorders=(),
     averaged=True,
 ):
     """Runs the epochs that are left; the first may be left in the middle.
@@ -133,11 +134,13 @@ def fit(
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
         watchers: more Keras callbacks.
+        recorders: Keras callbacks that write what belongs to a step before the state of
+            that step is saved.
         averaged: bool. Whether the logs hold means over the epoch so far, as those of
             Keras's own step do; then losses.csv is kept.
     """
     run_state = callbacks.RunState(run_dir, recipe.save_steps, steps, header)
-    watchers = [run_state, *watchers, callbacks.Validation(measure)]
+    watchers = [*recorders, run_state, *watchers, callbacks.Validation(measure)]
     if run_dir is not None:
         if averaged:
             watchers.insert(0, losses.Losses(run_dir, steps, header))

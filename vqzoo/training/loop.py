@@ -107,8 +107,18 @@ def _fit(recipe, splits, model, steps, run_dir, header):
         for tier, tier_codes in zip(model.tier_names, codes):
             summary.histogram(f"{tier}_codes", tier_codes.ravel())
 
-    watchers = []
+    recorders = []
     if run_dir is not None:
         num_steps = steps * recipe.epochs
-        watchers.append(snapshots.Snapshots(run_dir, num_steps, header))
-    fitting.fit(recipe, batches, model, steps, run_dir, header, measure, show, watchers)
+        recorders.append(snapshots.Snapshots(run_dir, num_steps, header))
+    fitting.fit(
+        recipe,
+        batches,
+        model,
+        steps,
+        run_dir,
+        header,
+        measure,
+        show,
+        recorders=recorders,
+    )

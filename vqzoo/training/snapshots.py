@@ -15,12 +15,13 @@ class Snapshots(keras.callbacks.Callback):
     """Keeps the codebooks at steps that lie ever farther apart, first and last ones.
 
     Of a tier whose latents have several codes it is the first one's. Codebooks of more
-    than `LARGEST` codes, and those that are no weights, are left out.
+    than `LARGEST` codes, and those that are no weights, are left out. It stands before
+    `RunState`, so that a state never lacks the codebooks of its step.
 
     Args:
         run_dir: `pathlib.Path` of the run.
         num_steps: int, of the whole run.
-        header: dict of the saved state, whose `step` is counted before this callback.
+        header: dict of the saved state, whose `step` is counted after this callback.
     """
 
     def __init__(self, run_dir, num_steps, header):
@@ -36,7 +37,7 @@ class Snapshots(keras.callbacks.Callback):
                 }
 
     def on_train_batch_end(self, batch, logs=None):
-        step = self.header["step"]
+        step = self.header["step"] + 1
         if step not in self.steps:
             return
         for tier, layer in zip(self.model.tier_names, self.model.quantizers):
