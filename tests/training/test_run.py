@@ -17,14 +17,17 @@ from vqzoo import datasets, training
 from vqzoo.training import callbacks, files, snapshots
 
 
-def final_state(recipe):
+def state_of(recipe):
     (path,) = pathlib.Path(recipe.runs_dir, recipe.name).glob("*/state.npz")
-    return files.load_arrays(path)
+    return path
+
+
+def final_state(recipe):
+    return files.load_arrays(state_of(recipe))
 
 
 def books_over_training(recipe):
-    (path,) = pathlib.Path(recipe.runs_dir, recipe.name).glob("*/state.npz")
-    return snapshots.read(path.parent)
+    return snapshots.read(state_of(recipe).parent)
 
 
 def history(run_dir):
