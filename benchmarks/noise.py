@@ -34,6 +34,11 @@ CONDITIONS = {
     },
     "healthy plain": {"noise_stddev": (0.0,), "sorted_codes": False},
     "noisy": {},
+    "noise alone": {
+        "codebook_init": "random_normal",
+        "restart_threshold": 0.0,
+        "sorted_codes": False,
+    },
     "noisy, not sorted": {"sorted_codes": False},
     "sorted, no noise": {"noise_stddev": (0.0,)},
     "noisy, no restarts": {"restart_threshold": 0.0},
@@ -114,8 +119,9 @@ def figures(model, split, probe_images):
     return found | {"top_probe_sorted_accuracy": probe["accuracy"]}
 
 
-def against_healthy(runs):
+def against_healthy(rows):
     """Error and probe of each condition over the healthy plain one, seed by seed."""
+    runs = rows.values()
     healthy = {r["seed"]: r for r in runs if r["condition"] == "healthy plain"}
     ratios = {}
     for run in runs:
@@ -137,41 +143,32 @@ def main(argv):
     names = ("epochs", "batch_size", "learning_rate", "probe_images")
     settings = {name: FLAGS[name].value for name in names}
     settings["learning_rate_schedule"] = RECIPE.learning_rate_schedule
-    results = measure.read(FLAGS.results) or {"runs": [], "settings": settings}
-    if results["settings"] != settings:
-        raise app.UsageError(
-            f"{FLAGS.results}.json has the settings {results['settings']}, received "
-            f"{settings}: give another --results"
-        )
+    rows = measure.Rows(FLAGS.results, settings)
     splits = datasets.load("folder", data_dir=FLAGS.data_dir, image_size=32)
-    done = {(run["condition"], run["seed"]) for run in results["runs"]}
     for seed in map(int, FLAGS.seeds):
         for condition in FLAGS.conditions:
-            if (condition, seed) in done:
+            key = f"{condition} seed {seed}"
+            if key in rows:
                 continue
             model = train(recipe_of(condition, seed))
             found = figures(model, splits.test, FLAGS.probe_images)
             dtype = model.layer_dtype.name
-            row = {"condition": condition, "seed": seed, "dtype": dtype, **found}
-            results["runs"].append(row)
-            results["against_healthy"] = against_healthy(results["runs"])
-            results["machine"] = measure.machine()
-            measure.write(FLAGS.results, results)
-    show(results)
+            rows.add(key, {"condition": condition, "seed": seed, "dtype": dtype} | found)
+    measure.print_table(*table(rows.read()))
 
 
-def rows_of(results):
+def table(rows):
     """Header and rows of text: medians over the seeds, of the probe also the spread."""
-    rows = [COLUMNS]
-    for condition in dict.fromkeys(run["condition"] for run in results["runs"]):
-        runs = [run for run in results["runs"] if run["condition"] == condition]
+    lines = []
+    for condition in dict.fromkeys(row["condition"] for row in rows.values()):
+        runs = [row for row in rows.values() if row["condition"] == condition]
         median = {
             name: statistics.median(run[name] for run in runs)
             for name in runs[0]
             if name not in ("condition", "dtype")
         }
         probes = sorted(run["top_probe_accuracy"] for run in runs)
-        rows.append(
+        lines.append(
             (
                 condition,
                 str(len(runs)),
@@ -184,17 +181,11 @@ def rows_of(results):
                 _percent(median.get("top_probe_sorted_accuracy")),
             )
         )
-    return rows
+    return COLUMNS, lines
 
 
 def _percent(share):
     return "" if share is None else f"{share:.1%}"
-
-
-def show(results):
-    """Prints the table in columns."""
-    header, *rows = rows_of(results)
-    measure.print_table(header, rows)
 
 
 if __name__ == "__main__":

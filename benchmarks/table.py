@@ -29,11 +29,8 @@ HEADER = ("what", "vqzoo", "beside it", "target", "")
 
 def main():
     """Prints the tables as Markdown."""
-    if results := measure.read("noise"):
-        epochs = results["settings"]["epochs"]
-        print(f"\nNoise, {epochs} epochs of CIFAR-10:\n")
-        _show(*noise.rows_of(results))
     for name, title, make in (
+        ("noise", "Noise on CIFAR-10", noise.table),
         ("quantizers", "Quantizers in one network", quantizers.table),
         ("quantizers", "The same with noise", quantizers.noise_table),
         ("literature", "Quantizers under the papers' protocol", literature.table),
@@ -80,7 +77,8 @@ def _median(spreads, *keys):
 
 def noise_rows():
     """Noisy against healthy noiseless codebooks, once noise.json holds both."""
-    ratios = measure.read("noise").get("against_healthy", {}).get("noisy")
+    rows = measure.read("noise").get("rows", {})
+    ratios = noise.against_healthy(rows).get("noisy")
     if not ratios:
         return []
     error, probe = ratios["median_error"], ratios["median_probe"]

@@ -189,6 +189,18 @@ def test_codebooks_over_training_share_the_axes_of_the_last():
     assert texts_overlap(figure) == [] and not is_cut_off(figure)
 
 
+def test_codebooks_beside_each_other_have_axes_of_their_own():
+    wide = np.diag([3.0, 2.0, 0.1])[[0, 1, 2, 0]]
+    flat = {"wide": wide, "small": 0.01 * wide, "of one number": wide[:, :1]}
+    figure = plots.codebooks_beside(flat, columns=2)
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in shown] == list(flat)
+    first, second, third = (axis.collections[0].get_offsets() for axis in shown)
+    np.testing.assert_allclose(np.abs(first), np.abs(100 * second), atol=1e-9)
+    np.testing.assert_array_equal(third[:, 1], 0)
+    assert texts_overlap(figure) == [] and not is_cut_off(figure)
+
+
 def test_codes_of_one_number_over_training_are_drawn():
     books = [np.zeros((4, 1)), np.arange(4.0)[:, None]]
     figure = plots.codebooks_over_training({"codes": books}, ["step 1", "step 2"])

@@ -56,6 +56,7 @@ def test_a_sweep_leaves_rows_a_table_and_curves(finished):
     assert {path.name for path in finished.glob("*.png")} == {
         "reconstruction_psnr.png",
         "codebook_bottom_usage.png",
+        "codebooks.png",
     }
 
 

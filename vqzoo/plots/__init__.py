@@ -5,6 +5,7 @@ from vqzoo.plots.images import code_maps, image_grid, reconstructions, strips
 from vqzoo.plots.points import (
     code_usage,
     codebook_pca,
+    codebooks_beside,
     codebooks_over_training,
     scatter,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "code_maps",
     "code_usage",
     "codebook_pca",
+    "codebooks_beside",
     "codebooks_over_training",
     "curves",
     "heat_map",

@@ -59,14 +59,41 @@ def codebooks_over_training(tiers, titles):
         center = np.mean(books[-1], axis=0)
         directions = np.linalg.svd(books[-1] - center, full_matrices=False)[2][:2].T
         for axis, title, book in zip(row, titles, books):
-            places = np.pad((book - center) @ directions, ((0, 0), (0, 1)))[:, :2].T
-            axis.plot(*places, color="0.8", linewidth=0.4, zorder=0)
-            axis.scatter(*places, s=6, c=np.arange(len(book)), cmap="viridis")
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.set_title(title, fontsize=9, color=style.DARK)
+            places = np.pad((book - center) @ directions, ((0, 0), (0, 1)))[:, :2]
+            _small_path(axis, places, title)
         row[0].set_ylabel(f"{tier} codes", color=style.DARK)
     return figure
+
+
+def codebooks_beside(codebooks, columns=4):
+    """Codebooks of several models, each on its own main axes, colored by index.
+
+    Args:
+        codebooks: dict from title to float `(K, D)`.
+        columns: int, of them in a row.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Source: Coppock's thesis, figure 4.2.
+    """
+    columns = min(columns, len(codebooks))
+    rows = -(-len(codebooks) // columns)
+    figure, axes = style.grid(rows, columns, size=2.2)
+    for axis in axes.flat[len(codebooks) :]:
+        axis.set_visible(False)
+    for axis, (title, book) in zip(axes.flat, codebooks.items()):
+        _small_path(axis, _main_axes(book)[0], title)
+    return figure
+
+
+def _small_path(axis, points, title):
+    """Codes as dots that are colored by index and joined in their order."""
+    axis.plot(*points.T, color="0.8", linewidth=0.4, zorder=0)
+    axis.scatter(*points.T, s=6, c=np.arange(len(points)), cmap="viridis")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_title(title, fontsize=9, color=style.DARK)
 
 
 def code_usage(usage, marked=None):

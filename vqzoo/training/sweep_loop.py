@@ -9,7 +9,7 @@ import pathlib
 import filelock
 import keras
 
-from vqzoo import pipeline
+from vqzoo import pipeline, plots
 from vqzoo.datasets import factors
 from vqzoo.report import Data, Subject, measure, named
 from vqzoo.training import (
@@ -22,6 +22,7 @@ from vqzoo.training import (
     measuring,
     prior_loop,
     report,
+    snapshots,
     sweep_table,
 )
 
@@ -91,6 +92,10 @@ def _finish(recipe, rows, folder):
     medians = sweep_table.medians(recipe, rows)
     files.write_json(folder / "metrics.json", {"test": medians})
     sweep_table.write(recipe, rows, folder)
+    codebooks = _codebooks(recipe, folder) if "codebook" in recipe.measurements else {}
+    if codebooks:
+        figure = plots.codebooks_beside(codebooks)
+        files.save_figure(figure, folder / "codebooks.png")
     failed = [row for row in rows if "failed" in row]
     fitting.say(
         f"\nDone: {recipe.name}, {len(rows) - len(failed)} runs\n  table     "
@@ -102,6 +107,17 @@ def _finish(recipe, rows, folder):
             f"{len(failed)} of {len(rows)} runs failed and are not in the medians: "
             f"{sweep_table.failures(failed)}. --resume tries them again"
         )
+
+
+def _codebooks(recipe, folder):
+    """What the first tier's codebook came to under each condition, with one seed."""
+    found = {}
+    for condition in recipe.parsed():
+        own = recipe.of_condition(condition, recipe.seeds[0], folder / "runs")
+        for done in sorted((folder / "runs" / own.name).glob("*/metrics.json")):
+            for books in list(snapshots.read(done.parent).values())[:1]:
+                found[condition.name] = list(books.values())[-1]
+    return found
 
 
 @contextlib.contextmanager
