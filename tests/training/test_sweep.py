@@ -425,7 +425,11 @@ def test_measures_of_disentanglement_are_compared_over_runs():
         made_up(f"m {i}", None, 0, **{"disentanglement.a": i, "disentanglement.b": -i})
         for i in range(3)
     ]
+    for row in rows:
+        row["metrics"]["reconstruction.psnr"] = 20.0 + row["metrics"]["disentanglement.a"]
     figure = sweep_table._agreement(rows)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["a", "b"]
     cells = {text.get_text() for text in figure.axes[0].texts}
     assert cells == {"1", "-1"}
     rows.insert(0, made_up("without", None, 0))

@@ -193,7 +193,11 @@ def heat_map(
     """
     low, high = limits or (float(np.min(matrix)), float(np.max(matrix)))
     two_ended = low == -high
-    figure, axis = style.chart(height=1.6 + 0.3 * max(len(row_names), 5))
+    beside = 1.3 + 0.065 * max(map(len, row_names))  # inches: names and key
+    figure, axis = style.chart(
+        height=1.6 + 0.3 * max(len(row_names), 5),
+        width=max(style.CHART_WIDTH, beside + 0.22 * len(column_names)),
+    )
     shown = axis.imshow(
         matrix,
         cmap="RdBu" if two_ended else "Blues",

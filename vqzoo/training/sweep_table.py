@@ -184,10 +184,14 @@ def _image_formats(rows):
 def _agreement(rows):
     """How far the measures of disentanglement rank all runs alike, or None."""
     scores = [
-        {k.removeprefix(_OF_STUDY): v for k, v in row["metrics"].items()}
+        {
+            name.removeprefix(_OF_STUDY): value
+            for name, value in row["metrics"].items()
+            if name.startswith(_OF_STUDY)
+        }
         for row in rows
-        if any(k.startswith(_OF_STUDY) for k in row["metrics"])
     ]
+    scores = [row for row in scores if row]
     if len(scores) < 3:
         return None
     names = [name for name in scores[0] if all(name in row for row in scores)]
