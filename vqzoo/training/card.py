@@ -6,6 +6,7 @@ import importlib.util
 import json
 import pathlib
 import re
+import shlex
 import shutil
 import sys
 
@@ -165,7 +166,7 @@ def _command(name, recipe, settings):
         value = settings.get(field, default)
         value = tuple(value) if isinstance(value, list) else value
         if field not in (*OPERATIONAL, "name") and value != default:
-            parts.append(f"--{field}={_flag(value)}")
+            parts.append(shlex.quote(f"--{field}={_flag(value)}"))
     return " ".join(parts)
 
 
