@@ -152,8 +152,8 @@ def main(argv):
                 continue
             model = train(recipe_of(condition, seed))
             found = figures(model, splits.test, FLAGS.probe_images)
-            dtype = model.layer_dtype.name
-            rows.add(key, {"condition": condition, "seed": seed, "dtype": dtype} | found)
+            row = {"condition": condition, "seed": seed}
+            rows.add(key, {**row, "dtype": model.layer_dtype.name, **found})
     measure.print_table(*table(rows.read()))
 
 

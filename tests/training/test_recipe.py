@@ -1,10 +1,12 @@
 import dataclasses
+import weakref
 
 import pytest
 from absl import flags
 
 from vqzoo import training
-from vqzoo.training.main import main, parse
+from vqzoo.training import files
+from vqzoo.training.main import RUNNERS, main, parse
 
 
 def test_every_field_is_a_flag_with_its_own_type():
@@ -115,3 +117,27 @@ def test_smoke_shrinks_numbers_only():
     small = recipe.shrunk()
     assert (small.epochs, small.max_steps_per_epoch, small.batch_size) == (2, 3, 4)
     assert (small.model, small.noise_stddev) == ("vqvae2_32", (1.0,))
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments", "code"),
+    [(files.Stopped, ("SIGTERM", 143), 143), (files.RunError, ("no data",), 1)],
+)
+def test_nothing_of_a_run_is_left_at_the_end(error, arguments, code, monkeypatch):
+    held = []
+
+    class Iterator:
+        pass
+
+    def run(recipe):
+        iterator = Iterator()
+        iterator.itself = iterator  # A cycle, as frames and tracebacks make them.
+        held.append(weakref.ref(iterator))
+        raise error(*arguments)
+
+    monkeypatch.setitem(RUNNERS, training.Recipe, run)
+    with pytest.raises(SystemExit) as stop:
+        main(training.Recipe(), ["recipe"])
+    assert stop.value.code == code
+    assert stop.value.__context__ is None
+    assert held[0]() is None

@@ -1,6 +1,7 @@
 """The command line of a recipe."""
 
 import dataclasses
+import gc
 import re
 import sys
 import typing
@@ -42,12 +43,23 @@ def main(recipe, argv=None):
         recipe = parse(recipe, argv)
     except (flags.Error, ValueError) as error:
         sys.exit(_say(f"{error}\nSee --help for all flags.", USAGE))
+    failure = _run(recipe)
+    # What the run has left goes now: an iterator of tf.data that the interpreter drops
+    # at its end may wait forever for threads that are gone.
+    gc.collect()
+    if failure is not None:
+        sys.exit(_say(*failure))
+
+
+def _run(recipe):
+    """Runs a recipe; returns the text and the exit code of a failure, or None."""
     try:
         RUNNERS[type(recipe)](recipe)
     except Stopped as stop:
-        sys.exit(_say(str(stop), stop.exit_code))
+        return str(stop), stop.exit_code
     except (RunError, ValueError, OSError) as error:
-        sys.exit(_say(f"Error: {error}", 1))
+        return f"Error: {error}", 1
+    return None
 
 
 def parse(recipe, argv):
