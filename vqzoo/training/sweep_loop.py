@@ -114,9 +114,11 @@ def _codebooks(recipe, folder):
     found = {}
     for condition in recipe.parsed():
         own = recipe.of_condition(condition, recipe.seeds[0], folder / "runs")
-        for done in sorted((folder / "runs" / own.name).glob("*/metrics.json")):
-            for books in list(snapshots.read(done.parent).values())[:1]:
-                found[condition.name] = list(books.values())[-1]
+        done = sorted((folder / "runs" / own.name).glob("*/metrics.json"))
+        kept = snapshots.read(done[-1].parent) if done else {}
+        if kept:
+            books = next(iter(kept.values()))
+            found[condition.name] = books[max(books)]
     return found
 
 
