@@ -128,7 +128,8 @@ def test_factors_that_are_not_there_say_how_to_get_them(
 def test_sprites_are_made_in_the_size_of_the_model(
     model_path, data_dir, tmp_path, small_sizes, monkeypatch
 ):
-    def scores(sample_factors, represent, quick):
+    def scores(sample_factors, represent, num_test):
+        assert num_test == small.SIZES.factor_images
         codes = represent(sample_factors(6, np.random.default_rng(0)))
         return {"codes": codes.shape[1]}
 

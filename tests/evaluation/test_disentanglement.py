@@ -161,7 +161,7 @@ def test_int_codes_are_not_put_into_bins():
 
 def test_all_scores_at_once_are_finite():
     found = measures.disentanglement_scores(
-        sample_factors, perfect, quick=True, tree_model=tree
+        sample_factors, perfect, num_test=500, tree_model=tree
     )
     assert len(found) == 13
     assert all(np.isfinite(value) for value in found.values())

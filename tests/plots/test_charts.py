@@ -54,6 +54,14 @@ def test_every_curve_has_a_color_and_a_marker_of_its_own():
     assert texts_overlap(figure) == [] and not is_cut_off(figure)
 
 
+def test_measured_values_on_a_logarithmic_axis_stand_between_round_numbers():
+    rates = [0.116354, 0.138093, 0.195699, 0.219142]
+    figure = plots.curves({"PSNR": (rates, rates)}, "bits", "PSNR (dB)", log_x=True)
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert len(labels) > 3 and max(map(len, labels)) <= 4
+    assert texts_overlap(figure) == []
+
+
 def test_a_long_label_is_not_cut_off():
     series = {f"a long name of a condition {n}": ([0, 1], [n, 1]) for n in range(6)}
     label = "PSNR (dB), 25% of bottom indices moved by 10"

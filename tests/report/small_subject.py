@@ -19,6 +19,7 @@ SIZES = Sizes(
     judge_steps=3,
     retrain_steps=2,
     samples=12,
+    factor_images=9,
 )
 OPTIONS = {
     "retrain": False,

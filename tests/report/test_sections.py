@@ -281,9 +281,9 @@ def test_disentanglement_is_measured_of_images_with_known_factors(monkeypatch):
         images[:, 8:] += (factors[:, 1] - 0.5)[:, None, None, None]
         return images
 
-    def scores(sample_factors, represent, quick):
+    def scores(sample_factors, represent, num_test):
         """One of the measures: all of them take minutes."""
-        assert quick is True
+        assert num_test == small.SIZES.factor_images
         factors = sample_factors(200, np.random.default_rng(0))
         codes = represent(factors)
         assert codes.shape in ((200, 8), (200, 16))  # a share for each code

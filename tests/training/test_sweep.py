@@ -46,7 +46,7 @@ def test_a_sweep_leaves_rows_a_table_and_curves(finished):
     assert [row["condition"] for row in rows] == ["noisy 0.5", "plain"]
     assert [row["place"] for row in rows] == [0.5, None]
     table = (finished / "table.md").read_text().splitlines()
-    assert table[0].startswith("| condition | seeds | psnr (reconstruction) |")
+    assert table[0].startswith("| condition | seeds | PSNR (reconstruction) |")
     for line, row in zip(table[2:], rows):
         assert line.startswith(f"| {row['condition']} | 1 | ")
         assert f"{row['metrics']['reconstruction.psnr']:.2f}" in line

@@ -355,14 +355,14 @@ def _linear_classifier(codes, values, scaled=True):
 
 
 def disentanglement_scores(
-    sample_factors, represent, *, quick=False, seed=0, tree_model=None
+    sample_factors, represent, *, num_test=5000, seed=0, tree_model=None
 ):
-    """Every measure at the sizes of the study, or at a tenth of them.
+    """Every measure, by default at the sizes of the study.
 
     Args:
         sample_factors: function from a count and a numpy generator to factors `(n, F)`.
         represent: function from factors `(n, F)` to codes `(n, C)` of their images.
-        quick: bool: a tenth of the samples, for a first look.
+        num_test: int, samples that each is tested on; it learns from twice as many.
         seed: int.
         tree_model: as `model` of `dci`.
 
@@ -371,17 +371,17 @@ def disentanglement_scores(
 
     Source: Locatello et al. 2019, arXiv 1811.12359, appendix B.
     """
-    part = 10 if quick else 1
+    num_train = 2 * num_test
     generator = np.random.default_rng(seed)
-    factors = [sample_factors(n // part, generator) for n in (10_000, 5000)]
+    factors = [sample_factors(n, generator) for n in (num_train, num_test)]
     codes = [np.asarray(represent(each)) for each in factors]
     train, test = zip(codes, factors)
-    sizes = {"num_train": 10_000 // part, "num_test": 5000 // part, "seed": seed}
+    sizes = {"num_train": num_train, "num_test": num_test, "seed": seed}
     both = (*train, *test)
     sampled = (sample_factors, represent)
     return {
         "beta_vae": beta_vae_score(*sampled, **sizes),
-        "factor_vae": factor_vae_score(*sampled, num_variance=10_000 // part, **sizes),
+        "factor_vae": factor_vae_score(*sampled, num_variance=num_train, **sizes),
         "mutual_information_gap": mutual_information_gap(*train),
         **{f"dci_{k}": v for k, v in dci(*both, seed, tree_model).items()},
         "modularity": modularity(*train),

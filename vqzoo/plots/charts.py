@@ -105,13 +105,17 @@ def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
 
 
 def _plain_log(axis, values):
-    """A logarithmic axis with plain numbers: the values themselves, if they are few."""
+    """A logarithmic axis with plain numbers: the values, if they are few and short."""
     from matplotlib import ticker
 
     axis.set_xscale("log")
-    few = len(values) <= 8
-    places = ticker.LogLocator(subs=(1.0, 2.0, 5.0))
-    axis.xaxis.set_major_locator(ticker.FixedLocator(values) if few else places)
+    if len(values) <= 8 and all(len(f"{value:g}") <= 6 for value in values):
+        places = ticker.FixedLocator(values)
+    elif values[-1] < 10 * values[0]:
+        places = ticker.MaxNLocator(6)
+    else:
+        places = ticker.LogLocator(subs=(1.0, 2.0, 5.0))
+    axis.xaxis.set_major_locator(places)
     axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     axis.xaxis.set_minor_locator(ticker.NullLocator())
 

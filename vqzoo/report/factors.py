@@ -31,7 +31,7 @@ def fill(subject, section):
             columns[name] = disentanglement_scores(
                 sample_factors,
                 lambda rows, f=vectors_of: f(_images(subject, images_of(rows))),
-                quick=subject.options.get("quick", False),
+                num_test=subject.sizes.factor_images,
             )
             key = name.replace(", ", "_").replace(" ", "_")
             prefix = f"{key}_" if len(representations) > 1 else ""

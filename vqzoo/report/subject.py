@@ -30,6 +30,8 @@ class Sizes:
         judge_steps: int, of the classifier that judges images.
         retrain_steps: int, of each classifier of the classification accuracy score.
         samples: int, images drawn from priors.
+        factor_images: int, images with known factors that measures are tested on; they
+            learn from twice as many.
     """
 
     images: int = 10_000
@@ -43,6 +45,7 @@ class Sizes:
     judge_steps: int = 400
     retrain_steps: int = 2000
     samples: int = 1000
+    factor_images: int = 5000
 
 
 QUICK = Sizes(
@@ -57,6 +60,7 @@ QUICK = Sizes(
     judge_steps=60,
     retrain_steps=60,
     samples=64,
+    factor_images=500,
 )
 
 

@@ -271,6 +271,7 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
         sizes,
         images=min(sizes.images, most),
         train_images=min(sizes.train_images, most),
+        factor_images=min(sizes.factor_images, most),
     )
     subject = Subject(
         model,

@@ -15,6 +15,7 @@ _FORMAT_RATE = re.compile(r"rate_distortion\.(jpeg|webp)_(\d+)_bits_per_pixel")
 _FORMAT_NAMES = {"jpeg": "JPEG", "webp": "WebP"}
 _MOVED = re.compile(r"brittleness\.(\w+?)_([\d.]+)_(\d+)_psnr")
 _OF_STUDY = "disentanglement."
+_ACRONYMS = {"dci": "DCI", "psnr": "PSNR", "ssim": "SSIM", "vae": "VAE"}
 
 
 def medians(recipe, rows):
@@ -86,7 +87,7 @@ def words(name):
         of_tier = f"{tier.replace('_', ' ')} indices"
         return f"PSNR (dB), {float(share):.0%} of {of_tier} moved by {distance}"
     section, dot, number = name.partition(".")
-    number = number.replace("_", " ")
+    number = " ".join(_ACRONYMS.get(word, word) for word in number.split("_"))
     return f"{number} ({section.replace('_', ' ')})" if dot else name
 
 
