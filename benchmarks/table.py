@@ -33,6 +33,8 @@ def main():
         ("noise", "Noise on CIFAR-10", noise.table),
         ("quantizers", "Quantizers in one network", quantizers.table),
         ("quantizers", "The same with noise", quantizers.noise_table),
+        ("quantizers_longer", "After 6,000 steps", quantizers.table),
+        ("quantizers_faces", "On faces of 64 pixels", quantizers.table),
         ("literature", "Quantizers under the papers' protocol", literature.table),
         ("nats", "Nats of the VAEs", nats.table),
         ("priors", "Bits per code", priors.table),
