@@ -98,10 +98,12 @@ def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
         np.testing.assert_allclose(average.numpy(), (old + now.numpy()) / 2, atol=1e-6)
 
 
-def test_a_gan_that_diverges_stops_and_says_so(data, tmp_path):
-    recipe = recipe_of(data, tmp_path, divergence_limit=1e-6)
+def test_a_gan_that_diverges_stops_before_that_state_is_saved(data, tmp_path):
+    recipe = recipe_of(data, tmp_path, divergence_limit=1e-6, save_steps=1)
     with pytest.raises(files.RunError, match="the GAN diverges: .* lower learning"):
         training.run_gan(recipe)
+    assert list(tmp_path.glob("runs/*/*/recipe.json"))
+    assert not list(tmp_path.glob("runs/**/state.npz"))
 
 
 def test_a_dcgan_runs_too(data, tmp_path):

@@ -117,7 +117,6 @@ def fit(
     measure,
     show=None,
     watchers=(),
-    recorders=(),
     averaged=True,
 ):
     """Runs the epochs that are left; the first may be left in the middle.
@@ -133,14 +132,12 @@ def fit(
         measure: function from the model to a dict of floats, its figures on held-out
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
-        watchers: more Keras callbacks.
-        recorders: Keras callbacks that write what belongs to a step before the state of
-            that step is saved.
+        watchers: Keras callbacks that see a step before its state is saved.
         averaged: bool. Whether the logs hold means over the epoch so far, as those of
             Keras's own step do; then losses.csv is kept.
     """
     run_state = callbacks.RunState(run_dir, recipe.save_steps, steps, header)
-    watchers = [*recorders, run_state, *watchers, callbacks.Validation(measure)]
+    watchers = [*watchers, run_state, callbacks.Validation(measure)]
     if run_dir is not None:
         if averaged:
             watchers.insert(0, losses.Losses(run_dir, steps, header))

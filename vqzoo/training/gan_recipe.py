@@ -65,7 +65,11 @@ class GANRecipe(TierSettings):
         if not self.smoke:
             return self
         return dataclasses.replace(
-            self, batch_size=4, scale_steps=(4,), scale_batch_sizes=(4,), save_steps=2
+            self,
+            batch_size=4,
+            scale_steps=(4,),
+            scale_batch_sizes=(4,),
+            save_steps=min(self.save_steps, 2),
         )
 
     def of_scale(self, scale):

@@ -107,10 +107,10 @@ def _fit(recipe, splits, model, steps, run_dir, header):
         for tier, tier_codes in zip(model.tier_names, codes):
             summary.histogram(f"{tier}_codes", tier_codes.ravel())
 
-    recorders = []
+    watchers = []
     if run_dir is not None:
         num_steps = steps * recipe.epochs
-        recorders.append(snapshots.Snapshots(run_dir, num_steps, header))
+        watchers.append(snapshots.Snapshots(run_dir, num_steps, header))
     fitting.fit(
         recipe,
         batches,
@@ -120,5 +120,5 @@ def _fit(recipe, splits, model, steps, run_dir, header):
         header,
         measure,
         show,
-        recorders=recorders,
+        watchers=watchers,
     )
