@@ -29,6 +29,11 @@ CONTESTANTS = {
     "EMA": {},
     "EMA, restarts below 0.8": {"restart_threshold": 0.8},
     "EMA, cosine": {"quantizer": "cosine"},
+    "EMA, 8 dimensions": {"quantizer": "low_dimensional"},
+    "EMA, 8 dimensions, cosine": {
+        "quantizer": "low_dimensional",
+        "quantizer_options": ("normalize=True",),
+    },
     "SimVQ": {"quantizer": "sim_vq"},
     "FSQ (8, 8, 8)": {"quantizer": "fsq"},
 }

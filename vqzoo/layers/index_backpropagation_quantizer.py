@@ -18,8 +18,8 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
 
     The probability of code k is proportional to exp(-|z - e_k|^2 / (temperature * u)),
     where u is the batch's mean squared distance to the nearest code, so that the
-    softmax is neither flat nor on one code, whatever D and the scale of the latents
-    are. Latents are taken in blocks of 2**22 / K, whose probabilities are computed anew
+    softmax reaches as far whatever D and the scale of the latents are. The entropy loss
+    keeps all codes in use; it needs a low temperature. Latents are taken in blocks of 2**22 / K, whose probabilities are computed anew
     on the way back: the N x K table is never stored.
 
     Args:
@@ -27,8 +27,8 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
         embedding_dim: int, D in the paper. Length of a code.
         commitment_cost: float, beta, no unit. Defaults to 0.25.
         entropy_weight: float, of the entropy of each latent's probabilities minus the
-            entropy of their mean, in nats. Defaults to 0.
-        temperature: float above 0, in the unit u. Defaults to 1.
+            entropy of their mean, in nats. Defaults to 0.001.
+        temperature: float above 0, in the unit u. Defaults to 0.1.
         codebook_init: `"data"` (latents of the first training batch, with a little
             noise) or a Keras initializer. Defaults to `"data"`.
         assignment: `NoisyAssignment` or another assignment, or None: a perturbation of
@@ -61,8 +61,8 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
         embedding_dim,
         *,
         commitment_cost=0.25,
-        entropy_weight=0.0,
-        temperature=1.0,
+        entropy_weight=0.001,
+        temperature=0.1,
         codebook_init="data",
         assignment=None,
         seed=None,
