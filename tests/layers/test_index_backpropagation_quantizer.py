@@ -30,6 +30,7 @@ class NextCode(keras.layers.Layer):
 
 
 def quantizer(**options):
+    options = {"temperature": 1.0, "entropy_weight": 0.0, **options}
     layer = IndexBackpropagationQuantizer(5, 2, codebook_init="zeros", **options)
     layer.build((None, 2))
     layer.codebook_offset.assign(CODEBOOK)
