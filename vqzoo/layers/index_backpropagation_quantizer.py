@@ -19,8 +19,9 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
     The probability of code k is proportional to exp(-|z - e_k|^2 / (temperature * u)),
     where u is the batch's mean squared distance to the nearest code, so that the
     softmax reaches as far whatever D and the scale of the latents are. The entropy loss
-    keeps all codes in use; it needs a low temperature. Latents are taken in blocks of 2**22 / K, whose probabilities are computed anew
-    on the way back: the N x K table is never stored.
+    keeps all codes in use; it takes a low temperature. Latents are taken in blocks of
+    2**22 / K, whose probabilities are computed anew on the way back: the N x K table is
+    never stored.
 
     Args:
         num_embeddings: int, K in the paper. Number of codes.
