@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import keras
@@ -97,6 +98,13 @@ def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
     numbers = json.loads((out / "metrics.json").read_text())
     assert numbers["metrics"]["likelihood"]["test_bits_per_pixel"] > 0
     assert "PixelCNN, PixelCNN" in (out / "report.html").read_text()
+    score = "classification_accuracy_score"
+    assert run(tmp_path / "run", data_dir, out, f"--only={score}", "--retrain") == 0
+    numbers = json.loads((out / "metrics.json").read_text())
+    assert 0 <= numbers["metrics"][score]["samples_top1"] <= 1
+    cells = re.findall("<t[dh][^>]*>([^<]*)<", (out / "report.html").read_text())
+    rows = {name: cells[cells.index(name) + 1] for name in ("real", "samples")}
+    assert rows["real"] == rows["samples"] == "41"
 
 
 def test_chosen_classes_are_all_there_is_to_measure(

@@ -71,7 +71,7 @@ def _flags():
         (flags.DEFINE_bool, "quick", False, "few images and steps: a first look"),
         (flags.DEFINE_list, "only", [], f"some of {', '.join(NAMES)}; empty: all"),
         (whole, "num_images", 0, "test images; 0: 10,000 at most, and 2 GB"),
-        (whole, "num_samples", 0, "images to draw; 0: 1,000"),
+        (whole, "num_samples", 0, "images to draw; 0: 1,000, or to --retrain 10,000"),
         (flags.DEFINE_bool, "retrain", False, "also what trains classifiers, for long"),
         (whole, "retrain_steps", 0, "steps of each of those classifiers; 0: 2,000"),
         (
@@ -131,8 +131,9 @@ def _evaluate(path, values):
 
     began = time.monotonic()
     model, drawn, records = _load(path)
-    sizes, options = _sizes(model, values), _options(model, values)
+    options = _options(model, values)
     splits = measuring.load(model, values, values.image_size)
+    sizes = _sizes(model, values, splits.train.size)
     data = report.Data.of(splits, sizes)
     out = _folder(values.out)
     chosen = report.named(values.only)
@@ -175,11 +176,13 @@ def _load(path):
     return source.load(file, needs_codes=False), None, records
 
 
-def _sizes(model, values):
+def _sizes(model, values, num_train):
     sizes = measuring.sizes(model, values.quick)
+    # Classifiers of real images and of samples learn from as many.
+    samples = min(sizes.train_images, num_train) if values.retrain else 0
     given = {
         "images": values.num_images,
-        "samples": values.num_samples,
+        "samples": values.num_samples or samples,
         "retrain_steps": values.retrain_steps,
     }
     chosen = {name: value for name, value in given.items() if value}
