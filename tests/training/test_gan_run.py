@@ -115,6 +115,25 @@ def test_a_dcgan_runs_too(data, tmp_path):
     assert np.abs(generator.norms[0].moving_mean.numpy()).max() > 0
 
 
+def test_a_tier_may_have_steps_of_its_own():
+    recipe = training.GANRecipe(
+        scale_steps=(10, 20), tier_scale_steps=("bottom=(30,40,5000)",)
+    )
+    total = {
+        (tier, scale): own.epochs * steps
+        for tier, scale in (("top", 1), ("top", 2), ("bottom", 0), ("bottom", 2))
+        for own, steps in [recipe.of_scale(tier, scale)]
+    }
+    assert total == {
+        ("top", 1): 20,
+        ("top", 2): 20,
+        ("bottom", 0): 30,
+        ("bottom", 2): 5000,
+    }
+    with pytest.raises(ValueError, match="--tier_scale_steps .* of tiers .'top',"):
+        recipe.check_tiers(("top",))
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -122,6 +141,9 @@ def test_a_dcgan_runs_too(data, tmp_path):
         {"gan_loss": "hinge"},
         {"scale_steps": ()},
         {"scale_batch_sizes": (0,)},
+        {"tier_scale_steps": ("bottom",)},
+        {"tier_scale_steps": ("bottom=(2000,0)",)},
+        {"tier_scale_steps": ("bottom=2000",)},
         {"fade_share": 1.5},
         {"average_decay": 1.0},
         {"gradient_penalty": -1.0},

@@ -348,7 +348,7 @@ def test_medians_and_spreads_are_of_the_seeds():
     assert "| a 2 | 1 | 30.00 | - |" in table and "| b | 1 | - | - |" in table
     series, spreads, _ = sweep_table._curves(TINY, rows, name)
     assert series == {"a": ((1.0, 2.0), (22.0, 30.0))}
-    assert spreads == {"a": (3.0, 0.0)}
+    assert spreads == {"a": ((2.0, 0.0), (4.0, 0.0))}  # To the least and the most.
     rows += [made_up(key, None, 0, **{name: 25.0}) for key in ("level", "a")]
     series, _, levels = sweep_table._curves(TINY, rows, name)
     assert series["level"] == ((1.0, 2.0), (25.0, 25.0))

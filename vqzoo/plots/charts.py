@@ -73,7 +73,7 @@ def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
         y_label: str, with its unit.
         log_x: bool.
         spreads: dict from some of the names to a sequence of float, drawn as bars of
-            one spread up and down; or None.
+            one spread up and down, or to two such sequences, down and up; or None.
         limits: `(low, high)` of the vertical axis, or None.
 
     Returns:

@@ -81,7 +81,7 @@ def _build(recipe, model, codes, tier):
 
 def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
     """Trains one scale, or the rest of it; a scale that is done is only restored."""
-    recipe, steps = recipe.of_scale(scale)
+    recipe, steps = recipe.of_scale(tier, scale)
     folder = folder / f"scale_{scale}"
     folder.mkdir(parents=True, exist_ok=True)
     total = steps * recipe.epochs

@@ -4,6 +4,7 @@ import dataclasses
 
 from vqzoo import priors
 from vqzoo.training.prior_recipe import TierSettings
+from vqzoo.training.quantizers import parse_options
 from vqzoo.training.settings import setting
 
 LOSSES = ("wgan_gp", "non_saturating")
@@ -36,6 +37,11 @@ class GANRecipe(TierSettings):
     scale_steps: tuple[int, ...] = setting(
         (1000, 2000, 2000, 4000), "steps of each scale; the last one for all further"
     )
+    tier_scale_steps: tuple[str, ...] = setting(
+        (),
+        "--scale_steps of single tiers, which may have other numbers of scales, for "
+        "example bottom=(2000,4000,20000)",
+    )
     scale_batch_sizes: tuple[int, ...] = setting(
         (64,), "images of a step at each scale; the last one for all further"
     )
@@ -53,6 +59,15 @@ class GANRecipe(TierSettings):
         for name in ("scale_steps", "scale_batch_sizes"):
             value = getattr(self, name)
             self.expect(name, value and min(value) >= 1, "1 or more each")
+        text = "TIER=(STEPS,...), 1 or more each, for example bottom=(2000,4000)"
+        try:
+            of_tiers = parse_options(self.tier_scale_steps).values()
+        except ValueError:
+            of_tiers = [None]
+        for steps in of_tiers:
+            is_tuple = isinstance(steps, tuple) and len(steps) > 0
+            good = is_tuple and all(isinstance(n, int) and n >= 1 for n in steps)
+            self.expect("tier_scale_steps", good, text)
         for name in ("gradient_penalty", "drift"):
             self.expect(name, getattr(self, name) >= 0, "0 or more")
         for name in ("critic_learning_rate", "divergence_limit"):
@@ -68,13 +83,22 @@ class GANRecipe(TierSettings):
             self,
             batch_size=4,
             scale_steps=(4,),
+            tier_scale_steps=(),
             scale_batch_sizes=(4,),
             save_steps=min(self.save_steps, 2),
         )
 
-    def of_scale(self, scale):
+    def check_tiers(self, tier_names):
+        """Raises ValueError if a setting names a tier that the model does not have."""
+        super().check_tiers(tier_names)
+        known = set(parse_options(self.tier_scale_steps)) <= set(tier_names)
+        self.expect("tier_scale_steps", known, f"of tiers {tuple(tier_names)}")
+
+    def of_scale(self, tier, scale):
         """`(recipe, steps)`: what `fit` does at a scale, and steps of its epochs."""
-        steps = self.scale_steps[min(scale, len(self.scale_steps) - 1)]
+        of_tier = parse_options(self.tier_scale_steps)
+        of_scales = of_tier.get(tier, self.scale_steps)
+        steps = of_scales[min(scale, len(of_scales) - 1)]
         sizes = self.scale_batch_sizes
         epochs = -(-steps // STEPS_A_MEASUREMENT)
         recipe = dataclasses.replace(

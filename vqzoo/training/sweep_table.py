@@ -130,8 +130,9 @@ def _curves(recipe, rows, name):
     """Series and spreads for `plots.curves`, where levels are lines from end to end.
 
     Returns:
-        `(series, spreads, levels)`; the last, a dict of floats, is of the conditions
-        that have no place on the axis: not by their name, or not measured.
+        `(series, spreads, levels)`: spreads from the medians to the least and the most
+        of the seeds; levels, a dict of floats, of the conditions that have no place on
+        the axis: not by their name, or not measured.
     """
     points, levels = {}, {}
     for condition in _by_condition(rows).values():
@@ -139,7 +140,8 @@ def _curves(recipe, rows, name):
         place = _place(recipe, condition)
         if not values or name == recipe.axis:
             continue
-        point = statistics.median(values), (max(values) - min(values)) / 2
+        middle = statistics.median(values)
+        point = middle, middle - min(values), max(values) - middle
         if place is None:
             levels[condition[0]["condition"]] = point[0]
         else:
@@ -147,8 +149,8 @@ def _curves(recipe, rows, name):
             points.setdefault(series, []).append((place, *point))
     series, spreads = {}, {}
     for key, found in points.items():
-        x, y, spread = zip(*sorted(found))
-        series[key], spreads[key] = (x, y), spread
+        x, y, *spread = zip(*sorted(found))
+        series[key], spreads[key] = (x, y), tuple(spread)
     if series and name == "rate_distortion.psnr" and _is_rate(recipe.axis):
         series |= _image_formats(rows)
     ends = [place for x, _ in series.values() for place in x]
