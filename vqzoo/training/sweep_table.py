@@ -141,12 +141,12 @@ def _curves(recipe, rows, name):
         if not values or name == recipe.axis:
             continue
         middle = statistics.median(values)
-        point = middle, middle - min(values), max(values) - middle
         if place is None:
-            levels[condition[0]["condition"]] = point[0]
+            levels[condition[0]["condition"]] = middle
         else:
+            point = place, middle, middle - min(values), max(values) - middle
             series = condition[0]["series"]
-            points.setdefault(series, []).append((place, *point))
+            points.setdefault(series, []).append(point)
     series, spreads = {}, {}
     for key, found in points.items():
         x, y, *spread = zip(*sorted(found))
