@@ -24,12 +24,13 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import measure
-from vqzoo import datasets, evaluation, pipeline, report, training
-from vqzoo.evaluation import classifier, frechet
-from vqzoo.evaluation.brittleness import brittleness
+from vqzoo import datasets, measures, report, training
+from vqzoo.measures import classifier, frechet
+from vqzoo.measures.brittleness import brittleness
 from vqzoo.ops import main_axis_order
+from vqzoo.priors import pipeline
+from vqzoo.studies.sweep_loop import finished
 from vqzoo.training import callbacks
-from vqzoo.training.sweep_loop import finished
 
 FLAGS = flags.FLAGS
 CODEBOOKS = {
@@ -203,7 +204,7 @@ class Judge:
             steps=sizes.judge_steps,
         )
         self.known = self.network.features(train)
-        self.diversity = evaluation.diversity(train)
+        self.diversity = measures.diversity(train)
 
     def of_real_images(self):
         """The floor: what real test images, as many as the samples, have."""
@@ -259,7 +260,7 @@ class Judge:
             "fd_resnet": frechet.frechet_distance(self.known, features),
             **frechet.precision_recall(self.known[: self.sizes.compared], features),
             "of_the_class": self.network.accuracy(images, labels),
-            "diversity": evaluation.diversity(images) / self.diversity,
+            "diversity": measures.diversity(images) / self.diversity,
         }
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import measure
 from vqzoo import codec as codecs
-from vqzoo import datasets, evaluation
+from vqzoo import datasets, measures
 from vqzoo.codec import CodecError, container
 from vqzoo.codec.decisions import num_levels
 
@@ -207,7 +207,7 @@ def rate_distortion(pictures, files, rebuilt, others):
     rows = [QUALITIES.index(quality) for quality in SHOWN_QUALITIES]
     return {
         "psnr": float(ours.mean()),
-        "psnr_of_mean_error": evaluation.reconstruction_error(
+        "psnr_of_mean_error": measures.reconstruction_error(
             pictures / np.float32(255) - np.float32(0.5),
             rebuilt / np.float32(255) - np.float32(0.5),
         )["psnr_of_mean_error"],

@@ -17,7 +17,7 @@ from absl import app, flags
 
 from benchmarks import measure
 from vqzoo import training
-from vqzoo.training.sweep_loop import finished
+from vqzoo.studies.sweep_loop import finished
 
 FLAGS = flags.FLAGS
 CONTESTANTS = {

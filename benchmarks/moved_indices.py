@@ -16,10 +16,10 @@ import keras
 import numpy as np
 
 from benchmarks import measure
-from vqzoo import datasets, evaluation, layers, plots
-from vqzoo.evaluation.brittleness import perturb
+from vqzoo import datasets, layers, measures, plots
+from vqzoo.measures.brittleness import perturb
 from vqzoo.ops import main_axis_order
-from vqzoo.training import files
+from vqzoo.runs import files
 
 EXPORT = pathlib.Path(__file__).parents[1] / "export"
 MODELS = {"plain": "vqvae2", "noisy": "vqvae2_noisy"}
@@ -38,19 +38,19 @@ def main():
     rows, psnr = {"images": images[:SHOWN]}, {}
     for name, artifact in MODELS.items():
         model = keras.saving.load_model(EXPORT / artifact / "model.keras")
-        top, bottom = evaluation.encode_all(model.encode, images)
+        top, bottom = measures.encode_all(model.encode, images)
         codebook = np.asarray(layers.codebooks(model.quantizers[1])[0])
         orders = {name: np.arange(len(codebook))}
         if name == "plain":
             orders["plain, sorted"] = np.asarray(main_axis_order(codebook))
-        decoded = evaluation.decode_all(model.decode, (top, bottom))
+        decoded = measures.decode_all(model.decode, (top, bottom))
         decoded = np.clip(decoded, -0.5, 0.5)
         rows[name] = decoded[:SHOWN]
         for words, order in orders.items():
             moved = perturb(np.argsort(order)[bottom], len(order), 1.0, 1)
-            changed = evaluation.decode_all(model.decode, (top, order[moved]))
+            changed = measures.decode_all(model.decode, (top, order[moved]))
             changed = np.clip(changed, -0.5, 0.5)
-            found = evaluation.reconstruction_error(decoded, changed)
+            found = measures.reconstruction_error(decoded, changed)
             psnr[words] = found["psnr"]
             rows[f"{words}:\nmoved"] = changed[:SHOWN]
     measure.write(RESULTS, {"images": COUNT, "psnr": psnr})

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from benchmarks import measure
-from vqzoo import datasets, evaluation, models
+from vqzoo import datasets, measures, models
 
 BATCH_SIZE, LEARNING_RATE = 64, 1e-3
 IMAGE_SHAPE = (32, 32, 1)
@@ -85,7 +85,7 @@ def _run(make, seed, train, test, flags):
     def bound(images):
         return model.elbo(images, num_samples=flags.samples)
 
-    parts = evaluation.in_batches(bound, test)
+    parts = measures.in_batches(bound, test)
     return {f"{part}_nats": float(np.mean(parts[part])) for part in PARTS}
 
 

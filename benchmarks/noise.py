@@ -3,7 +3,7 @@
     python -m benchmarks.noise --data_dir=cifar10.tar.xz [--seeds=0,1,2] [--epochs=3]
 
 Trains `vqvae2_32` (codes 8 x 8 and 16 x 16) on the same batches from the same weights
-for each condition and seed, and measures on the test split: error, codes used, set
+for each condition and seed, and metrics on the test split: error, codes used, set
 perplexity, the ordering of the codebooks and a linear probe on the scalar indices of
 the top tier, as they are and after the codes are sorted along their main axis. A
 condition and seed that is in the results already is not run again, and one that was
@@ -19,10 +19,10 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import measure
-from vqzoo import datasets, evaluation, training
+from vqzoo import datasets, measures, training
 from vqzoo.ops import main_axis_order
 from vqzoo.recipes.vqvae2_noisy import RECIPE
-from vqzoo.training.sweep_loop import finished
+from vqzoo.studies.sweep_loop import finished
 
 FLAGS = flags.FLAGS
 CONDITIONS = {
@@ -102,20 +102,20 @@ def train(recipe):
 def figures(model, split, probe_images):
     """Measures a model on the test split: a flat dict of floats."""
     images, labels = split.arrays()
-    codes = evaluation.encode_all(model.encode, images)
-    rebuilt = evaluation.decode_all(model.decode, codes)
-    found = evaluation.reconstruction_error(images, rebuilt)
+    codes = measures.encode_all(model.encode, images)
+    rebuilt = measures.decode_all(model.decode, codes)
+    found = measures.reconstruction_error(images, rebuilt)
     for tier, layer, tier_codes in zip(model.tier_names, model.quantizers, codes):
-        usage = evaluation.codebook_usage(tier_codes, layer.num_embeddings)
-        ordering = evaluation.codebook_ordering(layer.codebook.numpy())
+        usage = measures.codebook_usage(tier_codes, layer.num_embeddings)
+        ordering = measures.codebook_ordering(layer.codebook.numpy())
         found |= {f"{tier}_{name}": value for name, value in usage.items()}
         found[f"{tier}_used"] = layer.num_embeddings - usage["dead_codes"]
         found[f"{tier}_ordering"] = ordering
-    probe = evaluation.linear_probe(codes[0][:probe_images], labels[:probe_images])
+    probe = measures.linear_probe(codes[0][:probe_images], labels[:probe_images])
     found |= {f"top_probe_{name}": value for name, value in probe.items()}
     places = np.argsort(main_axis_order(model.quantizers[0].codebook.value))
     sorted_codes = places[codes[0][:probe_images]]
-    probe = evaluation.linear_probe(sorted_codes, labels[:probe_images])
+    probe = measures.linear_probe(sorted_codes, labels[:probe_images])
     return found | {"top_probe_sorted_accuracy": probe["accuracy"]}
 
 

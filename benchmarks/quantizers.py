@@ -222,26 +222,26 @@ def _train(model, images, steps, seed):
 
 
 def _quality(model, test, labels):
-    from vqzoo import evaluation, layers
-    from vqzoo.layers import quantization
+    from vqzoo import layers, measures
+    from vqzoo.quantizers import quantization
 
     (layer,) = model.quantizers
-    (codes,) = evaluation.encode_all(model.encode, test)
-    found = evaluation.reconstruction_error(
-        test, evaluation.decode_all(model.decode, (codes,))
+    (codes,) = measures.encode_all(model.encode, test)
+    found = measures.reconstruction_error(
+        test, measures.decode_all(model.decode, (codes,))
     )
     books = [np.asarray(book) for book in layers.codebooks(layer)]
     axes = quantization.code_axes(layer) if len(books) > 1 else 0
-    found |= evaluation.codebook_usage(codes, layer.num_embeddings, axes)
+    found |= measures.codebook_usage(codes, layer.num_embeddings, axes)
     indices = codes.size // (len(codes) * codes.shape[1] * codes.shape[2])
-    orders = [evaluation.codebook_ordering(book) for book in books]
+    orders = [measures.codebook_ordering(book) for book in books]
     found |= {
         "codes": layer.num_embeddings,
         "bits": indices * float(np.log2(layer.num_embeddings)),
         "ordering": float(np.mean(orders)),
     }
     if len(np.unique(labels)) > 1:
-        found["probe_accuracy"] = evaluation.linear_probe(codes, labels)["accuracy"]
+        found["probe_accuracy"] = measures.linear_probe(codes, labels)["accuracy"]
     return found
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import fitting, measure
 from benchmarks.sonnet_quantizer import SonnetQuantizer
-from vqzoo import datasets, evaluation, models
+from vqzoo import datasets, measures, models
 from vqzoo.layers import VectorQuantizerEMA
 
 BATCH_SIZE, LEARNING_RATE, LAST_BATCHES = 32, 3e-4, 100
@@ -145,7 +145,7 @@ def _train(model, split, steps):
         # Quantization comes before the update of the codebook, so that these are the
         # codes of the step that follows.
         codes = np.asarray(model.encode(images)[0])
-        perplexities.append(evaluation.codebook_usage(codes, 512)["perplexity"])
+        perplexities.append(measures.codebook_usage(codes, 512)["perplexity"])
         error = np.square(images - model.decode((codes,)))
         errors.append(np.mean(error, dtype="float64"))
         model.train_on_batch(images, images)
@@ -157,10 +157,10 @@ def _pairs(split, start_step=0):
 
 
 def _measure(model, images):
-    codes = evaluation.encode_all(model.encode, images)
-    usage = evaluation.codebook_usage(codes[0], 512)
-    rebuilt = evaluation.decode_all(model.decode, codes)
-    return {**evaluation.reconstruction_error(images, rebuilt), **usage}
+    codes = measures.encode_all(model.encode, images)
+    usage = measures.codebook_usage(codes[0], 512)
+    rebuilt = measures.decode_all(model.decode, codes)
+    return {**measures.reconstruction_error(images, rebuilt), **usage}
 
 
 def _print(runs):

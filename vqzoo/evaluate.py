@@ -13,12 +13,14 @@ import time
 
 from absl import flags
 
-from vqzoo import pipeline, report
+from vqzoo import report
 from vqzoo.datasets import factors
-from vqzoo.evaluation.cost import CARBON_INTENSITY, WATTS
-from vqzoo.evaluation.representation import REPRESENTATIONS
 from vqzoo.export import ExportError, source
-from vqzoo.training import callbacks, devices, files, losses, measuring
+from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
+from vqzoo.measures.representation import REPRESENTATIONS
+from vqzoo.priors import pipeline
+from vqzoo.runs import files
+from vqzoo.training import callbacks, devices, losses, measuring
 from vqzoo.version import __version__
 
 USAGE_ERROR = 2
@@ -194,7 +196,7 @@ def _options(model, values):
     for name in ("retrain", "watts", "training_hours", "carbon_intensity"):
         options[name] = values[name].value
     if values.inception:
-        from vqzoo.evaluation.inception import inception_features
+        from vqzoo.measures.inception import inception_features
 
         options["inception"] = inception_features(values.inception)
     return options

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 from absl import flags
 
-from vqzoo import pipeline, plots
+from vqzoo import plots
+from vqzoo.priors import pipeline
 
 USAGE_ERROR = 2
 

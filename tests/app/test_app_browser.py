@@ -15,9 +15,8 @@ from PIL import Image
 
 from tests.app.conftest import png_of_any_kind
 from tests.training.small_codes import model_of
-from vqzoo import pipeline
 from vqzoo.export import source
-from vqzoo.priors import PixelCNN
+from vqzoo.priors import PixelCNN, pipeline
 
 pytest.importorskip("gradio", reason="needs the extra app")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")

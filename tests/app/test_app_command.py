@@ -3,7 +3,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from tests.test_pipeline import pipeline_of
+from tests.priors.test_pipeline import pipeline_of
 from tests.training.small_codes import model_of
 from vqzoo.app import __main__ as command
 from vqzoo.app import loading, page

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vqzoo.app import interpolate, pictures, reconstruct
-from vqzoo.evaluation.reconstruction import reconstruction_error
+from vqzoo.measures.reconstruction import reconstruction_error
 
 
 def test_the_reconstruction_has_its_figures_beside_it(three_tiers, images_of):

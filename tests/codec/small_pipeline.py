@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from tests.training.small_codes import model_of
-from vqzoo.pipeline import Pipeline
 from vqzoo.priors import GatedPixelCNN, PixelCNN
+from vqzoo.priors.pipeline import Pipeline
 
 
 def pipeline_of(seed=0, num_classes=2):

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.codec.conftest import SIZES
 from vqzoo import compress, datasets, decompress
 from vqzoo.codec import CodecError, batch, command, container
-from vqzoo.training import files as training_files
+from vqzoo.runs import files as training_files
 
 
 def all_of(items, total):

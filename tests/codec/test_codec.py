@@ -17,8 +17,8 @@ from vqzoo.layers import (
     VectorQuantizerEMA,
 )
 from vqzoo.models import VQVAE, Autoencoder
-from vqzoo.pipeline import Pipeline
 from vqzoo.priors import MaskGIT
+from vqzoo.priors.pipeline import Pipeline
 
 MODES = ("raw", "unigram", "prior")
 

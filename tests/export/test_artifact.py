@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_models import METRICS, SETTINGS, make_images, make_model, to_floats
 
-from tests.test_pipeline import pipeline_of
+from tests.priors.test_pipeline import pipeline_of
 from vqzoo.export import ExportError, export, signatures, source, verification, warmup
 from vqzoo.export.__main__ import main
 

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import datasets, pipeline
+from vqzoo import datasets
 from vqzoo.export import verification
+from vqzoo.priors import pipeline
 
 FOLDER = pathlib.Path(__file__).parents[2] / "export"
 ARTIFACTS = sorted(path.parent for path in FOLDER.glob("*/manifest.json"))

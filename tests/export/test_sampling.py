@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small_models import METRICS, SETTINGS, make_model
 
-from vqzoo import export, pipeline
-from vqzoo.pipeline import Pipeline
-from vqzoo.priors import MaskGIT, PixelCNN, ProgressiveGAN
+from vqzoo import export
+from vqzoo.priors import MaskGIT, PixelCNN, ProgressiveGAN, pipeline
+from vqzoo.priors.pipeline import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sampling export")]
 SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}

@@ -6,7 +6,7 @@ from steps import compiled
 
 from vqzoo import models
 from vqzoo.layers import GaussianCorruption, MaskingCorruption
-from vqzoo.layers.corruption import masking_corruption
+from vqzoo.layers.autoencoding.corruption import masking_corruption
 from vqzoo.models import Autoencoder
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from steps import compiled
 
-from vqzoo.layers import gaussian
+from vqzoo.layers.variational import gaussian
 from vqzoo.models import HierarchicalVAE, hierarchical_vae_32
 
 

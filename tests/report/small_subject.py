@@ -3,8 +3,8 @@
 import numpy as np
 
 from tests.training.small_codes import model_of
-from vqzoo.pipeline import Pipeline
 from vqzoo.priors import PixelCNN
+from vqzoo.priors.pipeline import Pipeline
 from vqzoo.report import Data, Sizes, Subject
 
 CLASSES = ("dark", "red", "bright")

@@ -8,8 +8,8 @@ import pytest
 
 from tests.report import small_subject as small
 from vqzoo import layers, models
-from vqzoo.evaluation import classifier, disentanglement, probe, rates
-from vqzoo.evaluation.reconstruction import reconstruction_error
+from vqzoo.measures import classifier, disentanglement, probe, rates
+from vqzoo.measures.reconstruction import reconstruction_error
 from vqzoo.report import MEASUREMENTS, as_json, factors, glance, measure, render
 
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")

@@ -10,8 +10,8 @@ from small_models import METRICS, SETTINGS, make_model
 
 from vqzoo import export
 from vqzoo.export import verification
-from vqzoo.pipeline import Pipeline
 from vqzoo.priors import PixelCNN
+from vqzoo.priors.pipeline import Pipeline
 from vqzoo.serving import Client
 
 SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}

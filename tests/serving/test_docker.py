@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_models import make_images
 
-from vqzoo import pipeline
 from vqzoo.export import serving
+from vqzoo.priors import pipeline
 from vqzoo.serving import Client, ServingError
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from vqzoo import pipeline, training
+from vqzoo import training
+from vqzoo.priors import pipeline
 from vqzoo.training import blend_loop
 
 TINY = training.BlendRecipe(

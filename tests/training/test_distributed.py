@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.training.processes import finish, start
-from vqzoo.training import files
+from vqzoo.runs import files
 
 pytestmark = pytest.mark.distributed
 

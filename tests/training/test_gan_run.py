@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import pipeline, training
-from vqzoo.training import callbacks, files
+from vqzoo import training
+from vqzoo.priors import pipeline
+from vqzoo.runs import files
+from vqzoo.training import callbacks
 
 pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
 TINY = training.GANRecipe(

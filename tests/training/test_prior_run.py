@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.training.small_codes import model_of
-from vqzoo import pipeline, training
-from vqzoo.training import files
+from vqzoo import training
+from vqzoo.priors import pipeline
+from vqzoo.runs import files
 from vqzoo.training.main import parse
 
 pytestmark = pytest.mark.xdist_group("prior run")  # One run serves several tests.

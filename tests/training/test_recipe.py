@@ -5,8 +5,8 @@ import pytest
 from absl import flags
 
 from vqzoo import training
-from vqzoo.training import files
-from vqzoo.training.main import RUNNERS, main, parse
+from vqzoo.runs import files
+from vqzoo.training.main import main, parse
 
 
 def test_every_field_is_a_flag_with_its_own_type():
@@ -135,7 +135,7 @@ def test_nothing_of_a_run_is_left_at_the_end(error, arguments, code, monkeypatch
         held.append(weakref.ref(iterator))
         raise error(*arguments)
 
-    monkeypatch.setitem(RUNNERS, training.Recipe, run)
+    monkeypatch.setattr(training.Recipe, "run", run)
     with pytest.raises(SystemExit) as stop:
         main(training.Recipe(), ["recipe"])
     assert stop.value.code == code

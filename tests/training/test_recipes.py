@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import pipeline, recipes, training
+from vqzoo import recipes, training
 from vqzoo.export import ExportError, export
-from vqzoo.training.main import RUNNERS
+from vqzoo.priors import pipeline
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 PRIORS = {name for name in NAMES if name.endswith("_prior")}
@@ -81,8 +81,7 @@ def test_every_recipe_runs(name, tmp_path):
 @pytest.mark.parametrize("name", sorted(PRIORS))
 def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     recipe = dataclasses.replace(recipe_of(name, tmp_path), model=str(ARTIFACT))
-    run = RUNNERS[type(recipe)]
-    run_dir = run(recipe)
+    run_dir = recipe.run()
     measured = json.loads((run_dir / "metrics.json").read_text())["test"]
     assert all(np.isfinite(value) for value in measured.values())
     samples = pipeline.load(run_dir).sample(2, seed=0)
@@ -94,7 +93,7 @@ def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
 @pytest.mark.parametrize("name", sorted(SWEEPS))
 def test_every_sweep_measures_what_it_shows(name, tmp_path):
     recipe = recipe_of(name, tmp_path)
-    folder = training.run_sweep(recipe)
+    folder = recipe.run()
     rows = json.loads((folder / "sweep.json").read_text())
     assert [row["seed"] for row in rows] == [0, 0]
     for number in recipe.shown:

@@ -14,7 +14,8 @@ import pytest
 from tests.training.processes import run_in_process
 from tests.training.small_codes import model_of
 from vqzoo import datasets, training
-from vqzoo.training import callbacks, files, snapshots
+from vqzoo.runs import files
+from vqzoo.training import callbacks, snapshots
 
 
 def state_of(recipe):

@@ -6,7 +6,7 @@ import numpy as np
 
 from vqzoo import plots
 from vqzoo.app import patches, pictures
-from vqzoo.evaluation.codebook import codebook_ordering, codebook_usage
+from vqzoo.measures.codebook import codebook_ordering, codebook_usage
 
 LARGEST = 2**18  # codes of a codebook that is drawn
 NUM_PLACES = 8

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from vqzoo.app import pictures
-from vqzoo.evaluation.brittleness import perturb
+from vqzoo.measures.brittleness import perturb
 from vqzoo.metrics.psnr import psnr
 
 IMAGES = ("First image", "Second image")

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from vqzoo.evaluation.inference import decode_all, encode_all, in_batches
-from vqzoo.layers import quantization
+from vqzoo.measures.inference import decode_all, encode_all, in_batches
+from vqzoo.quantizers import quantization
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

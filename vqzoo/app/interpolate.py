@@ -3,7 +3,7 @@
 import numpy as np
 
 from vqzoo.app import pictures, widgets
-from vqzoo.evaluation import interpolation
+from vqzoo.measures import interpolation
 
 HELP = (
     "From the first image to the second, step by step. By *indices*: the numbers of "
@@ -21,7 +21,7 @@ def strip(explored, images, steps, space):
         explored: `Explored`.
         images: float `(2, H, W, C)`.
         steps: int, images in the row, the two ends included.
-        space: str, of `evaluation.interpolation.SPACES`.
+        space: str, of `measures.interpolation.SPACES`.
 
     Returns:
         uint8 `(height, width, 3)`.

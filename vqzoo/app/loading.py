@@ -3,10 +3,10 @@
 import pathlib
 import shlex
 
-from vqzoo import pipeline
 from vqzoo.export import source
 from vqzoo.export.files import ExportError
-from vqzoo.models.fingerprint import fingerprint
+from vqzoo.priors import pipeline
+from vqzoo.runs.fingerprint import fingerprint
 
 
 def load(model, prior):

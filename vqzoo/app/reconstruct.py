@@ -1,7 +1,7 @@
 """What comes back of an image, from all tiers or some, and where it differs."""
 
 from vqzoo.app import pictures, widgets
-from vqzoo.evaluation.reconstruction import reconstruction_error
+from vqzoo.measures.reconstruction import reconstruction_error
 
 HELP = (
     "What the model makes of the first image. Switch tiers off to see what the others "

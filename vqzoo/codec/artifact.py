@@ -4,12 +4,12 @@ import pathlib
 
 import keras
 
-from vqzoo import pipeline
 from vqzoo.codec.codec import Codec
 from vqzoo.codec.container import CodecError
 from vqzoo.codec.stream import constriction
 from vqzoo.export import source
 from vqzoo.export.files import ExportError
+from vqzoo.priors import pipeline
 
 
 def load(folder):

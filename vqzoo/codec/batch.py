@@ -10,7 +10,7 @@ from vqzoo.codec.report import Report
 from vqzoo.datasets import archives
 from vqzoo.datasets.folder import IMAGE_SUFFIXES
 from vqzoo.datasets.pixels import UnreadableImageError, decode
-from vqzoo.training.files import replacing
+from vqzoo.runs.files import replacing
 
 SUFFIX = ".vqz"
 _FILES_AT_ONCE, _PIXELS_AT_ONCE = 64, 2**23

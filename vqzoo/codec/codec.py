@@ -8,7 +8,7 @@ from vqzoo.codec.file_coder import FileCoder
 from vqzoo.datasets.pixels import to_channels
 from vqzoo.export import source
 from vqzoo.export.signatures import grid_shapes
-from vqzoo.layers import quantization
+from vqzoo.quantizers import quantization
 
 MAX_CODES = 2**20  # in a codebook: each code has a weight of 8 bytes
 

@@ -6,7 +6,7 @@ from absl import flags
 
 from vqzoo.codec.artifact import load
 from vqzoo.codec.container import CodecError
-from vqzoo.training.files import RunError
+from vqzoo.runs.files import RunError
 
 USAGE_ERROR = 2
 SHARED = (

@@ -7,7 +7,7 @@ from vqzoo.codec import container
 from vqzoo.codec.container import CodecError, Container
 from vqzoo.codec.grid_coder import GridCoder, least_bytes
 from vqzoo.codec.stream import Reader
-from vqzoo.models.fingerprint import fingerprint
+from vqzoo.runs.fingerprint import fingerprint
 
 
 class FileCoder:

@@ -7,7 +7,6 @@ import tempfile
 
 import keras
 
-from vqzoo import pipeline
 from vqzoo.export import (
     files,
     manifest,
@@ -19,6 +18,7 @@ from vqzoo.export import (
     warmup,
 )
 from vqzoo.export.files import ExportError
+from vqzoo.priors import pipeline
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

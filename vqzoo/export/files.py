@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 
-from vqzoo.pipeline import PAPER
+from vqzoo.priors.pipeline import PAPER
 
 MANIFEST = "manifest.json"
 # The folder of each precision's SavedModels; a server takes each for a model.

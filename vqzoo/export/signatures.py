@@ -3,7 +3,7 @@
 import numpy as np
 
 from vqzoo.export import image_files, sampling
-from vqzoo.layers import quantization
+from vqzoo.quantizers import quantization
 
 
 def save(model, path, drawn=None):

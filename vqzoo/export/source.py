@@ -7,8 +7,8 @@ import pathlib
 import keras
 import numpy as np
 
-from vqzoo import models, pipeline  # noqa: F401  (models registers the classes)
 from vqzoo.export.files import MANIFEST, ExportError
+from vqzoo.priors import pipeline  # noqa: F401  (models registers the classes)
 
 PROTOCOL = ("encode", "decode", "quantizers", "tier_names", "image_shape")
 

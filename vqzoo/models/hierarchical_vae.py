@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import EncoderCell, GenerativeCell, LatentHierarchy, gaussian
+from vqzoo.layers import EncoderCell, GenerativeCell, LatentHierarchy
+from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
 
 

@@ -5,8 +5,9 @@ import functools
 import keras
 from keras import ops
 
-from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization, quantization
+from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
+from vqzoo.quantizers import quantization
 
 
 @keras.saving.register_keras_serializable("vqzoo")

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from vqzoo.layers import gaussian
+from vqzoo.layers.variational import gaussian
 
 LIKELIHOODS = ("gaussian", "bernoulli")
 DEFAULT_SCALE = 0.1

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import quantization
+from vqzoo.quantizers import quantization
 
 
 def tier_names(num_tiers):

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import GaussianBottleneck, gaussian
+from vqzoo.layers import GaussianBottleneck
+from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
 
 

@@ -5,8 +5,9 @@ import functools
 import keras
 from keras import ops
 
-from vqzoo.layers import VectorQuantizerEMA, quantization
+from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
+from vqzoo.quantizers import quantization
 
 
 @keras.saving.register_keras_serializable("vqzoo")

@@ -14,11 +14,11 @@ Source: Locatello et al. 2019, arXiv 1811.12359, section 5. Differs: sprites dra
 us at 32 x 32; fewer steps; models with codes beside those with real numbers.
 """
 
-from vqzoo import training
+from vqzoo import studies, training
 
 BETAS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
-RECIPE = training.SweepRecipe(
+RECIPE = studies.SweepRecipe(
     name="disentanglement_study",
     model="vqvae_32",
     dataset="sprites",

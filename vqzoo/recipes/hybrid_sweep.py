@@ -15,12 +15,12 @@ Source: Vila's report on hybrid latents, sections 2 and 4. Differs: the network 
 `vqvae_32`; the stability is a number.
 """
 
-from vqzoo import training
+from vqzoo import studies, training
 
 SIZES = (512, 502, 412, 312, 212, 112)
 SHARES = {size: size / 512 for size in SIZES}
 
-RECIPE = training.SweepRecipe(
+RECIPE = studies.SweepRecipe(
     name="hybrid_sweep",
     model="vqvae_32",
     quantizer="frequency_latents",

@@ -20,12 +20,12 @@ Source: Coppock's thesis, chapter 4. Differs: smaller networks and images, open 
 controls beside the collapsed codebook.
 """
 
-from vqzoo import training
+from vqzoo import studies, training
 
 ALONE = "codebook_init=random_normal restart_threshold=0.0"
 LEVELS = (0.2, 0.5, 1.0, 1.5, 1.8)
 
-RECIPE = training.SweepRecipe(
+RECIPE = studies.SweepRecipe(
     name="noise_sweep",
     model="vqvae2_32",
     image_size=32,

@@ -14,11 +14,11 @@ Source: the lecture on VQ-VAE; Razavi et al. 2019, arXiv 1906.00446. Differs: 64
 crops and gated PixelCNN priors, so that it trains on two cores.
 """
 
-from vqzoo import training
+from vqzoo import studies, training
 
 SIZES = (64, 512)
 
-RECIPE = training.SweepRecipe(
+RECIPE = studies.SweepRecipe(
     name="rate_distortion",
     model="vqvae_32",
     image_size=64,

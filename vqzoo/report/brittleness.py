@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vqzoo import evaluation, plots
-from vqzoo.evaluation.brittleness import brittleness, perturb
+from vqzoo import measures, plots
+from vqzoo.measures.brittleness import brittleness, perturb
 from vqzoo.report.document import Skipped
 
 TEXT = (
@@ -79,13 +79,13 @@ def _draw(section, tier, rows, kind, words, unit):
 
 def _show(subject, section, tier, codes, distances):
     first = tuple(each[:SHOWN] for each in codes)
-    rows = {"decoded": evaluation.decode_all(subject.decode, first)}
+    rows = {"decoded": measures.decode_all(subject.decode, first)}
     for distance in distances:
         other = list(first)
         other[tier.index] = perturb(
             first[tier.index], tier.num_embeddings, 0.25, distance
         )
-        changed = evaluation.decode_all(subject.decode, tuple(other))
+        changed = measures.decode_all(subject.decode, tuple(other))
         rows[f"moved\nby {distance}"] = np.clip(changed, -0.5, 0.5)
     section.picture(
         f"A quarter of the {tier.name} indices moved",

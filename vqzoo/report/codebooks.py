@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vqzoo import evaluation, plots
-from vqzoo.evaluation import bypass, codebook
+from vqzoo import measures, plots
+from vqzoo.measures import bypass, codebook
 from vqzoo.report.document import Skipped
 
 TEXT = (
@@ -28,7 +28,7 @@ def fill(subject, section):
     usage_rows, order_rows = [], []
     for tier, codes in zip(subject.tiers, subject.codes):
         size = tier.num_embeddings
-        used = evaluation.codebook_usage(codes, size, tier.code_axes)
+        used = measures.codebook_usage(codes, size, tier.code_axes)
         section.add(used, f"{tier.name}_")
         usage_rows.append(
             (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vqzoo.evaluation import cost, inference
+from vqzoo.measures import cost, inference
 from vqzoo.report.document import Skipped
 
 TEXT = (

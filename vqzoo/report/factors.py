@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vqzoo.evaluation.disentanglement import disentanglement_scores
-from vqzoo.evaluation.representation import represent
+from vqzoo.measures.disentanglement import disentanglement_scores
+from vqzoo.measures.representation import represent
 from vqzoo.report.document import Skipped
 
 TEXT = (

@@ -3,8 +3,8 @@
 import numpy as np
 
 from vqzoo import plots
-from vqzoo.evaluation import interpolation
-from vqzoo.evaluation.reconstruction import reconstruction_error
+from vqzoo.measures import interpolation
+from vqzoo.measures.reconstruction import reconstruction_error
 from vqzoo.report.document import Skipped
 
 TEXT = (

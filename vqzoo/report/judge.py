@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vqzoo.evaluation import classifier
+from vqzoo.measures import classifier
 
 TEXT = (
     "A small residual network, trained here on the real training images for a fixed "

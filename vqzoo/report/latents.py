@@ -3,8 +3,8 @@
 import numpy as np
 
 from vqzoo import plots
-from vqzoo.evaluation import projection, traversal
-from vqzoo.evaluation.representation import on_main_axes, represent
+from vqzoo.measures import projection, traversal
+from vqzoo.measures.representation import on_main_axes, represent
 from vqzoo.report.document import Skipped
 
 TEXT = (

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from vqzoo import evaluation, pipeline
+from vqzoo import measures
+from vqzoo.priors import pipeline
 from vqzoo.report.document import Skipped
 
 TEXT = (
@@ -22,7 +23,7 @@ def fill(subject, section):
     for tier in subject.tiers:
         found = tier_bits(subject)[tier.name]
         codes = subject.codes[tier.index]
-        unigram = evaluation.unigram_bits(
+        unigram = measures.unigram_bits(
             subject.train_codes[tier.index], codes, tier.num_embeddings
         )
         raw = float(np.log2(tier.num_embeddings))
@@ -89,16 +90,14 @@ def _bits(subject, tier, codes, labels):
 
     others = [labels[:count]] if prior.num_classes else []
     others += [each[:count] for each in codes[: tier.index]]
-    return evaluation.bits_per_code(log_prob, codes[tier.index][:count], *others)
+    return measures.bits_per_code(log_prob, codes[tier.index][:count], *others)
 
 
 def _bound(subject, section):
     if not hasattr(subject.model, "elbo"):
         raise Skipped("there is no prior: give the folder of a prior's run")
     images = subject.images[: subject.sizes.some]
-    parts = evaluation.in_batches(
-        lambda batch: subject.model.elbo(batch, seed=0), images
-    )
+    parts = measures.in_batches(lambda batch: subject.model.elbo(batch, seed=0), images)
     found = {
         name: float(parts[name].mean()) for name in ("elbo", "log_likelihood", "kl")
     }

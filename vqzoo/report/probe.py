@@ -3,8 +3,8 @@
 import numpy as np
 
 from vqzoo import plots
-from vqzoo.evaluation import probe
-from vqzoo.evaluation.representation import on_main_axes, represent
+from vqzoo.measures import probe
+from vqzoo.measures.representation import on_main_axes, represent
 from vqzoo.report.document import Skipped
 
 TEXT = (

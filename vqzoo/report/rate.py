@@ -1,8 +1,8 @@
 """The section on how many bits images need, and what they lose."""
 
-from vqzoo import evaluation, plots
-from vqzoo.evaluation import rates
-from vqzoo.evaluation.reconstruction import decode_tiers
+from vqzoo import measures, plots
+from vqzoo.measures import rates
+from vqzoo.measures.reconstruction import decode_tiers
 from vqzoo.report.document import Skipped
 from vqzoo.report.likelihood import tier_bits
 
@@ -67,7 +67,7 @@ def _of_codes(subject, section, images):
     for tier in subject.tiers:
         kept = [other.index <= tier.index for other in subject.tiers]
         rebuilt = decode_tiers(subject.decode, codes, kept)
-        psnr = evaluation.reconstruction_error(images, rebuilt)["psnr"]
+        psnr = measures.reconstruction_error(images, rebuilt)["psnr"]
         found = rates.code_rates(
             codes[tier.index],
             subject.train_codes[tier.index],

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vqzoo import evaluation, plots
-from vqzoo.evaluation import reconstruction as errors
+from vqzoo import measures, plots
+from vqzoo.measures import reconstruction as errors
 from vqzoo.report.document import Skipped
 
 TEXT = (
@@ -18,14 +18,14 @@ SHOWN = 8
 
 def fill(subject, section):
     """Errors on test and training images, and with tiers left out."""
-    found = evaluation.reconstruction_error(subject.images, subject.rebuilt)
+    found = measures.reconstruction_error(subject.images, subject.rebuilt)
     section.add(found)
     with section.attempt("MS-SSIM"):
         section.add(errors.multiscale_similarity(subject.images, subject.rebuilt))
     if "ssim" not in found:
         section.skipped["SSIM"] = "its window of 11 pixels is larger than the images"
     some = subject.train_images[: subject.sizes.some]
-    train = evaluation.reconstruction_error(some, subject.reconstruct(some))
+    train = measures.reconstruction_error(some, subject.reconstruct(some))
     section.add(train, "train_")
     rows = {f"{len(subject.images):,} test": found, f"{len(some):,} training": train}
     columns = [name for name in COLUMNS if name in found]
@@ -61,7 +61,7 @@ def _tiers(subject, section):
     rows, shown = [], {}
     for name, kept in subject.progress(subsets.items(), "subsets of tiers"):
         rebuilt = errors.decode_tiers(subject.decode, codes, kept)
-        found = evaluation.reconstruction_error(images, rebuilt)
+        found = measures.reconstruction_error(images, rebuilt)
         rows.append((name, found["mean_squared_error"], found["psnr"]))
         key = name.replace(" ", "_")
         section.add({f"{key}_psnr": found["psnr"]})

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vqzoo import evaluation, plots
-from vqzoo.evaluation import neighbors
+from vqzoo import measures, plots
+from vqzoo.measures import neighbors
 from vqzoo.report.document import Skipped
 
 TEXT = (
@@ -26,7 +26,7 @@ def fill(subject, section):
         width=4.8,
     )
     real = subject.train_images
-    diversity = evaluation.diversity(samples) / evaluation.diversity(real)
+    diversity = measures.diversity(samples) / measures.diversity(real)
     section.add({"diversity": diversity})
     if subject.drawn is not None and subject.samples.log_prob is not None:
         bits = -subject.samples.log_prob / np.log(2)
@@ -73,7 +73,7 @@ def _neighbors(subject, section, samples):
 
 def fill_accuracy_score(subject, section):
     """The classification accuracy score of samples and of reconstructions."""
-    from vqzoo.evaluation.classifier import classification_accuracy_score
+    from vqzoo.measures.classifier import classification_accuracy_score
 
     if not subject.options.get("retrain"):
         raise Skipped("it trains classifiers, for long: --retrain")

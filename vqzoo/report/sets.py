@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vqzoo.evaluation import frechet, pyramid
+from vqzoo.measures import frechet, pyramid
 from vqzoo.report.document import Skipped
 
 TEXT = (

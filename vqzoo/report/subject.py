@@ -5,9 +5,10 @@ import functools
 
 import numpy as np
 
-from vqzoo import evaluation, pipeline
-from vqzoo.evaluation import classifier, inference
-from vqzoo.layers import quantization
+from vqzoo import measures
+from vqzoo.measures import classifier, inference
+from vqzoo.priors import pipeline
+from vqzoo.quantizers import quantization
 from vqzoo.report.document import Skipped
 
 MOST_BYTES = 400e6  # of training images in memory
@@ -30,7 +31,7 @@ class Sizes:
         judge_steps: int, of the classifier that judges images.
         retrain_steps: int, of each classifier of the classification accuracy score.
         samples: int, images drawn from priors.
-        factor_images: int, images with known factors that measures are tested on; they
+        factor_images: int, images with known factors that metrics are tested on; they
             learn from twice as many.
     """
 
@@ -249,14 +250,14 @@ class Subject:
 
     def encode(self, images):
         """Codes of images, or latents of a model without codes: a tuple of numpy."""
-        return evaluation.encode_all(self._encode, images)
+        return measures.encode_all(self._encode, images)
 
     def reconstruct(self, images):
         """What the model makes of images: float32 numpy, clipped to [-0.5, 0.5]."""
         if self.is_hybrid:
-            rebuilt = evaluation.in_batches(self._rebuild, images)
+            rebuilt = measures.in_batches(self._rebuild, images)
         else:
-            rebuilt = evaluation.decode_all(self.decode, self.encode(images))
+            rebuilt = measures.decode_all(self.decode, self.encode(images))
         return np.clip(rebuilt, -0.5, 0.5)
 
     @functools.cached_property
@@ -274,7 +275,7 @@ class Subject:
         """Reconstructions of the test images, clipped."""
         if self.is_hybrid:
             return self.reconstruct(self.images)
-        rebuilt = evaluation.decode_all(self.decode, self.codes)
+        rebuilt = measures.decode_all(self.decode, self.codes)
         return np.clip(rebuilt, -0.5, 0.5)
 
     def some_codes(self, count):
@@ -283,7 +284,7 @@ class Subject:
 
     def latents(self, images):
         """Float latents of images: a tuple, top first; of a VAE posterior means."""
-        return evaluation.in_batches(self._latents, images)
+        return measures.in_batches(self._latents, images)
 
     def encoder_features(self, images):
         """Latents of the top tier, flattened: float32 `(N, D)`."""

@@ -1,7 +1,7 @@
 """The section on the training that led to the model."""
 
 from vqzoo import plots
-from vqzoo.evaluation.stability import largest_jump
+from vqzoo.measures.stability import largest_jump
 from vqzoo.report.document import Skipped
 
 TEXT = (

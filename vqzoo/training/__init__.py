@@ -9,19 +9,15 @@ from vqzoo.training.main import main
 from vqzoo.training.prior_loop import run as run_prior
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.recipe import Recipe
-from vqzoo.training.sweep_loop import run as run_sweep
-from vqzoo.training.sweep_recipe import SweepRecipe
 
 __all__ = [
     "BlendRecipe",
     "GANRecipe",
     "PriorRecipe",
     "Recipe",
-    "SweepRecipe",
     "main",
     "run",
     "run_blend",
     "run_gan",
     "run_prior",
-    "run_sweep",
 ]

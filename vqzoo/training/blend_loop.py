@@ -6,19 +6,21 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from vqzoo import evaluation, pipeline, plots
+from vqzoo import measures, plots
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import Split, Splits
-from vqzoo.evaluation import neighbors
-from vqzoo.models.fingerprint import fingerprint
-from vqzoo.training import files, fitting, prior_loop
+from vqzoo.measures import neighbors
+from vqzoo.priors import pipeline
+from vqzoo.runs import files
+from vqzoo.runs.fingerprint import fingerprint
+from vqzoo.training import fitting, prior_loop
 
 SHOWN = 64
 PARTS = (0.8, 0.1)  # of the blends for training and validation
 
 
 def run(recipe):
-    """Blends parents, fits a prior to the blends' codes, draws and measures images.
+    """Blends parents, fits a prior to the blends' codes, draws and metrics images.
 
     Args:
         recipe: `BlendRecipe`.
@@ -38,10 +40,10 @@ def run(recipe):
     found = parents(recipe, _splits(recipe, drawn.model))
     samples = drawn.sample(recipe.num_samples, seed=recipe.seed).images
     blends = _blended_images(recipe, drawn.model, found)
-    measures = files.read_json(run_dir / "metrics.json")
-    measures["samples"] = figures(samples, *found)
-    measures["blends"] = figures(blends, *found)
-    files.write_json(run_dir / "metrics.json", measures)
+    metrics = files.read_json(run_dir / "metrics.json")
+    metrics["samples"] = figures(samples, *found)
+    metrics["blends"] = figures(blends, *found)
+    files.write_json(run_dir / "metrics.json", metrics)
     for name, images, title in (
         ("parents", np.concatenate([each[: SHOWN // 2] for each in found]), "Parents"),
         ("blends", blends[:SHOWN], "Parents blended, decoded"),
@@ -49,9 +51,7 @@ def run(recipe):
     ):
         files.save_figure(plots.image_grid(images, title), run_dir / f"{name}.png")
     for name in ("blends", "samples"):
-        print(
-            f"{name}: " + ", ".join(f"{k} {v:.3f}" for k, v in measures[name].items())
-        )
+        print(f"{name}: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics[name].items()))
     return run_dir
 
 
@@ -152,7 +152,7 @@ def figures(images, first, second):
         "nearest_first": float(nearest[0].mean()),
         "nearest_second": float(nearest[1].mean()),
         "nearer_first": float(np.mean(nearest[0] < nearest[1])),
-        "diversity": evaluation.diversity(images) / evaluation.diversity(both),
+        "diversity": measures.diversity(images) / measures.diversity(both),
     }
 
 
@@ -169,7 +169,7 @@ def _pairs(recipe):
 
 def _encoder(recipe, model, found):
     """The function from numbers of blends to their codes, top first."""
-    latents = [evaluation.in_batches(model.latents, each) for each in found]
+    latents = [measures.in_batches(model.latents, each) for each in found]
     pairs, shares = _pairs(recipe)
 
     def encode(numbers):
@@ -190,8 +190,8 @@ def _blended_images(recipe, model, found):
     """Images of the first blends."""
     encode = _encoder(recipe, model, found)
     numbers = np.arange(recipe.num_samples)
-    codes = evaluation.in_batches(encode, numbers)
-    return evaluation.decode_all(model.decode, codes)
+    codes = measures.in_batches(encode, numbers)
+    return measures.decode_all(model.decode, codes)
 
 
 def _numbers_from(start):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from vqzoo.training import blend_loop
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.settings import setting
 
@@ -31,6 +32,10 @@ class BlendRecipe(PriorRecipe):
         low_high = self.blend_range
         in_order = len(low_high) == 2 and 0 <= low_high[0] <= low_high[1] <= 1
         self.expect("blend_range", in_order, "two shares in [0, 1], in order")
+
+    def run(self):
+        """Runs the recipe; returns the folder, as `blend_loop.run`."""
+        return blend_loop.run(self)
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""

@@ -8,10 +8,10 @@ import time
 import keras
 import numpy as np
 
-from vqzoo import evaluation
+from vqzoo import measures
 from vqzoo.datasets.splits import spread
-from vqzoo.layers import quantization
-from vqzoo.training import files, state
+from vqzoo.quantizers import quantization
+from vqzoo.runs import files, state
 
 HISTORY = "history.csv"
 FEW = 256  # images of the loss terms
@@ -148,8 +148,8 @@ class Validation(keras.callbacks.Callback):
         self.measure = measure
 
     def on_epoch_end(self, epoch, logs=None):
-        measures = self.measure(self.model)
-        logs.update({f"val_{name}": value for name, value in measures.items()})
+        metrics = self.measure(self.model)
+        logs.update({f"val_{name}": value for name, value in metrics.items()})
 
 
 def measure(model, images):
@@ -160,39 +160,39 @@ def measure(model, images):
         images: float numpy `(N, H, W, C)` in [-0.5, 0.5].
 
     Returns:
-        `(measures, codes, reconstructions)`: a flat dict of floats, a tuple of codes
+        `(metrics, codes, reconstructions)`: a flat dict of floats, a tuple of codes
         (of latents, where the model has no quantizer) and the images that come back.
     """
-    codes = evaluation.encode_all(model.encode, images)
+    codes = measures.encode_all(model.encode, images)
     if any(quantization.is_hybrid(layer) for layer in model.quantizers):
-        rebuilt = evaluation.in_batches(model, images)
+        rebuilt = measures.in_batches(model, images)
     else:
-        rebuilt = evaluation.decode_all(model.decode, codes)
-    measures = {"loss": _loss(model, images, rebuilt)}
-    measures |= evaluation.reconstruction_error(images, rebuilt)
+        rebuilt = measures.decode_all(model.decode, codes)
+    metrics = {"loss": _loss(model, images, rebuilt)}
+    metrics |= measures.reconstruction_error(images, rebuilt)
     few = model.latents(images[spread(len(images), FEW)]) if model.quantizers else ()
     for tier, layer, tier_codes, latents in zip(
         model.tier_names, model.quantizers, codes, few
     ):
-        usage = evaluation.codebook_usage(
+        usage = measures.codebook_usage(
             tier_codes, layer.num_embeddings, quantization.code_axes(layer)
         )
         usage["ordering"] = _ordering(layer)
         terms = {k: float(v) for k, v in layer.loss_terms(latents).items()}
-        measures |= {f"{tier}_{k}": v for k, v in {**usage, **terms}.items()}
-    return measures, codes, rebuilt
+        metrics |= {f"{tier}_{k}": v for k, v in {**usage, **terms}.items()}
+    return metrics, codes, rebuilt
 
 
 def _ordering(layer):
     """How near neighboring codes of a quantizer are, the mean of its indices."""
     books = quantization.codebooks(layer)
-    return float(np.mean([evaluation.codebook_ordering(book) for book in books]))
+    return float(np.mean([measures.codebook_ordering(book) for book in books]))
 
 
 def _loss(model, images, rebuilt):
     """What training minimizes: the rest of it, beside the error, of a few images."""
     if hasattr(model, "reconstruction_loss"):
-        errors = evaluation.in_batches(model.reconstruction_loss, images, rebuilt)
+        errors = measures.in_batches(model.reconstruction_loss, images, rebuilt)
         error = errors.mean(dtype=np.float64)
     else:
         error = np.mean(np.square(images - rebuilt), dtype=np.float64)

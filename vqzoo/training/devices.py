@@ -9,7 +9,7 @@ import re
 
 import keras
 
-from vqzoo.training.files import RunError
+from vqzoo.runs.files import RunError
 
 BFLOAT16_CPU_FLAGS = ("amx_bf16", "avx512_bf16")
 

@@ -8,7 +8,8 @@ import sys
 import keras
 
 from vqzoo import datasets
-from vqzoo.training import callbacks, devices, files, losses, numerics, report, state
+from vqzoo.runs import files, state
+from vqzoo.training import callbacks, devices, losses, numerics, report
 
 
 @contextlib.contextmanager

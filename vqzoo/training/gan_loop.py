@@ -5,8 +5,10 @@ import math
 import keras
 import numpy as np
 
-from vqzoo import evaluation, layers, pipeline
-from vqzoo.training import callbacks, files, fitting, prior_loop, state
+from vqzoo import layers, measures
+from vqzoo.priors import pipeline
+from vqzoo.runs import files, state
+from vqzoo.training import callbacks, fitting, prior_loop
 from vqzoo.training.gan_trainer import GANTrainer
 
 MAX_MAPS = 512  # generated and real maps that are compared after an epoch
@@ -128,7 +130,7 @@ def _inputs(prior, tier, batch, codes):
 
 
 def _measure_of(recipe, codes, tier, split):
-    """The function that measures a trainer's average generator on held-out codes."""
+    """The function that metrics a trainer's average generator on held-out codes."""
     limit = SMOKE_MAPS if recipe.smoke else MAX_MAPS
     arrays = prior_loop.held_out(codes, split, limit)
     size = codes.num_embeddings[tier]
@@ -144,7 +146,7 @@ def _measure_of(recipe, codes, tier, split):
         latents = prior.generate(len(arrays[tier]), condition, seed=0)
         drawn = np.asarray(prior.codes_of(latents))
         real = np.asarray(prior.latents_of(arrays[tier]))
-        distance = evaluation.sliced_wasserstein(
+        distance = measures.sliced_wasserstein(
             latents.reshape(len(latents), -1), real.reshape(len(real), -1)
         )
         usage = np.bincount(drawn.ravel(), minlength=size)
@@ -152,7 +154,7 @@ def _measure_of(recipe, codes, tier, split):
             "loss": distance,
             "sliced_wasserstein": distance,
             "requantization": prior.requantization_error(latents),
-            "diversity": evaluation.diversity(latents) / evaluation.diversity(real),
+            "diversity": measures.diversity(latents) / measures.diversity(real),
             "codes_used": float((usage > 0).mean()),
         }
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 from vqzoo import priors
+from vqzoo.training import gan_loop
 from vqzoo.training.prior_recipe import TierSettings
 from vqzoo.training.quantizers import parse_options
 from vqzoo.training.settings import setting
@@ -74,6 +75,10 @@ class GANRecipe(TierSettings):
             self.expect(name, getattr(self, name) > 0, "above 0")
         self.expect("fade_share", 0 <= self.fade_share <= 1, "in [0, 1]")
         self.expect("average_decay", 0 <= self.average_decay < 1, "in [0, 1)")
+
+    def run(self):
+        """Runs the recipe; returns the folder, as `gan_loop.run`."""
+        return gan_loop.run(self)
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from vqzoo import evaluation, models
+from vqzoo import measures, models
 from vqzoo.datasets.splits import spread
 from vqzoo.training import callbacks, devices, fitting, report, snapshots
 
@@ -100,8 +100,8 @@ def _fit(recipe, splits, model, steps, run_dir, header):
 
     def show(model, summary):
         images = held_out[spread(len(held_out), 8)]
-        codes = evaluation.encode_all(model.encode, images)
-        rebuilt = evaluation.decode_all(model.decode, codes)
+        codes = measures.encode_all(model.encode, images)
+        rebuilt = measures.decode_all(model.decode, codes)
         pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
         summary.image("reconstructions", pairs, max_outputs=8)
         for tier, tier_codes in zip(model.tier_names, codes):

@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from vqzoo.training import files
+from vqzoo.runs import files
 
 LOSSES = "losses.csv"
 EVERY = 10  # steps

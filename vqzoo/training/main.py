@@ -8,22 +8,9 @@ import typing
 
 from absl import flags
 
-from vqzoo.training import blend_loop, gan_loop, loop, prior_loop, sweep_loop
-from vqzoo.training.blend_recipe import BlendRecipe
-from vqzoo.training.files import RunError, Stopped
-from vqzoo.training.gan_recipe import GANRecipe
-from vqzoo.training.prior_recipe import PriorRecipe
-from vqzoo.training.recipe import Recipe
-from vqzoo.training.sweep_recipe import SweepRecipe
+from vqzoo.runs.files import RunError, Stopped
 
 USAGE = 2
-RUNNERS = {
-    Recipe: loop.run,
-    PriorRecipe: prior_loop.run,
-    GANRecipe: gan_loop.run,
-    BlendRecipe: blend_loop.run,
-    SweepRecipe: sweep_loop.run,
-}
 
 
 def main(recipe, argv=None):
@@ -54,7 +41,7 @@ def main(recipe, argv=None):
 def _run(recipe):
     """Runs a recipe; returns the text and the exit code of a failure, or None."""
     try:
-        RUNNERS[type(recipe)](recipe)
+        recipe.run()
     except Stopped as stop:
         return str(stop), stop.exit_code
     except (RunError, ValueError, OSError) as error:

@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from vqzoo.training.files import Diverged
+from vqzoo.runs.files import Diverged
 
 
 @contextlib.contextmanager

@@ -9,14 +9,16 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from vqzoo import evaluation, pipeline, plots
+from vqzoo import measures, plots
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets import masking
 from vqzoo.datasets.splits import spread
 from vqzoo.export import ExportError, source
-from vqzoo.layers import quantization
-from vqzoo.models.fingerprint import fingerprint
-from vqzoo.training import callbacks, devices, files, fitting, report
+from vqzoo.priors import pipeline
+from vqzoo.quantizers import quantization
+from vqzoo.runs import files
+from vqzoo.runs.fingerprint import fingerprint
+from vqzoo.training import callbacks, devices, fitting, report
 
 MAX_VALIDATION_GRIDS = 2048
 SMOKE_GRIDS = 16
@@ -27,7 +29,7 @@ SHOWN_SAMPLES = 64
 def run(recipe):
     """Extracts codes, trains a prior for each tier and leaves a folder with all of it.
 
-    The folder holds what `vqzoo.pipeline.load` reads, so that images can be drawn.
+    The folder holds what a pipeline is loaded from.
 
     Args:
         recipe: `PriorRecipe`.
@@ -73,11 +75,11 @@ def run_tiers(recipe, train, extract):
             for tier in model.tier_names
             if tier in (recipe.tiers or model.tier_names)
         }
-        measures = _measures(model, found, run_dir)
+        metrics = _metrics(model, found, run_dir)
         if len(found) == len(model.tier_names):
-            measures |= _draw(recipe, model, codes, run_dir, found)
-        files.write_json(run_dir / "metrics.json", {"test": measures})
-        report.say_what_next_of_prior(recipe, run_dir, list(found), measures)
+            metrics |= _draw(recipe, model, codes, run_dir, found)
+        files.write_json(run_dir / "metrics.json", {"test": metrics})
+        report.say_what_next_of_prior(recipe, run_dir, list(found), metrics)
     return run_dir
 
 
@@ -289,7 +291,7 @@ def _bits(prior, tier, arrays):
         return pipeline.likelihood(prior)(codes, condition)
 
     others = [*labels, *(arrays[name] for name in above)]
-    return evaluation.bits_per_code(log_prob, arrays[tier], *others)
+    return measures.bits_per_code(log_prob, arrays[tier], *others)
 
 
 def _measure(recipe, prior, codes, tier):
@@ -299,16 +301,16 @@ def _measure(recipe, prior, codes, tier):
     size = codes.num_embeddings[tier]
     return {
         "bits_per_code": _bits(prior, tier, test),
-        "unigram_bits_per_code": evaluation.unigram_bits(train, test[tier], size),
+        "unigram_bits_per_code": measures.unigram_bits(train, test[tier], size),
         "raw_bits_per_code": float(np.log2(size)),
         "codes": int(np.prod(codes.tier_shapes[tier])),
         "weights": prior.count_params(),
     }
 
 
-def _measures(model, found, run_dir):
+def _metrics(model, found, run_dir):
     """Figures of all tiers that were trained, and their learning curves."""
-    measures = {
+    metrics = {
         f"{tier}_{name}": value
         for tier, (_, figures) in found.items()
         for name, value in figures.items()
@@ -319,9 +321,9 @@ def _measures(model, found, run_dir):
         files.save_figure(figure, run_dir / "bits.png")
         total = sum(f["bits_per_code"] * f["codes"] for _, f in found.values())
         if len(found) == len(model.tier_names):
-            measures["bits_per_image"] = total
-            measures["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
-    return measures
+            metrics["bits_per_image"] = total
+            metrics["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
+    return metrics
 
 
 def _draw(recipe, model, codes, run_dir, found):

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 
 from vqzoo import priors
+from vqzoo.training import prior_loop
 from vqzoo.training.quantizers import parse_options
 from vqzoo.training.settings import Settings, setting
 
@@ -109,6 +110,10 @@ class PriorRecipe(TierSettings):
     def __post_init__(self):
         super().__post_init__()
         self.expect("prior", self.prior in MAKERS, f"one of {tuple(MAKERS)}")
+
+    def run(self):
+        """Runs the recipe; returns the folder, as `prior_loop.run`."""
+        return prior_loop.run(self)
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""

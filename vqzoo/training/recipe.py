@@ -4,8 +4,8 @@ import dataclasses
 import inspect
 
 from vqzoo import models
-from vqzoo.layers.noisy_assignment import BOUNDARIES
-from vqzoo.training import quantizers
+from vqzoo.quantizers.noisy_assignment import BOUNDARIES
+from vqzoo.training import loop, quantizers
 from vqzoo.training.settings import Settings, setting
 
 CHOICES = {
@@ -67,6 +67,10 @@ class Recipe(Settings):
         self.expect("model", self.model in _named_models(), f"one of {_named_models()}")
         for name in ("model_options", "quantizer_options"):
             quantizers.parse_options(getattr(self, name))
+
+    def run(self):
+        """Runs the recipe; returns the folder, as `loop.run`."""
+        return loop.run(self)
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""

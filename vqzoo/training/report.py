@@ -8,8 +8,9 @@ from importlib import metadata
 import numpy as np
 
 from vqzoo import plots
-from vqzoo.evaluation import codebook
-from vqzoo.training import callbacks, devices, files, snapshots
+from vqzoo.measures import codebook
+from vqzoo.runs import files
+from vqzoo.training import callbacks, devices, snapshots
 
 PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
 SHOWN_IMAGES = 16
@@ -116,16 +117,16 @@ def write(run_dir, model, recipe, splits, images):
     with files.replacing(run_dir / "model.keras") as aside:
         shutil.copyfile(run_dir / "best.keras", aside)
     model.load_weights(run_dir / "best.keras")
-    measures, codes, rebuilt = callbacks.measure(model, images)
+    metrics, codes, rebuilt = callbacks.measure(model, images)
     figures = {
         **_figures(model, images, codes, rebuilt),
         **_figures_over_training(run_dir, model.tier_names),
     }
     for name, figure in figures.items():
         files.save_figure(figure, run_dir / f"{name}.png")
-    files.write_json(run_dir / "metrics.json", {"test": measures})
+    files.write_json(run_dir / "metrics.json", {"test": metrics})
     pictures = ", ".join(f"{name}.png" for name in figures)
-    _say_what_next(run_dir, model, recipe, splits, measures, pictures)
+    _say_what_next(run_dir, model, recipe, splits, metrics, pictures)
 
 
 def _figures(model, images, codes, rebuilt):
@@ -177,17 +178,17 @@ def _curves(history, tier_names):
     return plots.panels({"PSNR (dB)": psnr, **shown}, "epoch")
 
 
-def _say_what_next(run_dir, model, recipe, splits, measures, pictures):
-    error = measures["mean_squared_error"]
+def _say_what_next(run_dir, model, recipe, splits, metrics, pictures):
+    error = metrics["mean_squared_error"]
     used = ", ".join(
-        f"{tier} {measures[f'{tier}_usage']:.0%} (perplexity "
-        f"{measures[f'{tier}_perplexity']:.0f} of {layer.num_embeddings})"
+        f"{tier} {metrics[f'{tier}_usage']:.0%} (perplexity "
+        f"{metrics[f'{tier}_perplexity']:.0f} of {layer.num_embeddings})"
         for tier, layer in zip(model.tier_names, model.quantizers)
     )
     print(
         f"""
 Done: {recipe.name} on the {splits.test.size:,} test images of {splits.name}
-  PSNR {measures["psnr"]:.2f} dB, mean squared error {error:.5f}
+  PSNR {metrics["psnr"]:.2f} dB, mean squared error {error:.5f}
   codes in use: {used or "the model has none"}
   numbers   {run_dir / "metrics.json"}, {run_dir / callbacks.HISTORY}
   pictures  in {run_dir}: {pictures}
@@ -200,13 +201,13 @@ What next:
     )
 
 
-def say_what_next_of_prior(recipe, run_dir, tier_names, measures):
+def say_what_next_of_prior(recipe, run_dir, tier_names, metrics):
     """Prints what the run of a prior found, and what to do with it."""
-    lines = [_line_of_tier(tier, measures) for tier in tier_names]
-    if "bits_per_pixel" in measures:
-        lines.append(f"images       {measures['bits_per_pixel']:.4f} bits a pixel")
-    if "seconds_per_sample" in measures:
-        lines.append(f"sampling     {measures['seconds_per_sample']:.4f} s an image")
+    lines = [_line_of_tier(tier, metrics) for tier in tier_names]
+    if "bits_per_pixel" in metrics:
+        lines.append(f"images       {metrics['bits_per_pixel']:.4f} bits a pixel")
+    if "seconds_per_sample" in metrics:
+        lines.append(f"sampling     {metrics['seconds_per_sample']:.4f} s an image")
     found = "\n  ".join(lines)
     print(
         f"""
@@ -216,21 +217,21 @@ Done: {recipe.name}, on the test split
   numbers      {run_dir / "metrics.json"}""",
         flush=True,
     )
-    if "seconds_per_sample" in measures:
+    if "seconds_per_sample" in metrics:
         command = f"python -m vqzoo.sample --prior={run_dir} --n=64 --out=samples.png"
         print(f"What next:\n  draw images  {command}", flush=True)
 
 
-def _line_of_tier(tier, measures):
+def _line_of_tier(tier, metrics):
     """What a run found of the prior of a tier, in a line."""
     name = f"{tier + ' codes':<13}"
-    if f"{tier}_bits_per_code" not in measures:
+    if f"{tier}_bits_per_code" not in metrics:
         return (
-            f"{name}re-quantization error {measures[f'{tier}_requantization']:.3f}, "
-            f"diversity {measures[f'{tier}_diversity']:.2f} of the data's"
+            f"{name}re-quantization error {metrics[f'{tier}_requantization']:.3f}, "
+            f"diversity {metrics[f'{tier}_diversity']:.2f} of the data's"
         )
     return (
-        f"{name}{measures[f'{tier}_bits_per_code']:.3f} bits each (their frequencies "
-        f"alone {measures[f'{tier}_unigram_bits_per_code']:.3f}, no prior "
-        f"{measures[f'{tier}_raw_bits_per_code']:.0f})"
+        f"{name}{metrics[f'{tier}_bits_per_code']:.3f} bits each (their frequencies "
+        f"alone {metrics[f'{tier}_unigram_bits_per_code']:.3f}, no prior "
+        f"{metrics[f'{tier}_raw_bits_per_code']:.0f})"
     )

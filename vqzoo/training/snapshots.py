@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from vqzoo.layers import quantization
-from vqzoo.training import files
+from vqzoo.quantizers import quantization
+from vqzoo.runs import files
 
 SNAPSHOTS = "codebooks.npz"
 COUNT = 6

@@ -1,0 +1,130 @@
+import keras
+import numpy as np
+import pytest
+
+from tests.training.small_codes import model_of
+from vqzoo import sample
+from vqzoo.priors import PixelCNN, pipeline
+from vqzoo.priors.pipeline import Pipeline
+from vqzoo.runs.fingerprint import fingerprint
+
+SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
+
+
+def pipeline_of(num_classes=2, sizes=(8, 16), names=("cat", "dog")):
+    model = model_of(0)
+    priors = [
+        PixelCNN((2, 2), sizes[0], num_classes=num_classes, **SMALL),
+        PixelCNN(
+            (4, 4), sizes[1], num_classes=num_classes, context=[((2, 2), 8)], **SMALL
+        ),
+    ]
+    return Pipeline(model, priors, names[:num_classes])
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return pipeline_of()
+
+
+def test_samples_are_the_decoded_codes_and_their_likelihood(drawn):
+    samples = drawn.sample(5, 1, seed=0, batch_size=2)
+    assert [codes.shape for codes in samples.codes] == [(5, 2, 2), (5, 4, 4)]
+    assert np.array_equal(samples.labels, [1] * 5)
+    expected = np.asarray(drawn.model.decode(samples.codes))
+    np.testing.assert_allclose(samples.images, expected, atol=1e-5)
+    top, bottom = drawn.priors
+    expected = top.log_prob(samples.codes[0], {"label": 1})
+    condition = {"label": 1, "context": [samples.codes[0]]}
+    expected = expected + bottom.log_prob(samples.codes[1], condition)
+    np.testing.assert_allclose(samples.log_prob, expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        drawn.log_prob(samples.codes, samples.labels), expected, rtol=1e-5
+    )
+
+
+def test_equal_seeds_draw_equal_samples_and_others_do_not(drawn):
+    first, again = (drawn.sample(4, seed=3) for _ in range(2))
+    assert np.array_equal(first.codes[1], again.codes[1])
+    assert sorted(first.labels) == [0, 0, 1, 1]
+    assert not np.array_equal(first.codes[1], drawn.sample(4, seed=4).codes[1])
+
+
+def test_a_saved_pipeline_draws_the_same(drawn, tmp_path):
+    drawn.save(tmp_path)
+    loaded = pipeline.load(tmp_path)
+    assert loaded.class_names == ("cat", "dog")
+    first, again = (each.sample(3, 0, seed=1) for each in (drawn, loaded))
+    for tier in range(2):
+        assert np.array_equal(first.codes[tier], again.codes[tier])
+
+
+def test_priors_of_another_model_are_refused(drawn, tmp_path):
+    drawn.save(tmp_path)
+    model_of(seed=1).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="expected the model whose codes"):
+        pipeline.load(tmp_path)
+
+
+def test_the_fingerprint_is_of_the_model_and_not_of_the_object(tmp_path):
+    model = model_of(0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert fingerprint(loaded) == fingerprint(model) == fingerprint(model_of(0))
+    assert fingerprint(model_of(seed=1)) != fingerprint(model)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: p.label_of("horse"), "classes cat, dog, received 'horse'"),
+        (lambda p: p.label_of("2"), "classes cat, dog, received '2'"),
+        (lambda p: p.sample(0), "at least one sample, received 0"),
+        (lambda p: p.sample(1, 2), r"label in \[0, 2\)"),
+        (lambda p: p.sample(1, temperature=0.0), "above 0, received temperature=0.0"),
+        (lambda p: pipeline_of(0).sample(1, 1), "expected no class"),
+        (lambda p: pipeline_of(sizes=(9, 16)), "8 codes of the top tier.*=9"),
+        (lambda p: Pipeline(p.model, p.priors[:1]), r"\('top', 'bottom'\).*received 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_value(drawn, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(drawn)
+
+
+def test_classes_are_named_or_numbered(drawn):
+    assert [drawn.label_of(name) for name in ("cat", "dog", "0", 1)] == [0, 1, 0, 1]
+
+
+def test_the_command_line_draws_a_picture_and_codes(drawn, tmp_path, capsys):
+    drawn.save(tmp_path / "run")
+    out, codes = tmp_path / "deep" / "samples.png", tmp_path / "codes.npz"
+    arguments = [f"--prior={tmp_path / 'run'}", "--class=dog", "--n=3"]
+    arguments += [f"--out={out}", f"--codes={codes}", "--top_k=2"]
+    assert sample.main(["sample", *arguments]) == 0
+    assert out.stat().st_size > 1000
+    stored = np.load(codes)
+    assert np.array_equal(stored["label"], [1, 1, 1])
+    assert stored["bottom"].shape == (3, 4, 4)
+    assert "3 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ([], 2, "--prior=RUN"),
+        (["--prior=x", "--m=3"], 2, "m"),
+        (["--prior=nowhere"], 1, "finished run of a prior in nowhere"),
+    ],
+)
+def test_a_wrong_command_line_says_why(arguments, code, text, capsys):
+    assert sample.main(["sample", *arguments]) == code
+    assert text in capsys.readouterr().err
+
+
+def test_an_unknown_class_is_an_error_that_lists_the_known_ones(
+    drawn, tmp_path, capsys
+):
+    drawn.save(tmp_path)
+    assert sample.main(["sample", f"--prior={tmp_path}", "--class=lion"]) == 1
+    assert "cat, dog" in capsys.readouterr().err

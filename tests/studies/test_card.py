@@ -1,0 +1,86 @@
+import csv
+import json
+
+import pytest
+
+from vqzoo.recipes.vqvae import RECIPE
+from vqzoo.runs import files
+from vqzoo.studies import card
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run with made-up numbers."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    recipe = {**RECIPE.identity(), "epochs": 3, "quantizer_options": ["decay=0.9"]}
+    recipe |= {"name": "other", "data_dir": "/home/me/cifar.tar"}
+    settings = {"recipe": recipe, "dtype_policy": "float32", "image_shape": [32, 32, 3]}
+    (folder / "recipe.json").write_text(json.dumps({**settings, "device": "4 cores"}))
+    (folder / "metrics.json").write_text(json.dumps({"test": {"psnr": 25.125}}))
+    with open(folder / "history.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([("step", "seconds"), (10, 1.5), (20, 2.5)])
+    for name in ("codebook", "reconstructions"):
+        (folder / f"{name}.png").write_bytes(name.encode())
+    return folder
+
+
+def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
+    readme = card.write(run, tmp_path / "recipes" / "vqvae")
+    text = readme.read_text()
+    assert text.startswith("# vqvae: A VQ-VAE with the moving-average codebook\n")
+    assert "--epochs=3 --data_dir" not in text  # in the order of the fields
+    for flag in ("--quantizer_options=decay=0.9", "--data_dir=cifar.tar", "--epochs=3"):
+        assert flag in text
+    assert "--name" not in text
+    assert "| training | 20 steps in 4 s, float32 |" in text
+    assert "| psnr | 25.125 |" in text
+    assert "| data | photos cifar.tar, images of 32 x 32 x 3 |" in text
+    assert text.endswith(
+        "![codebook](codebook.png)\n![reconstructions](reconstructions.png)\n"
+    )
+    assert (readme.parent / "codebook.png").read_bytes() == b"codebook"
+    assert json.loads((readme.parent / "metrics.json").read_text())["test"]
+    papers = json.loads((readme.parent / "recipe.json").read_text())
+    assert papers["recipe"]["data_dir"] == "cifar.tar"
+
+
+def test_a_card_says_how_many_classes_were_chosen(run, tmp_path):
+    settings = json.loads((run / "recipe.json").read_text())
+    settings["recipe"]["classes"] = ["cat", "dog"]
+    (run / "recipe.json").write_text(json.dumps(settings))
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "| photos cifar.tar, 2 of its classes, images of 32 x 32 x 3 |" in text
+    assert " --classes=cat,dog " in text
+
+
+def test_a_card_has_the_figures_beside_those_of_the_test_split(run, tmp_path):
+    metrics = {"test": {"psnr": 25.125}, "samples": {"white": 0.75}}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "| psnr | 25.125 |\n| samples: white | 0.75 |\n" in text
+
+
+def test_text_below_the_pictures_stays(run, tmp_path):
+    target = tmp_path / "recipes" / "vqvae"
+    readme = card.write(run, target)
+    readme.write_text(readme.read_text() + "\nSeen by a person.\n")
+    assert card.write(run, target).read_text().endswith("\n\nSeen by a person.\n")
+
+
+def test_an_unfinished_run_is_refused(run, tmp_path):
+    (run / "metrics.json").unlink()
+    with pytest.raises(files.RunError, match=r"finished run.*metrics\.json"):
+        card.write(run, tmp_path / "vqvae")
+
+
+def test_a_name_that_is_no_recipe_is_refused(run, tmp_path):
+    with pytest.raises(files.RunError, match="recipe's name, received nonsense"):
+        card.write(run, tmp_path / "nonsense")
+
+
+def test_a_card_of_other_data_has_the_text_of_its_recipe(run, tmp_path):
+    text = card.write(run, tmp_path / "recipes" / "vqvae_fashion").read_text()
+    assert text.startswith("# vqvae_fashion: A VQ-VAE with the moving-average codebook")
+    assert "`python -m vqzoo.recipes.vqvae --" in text

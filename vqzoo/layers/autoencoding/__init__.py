@@ -1,0 +1,1 @@
+"""Layers of autoencoders: residual blocks, corruption of images, sparse latents."""

@@ -1,0 +1,1 @@
+"""Layers in which no place sees those after it: of priors over codes."""

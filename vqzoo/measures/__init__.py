@@ -1,0 +1,22 @@
+"""Measurements: functions from arrays and from `encode` or `decode` to numbers."""
+
+from vqzoo.measures.codebook import codebook_ordering, codebook_usage
+from vqzoo.measures.distances import diversity, sliced_wasserstein
+from vqzoo.measures.inference import decode_all, encode_all, in_batches
+from vqzoo.measures.likelihood import bits_per_code, unigram_bits
+from vqzoo.measures.probe import linear_probe
+from vqzoo.measures.reconstruction import reconstruction_error
+
+__all__ = [
+    "bits_per_code",
+    "codebook_ordering",
+    "codebook_usage",
+    "decode_all",
+    "diversity",
+    "encode_all",
+    "in_batches",
+    "linear_probe",
+    "reconstruction_error",
+    "sliced_wasserstein",
+    "unigram_bits",
+]

@@ -1,0 +1,178 @@
+"""A classifier that is trained here: a judge of images, without any download."""
+
+import keras
+import numpy as np
+
+from vqzoo.measures.inference import compiled, in_batches
+from vqzoo.measures.probe import check_labels
+
+FILTERS = (64, 128)
+BLOCKS = (2, 2)
+LEARNING_RATE = 2e-3
+NAME = "resnet"  # of the features, as in FD-resnet
+
+
+class Classifier:
+    """A small residual network that has learned the classes of images.
+
+    Args:
+        network: keras.Model from images to logits and features, as `resnet` gives.
+    """
+
+    def __init__(self, network):
+        self.network = network
+        self._forward = compiled(lambda images: tuple(network(images, training=False)))
+
+    def _outputs(self, images):
+        return in_batches(self._forward, images, batch_size=250)
+
+    def classify(self, images):
+        """The label of each image: int `(N,)`; -1 where no class is the likeliest."""
+        logits = self._outputs(images)[0]
+        best = np.max(logits, axis=-1, keepdims=True)  # of NaN, which equals nothing
+        alone = np.sum(logits == best, axis=-1) == 1
+        return np.where(alone, np.argmax(logits, axis=-1), -1)
+
+    def features(self, images):
+        """What the last layer sees of each image: float32 `(N, D)`."""
+        return self._outputs(images)[1]
+
+    def accuracy(self, images, labels, top=1):
+        """Share of the images whose label is among the `top` likeliest.
+
+        A class that is as likely as the label counts as likelier, and an image with an
+        output that is NaN as named wrongly.
+        """
+        logits, labels = self._outputs(images)[0], np.asarray(labels)
+        of_label = np.take_along_axis(logits, labels[:, None], axis=1)
+        rank = np.sum(logits >= of_label, axis=1)
+        named = ~np.isnan(logits).any(axis=1)
+        return float(np.mean(named & (rank <= top)))
+
+
+def resnet(image_shape, num_classes, filters=FILTERS, blocks=BLOCKS):
+    """keras-cv's residual network, version 2, built from its arguments.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        num_classes: int.
+        filters: channels of each stack, 64 of the first; the others halve the grid.
+        blocks: residual blocks of each stack, 2 or more.
+
+    Returns:
+        keras.Model from images to `(logits, features)`.
+
+    Source: He et al. 2016, arXiv 1603.05027.
+    """
+    from keras_cv.models import ResNetV2Backbone
+
+    images = keras.Input(image_shape, name="images")
+    backbone = ResNetV2Backbone(
+        stackwise_filters=filters,
+        stackwise_blocks=blocks,
+        stackwise_strides=(1,) + (2,) * (len(filters) - 1),
+        include_rescaling=False,
+        input_shape=image_shape,
+        block_type="basic_block",
+        name="backbone",
+    )
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9  # 0.99 lags behind a training of a few hundred steps
+    features = keras.layers.GlobalAveragePooling2D(name="features")(backbone(images))
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
+    return keras.Model(images, [logits, features], name=NAME)
+
+
+def fit_classifier(
+    images,
+    labels,
+    num_classes,
+    *,
+    steps,
+    batch_size=64,
+    seed=0,
+    progress=None,
+    filters=FILTERS,
+    blocks=BLOCKS,
+):
+    """Trains `resnet` with Adam, a cosine schedule and random mirroring.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5].
+        labels: int `(N,)` in [0, num_classes).
+        num_classes: int.
+        steps: int, of the training.
+        batch_size: int.
+        seed: int, of the weights and the batches.
+        progress: function of the number of steps done, called after each, or None.
+        filters: of `resnet`.
+        blocks: of `resnet`.
+
+    Returns:
+        `Classifier`.
+
+    Raises:
+        ValueError: if all labels are one class, or there are none.
+    """
+    labels = np.asarray(labels)
+    check_labels(labels, 1)
+    keras.utils.set_random_seed(seed)
+    network = resnet(images.shape[1:], num_classes, filters, blocks)
+    learner = keras.Model(network.input, network.output[0])
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    learner.compile(
+        keras.optimizers.Adam(rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    for step, rows in enumerate(_batches(len(images), batch_size, steps, seed)):
+        mirror = np.random.default_rng((seed, step)).random(batch_size) < 0.5
+        batch = images[rows]
+        batch = np.where(mirror[:, None, None, None], batch[:, :, ::-1], batch)
+        learner.train_on_batch(batch, labels[rows])
+        if progress is not None:
+            progress(step + 1)
+    return Classifier(network)
+
+
+def _batches(count, batch_size, steps, seed):
+    """Rows of each step: every epoch another order, all batches full."""
+    generator = np.random.default_rng(seed)
+    order = np.empty(0, int)
+    for _ in range(steps):
+        while len(order) < batch_size:
+            order = np.append(order, generator.permutation(count))
+        yield order[:batch_size]
+        order = order[batch_size:]
+
+
+def classification_accuracy_score(
+    training_sets, test_images, test_labels, num_classes, **options
+):
+    """How well classifiers of generated images name real ones.
+
+    Args:
+        training_sets: dict from a name, such as `"real"` or `"samples"`, to
+            `(images, labels)`; a classifier learns from each, in equally many steps.
+        test_images: float `(M, H, W, C)`, real images that no model has seen.
+        test_labels: int `(M,)`.
+        num_classes: int.
+        **options: of `fit_classifier`.
+
+    Returns:
+        dict: for each name `<name>_top1`, and `<name>_top5` where there are more than
+        five classes: shares of the real test images.
+
+    Raises:
+        ValueError: as `fit_classifier`.
+
+    Source: Ravuri and Vinyals 2019, arXiv 1905.10887. Differs: a small network.
+    """
+    found = {}
+    for name, (images, labels) in training_sets.items():
+        classifier = fit_classifier(images, labels, num_classes, **options)
+        for top in (1, 5):
+            if top == 1 or num_classes > top:
+                accuracy = classifier.accuracy(test_images, test_labels, top)
+                found[f"{name}_top{top}"] = accuracy
+    return found

@@ -1,0 +1,266 @@
+"""From nothing to images: priors draw codes tier after tier, a model decodes them."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from vqzoo.runs.fingerprint import fingerprint
+
+PAPER = "pipeline.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What a pipeline drew.
+
+    Args:
+        images: float32 `(N, height, width, channels)` in [-0.5, 0.5].
+        codes: tuple of int32 `(N, h, w)`, top first.
+        log_prob: float64 `(N,)`, log likelihood of the codes of all tiers, in nats; of
+            a masked prior an estimate of a lower bound, of a GAN NaN.
+        labels: int32 `(N,)`, or None of priors without classes.
+    """
+
+    images: np.ndarray
+    codes: tuple[np.ndarray, ...]
+    log_prob: np.ndarray
+    labels: np.ndarray | None
+
+    def to_arrays(self, tiers):
+        """All of it as a dict of arrays, as `numpy.savez` takes it.
+
+        Args:
+            tiers: sequence of str, names of the tiers, top first.
+        """
+        labels = {} if self.labels is None else {"label": self.labels}
+        codes = dict(zip(tiers, self.codes))
+        return {"images": self.images, "log_prob": self.log_prob, **codes, **labels}
+
+
+class Pipeline:
+    """A model and the priors of its tiers, each conditioned on the tiers above.
+
+    Args:
+        model: a model of vqzoo.models with one code for each latent.
+        priors: sequence of priors, top first; each is conditioned on
+            all tiers above or on none.
+        class_names: sequence of str in label order; empty without classes.
+        model_fingerprint: str or None, of the model whose codes the priors learned.
+    Raises: ValueError: if the priors do not fit to the tiers of the model.
+    """
+
+    def __init__(self, model, priors, class_names=(), model_fingerprint=None):
+        found = fingerprint(model)
+        if model_fingerprint not in (None, found):
+            raise ValueError(
+                "expected the model whose codes the priors learned, "
+                f"{model_fingerprint[:12]}, received model={found[:12]}"
+            )
+        if len(priors) != len(model.quantizers):
+            raise ValueError(
+                f"expected a prior for each of the tiers {tuple(model.tier_names)}, "
+                f"received {len(priors)}"
+            )
+        for tier, layer, prior in zip(model.tier_names, model.quantizers, priors):
+            if prior.num_embeddings != layer.num_embeddings:
+                raise ValueError(
+                    f"expected a prior over the {layer.num_embeddings} codes of the "
+                    f"{tier} tier, received num_embeddings={prior.num_embeddings}"
+                )
+        self.model = model
+        self.priors = tuple(priors)
+        self.class_names = tuple(class_names)
+        self.model_fingerprint = found
+
+    @property
+    def tiers(self):
+        """Names of the tiers, top first."""
+        return tuple(self.model.tier_names)
+
+    @property
+    def num_classes(self):
+        """Number of classes that the priors know; 0 for none."""
+        return max(prior.num_classes for prior in self.priors)
+
+    def label_of(self, name):
+        """The label of a class, by its name or its number.
+
+        Raises:
+            ValueError: if there is no such class, with the names that there are.
+        """
+        if not self.num_classes:
+            raise ValueError(
+                f"expected no class, since these priors know none, received {name!r}"
+            )
+        if name in self.class_names:
+            return self.class_names.index(name)
+        if str(name).isdigit() and int(name) < self.num_classes:
+            return int(name)
+        known = ", ".join(self.class_names) or f"0 to {self.num_classes - 1}"
+        raise ValueError(f"expected one of the classes {known}, received {name!r}")
+
+    def sample(
+        self,
+        num_samples,
+        labels=None,
+        *,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        batch_size=64,
+        progress=lambda batches: batches,
+    ):
+        """Draws codes from the top tier down, and images from the codes.
+
+        Args:
+            num_samples: int.
+            labels: int, ints `(num_samples,)`, or None: drawn evenly, where the priors
+                know classes.
+            temperature: float above 0, or one for each tier.
+            top_k: int or None, as of `AutoregressivePrior.sample`.
+            top_p: float or None, as of `AutoregressivePrior.sample`.
+            seed: int or None.
+            batch_size: int, grids at once.
+            progress: function that wraps the sequence of batches.
+
+        Returns:
+            `Samples`.
+
+        Raises:
+            ValueError: if an argument is out of its range or does not fit the priors.
+        """
+        if num_samples < 1:
+            raise ValueError(f"expected at least one sample, received {num_samples}")
+        generator = np.random.default_rng(seed)
+        heats = np.broadcast_to(temperature, (len(self.priors),))
+        labels = self._labels(num_samples, labels, generator)
+        parts = []
+        for start in progress(range(0, num_samples, batch_size)):
+            count = min(batch_size, num_samples - start)
+            of_batch = None if labels is None else labels[start : start + count]
+            # Whole batches, so that the sampler is compiled for one size.
+            size = batch_size if num_samples > batch_size else count
+            options = {"top_k": top_k, "top_p": top_p}
+            codes, log_p = self._codes(size, of_batch, heats, generator, options)
+            images = np.asarray(self.model.decode(codes))
+            parts.append((images[:count], [c[:count] for c in codes], log_p[:count]))
+        images, codes, log_p = keras.tree.map_structure(
+            lambda *each: np.concatenate(each), *parts
+        )
+        return Samples(images=images, codes=tuple(codes), log_prob=log_p, labels=labels)
+
+    def _labels(self, num_samples, labels, generator):
+        if not self.num_classes:
+            if labels is not None:
+                self.label_of(labels)  # says that there are none
+            return None
+        if labels is None:
+            labels = np.arange(num_samples) % self.num_classes
+            labels = generator.permutation(labels)
+        return np.broadcast_to(np.asarray(labels, "int32"), (num_samples,))
+
+    def _codes(self, count, labels, heats, generator, options):
+        """Codes of each tier of a batch, and their log likelihood."""
+        if labels is not None:
+            labels = np.resize(labels, count)
+        codes, total = [], 0.0
+        for prior, heat in zip(self.priors, heats):
+            condition = self.condition(prior, labels, codes)
+            drawn = prior.sample(
+                count,
+                condition,
+                temperature=float(heat),
+                seed=int(generator.integers(2**31)),
+                **options,
+            )
+            total = total + likelihood(prior)(drawn, condition)
+            codes.append(drawn)
+        return tuple(codes), total
+
+    @staticmethod
+    def condition(prior, labels, codes_above):
+        """The condition of a prior: what it knows of labels and of the tiers above."""
+        condition = {}
+        if prior.num_classes:
+            condition["label"] = labels
+        if prior.context:
+            condition["context"] = list(codes_above)
+        return condition
+
+    def log_prob(self, codes, labels=None):
+        """Log likelihood of codes of all tiers: float64 `(N,)`, in nats.
+
+        Args:
+            codes: sequence of int arrays `(N, h, w)`, top first.
+            labels: ints `(N,)`, or None of priors without classes.
+        """
+        total = 0.0
+        for tier, prior in enumerate(self.priors):
+            condition = self.condition(prior, labels, codes[:tier])
+            total = total + likelihood(prior)(codes[tier], condition)
+        return total
+
+    def save(self, folder):
+        """Writes the model, the priors and pipeline.json into a folder."""
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder / "model.keras")
+        for tier, prior in zip(self.tiers, self.priors):
+            prior.save(folder / f"{tier}.keras")
+        write_paper(folder, self.tiers, self.class_names, self.model_fingerprint)
+
+
+def likelihood(prior):
+    """The function of a prior from codes and a condition to nats.
+
+    An autoregressive prior's is exact, a masked prior's an estimate of a lower bound,
+    and a GAN's gives NaN.
+    """
+    for name in ("log_prob", "log_prob_bound"):
+        if hasattr(prior, name):
+            return getattr(prior, name)
+    return lambda codes, condition=None: np.full(len(codes), np.nan)
+
+
+def write_paper(folder, tier_names, class_names, model_fingerprint):
+    """Writes pipeline.json: what `load` needs beside the models."""
+    paper = {
+        "tiers": list(tier_names),
+        "class_names": list(class_names),
+        "model": model_fingerprint,
+    }
+    (pathlib.Path(folder) / PAPER).write_text(json.dumps(paper, indent=2) + "\n")
+
+
+def load(folder):
+    """Loads a pipeline that `Pipeline.save` or the run of a prior wrote.
+
+    Args:
+        folder: path with model.keras, a `.keras` file for each tier and pipeline.json.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if the priors are of another model.
+    """
+    folder = pathlib.Path(folder)
+    missing = [PAPER] if not (folder / PAPER).is_file() else []
+    tiers = []
+    if not missing:
+        paper = json.loads((folder / PAPER).read_text())
+        tiers = paper["tiers"]
+        names = ["model.keras", *(f"{tier}.keras" for tier in tiers)]
+        missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"expected a finished run of a prior in {folder}, received a folder "
+            f"without {', '.join(missing)}"
+        )
+    model, *priors = (
+        keras.saving.load_model(folder / f"{name}.keras", compile=False)
+        for name in ("model", *tiers)
+    )
+    return Pipeline(model, priors, paper["class_names"], paper["model"])

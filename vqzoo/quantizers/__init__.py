@@ -1,0 +1,53 @@
+"""Quantizers: from latents to codes and back, and the assignments that choose codes."""
+
+from vqzoo.quantizers.finite_scalar_quantizer import FiniteScalarQuantizer
+from vqzoo.quantizers.frequency_latents import FrequencyLatents
+from vqzoo.quantizers.grouped_quantizer import GroupedQuantizer
+from vqzoo.quantizers.gumbel_vector_quantizer import GumbelVectorQuantizer
+from vqzoo.quantizers.index_backpropagation_quantizer import (
+    IndexBackpropagationQuantizer,
+)
+from vqzoo.quantizers.latent_quantizer import LatentQuantizer
+from vqzoo.quantizers.lookup_free_quantizer import LookupFreeQuantizer
+from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
+from vqzoo.quantizers.noisy_assignment import NoisyAssignment
+from vqzoo.quantizers.projected_latents import ProjectedLatents
+from vqzoo.quantizers.quantization import codebooks
+from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
+from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
+from vqzoo.quantizers.running_normalization import RunningNormalization
+from vqzoo.quantizers.sim_vq import SimVQ
+from vqzoo.quantizers.soft_vector_quantizer import SoftVectorQuantizer
+from vqzoo.quantizers.stochastic_assignment import StochasticAssignment
+from vqzoo.quantizers.transformed_quantizer import (
+    TransformedQuantizer,
+    batch_normalized,
+    low_dimensional,
+)
+from vqzoo.quantizers.vector_quantizer import VectorQuantizer
+from vqzoo.quantizers.vector_quantizer_ema import VectorQuantizerEMA
+
+__all__ = [
+    "FiniteScalarQuantizer",
+    "FrequencyLatents",
+    "GroupedQuantizer",
+    "GumbelVectorQuantizer",
+    "IndexBackpropagationQuantizer",
+    "LatentQuantizer",
+    "LookupFreeQuantizer",
+    "MultiHeadQuantizer",
+    "NoisyAssignment",
+    "ProjectedLatents",
+    "RandomProjectionQuantizer",
+    "ResidualQuantizer",
+    "RunningNormalization",
+    "SimVQ",
+    "SoftVectorQuantizer",
+    "StochasticAssignment",
+    "TransformedQuantizer",
+    "VectorQuantizer",
+    "VectorQuantizerEMA",
+    "batch_normalized",
+    "codebooks",
+    "low_dimensional",
+]

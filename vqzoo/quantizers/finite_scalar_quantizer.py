@@ -1,0 +1,142 @@
+"""Finite scalar quantization: each channel is rounded to a few fixed levels."""
+
+import math
+
+import keras
+from keras import ops
+
+from vqzoo.ops import straight_through
+from vqzoo.quantizers import mixed_radix, quantization
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class FiniteScalarQuantizer(keras.layers.Layer):
+    """Rounds each channel of the latents to one of a few fixed levels.
+
+    A channel is bounded by tanh and rounded; the codebook is the grid of all
+    combinations of levels and is not learned. At inference the rounding is the same,
+    without noise. `encode` takes latents before their bound: `encode(decode(codes))`
+    need not be `codes`.
+
+    Args:
+        levels: sequence of ints of at least 2, how many values each channel has. Their
+            product is the number of codes, for example 1000 for (8, 5, 5, 5).
+        assignment: `NoisyAssignment` or None: noise on the digit of each channel,
+            within its own levels, while training. The decoder receives the result.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range, where `embedding_dim`
+        is the number of levels given.
+    Output shape: same, in [-1, 1]. Codes: `(batch, ...)`, int32, in [0, K); the digit
+        of the first channel changes fastest.
+    Losses: none.
+    State: none.
+    Raises: ValueError: if a level is below 2, there are more codes than int32 counts,
+        the last axis of the input is not the number of levels, or the assignment
+        needs a codebook.
+    Source: Mentzer et al. 2023, arXiv 2309.15505, section 3 and its listing. Differs:
+        two levels meet at 0, where the published shift puts nearly all latents into
+        one; the margin at the ends is at most a quarter of a step, so that the outer
+        of more than 500 levels can be reached.
+    Example:
+        >>> quantizer = FiniteScalarQuantizer((8, 5, 5, 5))
+        >>> quantizer.encode(quantizer(np.ones((2, 8, 8, 4), "float32"))).shape
+        TensorShape([2, 8, 8])
+    """
+
+    def __init__(self, levels, *, assignment=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.levels = mixed_radix.check_levels(levels)
+        mixed_radix.check_assignment(assignment)
+        self.assignment = assignment
+
+    @property
+    def num_embeddings(self):
+        """Number of values of an index, the product of the levels."""
+        return math.prod(self.levels)
+
+    @property
+    def embedding_dim(self):
+        """Last axis of the latents, the number of levels given."""
+        return len(self.levels)
+
+    @property
+    def codebook(self):
+        """The implicit code vectors in the order of their indices, `(K, D)`."""
+        indices = ops.arange(self.num_embeddings, dtype="int32")
+        return self._vectors(mixed_radix.to_digits(indices, self.levels))
+
+    def build(self, input_shape):
+        quantization.check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+
+    def call(self, latents, training=False):
+        bounded = _bound(latents, self.levels)
+        digits = self._digits(bounded)
+        if training and self.assignment is not None:
+            digits = mixed_radix.perturb(self.assignment, digits, self.levels)
+        scaled = bounded / self._half_widths("float32")
+        quantized = straight_through(scaled, self._vectors(digits))
+        return ops.cast(quantized, self.compute_dtype)
+
+    def _digits(self, bounded):
+        return ops.cast(ops.round(bounded), "int32") + self._half_widths("int32")
+
+    def _vectors(self, digits):
+        half_widths = self._half_widths("float32")
+        return (ops.cast(digits, "float32") - half_widths) / half_widths
+
+    def _half_widths(self, dtype):
+        return ops.convert_to_tensor([count // 2 for count in self.levels], dtype)
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+        latents = ops.convert_to_tensor(latents)
+        quantization.check_last_axis(latents.shape, self.embedding_dim)
+        digits = self._digits(_bound(latents, self.levels))
+        return mixed_radix.to_indices(digits, self.levels)
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
+        digits = mixed_radix.to_digits(codes, self.levels)
+        return ops.cast(self._vectors(digits), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """No loss terms: an empty dict."""
+        return {}
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(
+            levels=list(self.levels),
+            assignment=keras.saving.serialize_keras_object(self.assignment),
+        )
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        return quantization.from_config(cls, config)
+
+
+def _bound(latents, levels):
+    """Latents in the range that rounds to -(count // 2), ..., (count - 1) // 2.
+
+    An even number of levels has no middle one: the range is half a step lower, and the
+    shift leaves 0 where it was, on a level.
+    """
+    columns = [_range(count) for count in levels]
+    half, offset, shift = (
+        ops.convert_to_tensor(column, "float32") for column in zip(*columns)
+    )
+    return ops.tanh(ops.cast(latents, "float32") + shift) * half - offset
+
+
+def _range(count):
+    """Half the width of the range, how much lower it is, and the shift inside tanh."""
+    whole = (count - 1) / 2
+    half = whole - min(1e-3 * whole, 0.25)
+    offset = 0.0 if count % 2 else 0.5
+    shift = 0.0 if count == 2 else math.tan(offset / half)
+    return half, offset, shift

@@ -1,0 +1,195 @@
+"""Hybrid latents: codes where they are frequent, the encoder's output elsewhere."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import sum_across_replicas
+from vqzoo.quantizers import quantization
+from vqzoo.quantizers.projected_latents import (
+    check_one_code,
+    project,
+    projection_loss,
+    shares,
+)
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class FrequencyLatents(keras.layers.Layer):
+    """Keeps the codes of a quantizer that are used most; other latents pass unchanged.
+
+    A table counts over the whole run how often each code is chosen. A latent whose code
+    is among the `num_frequent` most used ones is replaced by that code; any other
+    reaches the decoder as it is, or, with `projected`, projected on its code. With
+    `num_frequent` equal to K this is the quantizer, bit for bit.
+
+    With fewer the output is no function of the codes, at inference neither: `encode`
+    and `decode` are those of the quantizer, and `decode(encode(latents))` is not what a
+    call gives. The gradient is the quantizer's own, as a rule straight-through, where
+    the code is kept, and the true one of latent or projection elsewhere.
+
+    Args:
+        quantizer: a quantizer layer with one code for each latent.
+        num_frequent: int in [1, K], S in the report. How many codes are kept.
+        projected: bool. Whether the other latents are projected. Defaults to False.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: those of the quantizer, `(batch, ...)`, int32.
+    Losses: those of the quantizer; with `projected` also
+        mean((P(latents, sg(code)) - sg(code)) ** 2), 0 where the code is kept.
+    State: code_counts `(K,)`, latents that chose each code in training, over all
+        replicas. The batch of a training step counts before it is masked. The codes
+        counted are those that `encode` gives after the quantizer's call: without noise,
+        and with the codebook as that call left it.
+    Raises: ValueError: if `num_frequent` is outside of [1, K], or the quantizer has
+        several codes for a latent, or is itself hybrid.
+    Source: Vila, final project on hybrid latents, sections 2.2 and 3.2. Differs: the
+        loss is a mean per element; among equal counts the lower index comes first.
+    Example:
+        >>> layer = FrequencyLatents(VectorQuantizerEMA(512, 64), 412)
+        >>> layer(np.ones((2, 8, 8, 64), "float32")).shape
+        TensorShape([2, 8, 8, 64])
+    """
+
+    def __init__(self, quantizer, num_frequent, *, projected=False, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self._losses = quantization.ReplicaLosses()
+        check_one_code(quantizer)
+        if not 1 <= num_frequent <= quantizer.num_embeddings:
+            raise ValueError(
+                f"expected num_frequent in [1, {quantizer.num_embeddings}], the number "
+                f"of codes, received num_frequent={num_frequent}"
+            )
+        self.quantizer = quantizer
+        self.num_frequent = num_frequent
+        self.projected = projected
+
+    @property
+    def is_hybrid(self):
+        """Whether the output at inference is no function of the codes."""
+        return self.num_frequent < self.num_embeddings
+
+    @property
+    def num_embeddings(self):
+        """Number of values of an index."""
+        return self.quantizer.num_embeddings
+
+    @property
+    def embedding_dim(self):
+        """Last axis of the latents."""
+        return self.quantizer.embedding_dim
+
+    @property
+    def codebook(self):
+        """The code vectors of the quantizer, float32 `(K, D)`."""
+        return self.quantizer.codebook
+
+    @property
+    def codebooks(self):
+        """The code vectors of the quantizer, a tuple of `(K, d)`."""
+        return quantization.codebooks(self.quantizer)
+
+    def build(self, input_shape):
+        quantization.check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        if not self.quantizer.built:
+            self.quantizer.build(input_shape)
+        shape = (self.num_embeddings,)
+        self.code_counts = quantization.add_state(self, "code_counts", shape, "zeros")
+
+    def call(self, latents, training=False):
+        inputs = ops.cast(latents, "float32")
+        quantized = self.quantizer(latents, training=training)
+        quantized = ops.cast(quantized, "float32")
+        codes = self.quantizer.encode(ops.stop_gradient(latents))
+        counts = self._count(codes) if training else self.code_counts.value
+        kept = self._is_frequent(codes, counts)[..., None]
+        other = inputs
+        if self.projected:
+            self.add_loss(projection_loss(inputs, quantized, ops.logical_not(kept)))
+            other = project(inputs, quantized)
+        return ops.cast(ops.where(kept, quantized, other), self.compute_dtype)
+
+    def _count(self, codes):
+        """The table with the codes of this batch, of all replicas, in it."""
+        codes = ops.reshape(codes, (-1,))
+        ones = ops.ones_like(codes, dtype="float32")
+        new = ops.segment_sum(ones, codes, num_segments=self.num_embeddings)
+        counts = self.code_counts.value + sum_across_replicas(new)
+        self.code_counts.assign(counts)
+        return counts
+
+    def _is_frequent(self, codes, counts):
+        _, indices = ops.top_k(counts, self.num_frequent)
+        frequent = ops.scatter(
+            indices[:, None], ops.ones((self.num_frequent,)), (self.num_embeddings,)
+        )
+        return ops.take(frequent, codes, axis=0) > 0
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+        return self.quantizer.encode(latents)
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, frequent or not: float `(..., D)`."""
+        return self.quantizer.decode(codes)
+
+    @property
+    def num_values(self):
+        """Real numbers beside each code that is not frequent."""
+        return 1 if self.projected else self.embedding_dim
+
+    @property
+    def has_values(self):
+        """Bool `(K,)`: which codes have real numbers beside them, the rare ones."""
+        codes = ops.arange(self.num_embeddings)
+        return ops.logical_not(self._is_frequent(codes, self.code_counts.value))
+
+    def values(self, latents):
+        """The real numbers beside each code: float32 `(..., num_values)`.
+
+        The latent itself, or with `projected` the length of its projection in lengths
+        of the code; 0 where the code is kept.
+        """
+        latents = ops.cast(latents, "float32")
+        codes = self.encode(latents)
+        found = latents
+        if self.projected:
+            found = shares(latents, ops.cast(self.decode(codes), "float32"))
+        rare = ops.take(self.has_values, codes, axis=0)[..., None]
+        return ops.where(rare, found, 0.0)
+
+    def assemble(self, codes, values):
+        """What a call gives, of codes `(...)` and numbers `(..., num_values)`."""
+        quantized = ops.cast(self.decode(codes), "float32")
+        other = values * quantized if self.projected else values
+        rare = ops.take(self.has_values, codes, axis=0)[..., None]
+        return ops.cast(ops.where(rare, other, quantized), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, before their weights; float32 scalars."""
+        terms = self.quantizer.loss_terms(latents)
+        if self.projected:
+            codes = self.encode(latents)
+            quantized = ops.cast(self.decode(codes), "float32")
+            rare = ops.logical_not(self._is_frequent(codes, self.code_counts.value))
+            inputs = ops.cast(latents, "float32")
+            loss = projection_loss(inputs, quantized, rare[..., None])
+            terms = {**terms, "projection": loss}
+        return terms
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(
+            quantizer=keras.saving.serialize_keras_object(self.quantizer),
+            num_frequent=self.num_frequent,
+            projected=self.projected,
+        )
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        quantizer = keras.saving.deserialize_keras_object(config["quantizer"])
+        return cls(**{**config, "quantizer": quantizer})

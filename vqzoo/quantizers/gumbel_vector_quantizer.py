@@ -1,0 +1,209 @@
+"""Vector quantizer that draws soft codes with the Gumbel softmax."""
+
+import math
+
+import keras
+from keras import ops
+
+from vqzoo.ops import replica_position, straight_through
+from vqzoo.quantizers import quantization, soft_codes
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class GumbelVectorQuantizer(keras.layers.Layer):
+    """Replaces each latent by a random mixture of codes that hardens during training.
+
+    A latent defines probabilities of the codes, proportional to exp(-|z - e_k|^2).
+    While training the decoder receives the codes weighted by a Gumbel softmax sample of
+    them, whose temperature falls linearly with the training steps; at a low one that is
+    one code, drawn by its probability. The gradient is that of the sample, for latents
+    and codes. At inference the nearest, most probable code is taken. Latents are taken
+    in blocks of 2**22 / K: the N x K probabilities are never stored.
+
+    Args:
+        num_embeddings: int, K in the paper. Number of codes.
+        embedding_dim: int, D in the paper. Length of a code.
+        temperature: float above 0, of the first training step. Defaults to 0.667.
+        final_temperature: float above 0. Defaults to 0.001.
+        annealing_steps: int, training steps from the first temperature to the final
+            one, which stays. Defaults to 100,000.
+        commitment_cost: float, of the expected distance. Defaults to 0.001.
+        divergence_cost: float, of the divergence from equal probabilities. Defaults to
+            0.001.
+        codebook_init: `"data"` (latents of the first training batch, with a little
+            noise) or a Keras initializer. Defaults to `"data"`.
+        assignment: must be None: there is no chosen code that could be perturbed.
+        seed: int or None, of the start and the samples.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
+    Losses: commitment_cost * mean(sum_k q_k |z - e_k|^2) / D, whose gradient moves
+        latents and codes, and divergence_cost * mean(KL(q || uniform)) / D, in nats.
+    State: codebook_start `(K, D)`, not trainable, codebook_offset `(K, D)`, trainable,
+        whose sum is the codebook; steps `()`, training steps so far; started `()`.
+        Replicas draw noise of their own.
+    Raises: ValueError: if a size, a temperature or `annealing_steps` is not positive, a
+        cost is negative, an assignment is given, or the last axis of the input is not
+        `embedding_dim`.
+    Source: Williams et al. 2020, arXiv 2002.08111; Jang et al. 2016, arXiv
+        1611.01144; Coppock's thesis, section 2.4.8, eq. 2.15. Differs: no draw at
+        inference; the codes start on latents and are not reset.
+    Example:
+        >>> quantizer = GumbelVectorQuantizer(256, 64)
+        >>> quantizer(np.ones((2, 8, 8, 64), "float32"), training=True).shape
+        TensorShape([2, 8, 8, 64])
+    """
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        *,
+        temperature=0.667,
+        final_temperature=0.001,
+        annealing_steps=100_000,
+        commitment_cost=0.001,
+        divergence_cost=0.001,
+        codebook_init="data",
+        assignment=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self._losses = quantization.ReplicaLosses()
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(
+            commitment_cost=commitment_cost, divergence_cost=divergence_cost
+        )
+        soft_codes.refuse_assignment(assignment)
+        for name, value in (
+            ("temperature", temperature),
+            ("final_temperature", final_temperature),
+            ("annealing_steps", annealing_steps),
+        ):
+            if not value > 0:
+                raise ValueError(f"expected {name} above 0, received {name}={value}")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.temperature = temperature
+        self.final_temperature = final_temperature
+        self.annealing_steps = annealing_steps
+        self.commitment_cost = commitment_cost
+        self.divergence_cost = divergence_cost
+        self.codebook_init = codebook_init
+        self.assignment = assignment
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        quantization.check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        soft_codes.add_codebook(self)
+        self.steps = quantization.add_state(self, "steps", (), "zeros")
+
+    @property
+    def codebook(self):
+        """The code vectors in use, float32 `(K, D)`."""
+        return self.codebook_start + self.codebook_offset
+
+    @property
+    def current_temperature(self):
+        """Temperature of the next training step, float32 scalar."""
+        share = ops.minimum(self.steps / self.annealing_steps, 1.0)
+        return (1 - share) * self.temperature + share * self.final_temperature
+
+    def call(self, latents, training=False):
+        inputs = ops.cast(latents, "float32")
+        rows = ops.reshape(inputs, (-1, self.embedding_dim))
+        if training:
+            codebook = soft_codes.start_codebook(self, rows)
+            quantized = self._sample(rows, codebook, self.current_temperature)
+            self.steps.assign(self.steps + 1)
+        else:
+            codebook = self.codebook
+            nearest = quantization.look_up(rows, codebook)[1]
+            quantized = straight_through(rows, nearest)
+        terms = _terms(rows, codebook)
+        self.add_loss(self.commitment_cost * terms["commitment"])
+        self.add_loss(self.divergence_cost * terms["divergence"])
+        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+
+    def _sample(self, rows, codebook, temperature):
+        """Codes weighted by a Gumbel softmax sample for each row, `(N, D)`."""
+        seed = self.seed_generator.next()
+
+        def sample(rows, valid, index, codebook):
+            scores = -soft_codes.squared_distances(rows, codebook)
+            noise = _gumbel(ops.shape(scores), _BlockSeed(seed, index))
+            weights = ops.softmax((scores + noise) / temperature, axis=1)
+            return (ops.matmul(weights, codebook),), (ops.sum(valid),)
+
+        return soft_codes.over_blocks(sample, rows, (codebook,), self.num_embeddings)[
+            0
+        ][0]
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+        return quantization.encode(latents, self.codebook)
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
+        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, before their weights; float32 scalars."""
+        rows = ops.reshape(ops.cast(latents, "float32"), (-1, self.embedding_dim))
+        return _terms(rows, self.codebook)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(
+            num_embeddings=self.num_embeddings,
+            embedding_dim=self.embedding_dim,
+            temperature=self.temperature,
+            final_temperature=self.final_temperature,
+            annealing_steps=self.annealing_steps,
+            commitment_cost=self.commitment_cost,
+            divergence_cost=self.divergence_cost,
+            codebook_init=quantization.initializer_config(self.codebook_init),
+            assignment=self.assignment,
+            seed=self.seed,
+        )
+        return config
+
+
+class _BlockSeed(keras.random.SeedGenerator):
+    """The seed of one block: the same whenever its sample is computed anew."""
+
+    def __init__(self, seed, index):
+        # Odd steps far apart: neighboring seeds of users must not meet.
+        index = ops.cast(index, seed.dtype) * 747796405
+        replica = ops.cast(replica_position()[0], seed.dtype) * 277803737
+        self.value = ops.stack([seed[0] + index + replica, seed[1]])
+
+    def next(self, ordered=True):
+        return self.value
+
+
+def _gumbel(shape, seed):
+    uniform = keras.random.uniform(shape, 1e-20, 1.0, seed=seed)
+    return -ops.log(-ops.log(uniform))
+
+
+def _terms(rows, codebook):
+    """Expected squared distance, and divergence from equal probabilities, over D."""
+
+    def sums(rows, valid, index, codebook):
+        distances = soft_codes.squared_distances(rows, codebook)
+        log_q = ops.log_softmax(-distances, axis=1)
+        q = valid * ops.exp(log_q)
+        return (valid,), (ops.sum(q * distances), ops.sum(q * log_q))
+
+    num_codes, dim = codebook.shape
+    _, (distance, q_log_q) = soft_codes.over_blocks(sums, rows, (codebook,), num_codes)
+    num_values = dim * ops.cast(ops.shape(rows)[0], "float32")
+    divergence = q_log_q / num_values + math.log(num_codes) / dim
+    return {"commitment": distance / num_values, "divergence": divergence}

@@ -1,0 +1,200 @@
+"""Lookup-free quantization: each channel of the latents gives one bit of the code."""
+
+import math
+
+import keras
+from keras import ops
+
+from vqzoo.ops import straight_through, unit_norm
+from vqzoo.quantizers import mixed_radix, quantization
+from vqzoo.quantizers.bit_entropy import entropy_of_each, entropy_of_mean
+
+_MOST_GROUP_BITS = 16
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class LookupFreeQuantizer(keras.layers.Layer):
+    """Keeps the sign of each channel; the bits of all channels are the code.
+
+    The codes are the corners of a cube and are not learned. The entropy loss makes each
+    bit clear and all codes alike in use, the commitment loss pulls the latents toward
+    their corner. Both, and the gradient, see the latents in units of their own size,
+    so that nothing saturates whatever the encoder's scale. At inference the same signs
+    are taken.
+
+    Args:
+        num_bits: int from 1 to 30, the last axis of the latents. There are
+            `2 ** num_bits` codes.
+        spherical: bool. Whether latents and codes have length 1, as in binary spherical
+            quantization: +-1 / sqrt(num_bits). Defaults to False, codes of +-1.
+        entropy_weight: float, weight of the entropy loss. Defaults to 0.01.
+        diversity_gamma: float, weight of the mean assignment's entropy within the
+            entropy loss. Defaults to 1.
+        commitment_cost: float, weight of the commitment loss. Defaults to 0.0025.
+        inverse_temperature: float above 0, t in p(c) ~ exp(-t |u - c|^2), where u are
+            the latents in the units below and c has +-1 in each channel. Defaults to 1.
+        group_bits: int from 1 to 16. The entropy of the mean assignment is exact for up
+            to that many bits. More bits are cut into groups, taken as if they were
+            independent; 1 is the product of the marginals. Defaults to 10.
+        assignment: None. Noise is for codes whose neighbors can be alike.
+    Input shape: `(batch, ..., num_bits)`, float, any range.
+    Output shape: same. Codes: `(batch, ...)`, int32, in [0, K); the bit of the first
+        channel is the lowest.
+    Losses: entropy_weight * (entropy of each assignment - diversity_gamma * entropy of
+        the mean assignment) / num_bits, nats, and commitment_cost * mean((u - sg(c)) **
+        2). The latents u are divided by their root mean square: over this replica's
+        whole batch or, if spherical, over each latent.
+    State: none.
+    Raises: ValueError: if a number is out of its range, the last axis of the input is
+        not `num_bits`, or an assignment is given.
+    Source: Yu et al. 2023, arXiv 2310.05737, section 3.1; spherical, the entropy of
+        each as a sum over bits and the marginals: Zhao et al. 2024, arXiv 2406.07548.
+        Differs: the units of the latents; the terms are means per channel; much smaller
+        weights, because with codes of fixed length a commitment cost of 0.25 outweighs
+        the reconstruction: the bits freeze early and few codes are used.
+    Example:
+        >>> quantizer = LookupFreeQuantizer(9)
+        >>> quantizer.encode(quantizer(np.ones((2, 8, 8, 9), "float32"))).shape
+        TensorShape([2, 8, 8])
+    """
+
+    def __init__(
+        self,
+        num_bits,
+        *,
+        spherical=False,
+        entropy_weight=0.01,
+        diversity_gamma=1.0,
+        commitment_cost=0.0025,
+        inverse_temperature=1.0,
+        group_bits=10,
+        assignment=None,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self._losses = quantization.ReplicaLosses()
+        _check_range("num_bits", num_bits, 1, 30)
+        _check_range("group_bits", group_bits, 1, _MOST_GROUP_BITS)
+        quantization.check_not_negative(
+            entropy_weight=entropy_weight,
+            diversity_gamma=diversity_gamma,
+            commitment_cost=commitment_cost,
+        )
+        if not inverse_temperature > 0:
+            raise ValueError(
+                "expected an inverse_temperature above 0, received "
+                f"inverse_temperature={inverse_temperature}"
+            )
+        if assignment is not None:
+            raise ValueError(
+                "expected no assignment, because codes of neighboring numbers can "
+                f"differ in every bit, received assignment={assignment}"
+            )
+        self.num_bits = num_bits
+        self.spherical = spherical
+        self.entropy_weight = entropy_weight
+        self.diversity_gamma = diversity_gamma
+        self.commitment_cost = commitment_cost
+        self.inverse_temperature = inverse_temperature
+        self.group_bits = group_bits
+        self.assignment = assignment
+
+    @property
+    def num_embeddings(self):
+        """Number of values of an index, `2 ** num_bits`."""
+        return 2**self.num_bits
+
+    @property
+    def embedding_dim(self):
+        """Last axis of the latents, `num_bits`."""
+        return self.num_bits
+
+    @property
+    def codebook(self):
+        """The implicit code vectors in the order of their indices, `(K, num_bits)`."""
+        indices = ops.arange(self.num_embeddings, dtype="int32")
+        return self._vectors(mixed_radix.to_digits(indices, (2,) * self.num_bits))
+
+    def build(self, input_shape):
+        quantization.check_last_axis(input_shape, self.num_bits)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.num_bits})
+
+    def call(self, latents, training=False):
+        latents = ops.cast(latents, "float32")
+        units, bits = self._units(latents), _bits(latents)
+        terms = self._terms(units, bits)
+        self.add_loss(self.entropy_weight * terms["entropy"])
+        self.add_loss(self.commitment_cost * terms["commitment"])
+        quantized = straight_through(units * self._length(), self._vectors(bits))
+        return ops.cast(quantized, self.compute_dtype)
+
+    def _units(self, latents):
+        """Latents of root mean square 1."""
+        if self.spherical:
+            return unit_norm(latents) * math.sqrt(self.num_bits)
+        return latents / ops.sqrt(ops.maximum(ops.mean(ops.square(latents)), 1e-12))
+
+    def _length(self):
+        """What a code has, up to its sign, in each channel."""
+        return 1 / math.sqrt(self.num_bits) if self.spherical else 1.0
+
+    def _vectors(self, bits):
+        return (2 * ops.cast(bits, "float32") - 1) * self._length()
+
+    def _terms(self, units, bits):
+        # |u - c|^2 is a sum over the channels, so that the bits are independent; in it
+        # the two values of a bit differ by 4 u.
+        logits = ops.reshape(4 * self.inverse_temperature * units, (-1, self.num_bits))
+        of_each = entropy_of_each(logits)
+        of_mean = entropy_of_mean(logits, self.group_bits)
+        signs = 2 * ops.cast(bits, "float32") - 1
+        return {
+            "commitment": quantization.mean_squared_distance(units, signs),
+            "entropy": (of_each - self.diversity_gamma * of_mean) / self.num_bits,
+        }
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Codes of `latents` `(..., num_bits)`: int32 `(...)`, in [0, K)."""
+        latents = ops.cast(latents, "float32")
+        quantization.check_last_axis(latents.shape, self.num_bits)
+        return mixed_radix.to_indices(_bits(latents), (2,) * self.num_bits)
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, int: float `(..., num_bits)`."""
+        bits = mixed_radix.to_digits(codes, (2,) * self.num_bits)
+        return ops.cast(self._vectors(bits), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, before their weights; float32 scalars."""
+        latents = ops.cast(latents, "float32")
+        return self._terms(self._units(latents), _bits(latents))
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(
+            num_bits=self.num_bits,
+            spherical=self.spherical,
+            entropy_weight=self.entropy_weight,
+            diversity_gamma=self.diversity_gamma,
+            commitment_cost=self.commitment_cost,
+            inverse_temperature=self.inverse_temperature,
+            group_bits=self.group_bits,
+            assignment=self.assignment,
+        )
+        return config
+
+
+def _bits(latents):
+    return ops.cast(latents > 0, "int32")
+
+
+def _check_range(name, value, least, most):
+    if not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(
+            f"expected {name} to be an int from {least} to {most}, received "
+            f"{name}={value}"
+        )

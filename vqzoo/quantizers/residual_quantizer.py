@@ -1,0 +1,156 @@
+"""Quantizers in stages, each for what the ones before it left over."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import draw_rows
+from vqzoo.quantizers import quantization
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class ResidualQuantizer(keras.layers.Layer):
+    """Quantizes the latents, then the rest, then the rest of the rest.
+
+    The quantized vector is the sum of all stages, so that a latent has one code for
+    each stage and the first ones say the most. Any quantizer can be a stage.
+
+    Args:
+        quantizers: sequence of quantizer layers of one `embedding_dim` and one
+            `num_embeddings`, coarse to fine.
+        dropout: bool. Whether, while training, the output of each latent's image ends
+            after a random number of stages, from 1 to all of them, which makes every
+            prefix of the codes decode well. Dropped stages go on learning. Defaults to
+            False.
+        seed: int or None, of the dropout.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, ..., num_stages)`, int32, in [0, K).
+    Losses: those of each stage on its own rest.
+    Raises: ValueError: if there is no stage, or the stages' sizes differ.
+    Source: Zeghidour et al. 2021, arXiv 2107.03312, section III.C; Lee et al. 2022,
+        arXiv 2203.01941, section 3.1. Differs: the straight-through gradient passes
+        once, not once for each stage.
+    Example:
+        >>> stages = [VectorQuantizerEMA(16, 8) for _ in range(4)]
+        >>> quantizer = ResidualQuantizer(stages)
+        >>> quantizer.encode(quantizer(np.ones((2, 3, 8), "float32"))).shape
+        TensorShape([2, 3, 4])
+    """
+
+    def __init__(self, quantizers, *, dropout=False, seed=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        check_alike(quantizers)
+        self.quantizers = list(quantizers)
+        self.dropout = dropout
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def num_embeddings(self):
+        """Number of values of each index."""
+        return self.quantizers[0].num_embeddings
+
+    @property
+    def embedding_dim(self):
+        """Last axis of the latents."""
+        return self.quantizers[0].embedding_dim
+
+    @property
+    def codebooks(self):
+        """The code vectors of all stages, a tuple of `(K, D)`."""
+        return sum((quantization.codebooks(each) for each in self.quantizers), ())
+
+    @property
+    def code_axes(self):
+        """How many axes the codes have that the grid of latents has not."""
+        return 1 + quantization.code_axes(self.quantizers[0])
+
+    def build(self, input_shape):
+        for stage in self.quantizers:
+            if not stage.built:
+                stage.build(input_shape)
+
+    def call(self, latents, training=False):
+        rest = ops.cast(latents, "float32")
+        num_stages = self._num_stages(rest) if training and self.dropout else None
+        total = 0.0
+        for index, stage in enumerate(self.quantizers):
+            quantized = ops.cast(stage(rest, training=training), "float32")
+            output = quantized
+            if index:  # the first stage passes the gradient to the latents already
+                output = quantized - (rest - ops.stop_gradient(rest))
+            if num_stages is not None:
+                output = ops.where(index < num_stages, output, 0.0)
+            total = total + output
+            rest = rest - ops.stop_gradient(quantized)
+        return ops.cast(total, self.compute_dtype)
+
+    def _num_stages(self, latents):
+        """How many stages the output of each image has, `(batch, 1, ...)`."""
+
+        def draw(num_rows):
+            last = len(self.quantizers)
+            return keras.random.randint(
+                (num_rows,), 1, last + 1, seed=self.seed_generator
+            )
+
+        drawn = draw_rows(draw, ops.shape(latents)[0])
+        return ops.reshape(drawn, (-1,) + (1,) * (len(latents.shape) - 1))
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Codes of `latents` `(..., D)`: int32 `(..., num_stages)`."""
+        rest = ops.cast(latents, "float32")
+        codes = []
+        for stage in self.quantizers:
+            codes.append(stage.encode(rest))
+            rest = rest - ops.cast(stage.decode(codes[-1]), "float32")
+        return ops.stack(codes, axis=len(rest.shape) - 1)
+
+    def decode(self, codes):
+        """Vectors of `codes` `(..., n)`, of the first n stages: float `(..., D)`."""
+        axis = len(codes.shape) - self.code_axes
+        num_given = codes.shape[axis]
+        if not 1 <= num_given <= len(self.quantizers):
+            raise ValueError(
+                f"expected codes of 1 to {len(self.quantizers)} stages on axis {axis}, "
+                f"received shape={tuple(codes.shape)}"
+            )
+        total = 0.0
+        for stage, part in zip(self.quantizers, ops.unstack(codes, num_given, axis)):
+            total = total + ops.cast(stage.decode(part), "float32")
+        return ops.cast(total, self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, summed over the stages, before their weights."""
+        rest = ops.cast(latents, "float32")
+        terms = {}
+        for stage in self.quantizers:
+            quantization.add_terms(terms, stage.loss_terms(rest))
+            rest = rest - ops.cast(stage.decode(stage.encode(rest)), "float32")
+        return terms
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        stages = [keras.saving.serialize_keras_object(q) for q in self.quantizers]
+        config.update(quantizers=stages, dropout=self.dropout, seed=self.seed)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        stages = [
+            keras.saving.deserialize_keras_object(each) for each in config["quantizers"]
+        ]
+        return cls(**{**config, "quantizers": stages})
+
+
+def check_alike(quantizers):
+    """Raises ValueError unless there are quantizers, all of one K and one D."""
+    sizes = {(each.num_embeddings, each.embedding_dim) for each in quantizers}
+    if len(sizes) != 1:
+        raise ValueError(
+            "expected one quantizer or more, of one num_embeddings and one "
+            f"embedding_dim, received (num_embeddings, embedding_dim)={sizes or '()'}"
+        )

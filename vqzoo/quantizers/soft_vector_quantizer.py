@@ -1,0 +1,221 @@
+"""Soft quantization: the mean of all codes, weighted by their probability."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import straight_through
+from vqzoo.quantizers import quantization, soft_codes
+
+# Keeps a squared distance of 1e15 finite when it is divided by the variance.
+_MIN_VARIANCE = 1e-20
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class SoftVectorQuantizer(keras.layers.Layer):
+    """Replaces each latent by the posterior mean of the codes.
+
+    The latent is taken for a code plus Gaussian noise of that code's variance, and the
+    Bayesian estimate of the code, a convex combination of all of them, is what the
+    decoder receives while training; its gradient is the true one. The variances are
+    learned, one for each code. At inference the decoder receives the most probable
+    code, or with `hard_at_inference=False` the soft vector too. Latents are taken in
+    blocks of 2**22 / K: the N x K probabilities are never stored.
+
+    Args:
+        num_embeddings: int, K in the paper. Number of codes.
+        embedding_dim: int, D in the paper. Length of a code.
+        commitment_cost: float, beta in eq. 3 of the VQ-VAE, no unit. Defaults to 0.25.
+        variance_init: float above 0, the variance per element that all codes start
+            with, or None: measured on the first training batch, such that the
+            probabilities neither sit on one code nor are flat. Defaults to None.
+        hard_at_inference: bool. If False, the output at inference is no function of
+            the codes: it is not what `decode(encode(latents))` gives. Defaults to True.
+        codebook_init: `"data"` (latents of the first training batch, with a little
+            noise) or a Keras initializer. Defaults to `"data"`.
+        assignment: must be None: there is no chosen code that could be perturbed.
+        seed: int or None, of the start.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, ...)`, int32, in [0, K): the most probable ones.
+    Losses: with the most probable code, mean((sg(latents) - code) ** 2) and
+        commitment_cost * mean((latents - sg(code)) ** 2).
+    State: codebook_start `(K, D)`, not trainable, codebook_offset `(K, D)`, trainable,
+        whose sum is the codebook; variance_scale `()`, not trainable, and
+        log_variances `(K,)`, trainable, which make the variances; started `()`.
+    Raises: ValueError: if a size or the variance is not positive, an assignment is
+        given, or the last axis of the input is not `embedding_dim`.
+    Source: Wu and Flierl 2020, arXiv 1905.11062; Coppock's thesis, section 2.4.7, eq.
+        2.14. Differs: the variances are weights and not outputs of the encoder, the
+        latents get no noise, all codes are equally likely beforehand; the two loss
+        terms, which keep the codes on the latents, so that a hard choice works.
+    Example:
+        >>> quantizer = SoftVectorQuantizer(32, 64)
+        >>> quantizer(np.ones((2, 8, 8, 64), "float32"), training=True).shape
+        TensorShape([2, 8, 8, 64])
+    """
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        *,
+        commitment_cost=0.25,
+        variance_init=None,
+        hard_at_inference=True,
+        codebook_init="data",
+        assignment=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self._losses = quantization.ReplicaLosses()
+        quantization.check_sizes(num_embeddings, embedding_dim)
+        quantization.check_not_negative(commitment_cost=commitment_cost)
+        soft_codes.refuse_assignment(assignment)
+        if variance_init is not None and not variance_init > 0:
+            raise ValueError(
+                "expected variance_init to be None or above 0, received "
+                f"variance_init={variance_init}"
+            )
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.commitment_cost = commitment_cost
+        self.variance_init = variance_init
+        self.hard_at_inference = hard_at_inference
+        self.codebook_init = codebook_init
+        self.assignment = assignment
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        quantization.check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        soft_codes.add_codebook(self)
+        start = keras.initializers.Constant(self.variance_init or 1.0)
+        self.variance_scale = quantization.add_state(self, "variance_scale", (), start)
+        self.log_variances = self.add_weight(
+            name="log_variances",
+            shape=(self.num_embeddings,),
+            initializer="zeros",
+            dtype="float32",
+            autocast=False,
+        )
+
+    @property
+    def codebook(self):
+        """The code vectors in use, float32 `(K, D)`."""
+        return self.codebook_start + self.codebook_offset
+
+    @property
+    def is_hybrid(self):
+        """Whether the output at inference is no function of the codes."""
+        return not self.hard_at_inference
+
+    @property
+    def variances(self):
+        """Variance of each code per element, float32 `(K,)`."""
+        return self._variances(self.variance_scale.value)
+
+    def _variances(self, scale):
+        return ops.maximum(scale * ops.exp(self.log_variances), _MIN_VARIANCE)
+
+    def probabilities(self, latents):
+        """p(e_k | latent) for `latents` `(..., D)`: float32 `(..., K)`, whole."""
+        latents = ops.cast(latents, "float32")
+        rows = ops.reshape(latents, (-1, self.embedding_dim))
+        p = ops.softmax(_log_densities(rows, self.codebook, self.variances), axis=1)
+        return ops.reshape(p, (*ops.shape(latents)[:-1], self.num_embeddings))
+
+    def call(self, latents, training=False):
+        inputs = ops.cast(latents, "float32")
+        rows = ops.reshape(inputs, (-1, self.embedding_dim))
+        codebook, variances = self.codebook, self.variances
+        if training:
+            codebook, variances = self._start(rows)
+        code = ops.take(codebook, _best(rows, codebook, variances), axis=0)
+        self.add_loss(quantization.mean_squared_distance(code, rows))
+        commitment = quantization.mean_squared_distance(rows, code)
+        self.add_loss(self.commitment_cost * commitment)
+        if training or not self.hard_at_inference:
+            quantized = _mean(rows, codebook, variances)
+        else:
+            quantized = straight_through(rows, code)
+        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+
+    def _start(self, rows):
+        """Codebook and variances of a training step; the first one places them."""
+        fresh = self.started.value <= 0
+        codebook = soft_codes.start_codebook(self, rows)
+        if self.variance_init is not None:
+            return codebook, self.variances
+        # exp(-d / unit) is a Gaussian whose variance is half of the unit.
+        nearest = quantization.look_up(rows, codebook)[1]
+        measured = 0.5 * soft_codes.distance_unit(rows, nearest)
+        scale = ops.where(fresh, measured, self.variance_scale.value)
+        self.variance_scale.assign(scale)
+        return codebook, self._variances(scale)
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Most probable codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+        latents = ops.convert_to_tensor(latents)
+        quantization.check_last_axis(latents.shape, self.embedding_dim)
+        rows = ops.reshape(ops.cast(latents, "float32"), (-1, self.embedding_dim))
+        codes = _best(rows, self.codebook, self.variances)
+        return ops.reshape(codes, ops.shape(latents)[:-1])
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
+        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, before their weights; float32 scalars."""
+        code = ops.take(self.codebook, self.encode(latents), axis=0)
+        latents = ops.cast(latents, "float32")
+        distance = quantization.mean_squared_distance(latents, code)
+        return {"codebook": distance, "commitment": distance}
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(
+            num_embeddings=self.num_embeddings,
+            embedding_dim=self.embedding_dim,
+            commitment_cost=self.commitment_cost,
+            variance_init=self.variance_init,
+            hard_at_inference=self.hard_at_inference,
+            codebook_init=quantization.initializer_config(self.codebook_init),
+            assignment=self.assignment,
+            seed=self.seed,
+        )
+        return config
+
+
+def _log_densities(rows, codebook, variances):
+    """Log of N(z; e_k, variance_k I) without its constant: `(n, K)`."""
+    distances = soft_codes.squared_distances(rows, codebook)
+    normalizers = 0.5 * codebook.shape[1] * ops.log(variances)
+    return -distances / (2 * variances) - normalizers
+
+
+def _mean(rows, codebook, variances):
+    """Eq. 2.14: the mean of the codes under p(e_k | z), `(N, D)`."""
+
+    def mean(rows, valid, index, codebook, variances):
+        p = ops.softmax(_log_densities(rows, codebook, variances), axis=1)
+        return (ops.matmul(p, codebook),), (ops.sum(valid),)
+
+    shared = (codebook, variances)
+    return soft_codes.over_blocks(mean, rows, shared, codebook.shape[0])[0][0]
+
+
+def _best(rows, codebook, variances):
+    """The most probable code of each row, int32 `(N,)`. No gradient."""
+
+    def best(rows, valid, index, codebook, variances):
+        codes = ops.argmax(_log_densities(rows, codebook, variances), axis=1)
+        return (ops.cast(codes, "int32"),), (ops.sum(valid),)
+
+    rows, *shared = (ops.stop_gradient(x) for x in (rows, codebook, variances))
+    return soft_codes.over_blocks(best, rows, shared, codebook.shape[0])[0][0]

@@ -1,0 +1,151 @@
+"""A quantizer between two layers: another basis, fewer dimensions, another norm."""
+
+import keras
+
+from vqzoo.quantizers import quantization
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class TransformedQuantizer(keras.layers.Layer):
+    """Quantizes what one layer makes of the latents; another layer leads back.
+
+    With two `Dense` layers the codes live in fewer dimensions than the latents, which
+    keeps large codebooks in use; with `BatchNormalization` before the quantizer the
+    latents are longer than fresh codes. `low_dimensional` and `batch_normalized` make
+    these two.
+
+    Args:
+        quantizer: a quantizer layer.
+        embedding_dim: int, last axis of the latents that come and go.
+        before: layer from `embedding_dim` to `quantizer.embedding_dim`, or None.
+        after: layer from `quantizer.embedding_dim` to `embedding_dim`, or None.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: those of the quantizer.
+    Losses: those of the quantizer, measured between the two layers.
+    Raises: ValueError: if a layer is missing where the dimensions differ.
+    Source: low-dimensional codes: Yu et al. 2022, arXiv 2110.04627, section 3.2; batch
+        normalization: Lancucki et al. 2020, arXiv 2005.08520. Differs: nothing.
+    Example:
+        >>> quantizer = low_dimensional(VectorQuantizerEMA(512, 8), 64)
+        >>> quantizer(np.ones((2, 8, 8, 64), "float32")).shape
+        TensorShape([2, 8, 8, 64])
+    """
+
+    def __init__(self, quantizer, embedding_dim, *, before=None, after=None, **kwargs):
+        super().__init__(**kwargs)
+        if None in (before, after) and quantizer.embedding_dim != embedding_dim:
+            raise ValueError(
+                f"expected layers before and after a quantizer of "
+                f"{quantizer.embedding_dim} dimensions, received "
+                f"embedding_dim={embedding_dim}, before={before}, after={after}"
+            )
+        self.quantizer = quantizer
+        self.embedding_dim = embedding_dim
+        self.before = before
+        self.after = after
+
+    @property
+    def num_embeddings(self):
+        """Number of values of an index, as the quantizer has it."""
+        return self.quantizer.num_embeddings
+
+    @property
+    def codebooks(self):
+        """The code vectors of the quantizer, a tuple of `(K, d)`."""
+        return quantization.codebooks(self.quantizer)
+
+    @property
+    def code_axes(self):
+        """How many axes the codes have that the grid of latents has not."""
+        return quantization.code_axes(self.quantizer)
+
+    def build(self, input_shape):
+        inner = (*input_shape[:-1], self.quantizer.embedding_dim)
+        for layer, shape in (
+            (self.before, input_shape),
+            (self.quantizer, inner),
+            (self.after, inner),
+        ):
+            if layer is not None and not layer.built:
+                layer.build(shape)
+
+    def call(self, latents, training=False):
+        quantized = self.quantizer(self._enter(latents), training=training)
+        return self._leave(quantized)
+
+    def _enter(self, latents):
+        return latents if self.before is None else self.before(latents)
+
+    def _leave(self, quantized):
+        return quantized if self.after is None else self.after(quantized)
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Codes of `latents` `(..., embedding_dim)`: int32, as the quantizer's."""
+        return self.quantizer.encode(self._enter(latents))
+
+    def decode(self, codes):
+        """Vectors of `codes`: float `(..., embedding_dim)`."""
+        return self._leave(self.quantizer.decode(codes))
+
+    def loss_terms(self, latents):
+        """Loss terms of the quantizer by name, before their weights."""
+        return self.quantizer.loss_terms(self._enter(latents))
+
+    def get_config(self):
+        config = super().get_config()
+        config["embedding_dim"] = self.embedding_dim
+        for name in ("quantizer", "before", "after"):
+            layer = getattr(self, name)
+            config[name] = keras.saving.serialize_keras_object(layer)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        layers = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("quantizer", "before", "after")
+        }
+        return cls(**{**config, **layers})
+
+
+def low_dimensional(quantizer, embedding_dim, **kwargs):
+    """A quantizer of few dimensions between two learned linear maps.
+
+    Args:
+        quantizer: a quantizer layer, for example of 8 dimensions.
+        embedding_dim: int, dimensions of the latents.
+        **kwargs: of the layer, for example `name`.
+
+    Returns:
+        `TransformedQuantizer`.
+
+    Source: Yu et al. 2022, arXiv 2110.04627, section 3.2.
+    """
+    before = keras.layers.Dense(quantizer.embedding_dim, name="down")
+    after = keras.layers.Dense(embedding_dim, name="up")
+    return TransformedQuantizer(
+        quantizer, embedding_dim, before=before, after=after, **kwargs
+    )
+
+
+def batch_normalized(quantizer, **kwargs):
+    """A quantizer whose latents are normalized over the batch, to a length of sqrt(D).
+
+    Args:
+        quantizer: a quantizer layer.
+        **kwargs: of the layer, for example `name`.
+
+    Returns:
+        `TransformedQuantizer`.
+
+    Source: Lancucki et al. 2020, arXiv 2005.08520.
+    """
+    before = keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name="normalization"
+    )
+    return TransformedQuantizer(
+        quantizer, quantizer.embedding_dim, before=before, **kwargs
+    )

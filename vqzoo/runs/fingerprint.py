@@ -1,0 +1,51 @@
+"""Which model it is: a hash of what a model is and of its weights."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+
+
+def fingerprint(model):
+    """sha256 over the configuration and the weights of a model.
+
+    Codes mean something to the model alone that made them: what holds codes keeps this
+    beside them. Equal fingerprints mean equal models, wherever they were loaded.
+
+    Args:
+        model: a model of vqzoo.models.
+
+    Returns:
+        str of 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256(type(model).__name__.encode())
+    config = json.loads(json.dumps(model.get_config(), default=str))
+    digest.update(json.dumps(_nameless(config), sort_keys=True).encode())
+    for weight in model.weights:
+        value = np.ascontiguousarray(np.asarray(weight.value))
+        digest.update(f"{weight.name} {value.shape} {value.dtype}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _nameless(config):
+    """A configuration without the names that Keras counts up."""
+    if isinstance(config, dict):
+        kept = {k: _nameless(v) for k, v in config.items() if k != "name"}
+        if str(kept.get("registered_name")).startswith("vqzoo>"):
+            kept["module"] = _module(kept["class_name"])
+        return kept
+    if isinstance(config, list):
+        return [_nameless(value) for value in config]
+    return config
+
+
+def _module(class_name):
+    """Where a layer was when fingerprints were first kept: a file of its name.
+
+    Keras notes the module of each layer. Fingerprints that stand beside codes on disk
+    must not change when a file of ours moves, so the module follows from the name.
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name)
+    return f"vqzoo.layers.{words.lower()}"

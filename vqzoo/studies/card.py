@@ -1,0 +1,187 @@
+"""The card of a finished run: `python -m vqzoo.studies.card RUN recipes/NAME`."""
+
+import dataclasses
+import importlib
+import importlib.util
+import json
+import pathlib
+import re
+import shlex
+import shutil
+import sys
+
+from vqzoo.runs import files
+from vqzoo.training.callbacks import HISTORY, read_history
+from vqzoo.training.settings import OPERATIONAL
+
+PAPERS = ("metrics.json", "recipe.json")
+PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
+MAY_HAVE = (HISTORY, "sweep.json", "table.md")
+CARD = """# {title}
+
+{about}
+
+| | |
+|---|---|
+| command | `{command}` |
+| data | {data} |
+| device | {device} |
+| training | {steps:,} steps in {seconds:,.0f} s, {precision} |
+| seed | {seed} |
+
+## Result, on the test split
+
+{result}
+
+{pictures}"""
+
+
+def write(run, target):
+    """Writes the card of a run: its papers, its pictures and a README.md.
+
+    Args:
+        run: path of a finished run's folder.
+        target: path of the card's folder; its name is the recipe's, or the recipe's and
+            what the run was on, such as `vqvae2_noisy_faces`.
+
+    Returns:
+        `pathlib.Path` of the README.md. Text below the pictures of a card that is
+        there already is kept.
+
+    Raises:
+        RunError: if the run is not finished or there is no such recipe.
+    """
+    run, target = pathlib.Path(run), pathlib.Path(target)
+    missing = [name for name in PAPERS if not (run / name).is_file()]
+    missing += [] if any(run.rglob(HISTORY)) else [HISTORY]
+    if missing:
+        raise files.RunError(f"expected a finished run, received {run}, no {missing}")
+    target.mkdir(parents=True, exist_ok=True)
+    pictures = sorted(path.name for path in run.glob("*.png"))
+    also = [name for name in MAY_HAVE if (run / name).is_file()]
+    for name in (*PAPERS, *also, *pictures):
+        shutil.copyfile(run / name, target / name)
+    _drop_folders(target / "recipe.json")
+    text = CARD.format(**_facts(run, target.name, pictures))
+    readme = target / "README.md"
+    readme.write_text(text + _kept(readme))
+    return readme
+
+
+def _drop_folders(path):
+    """Keeps of the paths in a recipe.json what is not of this machine alone."""
+    settings = json.loads(path.read_text())
+    recipe = settings["recipe"]
+    for name in ("data_dir", "codes_dir", "model"):
+        if name in recipe:
+            recipe[name] = _flag(recipe[name])
+    files.write_json(path, settings)
+
+
+def _kept(readme):
+    """What stands below the last picture of a card that is there already."""
+    old = readme.read_text() if readme.exists() else ""
+    pictures = list(PICTURE.finditer(old))
+    return old[pictures[-1].end() :] if pictures else "\n"
+
+
+def _facts(run, name, pictures):
+    module = _recipe_module(name)
+    recipe = module.__name__.rpartition(".")[2]
+    settings = json.loads((run / "recipe.json").read_text())
+    steps, seconds = _work(run)
+    title, _, about = module.__doc__.partition("\n")
+    return {
+        "title": f"{name}: {title.rstrip('.')}",
+        "about": about.partition(f"vqzoo.recipes.{recipe}\n")[2].strip(),
+        "command": _command(recipe, module.RECIPE, settings["recipe"]),
+        "data": _data(settings),
+        "device": settings.get("device", "not noted"),
+        "steps": steps,
+        "seconds": seconds,
+        "precision": settings["dtype_policy"],
+        "seed": _seed(settings["recipe"]),
+        "result": _result(run),
+        "pictures": "\n".join(map(_picture, pictures)),
+    }
+
+
+def _recipe_module(name):
+    """The recipe with the longest name that a card's name begins with."""
+    words = name.split("_")
+    for count in range(len(words), 0, -1):
+        path = f"vqzoo.recipes.{'_'.join(words[:count])}"
+        if importlib.util.find_spec(path):
+            return importlib.import_module(path)
+    raise files.RunError(f"expected a recipe's name, received {name}")
+
+
+def _work(run):
+    """Steps and seconds of all that was trained: tiers, scales, runs of a sweep."""
+    steps, seconds = 0, 0.0
+    for path in run.rglob(HISTORY):
+        history = read_history(path.parent)
+        steps += int(history[-1]["step"])
+        seconds += sum(row["seconds"] for row in history)
+    return steps, seconds
+
+
+def _seed(recipe):
+    if "seeds" in recipe:
+        return f"{', '.join(map(str, recipe['seeds']))}, a run of each condition each"
+    return f"{recipe['seed']}, one run"
+
+
+def _result(run):
+    """The table of a sweep, or all figures of a run."""
+    if (run / "table.md").is_file():
+        return (run / "table.md").read_text().strip()
+    metrics = json.loads((run / "metrics.json").read_text())
+    lines = list(metrics.pop("test").items())
+    for section, numbers in metrics.items():
+        lines += [(f"{section}: {name}", value) for name, value in numbers.items()]
+    rows = "\n".join(f"| {name} | {value:.5g} |" for name, value in lines)
+    return f"| | |\n|---|---|\n{rows}"
+
+
+def _data(settings):
+    recipe = settings["recipe"]
+    words = [recipe["dataset"], pathlib.Path(recipe["data_dir"]).name]
+    parts = [" ".join(filter(None, words))]
+    if classes := recipe.get("classes"):
+        parts.append(f"{len(classes)} of its classes")
+    if shape := settings.get("image_shape"):
+        parts.append(f"images of {' x '.join(map(str, shape))}")
+    return ", ".join(parts)
+
+
+def _picture(name):
+    return f"![{pathlib.Path(name).stem}]({name})"
+
+
+def _command(name, recipe, settings):
+    """The command line: every setting that is not the recipe's own is a flag."""
+    parts = [f"python -m vqzoo.recipes.{name}"]
+    for field, default in dataclasses.asdict(recipe).items():
+        value = settings.get(field, default)
+        value = tuple(value) if isinstance(value, list) else value
+        if field not in (*OPERATIONAL, "name") and value != default:
+            parts.append(shlex.quote(f"--{field}={_flag(value)}"))
+    return " ".join(parts)
+
+
+def _flag(value):
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if str(value).startswith(("/", "..")):
+        return pathlib.Path(value).name
+    return value
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("Usage: python -m vqzoo.studies.card RUN recipes/NAME")
+    try:
+        print(write(*sys.argv[1:]))
+    except files.RunError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,297 @@
+"""Sweeps: each condition with each seed is a run, measured as by a report."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+
+import filelock
+import keras
+
+from vqzoo import plots
+from vqzoo.datasets import factors
+from vqzoo.priors import pipeline
+from vqzoo.report import Data, Subject, measure, named
+from vqzoo.runs import files
+from vqzoo.studies import sweep_table
+from vqzoo.training import (
+    callbacks,
+    devices,
+    fitting,
+    loop,
+    losses,
+    measuring,
+    prior_loop,
+    report,
+    snapshots,
+)
+
+ROWS = "sweep.json"
+LOCKS = "locks"
+
+
+def run(recipe):
+    """Trains and measures what a sweep compares, and leaves a folder with all of it.
+
+    With `resume` what is in the newest folder already is not run again: a sweep that
+    was stopped goes on where it was, and one that is done takes more conditions and
+    seeds. A run that diverges is noted as failed and the others go on; `resume` tries
+    it again from its beginning. Processes that are started with `resume` while the
+    sweep goes on share its runs: each takes those that no other is at, and the last
+    one that ends writes the table.
+
+    Args:
+        recipe: `SweepRecipe`.
+
+    Returns:
+        `pathlib.Path` of the sweep's folder.
+
+    Raises:
+        RunError: if the sweep cannot go on, for a reason that its user can mend; at the
+            end, with the names of the runs that failed.
+        Stopped: after SIGTERM or SIGINT, once the state is saved.
+        ValueError: if a setting does not fit the data or the model.
+    """
+    if "TF_CONFIG" in os.environ:
+        raise files.RunError(
+            "sweeps train on the devices of one machine: unset TF_CONFIG"
+        )
+    recipe = recipe.shrunk()
+    folder, again = _open(recipe)
+    jobs = [(c, seed) for seed in recipe.seeds for c in recipe.parsed()]
+    splits = {}
+    for number, (condition, seed) in enumerate(jobs, start=1):
+        with _alone(recipe, condition, seed, folder) as is_ours:
+            key = condition.name, seed
+            row = _known(folder).get(key)
+            if not is_ours or row and not ("failed" in row and key in again):
+                continue
+            if row:
+                _set_aside(recipe, condition, seed, folder)
+                _change(folder, dropped=row)
+            fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
+            _change(folder, added=_row(recipe, condition, seed, folder, splits))
+            keras.backend.clear_session()
+    known = _known(folder)
+    order = [(c.name, seed) for c, seed in jobs]
+    missing = [key for key in order if key not in known]
+    if missing:
+        fitting.say(
+            f"\n{len(missing)} of the {len(jobs)} runs of {folder} are with other "
+            "processes; the last one that ends writes the table. --resume goes on, "
+            "should one be lost"
+        )
+        return folder
+    of_before = [row for key, row in known.items() if key not in order]
+    _finish(recipe, [*of_before, *(known[key] for key in order)], folder)
+    return folder
+
+
+def _finish(recipe, rows, folder):
+    """Writes what a sweep shows; raises RunError if a run of it failed."""
+    medians = sweep_table.medians(recipe, rows)
+    files.write_json(folder / "metrics.json", {"test": medians})
+    sweep_table.write(recipe, rows, folder)
+    codebooks = _codebooks(recipe, folder) if "codebook" in recipe.measurements else {}
+    if codebooks:
+        figure = plots.codebooks_beside(codebooks)
+        files.save_figure(figure, folder / "codebooks.png")
+    failed = [row for row in rows if "failed" in row]
+    fitting.say(
+        f"\nDone: {recipe.name}, {len(rows) - len(failed)} runs\n  table     "
+        f"{folder / sweep_table.TABLE}\n  numbers   {folder / ROWS}\n  pictures  "
+        f"{', '.join(sorted(path.name for path in folder.glob('*.png')))}"
+    )
+    if failed:
+        raise files.RunError(
+            f"{len(failed)} of {len(rows)} runs failed and are not in the medians: "
+            f"{sweep_table.failures(failed)}. --resume tries them again"
+        )
+
+
+def _codebooks(recipe, folder):
+    """What the first tier's codebook came to under each condition, with one seed."""
+    found = {}
+    for condition in recipe.parsed():
+        own = recipe.of_condition(condition, recipe.seeds[0], folder / "runs")
+        done = sorted((folder / "runs" / own.name).glob("*/metrics.json"))
+        kept = snapshots.read(done[-1].parent) if done else {}
+        if kept:
+            books = next(iter(kept.values()))
+            found[condition.name] = books[max(books)]
+    return found
+
+
+@contextlib.contextmanager
+def _alone(recipe, condition, seed, folder):
+    """Whether no other process is at a run of the sweep; none will be meanwhile."""
+    name = recipe.of_condition(condition, seed, folder / "runs").name
+    (folder / LOCKS).mkdir(exist_ok=True)
+    lock = filelock.FileLock(folder / LOCKS / f"{name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _known(folder):
+    """The rows that there are: a dict by condition and seed."""
+    rows = files.read_json(folder / ROWS)
+    return {(row["condition"], row["seed"]): row for row in rows}
+
+
+def _change(folder, added=None, dropped=None):
+    """Adds or drops a row, beside what other processes add."""
+    with filelock.FileLock(folder / LOCKS / "rows.lock"):
+        rows = files.read_json(folder / ROWS)
+        rows = [row for row in rows if row != dropped]
+        files.write_json(folder / ROWS, rows + ([added] if added else []))
+
+
+def _set_aside(recipe, condition, seed, folder):
+    """Moves what a failed run left out of the way of the next try."""
+    own = recipe.of_condition(condition, seed, folder / "runs")
+    prior = recipe.prior_of(own, "model.keras")
+    for name in [each.name for each in (own, prior) if each]:
+        for run_dir in (folder / "runs" / name).glob("*"):
+            if not (run_dir / "metrics.json").exists():
+                target = folder / "failed" / name / run_dir.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                run_dir.rename(target)
+
+
+def _open(recipe):
+    """The sweep's folder, new or that of the one to resume, and which runs failed."""
+    settings = {
+        "recipe": _as_json(recipe.identity()),
+        "device": devices.describe(),
+        "dtype_policy": devices.resolve_precision(recipe.precision),
+    }
+    if not recipe.resume:
+        folder = fitting.new_run_dir(recipe, settings)
+        files.write_json(folder / ROWS, [])
+        return folder, set()
+    begun = sorted(pathlib.Path(recipe.runs_dir, recipe.name).glob(f"*/{ROWS}"))
+    if not begun:
+        where = pathlib.Path(recipe.runs_dir, recipe.name)
+        raise files.RunError(f"--resume: no sweep with {ROWS} in {where}")
+    folder, rows = begun[-1].parent, files.read_json(begun[-1])
+    _check_same(recipe, settings, folder, rows)
+    files.write_json(folder / "recipe.json", settings)
+    return folder, {(r["condition"], r["seed"]) for r in rows if "failed" in r}
+
+
+def _check_same(recipe, settings, folder, rows):
+    """Raises RunError unless rows are of the same settings; there may be new ones."""
+    old = files.read_json(folder / "recipe.json")["recipe"]
+    may_differ = {name: old[name] for name in ("conditions", "seeds")}
+    same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
+    report.check_same_settings(folder, same)
+    changes = {c.name: _as_json(c.changes) for c in recipe.parsed()}
+    for row in (row for row in rows if "failed" not in row):
+        if row["changes"] != changes.get(row["condition"], row["changes"]):
+            raise files.RunError(
+                f"--resume: {folder} has --conditions={row['condition']!r} with "
+                f"{row['changes']}, received {changes[row['condition']]}"
+            )
+
+
+def _as_json(value):
+    return json.loads(json.dumps(value))
+
+
+def _row(recipe, condition, seed, folder, splits):
+    """One run of the sweep with its numbers, or with the reason why it failed."""
+    row = {
+        "condition": condition.name,
+        "series": condition.series,
+        "place": condition.place,
+        "changes": _as_json(condition.changes),
+        "seed": seed,
+        "metrics": {},
+        "skipped": {},
+    }
+    try:
+        row["metrics"], row["skipped"] = _numbers(
+            recipe, condition, seed, folder, splits
+        )
+    except files.Diverged as error:
+        row["failed"] = str(error).partition(". ")[0]  # What follows is of one run.
+        fitting.say(f"Failed: {error}")
+    return row
+
+
+def _numbers(recipe, condition, seed, folder, splits):
+    """Trains one run of the sweep, or the rest of it, and measures what came of it."""
+    own = recipe.of_condition(condition, seed, folder / "runs")
+    run_dir = finished(own, loop.run)
+    drawn = None
+    prior = recipe.prior_of(own, run_dir / "model.keras")
+    if prior is not None:
+        drawn = pipeline.load(finished(prior, prior_loop.run))
+    model = drawn.model if drawn else keras.saving.load_model(run_dir / "model.keras")
+    return _measure(recipe, own, model, drawn, run_dir, splits)
+
+
+def finished(recipe, run_recipe):
+    """The folder of a recipe's finished run: as it is, gone on with, or begun.
+
+    Args:
+        recipe: a recipe whose name no other run in its `runs_dir` has.
+        run_recipe: function that runs it and returns the folder.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        RunError: if the finished run has other settings.
+    """
+    parent = pathlib.Path(recipe.runs_dir) / recipe.name
+    done = sorted(parent.glob("*/metrics.json"))
+    if done:
+        settings = {"recipe": _as_json(recipe.shrunk().identity())}
+        report.check_same_settings(done[-1].parent, settings, of_recipe_alone=True)
+        return done[-1].parent
+    begun = any(parent.glob("*/state.npz")) or any(parent.glob("*/*/state.npz"))
+    return run_recipe(dataclasses.replace(recipe, resume=begun))
+
+
+def _measure(recipe, own, model, drawn, run_dir, splits):
+    """Numbers of the chosen sections, and what has none: two flat dicts."""
+    shape = tuple(model.image_shape)
+    if shape not in splits:
+        splits[shape] = measuring.load(model, own)
+    sizes, most = measuring.sizes(model, recipe.quick), recipe.num_images
+    sizes = dataclasses.replace(
+        sizes,
+        images=min(sizes.images, most),
+        train_images=min(sizes.train_images, most),
+        factor_images=min(sizes.factor_images, most),
+    )
+    subject = Subject(
+        model,
+        Data.of(splits[shape], sizes),
+        sizes,
+        drawn=drawn,
+        history=callbacks.read_history(run_dir),
+        losses=losses.read(run_dir),
+        options=_options(recipe, model),
+    )
+    sections = measure(subject, named(recipe.measurements))
+    metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
+    skipped = {f"{s.name}.{k}": v for s in sections for k, v in s.skipped.items()}
+    return metrics, skipped
+
+
+def _options(recipe, model):
+    name = ""
+    if "disentanglement" in recipe.measurements:
+        name = recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
+    options = measuring.options(model, recipe, name)
+    return {**options, "judge": "judge" in recipe.measurements}

@@ -1,0 +1,211 @@
+"""What a sweep shows: a table of medians and spreads, and curves."""
+
+import re
+import statistics
+
+import numpy as np
+
+from vqzoo import plots
+from vqzoo.measures.agreement import rank_correlations
+from vqzoo.report import shown
+from vqzoo.runs import files
+
+TABLE = "table.md"
+_FORMAT_RATE = re.compile(r"rate_distortion\.(jpeg|webp)_(\d+)_bits_per_pixel")
+_FORMAT_NAMES = {"jpeg": "JPEG", "webp": "WebP"}
+_MOVED = re.compile(r"brittleness\.(\w+?)_([\d.]+)_(\d+)_psnr")
+_OF_STUDY = "disentanglement."
+_ACRONYMS = {"dci": "DCI", "psnr": "PSNR", "ssim": "SSIM", "vae": "VAE"}
+
+
+def medians(recipe, rows):
+    """Medians over the seeds: a flat dict of floats, `CONDITION: MEASUREMENT.NUMBER`.
+
+    Args:
+        recipe: `SweepRecipe`.
+        rows: list of dicts with `condition` and `metrics`; those of runs that failed
+            have no metrics.
+    """
+    return {
+        f"{condition}: {name}": statistics.median(values)
+        for condition, of_condition in _by_condition(rows).items()
+        for name in recipe.shown
+        if (values := _values(of_condition, name))
+    }
+
+
+def write(recipe, rows, folder):
+    """Writes the table and the pictures of a sweep.
+
+    Args:
+        recipe: `SweepRecipe`.
+        rows: list of dicts with `condition`, `series`, `place`, `seed`, `metrics`, and
+            `failed`, the reason, where a run did.
+        folder: `pathlib.Path`.
+    """
+    with files.replacing(folder / TABLE) as aside:
+        aside.write_text(table(recipe, rows))
+    for name in recipe.shown:
+        figure = _picture(recipe, rows, name)
+        if figure is not None:
+            picture = name.replace(".", "_")
+            files.save_figure(figure, folder / f"{picture}.png")
+    figure = _agreement(rows)
+    if figure is not None:
+        files.save_figure(figure, folder / "agreement.png")
+
+
+def table(recipe, rows):
+    """The table as Markdown: of each condition medians, least and most of the seeds.
+
+    Args:
+        recipe: `SweepRecipe`.
+        rows: as of `write`.
+    """
+    lines = [["condition", "seeds", *map(words, recipe.shown)]]
+    for condition, of_condition in _by_condition(rows).items():
+        cells = [_cell(_values(of_condition, name)) for name in recipe.shown]
+        lines.append([condition, _count(of_condition), *cells])
+    lines.insert(1, ["---"] * len(lines[0]))
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    failed = [row for row in rows if "failed" in row]
+    return text + (f"\nFailed: {failures(failed)}.\n" if failed else "")
+
+
+def failures(rows):
+    """Which runs failed, and why, in a line."""
+    return "; ".join(
+        f"{row['condition']}, seed {row['seed']} ({row['failed']})" for row in rows
+    )
+
+
+def words(name):
+    """A number's name for people: `probe.top_accuracy` is `top accuracy (probe)`."""
+    moved = _MOVED.fullmatch(name)
+    if moved:
+        tier, share, distance = moved.groups()
+        of_tier = f"{tier.replace('_', ' ')} indices"
+        return f"PSNR (dB), {float(share):.0%} of {of_tier} moved by {distance}"
+    section, dot, number = name.partition(".")
+    number = " ".join(_ACRONYMS.get(word, word) for word in number.split("_"))
+    return f"{number} ({section.replace('_', ' ')})" if dot else name
+
+
+def _by_condition(rows):
+    found = {}
+    for row in rows:
+        found.setdefault(row["condition"], []).append(row)
+    return found
+
+
+def _values(rows, name):
+    return [row["metrics"][name] for row in rows if name in row["metrics"]]
+
+
+def _count(rows):
+    """How many runs have numbers, and how many failed."""
+    failed = sum("failed" in row for row in rows)
+    return f"{len(rows) - failed}" + (f", {failed} failed" if failed else "")
+
+
+def _cell(values):
+    if not values:
+        return "-"
+    middle = shown(statistics.median(values))
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({shown(min(values))} to {shown(max(values))})"
+
+
+def _picture(recipe, rows, name):
+    """Curves of a number over the axis, or bars where nothing has a place on it."""
+    series, spreads, levels = _curves(recipe, rows, name)
+    if series:
+        look = {"log_x": _is_rate(recipe.axis), "spreads": spreads}
+        return plots.curves(series, words(recipe.axis), words(name), **look)
+    return plots.bars(levels, words(name)) if levels else None
+
+
+def _curves(recipe, rows, name):
+    """Series and spreads for `plots.curves`, where levels are lines from end to end.
+
+    Returns:
+        `(series, spreads, levels)`: spreads from the medians to the least and the most
+        of the seeds; levels, a dict of floats, of the conditions that have no place on
+        the axis: not by their name, or not measured.
+    """
+    points, levels = {}, {}
+    for condition in _by_condition(rows).values():
+        values = _values(condition, name)
+        place = _place(recipe, condition)
+        if not values or name == recipe.axis:
+            continue
+        middle = statistics.median(values)
+        if place is None:
+            levels[condition[0]["condition"]] = middle
+        else:
+            point = place, middle, middle - min(values), max(values) - middle
+            series = condition[0]["series"]
+            points.setdefault(series, []).append(point)
+    series, spreads = {}, {}
+    for key, found in points.items():
+        x, y, *spread = zip(*sorted(found))
+        series[key], spreads[key] = (x, y), tuple(spread)
+    if series and name == "rate_distortion.psnr" and _is_rate(recipe.axis):
+        series |= _image_formats(rows)
+    ends = [place for x, _ in series.values() for place in x]
+    for key, level in levels.items() if ends else ():
+        line = f"{key}, level" if key in points else key
+        series[line] = (min(ends), max(ends)), (level, level)
+    return series, spreads, levels
+
+
+def _place(recipe, condition):
+    """Where a condition stands: its number, or what was measured; None for neither."""
+    if "." not in recipe.axis:
+        return condition[0]["place"]
+    places = _values(condition, recipe.axis)
+    return statistics.median(places) if places else None
+
+
+def _is_rate(name):
+    return name.endswith("_bits_per_pixel")
+
+
+def _image_formats(rows):
+    """Rate and PSNR of JPEG and WebP on the same images, where they were measured."""
+    found = {}
+    for metrics in (row["metrics"] for row in rows):
+        for name in metrics if not found else ():
+            match = _FORMAT_RATE.fullmatch(name)
+            if match:
+                point = metrics[name], metrics[name.replace("bits_per_pixel", "psnr")]
+                found.setdefault(_FORMAT_NAMES[match[1]], []).append(point)
+    return {name: tuple(zip(*sorted(points))) for name, points in found.items()}
+
+
+def _agreement(rows):
+    """How far the measures of disentanglement rank all runs alike, or None."""
+    scores = [
+        {
+            name.removeprefix(_OF_STUDY): value
+            for name, value in row["metrics"].items()
+            if name.startswith(_OF_STUDY)
+        }
+        for row in rows
+    ]
+    scores = [row for row in scores if row]
+    if len(scores) < 3:
+        return None
+    names = [name for name in scores[0] if all(name in row for row in scores)]
+    if not names:
+        return None
+    names, matrix = rank_correlations([{k: row[k] for k in names} for row in scores])
+    labels = [name.replace("_", " ") for name in names]
+    return plots.heat_map(
+        np.round(matrix, 2),
+        labels,
+        labels,
+        key="rank correlation over all runs",
+        limits=(-1.0, 1.0),
+    )
