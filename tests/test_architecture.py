@@ -16,6 +16,7 @@ ROOT = pathlib.Path(vqzoo.__file__).parent
 # A part may import itself and parts of a lower rank.
 RANKS = {
     "version": 0,
+    "registry": 0,
     "ops": 1,
     "metrics": 2,
     "runs": 2,

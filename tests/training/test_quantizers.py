@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vqzoo import layers, training
+from vqzoo import layers, registry, training
 from vqzoo.training import quantizers
 
 
@@ -64,7 +64,7 @@ def test_levels_are_those_of_the_nearest_size(num_embeddings, levels):
 
 
 def test_options_are_literals_or_words():
-    parsed = quantizers.parse_options(["levels=(8, 5)", "rate=0.5", "start=k_means"])
+    parsed = registry.parse_options(["levels=(8, 5)", "rate=0.5", "start=k_means"])
     assert parsed == {"levels": (8, 5), "rate": 0.5, "start": "k_means"}
 
 

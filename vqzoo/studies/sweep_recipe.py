@@ -3,10 +3,10 @@
 import dataclasses
 import re
 
+from vqzoo.registry import parse_options
 from vqzoo.report import MEASUREMENTS
 from vqzoo.studies import sweep_loop
 from vqzoo.training.prior_recipe import PriorRecipe
-from vqzoo.training.quantizers import parse_options
 from vqzoo.training.recipe import Recipe
 from vqzoo.training.settings import setting
 

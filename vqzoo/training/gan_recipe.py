@@ -3,9 +3,9 @@
 import dataclasses
 
 from vqzoo import priors
+from vqzoo.registry import parse_options
 from vqzoo.training import gan_loop
 from vqzoo.training.prior_recipe import TierSettings
-from vqzoo.training.quantizers import parse_options
 from vqzoo.training.settings import setting
 
 LOSSES = ("wgan_gp", "non_saturating")

@@ -4,8 +4,8 @@ import dataclasses
 import inspect
 
 from vqzoo import priors
+from vqzoo.registry import parse_options
 from vqzoo.training import prior_loop
-from vqzoo.training.quantizers import parse_options
 from vqzoo.training.settings import Settings, setting
 
 MAKERS = {

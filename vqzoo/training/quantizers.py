@@ -1,8 +1,7 @@
 """The quantizers that a recipe can name."""
 
-import ast
-
 from vqzoo import layers
+from vqzoo.registry import parse_options
 
 # Levels of a finite scalar quantizer near a power of 2 codes: Mentzer et al. 2023,
 # arXiv 2309.15505, table 1.
@@ -29,31 +28,6 @@ SORTED = (
     "grouped_residual",
     "multi_head",
 )
-
-
-def parse_options(options):
-    """The keyword arguments that strings such as `"levels=(8, 5)"` stand for.
-
-    Args:
-        options: sequence of str, each `name=value`, where the value is a Python
-            literal or, failing that, a word.
-
-    Returns:
-        dict.
-
-    Raises:
-        ValueError: if a string has no name or no value.
-    """
-    parsed = {}
-    for option in options:
-        name, equals, text = option.partition("=")
-        if not name.isidentifier() or not equals or not text:
-            raise ValueError(f"expected name=value, received {option!r}")
-        try:
-            parsed[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parsed[name] = text
-    return parsed
 
 
 def make(recipe, tier):

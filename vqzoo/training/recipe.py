@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 
-from vqzoo import models
+from vqzoo import models, registry
 from vqzoo.quantizers.noisy_assignment import BOUNDARIES
 from vqzoo.training import loop, quantizers
 from vqzoo.training.settings import Settings, setting
@@ -66,7 +66,7 @@ class Recipe(Settings):
         self.expect("noise_stddev", sigmas and min(sigmas) >= 0, "0 or more")
         self.expect("model", self.model in _named_models(), f"one of {_named_models()}")
         for name in ("model_options", "quantizer_options"):
-            quantizers.parse_options(getattr(self, name))
+            registry.parse_options(getattr(self, name))
 
     def run(self):
         """Runs the recipe; returns the folder, as `loop.run`."""
@@ -113,7 +113,7 @@ class Recipe(Settings):
 
     def _model_options(self):
         smoke = {"num_channels": 16} if self.smoke else {}
-        return {**smoke, **quantizers.parse_options(self.model_options)}
+        return {**smoke, **registry.parse_options(self.model_options)}
 
 
 def _named_models():
