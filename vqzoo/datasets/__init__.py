@@ -1,6 +1,14 @@
-"""Data sets as reproducible tf.data pipelines; import this one only where needed."""
+"""Data sets as reproducible tf.data pipelines; the names come without TensorFlow."""
 
-from vqzoo.datasets.catalog import load
-from vqzoo.datasets.splits import Split, Splits
+import importlib
 
-__all__ = ["Split", "Splits", "load"]
+from vqzoo.datasets.catalog import DATASETS, load, takes
+
+__all__ = ["DATASETS", "Split", "Splits", "load", "takes"]
+
+
+def __getattr__(name):
+    # TensorFlow takes seconds; who asks for the names alone does not wait for it.
+    if name in ("Split", "Splits"):
+        return getattr(importlib.import_module("vqzoo.datasets.splits"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,55 @@
-"""The one entry to all data sets."""
+"""The one entry to all data sets, and the table of those with a name of their own."""
 
 import dataclasses
+import importlib
 import os
 from collections.abc import Sequence
 
-from vqzoo.datasets.augmentation import augment, check_names
-from vqzoo.datasets.folder import load_folder
-from vqzoo.datasets.named import load_named
-from vqzoo.datasets.photos import load_photos
-from vqzoo.datasets.splits import Splits
-from vqzoo.datasets.sprites import load_sprites
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A data set in the table.
+
+    Args:
+        text: str, what it is, for `--help`.
+        loader: str, `module.function` in this package.
+        takes: names of the arguments of `load` that the loader takes.
+        is_file: bool, whether there is no such data without `data_dir`.
+    """
+
+    text: str
+    loader: str
+    takes: tuple[str, ...]
+    is_file: bool = False
+
+
+_SHAPE = ("image_size", "channels")
+_FILES = (*_SHAPE, "data_dir", "classes", "validation_fraction", "cache_dir")
+_TFDS = "named.load_named"
+DATASETS = {
+    "photos": Entry(
+        text="crops of the photographs that installed packages ship",
+        loader="photos.load_photos",
+        takes=_SHAPE,
+    ),
+    "sprites": Entry(
+        text="shapes whose factors are known, rendered",
+        loader="sprites.load_sprites",
+        takes=_SHAPE,
+    ),
+    "folder": Entry(
+        text="images or IDX files in the directory or archive --data_dir",
+        loader="folder.load_folder",
+        takes=(*_FILES, "seed"),
+        is_file=True,
+    ),
+    "ffhq": Entry(
+        text="faces, from their TFRecords or PNGs", loader=_TFDS, takes=_FILES
+    ),
+    "natural_image_net": Entry(
+        text="20 classes of ImageNet, from its tars", loader=_TFDS, takes=_FILES
+    ),
+}
 
 
 def load(
@@ -23,21 +63,19 @@ def load(
     channels: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     validation_fraction: float = 0.1,
-) -> Splits:
+):
     """Load a data set as training, validation and test images.
 
     Args:
-        name: "photos", the photographs that installed packages ship; "sprites", shapes
-            whose factors are known, rendered; "folder", the images in `data_dir`;
-            "ffhq"; "natural_image_net", or "natural_image_net/peacock_butterfly"; or
-            any tensorflow-datasets name.
+        name: one of `DATASETS`, "natural_image_net/peacock_butterfly", or any
+            tensorflow-datasets name.
         image_size: int. Side of the images: the short side is resized to it and the
             center cropped; "photos" crops only. Gray images of IDX files and
             tensorflow-datasets which are up to a quarter smaller get a black border (28
             to 32). Defaults to 64 for "photos" and "sprites", else to the size of the
             images.
-        data_dir: a directory or archive for "folder", else the folder in which
-            tensorflow-datasets keeps its data.
+        data_dir: where the files are, for data sets that are files; else the folder in
+            which tensorflow-datasets keeps its data.
         classes: str, the only classes to load; images of others are no part of the
             data. Labels count them in the order in which the data set has them: for
             "folder" that of the alphabet. Defaults to all.
@@ -50,41 +88,49 @@ def load(
         validation_fraction: float. Share of the training images that is held out where
             there is no validation split. "photos" has its own.
 
+    Returns: `Splits`.
     Raises:
         ValueError: if an argument is impossible, or the data do not fit to it.
         FileNotFoundError: if the data are missing.
     """
     _check(name, image_size, data_dir, classes, channels, validation_fraction)
+    # Here, as it imports TensorFlow: the table above is read by `--help`.
+    from vqzoo.datasets.augmentation import augment, check_names
+
     check_names(augmentation)
-    if name == "photos":
-        splits = load_photos(image_size, channels)
-    elif name == "sprites":
-        splits = load_sprites(image_size, channels)
-    else:
-        options = {
-            "data_dir": data_dir,
-            "classes": classes,
-            "image_size": image_size,
-            "channels": channels,
-            "cache_dir": cache_dir,
-            "validation_fraction": validation_fraction,
-        }
-        splits = (
-            load_folder(**options, seed=seed)
-            if name == "folder"
-            else load_named(name, **options)
-        )
+    given = {
+        "image_size": image_size,
+        "data_dir": data_dir,
+        "classes": classes,
+        "seed": seed,
+        "channels": channels,
+        "cache_dir": cache_dir,
+        "validation_fraction": validation_fraction,
+    }
+    entry = DATASETS.get(name)
+    taken = entry.takes if entry else _FILES
+    path = entry.loader if entry else _TFDS
+    module, _, function = path.partition(".")
+    loader = getattr(importlib.import_module(f"vqzoo.datasets.{module}"), function)
+    names = (name,) if path == _TFDS else ()
+    splits = loader(*names, **{key: given[key] for key in taken})
     train = augment(splits.train, augmentation, splits.image_shape)
     return dataclasses.replace(splits, train=train)
 
 
+def takes(name: str, argument: str) -> bool:
+    """Whether a data set takes an argument of `load`, such as `"data_dir"`."""
+    return argument in (DATASETS[name].takes if name in DATASETS else _FILES)
+
+
 def _check(name, image_size, data_dir, classes, channels, validation_fraction):
-    if name == "folder" and not data_dir:
+    entry = DATASETS.get(name)
+    if entry and entry.is_file and not data_dir:
         raise ValueError(
-            "expected --data_dir with a directory or an archive of images for the data "
-            f"set 'folder', received data_dir={data_dir!r}"
+            f"expected --data_dir for the data set {name!r} ({entry.text}), received "
+            f"data_dir={data_dir!r}"
         )
-    if classes and name in ("photos", "sprites"):
+    if classes and not takes(name, "classes"):
         raise ValueError(
             f"expected --classes to be empty for the data set {name!r}, received "
             f"{', '.join(classes)}"
