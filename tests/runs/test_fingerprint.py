@@ -9,9 +9,12 @@ from vqzoo.runs.fingerprint import fingerprint
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = {
+    # As they were when the files were made.
     "vqvae2_noisy": "822cc4b6b93420f87c318a29e9312370254a1a9b7a363083f667a073dc50d0a6",
     "vqvae_ema": "60ff23503e3ae1c7f6559805cf6fe3f60482e37c9dd482fd23f47491ee3d9308",
-    "vqvae_gradient": "b376a21dd6cf5dbbf9222f85d3c99b4fdcb24d0b66d9aa9f848fd2e91bc1c15d",
+    "vqvae_gradient": (
+        "b376a21dd6cf5dbbf9222f85d3c99b4fdcb24d0b66d9aa9f848fd2e91bc1c15d"
+    ),
 }
 
 
