@@ -4,8 +4,7 @@ import pytest
 
 from tests.priors.test_autoregressive import KINDS, prior_of
 from vqzoo.codec import CodecError
-from vqzoo.codec.exact import ExactPrior, is_exact
-from vqzoo.priors import MaskGIT
+from vqzoo.codec.exact import ExactPrior
 
 GRID = (2, 3)
 QUICK = ("pixelcnn", "diagonal_bilstm", "pixelsnail", "transformer")
@@ -68,8 +67,3 @@ def test_logits_that_are_not_finite_are_refused():
     prior.output_logits.bias.assign(np.full(16, np.nan))
     with pytest.raises(CodecError, match="finite logits"):
         list(ExactPrior(prior).logits(random_codes(1), None))
-
-
-def test_a_prior_without_an_order_is_not_exact():
-    assert is_exact(prior_of(GRID))
-    assert not is_exact(MaskGIT((2, 2), 4, num_layers=1, num_channels=4, num_heads=1))

@@ -84,7 +84,7 @@ def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
     trainer.begin_scale(1, 4)
     trainer.step.assign(2)
     batch = {k: v[:8].astype("int32") for k, v in codes.arrays("train").items()}
-    inputs = gan_loop._inputs(trainer.generator, "top", batch, codes)
+    inputs = trainer.generator.training_pair(batch, ("top",))
     before = [w.numpy() for w in trainer.generator.trainable_weights]
     critic = [w.numpy() for w in trainer.critic.trainable_weights]
     logs = trainer.train_step(inputs)

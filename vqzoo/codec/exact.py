@@ -9,21 +9,15 @@ import numpy as np
 
 from vqzoo.codec.container import CodecError
 from vqzoo.priors import conditions, raster
-from vqzoo.priors.autoregressive_prior import AutoregressivePrior
 
 _VALUES_AT_ONCE = 2**23  # logits that stand in memory together, 64 MiB
-
-
-def is_exact(prior):
-    """Whether a prior gives each code a probability, from the codes before it."""
-    return isinstance(prior, AutoregressivePrior)
 
 
 class ExactPrior:
     """The float64 clone of an autoregressive prior.
 
     Args:
-        prior: a prior for which `is_exact`.
+        prior: a prior whose `likelihood` is exact.
     """
 
     def __init__(self, prior):

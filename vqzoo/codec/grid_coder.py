@@ -5,7 +5,6 @@ import numpy as np
 from vqzoo.codec import unigram
 from vqzoo.codec.container import MODES, CodecError
 from vqzoo.codec.decisions import num_levels
-from vqzoo.codec.exact import is_exact
 from vqzoo.codec.stream import Writer
 from vqzoo.codec.with_priors import PriorCoder
 from vqzoo.models import HQA, SeparateVQVAEs
@@ -30,7 +29,9 @@ class GridCoder:
         self._prior_coders = {}
         # What only the finest tier decides, the others' codes do not change.
         self._finest_decides = isinstance(model, HQA | SeparateVQVAEs)
-        exact = drawn is not None and all(map(is_exact, drawn.priors))
+        exact = drawn is not None and all(
+            prior.likelihood == "exact" for prior in drawn.priors
+        )
         self.modes = MODES if exact else MODES[:-1]
 
     def mode(self, name):

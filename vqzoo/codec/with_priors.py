@@ -109,9 +109,7 @@ class PriorCoder:
         first = [np.concatenate(of_tier) for of_tier in zip(*cut)]
         scores = np.stack(
             [
-                prior.log_prob(
-                    first[tier], self._drawn.condition(prior, label, first[:tier])
-                )
+                prior.log_prob(first[tier], prior.condition(label, first[:tier]))
                 for label in range(prior.num_classes)
             ]
         )
@@ -134,7 +132,7 @@ class PriorCoder:
         if prior.prior.num_classes:
             sizes = [part.of_batch.stop - part.of_batch.start for part in batch]
             label = np.repeat([labels[part.image] for part in batch], sizes)
-        return self._drawn.condition(prior.prior, label, above)
+        return prior.prior.condition(label, above)
 
 
 def _gathered(of_images, batch, tier):

@@ -3,7 +3,7 @@
 from vqzoo.measures.codebook import codebook_ordering, codebook_usage
 from vqzoo.measures.distances import diversity, sliced_wasserstein
 from vqzoo.measures.inference import decode_all, encode_all, in_batches
-from vqzoo.measures.likelihood import bits_per_code, unigram_bits
+from vqzoo.measures.likelihood import bits_per_code, prior_bits, unigram_bits
 from vqzoo.measures.probe import linear_probe
 from vqzoo.measures.reconstruction import reconstruction_error
 
@@ -16,6 +16,7 @@ __all__ = [
     "encode_all",
     "in_batches",
     "linear_probe",
+    "prior_bits",
     "reconstruction_error",
     "sliced_wasserstein",
     "unigram_bits",

@@ -28,6 +28,23 @@ def bits_per_code(log_prob, *codes_and_conditions, batch_size=256):
     return -total / codes.size / np.log(2)
 
 
+def prior_bits(prior, codes, labels, codes_above):
+    """Mean bits that a prior needs for a code of its tier.
+
+    Args:
+        prior: a prior of vqzoo.priors that has a likelihood.
+        codes: int `(N, h, w)`.
+        labels: ints `(N,)`, or None where the data has no classes.
+        codes_above: sequence of int `(N, h, w)`, of the tiers above, top first.
+    """
+    labels = np.zeros(len(codes), "int32") if labels is None else labels
+
+    def log_prob(codes, labels, *above):
+        return prior.log_likelihood(codes, prior.condition(labels, above))
+
+    return bits_per_code(log_prob, codes, labels, *codes_above)
+
+
 def unigram_bits(codes, held_out, num_embeddings):
     """Mean bits that the frequencies of codes alone need for a held-out code.
 

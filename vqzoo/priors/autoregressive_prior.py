@@ -5,9 +5,10 @@ import math
 import keras
 
 from vqzoo.priors import conditions, raster
+from vqzoo.priors.base import Prior
 
 
-class AutoregressivePrior(keras.Model):
+class AutoregressivePrior(Prior):
     """A prior that gives each code's logits from all codes before it, in raster order.
 
     Abstract. A prior is one of these, and not one function beside others, because its
@@ -19,6 +20,8 @@ class AutoregressivePrior(keras.Model):
     `begin_row(state, condition)`, `logits_at(state, column)`, which gives logits and
     state, `put(state, codes, column)` and `end_row(state)`.
     """
+
+    likelihood = "exact"
 
     def _connect(self, name):
         """Builds the graph from codes and conditions to logits."""
@@ -38,6 +41,9 @@ class AutoregressivePrior(keras.Model):
             ValueError: if the codes or the condition do not fit to the prior.
         """
         return raster.log_prob(self, codes, condition)
+
+    def log_likelihood(self, codes, condition=None):
+        return self.log_prob(codes, condition)
 
     def sample(
         self,
@@ -91,7 +97,3 @@ class AutoregressivePrior(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.layer_dtype),
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)

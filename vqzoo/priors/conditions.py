@@ -29,6 +29,25 @@ def adopt(prior, grid_shape, num_embeddings, num_classes, context, dtype):
     prior.layer_dtype = keras.dtype_policies.get(dtype)
 
 
+def sizes(tier_shapes, num_embeddings, tier, num_classes):
+    """What the prior of a tier is made for, by the names of its arguments.
+
+    Args:
+        tier_shapes: dict of grid shapes by tier, top first.
+        num_embeddings: dict of numbers of codes by tier.
+        tier: str.
+        num_classes: int, 0 for none.
+    """
+    pairs = {name: (shape, num_embeddings[name]) for name, shape in tier_shapes.items()}
+    names = list(pairs)
+    return {
+        "grid_shape": pairs[tier][0],
+        "num_embeddings": pairs[tier][1],
+        "num_classes": num_classes,
+        "context": [pairs[above] for above in names[: names.index(tier)]],
+    }
+
+
 def inputs(prior):
     """The symbolic inputs of a prior, by name.
 

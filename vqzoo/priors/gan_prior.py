@@ -6,10 +6,11 @@ from keras import ops
 
 from vqzoo.ops import nearest_code
 from vqzoo.priors import conditions
+from vqzoo.priors.base import Prior
 from vqzoo.priors.raster import sampler_of
 
 
-class GANPrior(keras.Model):
+class GANPrior(Prior):
     """A prior that turns noise into a map of latents, and those into the nearest codes.
 
     Abstract. It is the generator alone; a critic belongs to training. A subclass sets
@@ -27,6 +28,11 @@ class GANPrior(keras.Model):
         inputs = {"noise": noise, **inputs}
         packed = inputs if len(inputs) > 1 else noise
         super().__init__(packed, self.generator(inputs), name=name)
+
+    def training_pair(self, arrays, tiers, seed=(0, 0)):
+        """What a step of `GANTrainer` takes: codes and condition by name."""
+        del seed
+        return self._training_inputs(arrays, tiers)
 
     @property
     def codebook(self):
@@ -145,10 +151,6 @@ class GANPrior(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.layer_dtype),
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 class _Sampler(keras.Model):

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from vqzoo.priors import conditions, raster
+from vqzoo.priors.base import Prior
 from vqzoo.priors.blocks import transformer_blocks
 
 NUM_STEPS = 12
@@ -14,13 +15,13 @@ CHOICE_TEMPERATURE = 4.5  # of the public code
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class MaskGIT(keras.Model):
+class MaskGIT(Prior):
     """Masked prior: a bidirectional transformer that guesses the codes that are hidden.
 
     It is fitted to codes of which a random part is hidden, by the loss at the hidden
-    places (`vqzoo.datasets.masking` makes such examples). A sample begins with all
-    places hidden; each of a few steps draws a code for every hidden place and keeps
-    those that it is surest of, as many as a cosine schedule says.
+    places. A sample begins with all places hidden; each of a few steps draws a code
+    for every hidden place and keeps those that it is surest of, as many as a cosine
+    schedule says.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -50,6 +51,8 @@ class MaskGIT(keras.Model):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    likelihood = "bound"
 
     def __init__(
         self,
@@ -108,6 +111,19 @@ class MaskGIT(keras.Model):
         for block in self.blocks:
             hidden = block(hidden)
         return self.output_logits(self.norm(hidden))
+
+    def training_pair(self, arrays, tiers, seed=(0, 0)):
+        """Inputs with a random part of the codes hidden, targets, and weights."""
+        # Here and not above: it needs TensorFlow, as all that runs in tf.data does.
+        from vqzoo.datasets import masking
+
+        inputs = self._training_inputs(arrays, tiers)
+        targets = inputs["codes"]
+        inputs["codes"], weights = masking.hide(targets, seed, self.num_embeddings)
+        return conditions.packed(inputs), targets, weights
+
+    def log_likelihood(self, codes, condition=None):
+        return self.log_prob_bound(codes, condition)
 
     def log_prob_bound(self, codes, condition=None, *, num_draws=4, seed=0):
         """An estimate of a lower bound of the log likelihood, float64 `(batch,)`, nats.
@@ -225,10 +241,6 @@ class MaskGIT(keras.Model):
             "seed": self.seed,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 class _Positions(keras.layers.Layer):

@@ -169,7 +169,7 @@ class Pipeline:
             labels = np.resize(labels, count)
         codes, total = [], 0.0
         for prior, heat in zip(self.priors, heats):
-            condition = self.condition(prior, labels, codes)
+            condition = prior.condition(labels, codes)
             drawn = prior.sample(
                 count,
                 condition,
@@ -177,19 +177,9 @@ class Pipeline:
                 seed=int(generator.integers(2**31)),
                 **options,
             )
-            total = total + likelihood(prior)(drawn, condition)
+            total = total + prior.log_likelihood(drawn, condition)
             codes.append(drawn)
         return tuple(codes), total
-
-    @staticmethod
-    def condition(prior, labels, codes_above):
-        """The condition of a prior: what it knows of labels and of the tiers above."""
-        condition = {}
-        if prior.num_classes:
-            condition["label"] = labels
-        if prior.context:
-            condition["context"] = list(codes_above)
-        return condition
 
     def log_prob(self, codes, labels=None):
         """Log likelihood of codes of all tiers: float64 `(N,)`, in nats.
@@ -200,8 +190,8 @@ class Pipeline:
         """
         total = 0.0
         for tier, prior in enumerate(self.priors):
-            condition = self.condition(prior, labels, codes[:tier])
-            total = total + likelihood(prior)(codes[tier], condition)
+            condition = prior.condition(labels, codes[:tier])
+            total = total + prior.log_likelihood(codes[tier], condition)
         return total
 
     def save(self, folder):
@@ -212,18 +202,6 @@ class Pipeline:
         for tier, prior in zip(self.tiers, self.priors):
             prior.save(folder / f"{tier}.keras")
         write_paper(folder, self.tiers, self.class_names, self.model_fingerprint)
-
-
-def likelihood(prior):
-    """The function of a prior from codes and a condition to nats.
-
-    An autoregressive prior's is exact, a masked prior's an estimate of a lower bound,
-    and a GAN's gives NaN.
-    """
-    for name in ("log_prob", "log_prob_bound"):
-        if hasattr(prior, name):
-            return getattr(prior, name)
-    return lambda codes, condition=None: np.full(len(codes), np.nan)
 
 
 def write_paper(folder, tier_names, class_names, model_fingerprint):

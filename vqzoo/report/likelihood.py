@@ -3,7 +3,6 @@
 import numpy as np
 
 from vqzoo import measures
-from vqzoo.priors import pipeline
 from vqzoo.report.document import Skipped
 
 TEXT = (
@@ -78,19 +77,12 @@ def need_same_classes(subject):
 def _bits(subject, tier, codes, labels):
     need_same_classes(subject)
     prior = subject.drawn.priors[tier.index]
-    if not any(hasattr(prior, name) for name in ("log_prob", "log_prob_bound")):
+    if prior.likelihood == "none":
         raise Skipped(f"{type(prior).__name__} has no likelihood")
     count = subject.sizes.some
-
-    def log_prob(of_tier, *rest):
-        label = rest[0] if prior.num_classes else None
-        above = rest[1:] if prior.num_classes else rest
-        condition = subject.drawn.condition(prior, label, above)
-        return pipeline.likelihood(prior)(of_tier, condition)
-
-    others = [labels[:count]] if prior.num_classes else []
-    others += [each[:count] for each in codes[: tier.index]]
-    return measures.bits_per_code(log_prob, codes[tier.index][:count], *others)
+    *above, own = (grids[:count] for grids in codes[: tier.index + 1])
+    labels = labels[:count] if prior.num_classes else None
+    return measures.prior_bits(prior, own, labels, above)
 
 
 def _bound(subject, section):

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from vqzoo import layers, measures
-from vqzoo.priors import pipeline
 from vqzoo.runs import files, state
 from vqzoo.training import callbacks, fitting, prior_loop
 from vqzoo.training.gan_trainer import GANTrainer
@@ -96,6 +95,7 @@ def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
         return
     grid = " x ".join(str(n) for n in trainer.generator.generator.grids[scale])
     fitting.say(f"{tier}, {grid}: step {header['step']:,} of {total:,}")
+    tiers = prior_loop.tiers_down_to(codes, tier)
 
     def batches(step):
         stored = codes.train.batches(
@@ -105,7 +105,7 @@ def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
             start_step=step,
             drop_remainder=True,
         )
-        return stored.map(lambda batch: _inputs(trainer.generator, tier, batch, codes))
+        return stored.map(lambda batch: trainer.generator.training_pair(batch, tiers))
 
     fitting.fit(
         recipe,
@@ -120,15 +120,6 @@ def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
     )
 
 
-def _inputs(prior, tier, batch, codes):
-    """What a step of a GAN takes: the codes of a tier, and its condition."""
-    ordered = prior_loop.in_order(batch, list(codes.tier_shapes))
-    inputs, targets = prior_loop.example(prior, tier, ordered)
-    return (
-        {**inputs, "codes": targets} if isinstance(inputs, dict) else {"codes": targets}
-    )
-
-
 def _measure_of(recipe, codes, tier, split):
     """The function that metrics a trainer's average generator on held-out codes."""
     limit = SMOKE_MAPS if recipe.smoke else MAX_MAPS
@@ -139,9 +130,9 @@ def _measure_of(recipe, codes, tier, split):
         prior = trainer.average
         if trainer.scale < prior.num_scales - 1:
             return {"loss": math.inf}  # Nothing to compare before the last scale.
-        above = list(codes.tier_shapes)[: len(prior.context)]
-        condition = pipeline.Pipeline.condition(
-            prior, arrays.get("label"), [arrays[name] for name in above]
+        *above, _ = prior_loop.tiers_down_to(codes, tier)
+        condition = prior.condition(
+            arrays.get("label"), [arrays[name] for name in above]
         )
         latents = prior.generate(len(arrays[tier]), condition, seed=0)
         drawn = np.asarray(prior.codes_of(latents))

@@ -11,10 +11,9 @@ from tqdm import tqdm
 
 from vqzoo import measures, plots
 from vqzoo.datasets import codes as stored_codes
-from vqzoo.datasets import masking
 from vqzoo.datasets.splits import spread
 from vqzoo.export import ExportError, source
-from vqzoo.priors import pipeline
+from vqzoo.priors import conditions, pipeline
 from vqzoo.quantizers import quantization
 from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
@@ -182,17 +181,8 @@ def train_tier(recipe, model, codes, tier, folder, strategy):
 
 def sizes_of(recipe, codes, tier):
     """What the prior of a tier is made for, by the names of its arguments."""
-    sizes = {
-        t: (codes.tier_shapes[t], codes.num_embeddings[t]) for t in codes.tier_shapes
-    }
-    grid_shape, num_embeddings = sizes[tier]
-    tiers = list(sizes)
-    return {
-        "grid_shape": grid_shape,
-        "num_embeddings": num_embeddings,
-        "num_classes": len(codes.class_names) if recipe.class_conditional else 0,
-        "context": [sizes[above] for above in tiers[: tiers.index(tier)]],
-    }
+    num_classes = len(codes.class_names) if recipe.class_conditional else 0
+    return conditions.sizes(codes.tier_shapes, codes.num_embeddings, tier, num_classes)
 
 
 def _build(recipe, codes, tier, steps, strategy):
@@ -200,45 +190,16 @@ def _build(recipe, codes, tier, steps, strategy):
         prior = recipe.build_prior(tier, **sizes_of(recipe, codes, tier))
         prior.compile(
             fitting.optimizer(recipe, steps),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=prior.training_loss(),
         )
     arrays = {k: v[:1].astype("int32") for k, v in codes.arrays("train").items()}
-    devices.build(prior, example(prior, tier, arrays), strategy)
+    pair = prior.training_pair(arrays, tiers_down_to(codes, tier))
+    devices.build(prior, pair, strategy)
     return prior
 
 
-def example(prior, tier, arrays):
-    """What a prior is fitted with: its inputs and its targets.
-
-    Args:
-        prior: a prior that knows classes or tiers above, or neither.
-        tier: str, whose codes it learns.
-        arrays: dict of the codes of all tiers, top first, by name, and `label`.
-
-    Returns:
-        `(inputs, targets)`.
-    """
-    tiers = [name for name in arrays if name != "label"]
-    inputs = {"codes": arrays[tier]}
-    if prior.num_classes:
-        inputs["label"] = arrays["label"]
-    for index, above in enumerate(tiers[: len(prior.context)]):
-        inputs[f"context_{index}"] = arrays[above]
-    return inputs if len(inputs) > 1 else inputs["codes"], arrays[tier]
-
-
-def masked(prior, inputs, targets, seed):
-    """An example with a random part of the codes hidden: inputs, targets, weights."""
-    hidden, weights = masking.hide(targets, seed, prior.num_embeddings)
-    if isinstance(inputs, dict):
-        inputs = {**inputs, "codes": hidden}
-    else:
-        inputs = hidden
-    return inputs, targets, weights
-
-
 def _fit(recipe, codes, tier, prior, steps, folder, header):
-    tiers = list(codes.tier_shapes)
+    tiers = tiers_down_to(codes, tier)
 
     def batches(step):
         stored = codes.train.batches(
@@ -248,27 +209,22 @@ def _fit(recipe, codes, tier, prior, steps, folder, header):
             start_step=step,
             drop_remainder=True,
         )
-        stored = stored.map(lambda batch: example(prior, tier, in_order(batch, tiers)))
-        if recipe.prior != "maskgit":
-            return stored
+        # The number of a step seeds what is random in it, so that a run that goes on
+        # sees what it would have seen.
         return stored.enumerate(start=step).map(
-            lambda number, pair: masked(prior, *pair, (recipe.seed, number))
+            lambda number, batch: prior.training_pair(
+                batch, tiers, (recipe.seed, number)
+            )
         )
 
     limit = SMOKE_GRIDS if recipe.smoke else MAX_VALIDATION_GRIDS
     validation = held_out(codes, "validation", limit)
 
     def measure(prior):
-        bits = _bits(prior, tier, validation)
+        bits = _bits(prior, tiers, validation)
         return {"loss": bits * np.log(2), "bits_per_code": bits}
 
     fitting.fit(recipe, batches, prior, steps, folder, header, measure)
-
-
-def in_order(batch, tiers):
-    """A batch with the tiers top first, whatever order tf.data gave them."""
-    rest = {"label": batch["label"]} if "label" in batch else {}
-    return {**{tier: batch[tier] for tier in tiers}, **rest}
 
 
 def held_out(codes, split, limit=None):
@@ -279,19 +235,16 @@ def held_out(codes, split, limit=None):
     return {name: np.asarray(each[rows], "int32") for name, each in arrays.items()}
 
 
-def _bits(prior, tier, arrays):
-    """Bits per code of a tier under its prior."""
-    tiers = [name for name in arrays if name != "label"]
-    above = tiers[: len(prior.context)]
-    labels = [arrays["label"]] if prior.num_classes else []
+def tiers_down_to(codes, tier):
+    """Names of the tiers above a tier, top first, and its own."""
+    tiers = list(codes.tier_shapes)
+    return tiers[: tiers.index(tier) + 1]
 
-    def log_prob(codes, *rest):
-        label = rest[0] if labels else None
-        condition = pipeline.Pipeline.condition(prior, label, rest[len(labels) :])
-        return pipeline.likelihood(prior)(codes, condition)
 
-    others = [*labels, *(arrays[name] for name in above)]
-    return measures.bits_per_code(log_prob, arrays[tier], *others)
+def _bits(prior, tiers, arrays):
+    """Bits per code of the last of these tiers under its prior."""
+    *above, codes = (arrays[name] for name in tiers)
+    return measures.prior_bits(prior, codes, arrays.get("label"), above)
 
 
 def _measure(recipe, prior, codes, tier):
@@ -300,7 +253,7 @@ def _measure(recipe, prior, codes, tier):
     train = codes.arrays("train")[tier]
     size = codes.num_embeddings[tier]
     return {
-        "bits_per_code": _bits(prior, tier, test),
+        "bits_per_code": _bits(prior, tiers_down_to(codes, tier), test),
         "unigram_bits_per_code": measures.unigram_bits(train, test[tier], size),
         "raw_bits_per_code": float(np.log2(size)),
         "codes": int(np.prod(codes.tier_shapes[tier])),
