@@ -10,7 +10,7 @@ import numpy as np
 
 from vqzoo.datasets import archives
 from vqzoo.datasets.holdout import content_digest
-from vqzoo.datasets.pixels import SmallImageError, fit, to_channels
+from vqzoo.datasets.pixels import fit_all, to_channels
 
 _NAME = re.compile(
     r"(?P<split>train|t10k|test)[-.](?P<kind>images|labels)[-.]idx\d-ubyte(\.gz)?$"
@@ -49,7 +49,7 @@ def read(
         if (split, "labels") in found:
             name = found[split, "labels"]
             labels.append(_labels(contents[name], name, len(pixels)))
-    sized = _fit(np.concatenate(images), image_size)
+    sized = fit_all(np.concatenate(images), image_size)
     sized = to_channels(sized, channels or sized.shape[-1])
     whole = len(labels) == len(images)
     return (
@@ -94,15 +94,3 @@ def _labels(data, name, count):
     if labels.shape != (count,):
         raise ValueError(f"expected {count} labels in {name}, found {labels.shape}")
     return labels
-
-
-def _fit(images, image_size):
-    if image_size is None or images.shape[1:3] == (image_size, image_size):
-        return images
-    try:
-        return np.stack([fit(image, image_size, pad=True) for image in images])
-    except SmallImageError as error:
-        raise ValueError(
-            f"expected images of at least {image_size} x {image_size} pixels, found "
-            f"{error}; choose a smaller --image_size"
-        ) from error

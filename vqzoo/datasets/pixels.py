@@ -106,6 +106,22 @@ def fit(
     return np.asarray(cropped).reshape(size, size, pixels.shape[-1])
 
 
+def fit_all(images: np.ndarray, size: int | None) -> np.ndarray:
+    """Images `(N, height, width, channels)` of one size, each by `fit` with a border.
+
+    Raises: ValueError: if they are smaller than `size` by more than a quarter.
+    """
+    if size is None or images.shape[1:3] == (size, size):
+        return images
+    try:
+        return np.stack([fit(image, size, pad=True) for image in images])
+    except SmallImageError as error:
+        raise ValueError(
+            f"expected images of at least {size} x {size} pixels, found {error}; "
+            "choose a smaller --image_size"
+        ) from error
+
+
 def to_channels(images: np.ndarray, channels: int) -> np.ndarray:
     """Give images 1 (luma, ITU-R 601) or 3 channels, in the last axis.
 
