@@ -43,6 +43,12 @@ DATASETS = {
         takes=(*_FILES, "seed"),
         is_file=True,
     ),
+    "arrays": Entry(
+        text="images, perhaps with labels, in the .npy or .npz file --data_dir",
+        loader="arrays.load_arrays",
+        takes=(*_SHAPE, "data_dir", "classes", "validation_fraction", "seed"),
+        is_file=True,
+    ),
     "ffhq": Entry(
         text="faces, from their TFRecords or PNGs", loader=_TFDS, takes=_FILES
     ),
