@@ -14,6 +14,7 @@ import pytest
 from tests.training.processes import run_in_process
 from tests.training.small_codes import model_of
 from vqzoo import datasets, training
+from vqzoo.measures import held_out
 from vqzoo.runs import files
 from vqzoo.training import callbacks, snapshots
 
@@ -71,7 +72,7 @@ def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
     assert str(run_dir / "model.keras") in capsys.readouterr().out
     model = keras.saving.load_model(run_dir / "model.keras")
     images = datasets.load("photos", image_size=64).test.arrays(limit=16)[0]
-    again = callbacks.measure(model, images)[0]
+    again = held_out.held_out_metrics(model, images)[0]
     measured = json.loads((run_dir / "metrics.json").read_text())["test"]
     assert measured == pytest.approx(again, rel=1e-4)
     assert 0 < measured["top_usage"] <= 1
@@ -86,9 +87,9 @@ def test_the_best_epoch_is_the_model_that_is_delivered(tiny):
     run_dir = training.run(tiny)
     rows = history(run_dir)
     best = min(float(row["val_loss"]) for row in rows)
-    held_out = datasets.load("photos", image_size=64).validation.arrays(limit=16)[0]
+    images = datasets.load("photos", image_size=64).validation.arrays(limit=16)[0]
     model = keras.saving.load_model(run_dir / "model.keras")
-    loss = callbacks.measure(model, held_out)[0]["loss"]
+    loss = held_out.held_out_metrics(model, images)[0]["loss"]
     assert loss == pytest.approx(best, rel=1e-4)
 
 
@@ -114,9 +115,9 @@ def test_validation_is_of_images_from_all_over_the_split(tiny, tmp_path):
 
 def test_the_terms_of_the_loss_are_of_images_from_all_over():
     model = model_of(0)
-    images = np.zeros((2 * callbacks.FEW, 16, 16, 3), "float32")
-    images[callbacks.FEW :] = np.linspace(-0.5, 0.5, 16)[:, None]
-    measures = callbacks.measure(model, images)[0]
+    images = np.zeros((2 * held_out.FEW, 16, 16, 3), "float32")
+    images[held_out.FEW :] = np.linspace(-0.5, 0.5, 16)[:, None]
+    measures = held_out.held_out_metrics(model, images)[0]
     (top, _), latents = model.quantizers, model.latents(images[::2])
     expected = float(top.loss_terms(latents[0])["commitment"])
     assert measures["top_commitment"] == pytest.approx(expected, rel=1e-5)

@@ -57,6 +57,22 @@ def codebook_ordering(codebook, seed=0):
     return float(neighbors / random_pairs) if random_pairs > 0 else 1.0
 
 
+def codebook_metrics(layer, codes):
+    """Use and order of a quantizer's codes, as history, reports and sweeps name them.
+
+    Args:
+        layer: a quantizer.
+        codes: int array `(N, h, w, ...)`: of the whole set.
+
+    Returns:
+        dict: that of `codebook_usage` and `ordering`, the mean of its codebooks.
+    """
+    axes = quantization.code_axes(layer)
+    orders = [codebook_ordering(book) for book in quantization.codebooks(layer)]
+    usage = codebook_usage(codes, layer.num_embeddings, axes)
+    return {**usage, "ordering": float(np.mean(orders))}
+
+
 def index_rank_correlation(codebook, max_codes=2048, seed=0):
     """Spearman's rank correlation of the distance of indices with that of codes.
 

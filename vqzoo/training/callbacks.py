@@ -6,15 +6,10 @@ import signal
 import time
 
 import keras
-import numpy as np
 
-from vqzoo import measures
-from vqzoo.datasets.splits import spread
-from vqzoo.quantizers import quantization
 from vqzoo.runs import files, state
 
 HISTORY = "history.csv"
-FEW = 256  # images of the loss terms
 
 
 class RunState(keras.callbacks.Callback):
@@ -150,54 +145,6 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         metrics = self.measure(self.model)
         logs.update({f"val_{name}": value for name, value in metrics.items()})
-
-
-def measure(model, images):
-    """Losses, errors and codebook figures of a model on images.
-
-    Args:
-        model: a model of vqzoo.models.
-        images: float numpy `(N, H, W, C)` in [-0.5, 0.5].
-
-    Returns:
-        `(metrics, codes, reconstructions)`: a flat dict of floats, a tuple of codes
-        (of latents, where the model has no quantizer) and the images that come back.
-    """
-    codes = measures.encode_all(model.encode, images)
-    if any(quantization.is_hybrid(layer) for layer in model.quantizers):
-        rebuilt = measures.in_batches(model, images)
-    else:
-        rebuilt = measures.decode_all(model.decode, codes)
-    metrics = {"loss": _loss(model, images, rebuilt)}
-    metrics |= measures.reconstruction_error(images, rebuilt)
-    few = model.latents(images[spread(len(images), FEW)]) if model.quantizers else ()
-    for tier, layer, tier_codes, latents in zip(
-        model.tier_names, model.quantizers, codes, few
-    ):
-        usage = measures.codebook_usage(
-            tier_codes, layer.num_embeddings, quantization.code_axes(layer)
-        )
-        usage["ordering"] = _ordering(layer)
-        terms = {k: float(v) for k, v in layer.loss_terms(latents).items()}
-        metrics |= {f"{tier}_{k}": v for k, v in {**usage, **terms}.items()}
-    return metrics, codes, rebuilt
-
-
-def _ordering(layer):
-    """How near neighboring codes of a quantizer are, the mean of its indices."""
-    books = quantization.codebooks(layer)
-    return float(np.mean([measures.codebook_ordering(book) for book in books]))
-
-
-def _loss(model, images, rebuilt):
-    """What training minimizes: the rest of it, beside the error, of a few images."""
-    if hasattr(model, "reconstruction_loss"):
-        errors = measures.in_batches(model.reconstruction_loss, images, rebuilt)
-        error = errors.mean(dtype=np.float64)
-    else:
-        error = np.mean(np.square(images - rebuilt), dtype=np.float64)
-    model(images[spread(len(images), FEW)])
-    return float(error) + sum(float(loss) for loss in model.losses)
 
 
 class Records(keras.callbacks.Callback):

@@ -5,7 +5,7 @@ import numpy as np
 
 from vqzoo import measures, models
 from vqzoo.datasets.splits import spread
-from vqzoo.training import callbacks, devices, fitting, report, snapshots
+from vqzoo.training import devices, fitting, report, snapshots
 
 MAX_VALIDATION_IMAGES = 2048
 SMOKE_IMAGES = 16
@@ -96,7 +96,7 @@ def _fit(recipe, splits, model, steps, run_dir, header):
         return images.map(lambda batch: (batch["image"], batch["image"]))
 
     def measure(model):
-        return callbacks.measure(model, held_out)[0]
+        return measures.held_out_metrics(model, held_out)[0]
 
     def show(model, summary):
         images = held_out[spread(len(held_out), 8)]

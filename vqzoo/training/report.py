@@ -7,7 +7,7 @@ from importlib import metadata
 
 import numpy as np
 
-from vqzoo import plots
+from vqzoo import measures, plots
 from vqzoo.measures import codebook
 from vqzoo.runs import files
 from vqzoo.training import callbacks, devices, snapshots
@@ -117,7 +117,7 @@ def write(run_dir, model, recipe, splits, images):
     with files.replacing(run_dir / "model.keras") as aside:
         shutil.copyfile(run_dir / "best.keras", aside)
     model.load_weights(run_dir / "best.keras")
-    metrics, codes, rebuilt = callbacks.measure(model, images)
+    metrics, codes, rebuilt = measures.held_out_metrics(model, images)
     figures = {
         **_figures(model, images, codes, rebuilt),
         **_figures_over_training(run_dir, model.tier_names),
