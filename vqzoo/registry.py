@@ -22,7 +22,7 @@ def named(name):
     """
 
     def remember(named_object):
-        package = named_object.__module__.split(".")[1]
+        package = ".".join(named_object.__module__.split(".")[1:-1])
         if _OBJECTS.setdefault((package, name), named_object) is not named_object:
             raise ValueError(f"expected another name than {name!r} in vqzoo.{package}")
         return named_object
@@ -34,7 +34,7 @@ def named(name):
 def _modules(package):
     """The module of each name in a package of vqzoo, from the text of its files."""
     modules = {}
-    for path in sorted((FOLDER / package).rglob("*.py")):
+    for path in sorted(FOLDER.joinpath(*package.split(".")).glob("*.py")):
         for name in _NAMED.findall(path.read_text(encoding="utf-8")):
             parts = path.relative_to(FOLDER.parent).with_suffix("").parts
             modules[name] = ".".join(parts)
@@ -45,7 +45,7 @@ def names(package):
     """The names in a package of vqzoo, sorted; nothing of it is imported.
 
     Args:
-        package: str, such as `"quantizers"`.
+        package: str, such as `"quantizers"` or `"priors.gan"`; not the packages in it.
     """
     return tuple(sorted(_modules(package)))
 

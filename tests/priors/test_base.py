@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from vqzoo import registry
 from vqzoo.priors import DCGAN, MaskGIT, PixelCNN
 
 CONTEXT = (((1, 2), 3),)
@@ -88,3 +89,32 @@ def test_a_prior_takes_the_part_of_the_condition_that_it_knows():
     assert list(SMALL["pixelcnn"](num_classes=2).condition(labels, above)) == ["label"]
     both = SMALL["pixelcnn"](num_classes=2, context=CONTEXT).condition(labels, above)
     same(both, {"label": labels, "context": above})
+
+
+def test_priors_and_gans_are_named_apart():
+    assert registry.names("priors") == (
+        "gated_pixelcnn",
+        "maskgit",
+        "pixelcnn",
+        "pixelrnn",
+        "pixelsnail",
+        "transformer",
+    )
+    assert registry.names("priors.gan") == ("dcgan", "progressive")
+
+
+@pytest.mark.parametrize("name", registry.names("priors"))
+def test_a_prior_of_a_smoke_run_is_small(name):
+    prior = registry.find("priors", name)
+    assert prior((8, 8), 16, **prior.smoke_options).count_params() < 20_000
+
+
+@pytest.mark.parametrize("name", registry.names("priors.gan"))
+def test_a_gan_makes_a_critic_of_its_sizes(name):
+    gan = registry.find("priors.gan", name)
+    generator = gan((8, 8), 16, 4, num_classes=3, **gan.smoke_options)
+    critic = generator.make_critic("opponent")
+    sizes = critic.get_config()
+    assert sizes.pop("name") == critic.name == "opponent"
+    assert sizes.items() <= generator.get_config().items()
+    assert critic.count_params() < 20_000

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo.priors import ProgressiveCritic, ProgressiveGAN, growing
+from vqzoo.priors import ProgressiveCritic, ProgressiveGAN
+from vqzoo.priors.gan import growing
 
 SMALL = {"channels": (16, 8, 8), "num_residual_layers": 1, "num_condition_layers": 1}
 CONDITION = {"num_classes": 3, "context": [((4, 4), 5)]}
@@ -119,7 +120,7 @@ def test_a_saved_generator_draws_the_same(tmp_path):
 
 
 def test_truncated_noise_stays_within_its_bound():
-    from vqzoo.priors import gan_prior
+    from vqzoo.priors.gan import gan_prior
 
     noise = gan_prior._noise(0, (1000, 8), 0.7)
     assert np.abs(noise).max() <= 0.7 and noise.std() > 0.3

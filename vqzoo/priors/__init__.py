@@ -1,6 +1,12 @@
 """Priors over code grids: exact likelihoods and samples."""
 
-from vqzoo.priors.dcgan import DCGAN, DCGANCritic
+from vqzoo.priors.gan.dcgan import DCGAN, DCGANCritic
+from vqzoo.priors.gan.progressive_gan import (
+    ProgressiveCritic,
+    ProgressiveGAN,
+    progressive_gan_bottom_64,
+    progressive_gan_top_32,
+)
 from vqzoo.priors.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn_8
 from vqzoo.priors.hybrid_transformer import HybridTransformer
 from vqzoo.priors.maskgit import MaskGIT
@@ -10,12 +16,6 @@ from vqzoo.priors.pixelsnail import (
     PixelSNAIL,
     pixelsnail_bottom_64,
     pixelsnail_top_32,
-)
-from vqzoo.priors.progressive_gan import (
-    ProgressiveCritic,
-    ProgressiveGAN,
-    progressive_gan_bottom_64,
-    progressive_gan_top_32,
 )
 from vqzoo.priors.transformer import Transformer
 

@@ -17,6 +17,8 @@ class Prior(keras.Model):
     # "exact": each code has a probability given the codes before it, in raster order.
     # "bound": an estimate of a lower bound. "none": it draws codes, and that is all.
     likelihood = "none"
+    # Arguments of a small one, for runs that only try the way.
+    smoke_options = {}
 
     def condition(self, labels, codes_above):
         """What this prior is conditioned on, of what there is.

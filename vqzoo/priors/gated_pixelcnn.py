@@ -7,8 +7,10 @@ from vqzoo.layers import GatedMaskedConv2D
 from vqzoo.ops import put_at
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
+from vqzoo.registry import named
 
 
+@named("gated_pixelcnn")
 @keras.saving.register_keras_serializable("vqzoo")
 class GatedPixelCNN(AutoregressivePrior):
     """Autoregressive prior of gated masked convolutions, without a blind spot.
@@ -42,6 +44,8 @@ class GatedPixelCNN(AutoregressivePrior):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    smoke_options = {"num_layers": 2, "num_channels": 8, "output_channels": 16}
 
     def __init__(
         self,

@@ -9,11 +9,13 @@ from keras import ops
 from vqzoo.priors import conditions, raster
 from vqzoo.priors.base import Prior
 from vqzoo.priors.blocks import transformer_blocks
+from vqzoo.registry import named
 
 NUM_STEPS = 12
 CHOICE_TEMPERATURE = 4.5  # of the public code
 
 
+@named("maskgit")
 @keras.saving.register_keras_serializable("vqzoo")
 class MaskGIT(Prior):
     """Masked prior: a bidirectional transformer that guesses the codes that are hidden.
@@ -53,6 +55,7 @@ class MaskGIT(Prior):
     """
 
     likelihood = "bound"
+    smoke_options = {"num_layers": 1, "num_channels": 16}
 
     def __init__(
         self,

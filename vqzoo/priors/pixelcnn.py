@@ -6,8 +6,10 @@ from keras import ops
 from vqzoo.layers import MaskedConv2D
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
+from vqzoo.registry import named
 
 
+@named("pixelcnn")
 @keras.saving.register_keras_serializable("vqzoo")
 class PixelCNN(AutoregressivePrior):
     """Autoregressive prior of masked convolutions, the first of type A, then B.
@@ -42,6 +44,8 @@ class PixelCNN(AutoregressivePrior):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    smoke_options = {"num_channels": 8}
 
     def __init__(
         self,

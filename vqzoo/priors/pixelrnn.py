@@ -6,10 +6,12 @@ from keras import ops
 from vqzoo.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
+from vqzoo.registry import named
 
 CELLS = ("row", "diagonal")
 
 
+@named("pixelrnn")
 @keras.saving.register_keras_serializable("vqzoo")
 class PixelRNN(AutoregressivePrior):
     """Autoregressive prior of LSTMs that go over the grid by rows or by diagonals.
@@ -42,6 +44,8 @@ class PixelRNN(AutoregressivePrior):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    smoke_options = {"num_layers": 1, "units": 8}
 
     def __init__(
         self,

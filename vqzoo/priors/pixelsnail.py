@@ -6,8 +6,10 @@ from keras import ops
 from vqzoo.layers import MaskedConv2D, PixelSNAILBlock
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
+from vqzoo.registry import named
 
 
+@named("pixelsnail")
 @keras.saving.register_keras_serializable("vqzoo")
 class PixelSNAIL(AutoregressivePrior):
     """Autoregressive prior of gated causal convolutions and self-attention.
@@ -48,6 +50,13 @@ class PixelSNAIL(AutoregressivePrior):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    smoke_options = {
+        "num_blocks": 1,
+        "num_residual_blocks": 1,
+        "num_channels": 16,
+        "residual_channels": 8,
+    }
 
     def __init__(
         self,

@@ -6,8 +6,10 @@ from keras import ops
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
 from vqzoo.priors.blocks import transformer_blocks
+from vqzoo.registry import named
 
 
+@named("transformer")
 @keras.saving.register_keras_serializable("vqzoo")
 class Transformer(AutoregressivePrior):
     """Autoregressive prior of causal self-attention over the codes in raster order.
@@ -45,6 +47,8 @@ class Transformer(AutoregressivePrior):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    smoke_options = {"num_layers": 1, "num_channels": 16}
 
     def __init__(
         self,

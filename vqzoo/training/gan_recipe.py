@@ -2,27 +2,14 @@
 
 import dataclasses
 
-from vqzoo import priors
+from vqzoo import registry
 from vqzoo.registry import parse_options
 from vqzoo.training import gan_loop
 from vqzoo.training.prior_recipe import TierSettings
 from vqzoo.training.settings import setting
 
 LOSSES = ("wgan_gp", "non_saturating")
-MAKERS = {
-    "progressive": (priors.ProgressiveGAN, priors.ProgressiveCritic),
-    "dcgan": (priors.DCGAN, priors.DCGANCritic),
-}
-GENERATOR_ONLY = ("noise_dim",)
-SMOKE_OPTIONS = {
-    "progressive": {
-        "channels": (8, 8),
-        "num_residual_layers": 1,
-        "num_condition_layers": 1,
-        "noise_dim": 8,
-    },
-    "dcgan": {"channels": (8, 8), "noise_dim": 8},
-}
+GANS = registry.names("priors.gan")
 STEPS_A_MEASUREMENT = 1000
 
 
@@ -33,7 +20,7 @@ class GANRecipe(TierSettings):
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
-    gan: str = setting("progressive", f"of each tier; one of {', '.join(MAKERS)}")
+    gan: str = setting("progressive", f"of each tier; one of {', '.join(GANS)}")
     gan_loss: str = setting("wgan_gp", f"one of {', '.join(LOSSES)}")
     scale_steps: tuple[int, ...] = setting(
         (1000, 2000, 2000, 4000), "steps of each scale; the last one for all further"
@@ -55,7 +42,7 @@ class GANRecipe(TierSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        self.expect("gan", self.gan in MAKERS, f"one of {tuple(MAKERS)}")
+        self.expect("gan", self.gan in GANS, f"one of {GANS}")
         self.expect("gan_loss", self.gan_loss in LOSSES, f"one of {LOSSES}")
         for name in ("scale_steps", "scale_batch_sizes"):
             value = getattr(self, name)
@@ -125,29 +112,23 @@ class GANRecipe(TierSettings):
         Raises:
             ValueError: if they cannot be made so, with the name of the flag.
         """
+        gan = registry.find("priors.gan", self.gan)
         options = self.options_of(tier)
         if self.smoke:
-            options |= SMOKE_OPTIONS[self.gan]
-        of_critic = {k: v for k, v in options.items() if k not in GENERATOR_ONLY}
-        generator, critic = MAKERS[self.gan]
-        made = [
-            self.make(
-                function,
-                f"--gan={self.gan}",
-                tier,
-                grid_shape,
-                num_embeddings,
-                codebook.shape[1],
-                num_classes=num_classes,
-                context=context,
-                name=f"{tier}_{name}",
-                **settings,
-            )
-            for function, name, settings in (
-                (generator, "prior", options),
-                (critic, "critic", of_critic),
-                (generator, "prior", options),
-            )
-        ]
-        made[0].set_codebook(codebook)
-        return made
+            options |= gan.smoke_options
+        generator = self.make(
+            gan,
+            f"--gan={self.gan}",
+            tier,
+            grid_shape,
+            num_embeddings,
+            codebook.shape[1],
+            num_classes=num_classes,
+            context=context,
+            name=f"{tier}_prior",
+            **options,
+        )
+        critic = generator.make_critic(f"{tier}_critic")
+        average = gan.from_config(generator.get_config())
+        generator.set_codebook(codebook)
+        return generator, critic, average

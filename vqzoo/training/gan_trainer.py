@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from vqzoo.priors import growing
+from vqzoo.priors.gan import growing
 
 
 class GANTrainer(keras.Model):

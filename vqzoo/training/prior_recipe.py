@@ -3,32 +3,12 @@
 import dataclasses
 import inspect
 
-from vqzoo import priors
+from vqzoo import registry
 from vqzoo.registry import parse_options
 from vqzoo.training import prior_loop
 from vqzoo.training.settings import Settings, setting
 
-MAKERS = {
-    "pixelcnn": priors.PixelCNN,
-    "gated_pixelcnn": priors.GatedPixelCNN,
-    "pixelrnn": priors.PixelRNN,
-    "pixelsnail": priors.PixelSNAIL,
-    "transformer": priors.Transformer,
-    "maskgit": priors.MaskGIT,
-}
-SMOKE_OPTIONS = {
-    "pixelcnn": {"num_channels": 8},
-    "gated_pixelcnn": {"num_layers": 2, "num_channels": 8, "output_channels": 16},
-    "pixelrnn": {"num_layers": 1, "units": 8},
-    "pixelsnail": {
-        "num_blocks": 1,
-        "num_residual_blocks": 1,
-        "num_channels": 16,
-        "residual_channels": 8,
-    },
-    "transformer": {"num_layers": 1, "num_channels": 16},
-    "maskgit": {"num_layers": 1, "num_channels": 16},
-}
+PRIORS = registry.names("priors")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,11 +85,11 @@ class PriorRecipe(TierSettings):
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
-    prior: str = setting("pixelsnail", f"of each tier; one of {', '.join(MAKERS)}")
+    prior: str = setting("pixelsnail", f"of each tier; one of {', '.join(PRIORS)}")
 
     def __post_init__(self):
         super().__post_init__()
-        self.expect("prior", self.prior in MAKERS, f"one of {tuple(MAKERS)}")
+        self.expect("prior", self.prior in PRIORS, f"one of {PRIORS}")
 
     def run(self):
         """Runs the recipe; returns the folder, as `prior_loop.run`."""
@@ -140,13 +120,14 @@ class PriorRecipe(TierSettings):
         Raises:
             ValueError: if it cannot be made so, with the name of the flag.
         """
+        prior = registry.find("priors", self.prior)
         options = self.options_of(tier)
-        if "seed" in inspect.signature(MAKERS[self.prior]).parameters:
+        if "seed" in inspect.signature(prior).parameters:
             options.setdefault("seed", self.seed)
         if self.smoke:
-            options |= SMOKE_OPTIONS[self.prior]
+            options |= prior.smoke_options
         return self.make(
-            MAKERS[self.prior],
+            prior,
             f"--prior={self.prior}",
             tier,
             grid_shape,

@@ -20,6 +20,14 @@ class GANPrior(Prior):
     None is the whole grid. `num_scales` is the number of grids that it grows through.
     """
 
+    def make_critic(self, name):
+        """A new critic of the same sizes, its opponent while training."""
+        raise NotImplementedError
+
+    def _critic(self, critic_class, name):
+        sizes = {k: v for k, v in self.get_config().items() if k != "noise_dim"}
+        return critic_class.from_config({**sizes, "name": name})
+
     def _connect(self, name):
         """Builds the graph from noise and conditions to latents."""
         inputs = conditions.inputs(self)

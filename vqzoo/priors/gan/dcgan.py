@@ -3,12 +3,15 @@
 import keras
 from keras import ops
 
-from vqzoo.priors import conditions, growing
-from vqzoo.priors.gan_prior import GANPrior, critic_graph
+from vqzoo.priors import conditions
+from vqzoo.priors.gan import growing
+from vqzoo.priors.gan.gan_prior import GANPrior, critic_graph
+from vqzoo.registry import named
 
 SLOPE = 0.2  # of the critic's leaky ReLU
 
 
+@named("dcgan")
 @keras.saving.register_keras_serializable("vqzoo")
 class DCGAN(GANPrior):
     """The generator of a DCGAN: noise to a map of latents, then to the nearest codes.
@@ -45,6 +48,7 @@ class DCGAN(GANPrior):
     """
 
     num_scales = 1
+    smoke_options = {"channels": (8, 8), "noise_dim": 8}
 
     def __init__(
         self,
@@ -66,6 +70,9 @@ class DCGAN(GANPrior):
         self.noise_dim = noise_dim
         self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
         self._connect(name)
+
+    def make_critic(self, name):
+        return self._critic(DCGANCritic, name)
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}

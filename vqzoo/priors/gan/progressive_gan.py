@@ -2,10 +2,13 @@
 
 import keras
 
-from vqzoo.priors import conditions, growing
-from vqzoo.priors.gan_prior import GANPrior, critic_graph
+from vqzoo.priors import conditions
+from vqzoo.priors.gan import growing
+from vqzoo.priors.gan.gan_prior import GANPrior, critic_graph
+from vqzoo.registry import named
 
 
+@named("progressive")
 @keras.saving.register_keras_serializable("vqzoo")
 class ProgressiveGAN(GANPrior):
     """The generator of a progressive GAN: noise to a map of latents, then to codes.
@@ -46,6 +49,13 @@ class ProgressiveGAN(GANPrior):
         (2, 8, 8)
     """
 
+    smoke_options = {
+        "channels": (8, 8),
+        "num_residual_layers": 1,
+        "num_condition_layers": 1,
+        "noise_dim": 8,
+    }
+
     def __init__(
         self,
         grid_shape,
@@ -76,6 +86,9 @@ class ProgressiveGAN(GANPrior):
             self, dtype=self.layer_dtype, name="generator"
         )
         self._connect(name)
+
+    def make_critic(self, name):
+        return self._critic(ProgressiveCritic, name)
 
     @property
     def num_scales(self):

@@ -1,0 +1,1 @@
+"""Priors that are generators of GANs, named for `--gan`."""
