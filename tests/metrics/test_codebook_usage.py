@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
+from tests.helpers.case import Case, random_codes
 from vqzoo.metrics import CodebookUsage
+
+CASES = [
+    Case("CodebookUsage", lambda: CodebookUsage(5), (random_codes(3, 2, 3),)),
+]
+REFUSED = [
+    (lambda: CodebookUsage(0), "num_embeddings=0"),
+]
 
 
 def measured(num_embeddings, *batches):

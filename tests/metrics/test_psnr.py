@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_pair
 from vqzoo.metrics import PSNR
 from vqzoo.metrics.psnr import psnr
+
+CASES = [
+    Case("PSNR", lambda: PSNR(max_value=2.0, name="decibels"), random_pair()),
+]
 
 
 def noisy_pair(size=16, channels=3, scale=0.1):

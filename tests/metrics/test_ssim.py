@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_pair
 from vqzoo.metrics import SSIM
 from vqzoo.metrics.ssim import SCALE_WEIGHTS, ms_ssim, num_scales, ssim
+
+CASES = [
+    Case("SSIM", lambda: SSIM(), random_pair()),
+]
 
 
 def noisy_pair(height=24, width=17, channels=3, scale=0.1):
@@ -99,3 +104,9 @@ def test_images_below_a_window_have_no_scale():
     for measure in (ssim, ms_ssim):
         with pytest.raises(ValueError, match=r"at least 11, received .*10, 64"):
             measure(small, small)
+
+
+def test_images_below_the_window_are_refused_with_their_shape():
+    small = np.zeros((1, 10, 32, 3), "float32")
+    with pytest.raises(ValueError, match=r"at least 11.*\(1, 10, 32, 3\)"):
+        SSIM().update_state(small, small)

@@ -4,10 +4,42 @@ import pytest
 from keras import ops
 from steps import compiled
 
+from tests.helpers.case import FEW_CHANNELS, Case, random_floats, random_images
 from vqzoo import models
 from vqzoo.layers import GaussianCorruption, MaskingCorruption
 from vqzoo.layers.autoencoding.corruption import masking_corruption
 from vqzoo.models import Autoencoder
+
+CASES = [
+    Case(
+        "Autoencoder-denoising",
+        lambda: Autoencoder(
+            image_shape=(8, 8, 3),
+            latent_dim=4,
+            corruption=MaskingCorruption(0.5, seed=1),
+            stride=4,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+    Case(
+        "Autoencoder-sparse",
+        lambda: Autoencoder(
+            image_shape=(8, 8, 3), latent_dim=4, num_active=3, stride=4, **FEW_CHANNELS
+        ),
+        (random_floats(8, 8, 8, 3),),
+    ),
+]
+REFUSED = [
+    (lambda: Autoencoder(latent_dim=0), "positive int, received latent_dim=0"),
+    (
+        lambda: Autoencoder(latent_dim=4, num_active=5),
+        r"\[1, latent_dim=4\], received num_active=5",
+    ),
+    (lambda: Autoencoder(latent_dim=4, num_active=0), "num_active=0"),
+    (lambda: Autoencoder(image_shape=(20, 24, 3)), r"divide by 8.*\(20, 24, 3\)"),
+]
 
 
 def tiny(**options):

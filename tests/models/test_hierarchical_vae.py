@@ -3,8 +3,36 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import Case, random_images
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import HierarchicalVAE, hierarchical_vae_32
+
+CASES = [
+    Case(
+        "HierarchicalVAE",
+        lambda: HierarchicalVAE(
+            image_shape=(8, 8, 3),
+            groups_per_scale=(1, 2),
+            num_channels=4,
+            latent_dim=2,
+            beta=0.01,
+            warmup_steps=2,
+            seed=1,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: HierarchicalVAE(stride=3), "power of 2, received stride=3"),
+    (
+        lambda: HierarchicalVAE(image_shape=(32, 34, 3)),
+        r"divide by 4.*\(32, 34, 3\)",
+    ),
+    (lambda: HierarchicalVAE(scale=-1.0), "scale=-1.0"),
+    (lambda: HierarchicalVAE(groups_per_scale=()), r"groups_per_scale=\(\)"),
+    (lambda: HierarchicalVAE(latent_dim=0), "latent_dim=0"),
+]
 
 
 def tiny(**options):

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from steps import compiled
 
+from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema, small_noisy
 from vqzoo import models
 from vqzoo.layers import (
     GumbelVectorQuantizer,
@@ -14,6 +15,42 @@ from vqzoo.layers import (
     VectorQuantizerEMA,
 )
 from vqzoo.models import HQA, VQVAE
+
+CASES = [
+    Case(
+        "HQA",
+        lambda: HQA(
+            [small_ema(0), small_noisy(1)],
+            image_shape=(8, 8, 3),
+            bottom_stride=2,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+    Case(
+        "HQA-scheduled",
+        lambda: HQA(
+            [small_ema()], image_shape=(8, 8, 3), tier_steps=100, **FEW_CHANNELS
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: HQA([]), "at least one quantizer"),
+    (
+        lambda: HQA(
+            [VectorQuantizer(4, 2), VectorQuantizer(4, 2)], image_shape=(12, 8, 3)
+        ),
+        r"divide by 8.*\(12, 8, 3\)",
+    ),
+    (
+        lambda: HQA([VectorQuantizer(4, 2)], tier_steps=0),
+        "or None, received tier_steps=0",
+    ),
+    (lambda: HQA([VectorQuantizer(4, 2)], tier_steps=2.5), "tier_steps=2.5"),
+]
 
 TINY = {"num_channels": 6, "residual_channels": 4, "num_residual_blocks": 1}
 SHAPE = (8, 16, 3)

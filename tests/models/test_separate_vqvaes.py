@@ -6,9 +6,43 @@ import pytest
 from keras import ops
 from steps import compiled
 
+from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema, small_noisy
 from vqzoo import models
 from vqzoo.layers import VectorQuantizer, VectorQuantizerEMA
 from vqzoo.models import VQVAE, SeparateVQVAEs
+
+CASES = [
+    Case(
+        "SeparateVQVAEs",
+        lambda: SeparateVQVAEs(
+            [small_noisy(0), small_ema(1)],
+            image_shape=(8, 8, 3),
+            strides=(4, 2),
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: SeparateVQVAEs([]), "at least one quantizer"),
+    (
+        lambda: SeparateVQVAEs([VectorQuantizer(4, 2)]),
+        r"expected 1 strides.*strides=\(8, 4\)",
+    ),
+    (
+        lambda: SeparateVQVAEs(
+            [VectorQuantizer(4, 2), VectorQuantizer(4, 2)], strides=(4, 4)
+        ),
+        r"fall from the top down.*strides=\(4, 4\)",
+    ),
+    (
+        lambda: SeparateVQVAEs(
+            [VectorQuantizer(4, 2)], image_shape=(32, 32, 3), strides=(6,)
+        ),
+        r"divide by 6.*\(32, 32, 3\)",
+    ),
+]
 
 TINY = {"num_channels": 6, "residual_channels": 4, "num_residual_blocks": 1}
 SHAPE = (16, 16, 3)

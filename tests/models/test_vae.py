@@ -3,8 +3,48 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import FEW_CHANNELS, Case, random_images
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import VAE, bernoulli_vae_32, beta_vae_32, vae_32
+
+CASES = [
+    Case(
+        "VAE",
+        lambda: VAE(
+            image_shape=(8, 8, 3),
+            latent_dim=3,
+            stride=4,
+            beta=0.01,
+            seed=1,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+    Case(
+        "VAE-bernoulli",
+        lambda: VAE(
+            image_shape=(8, 8, 3),
+            latent_dim=3,
+            kl_target=2.0,
+            likelihood="bernoulli",
+            beta=0.01,
+            stride=2,
+            seed=1,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: VAE(image_shape=(30, 32, 3)), r"divide by 8.*\(30, 32, 3\)"),
+    (lambda: VAE(latent_dim=0), "latent_dim=0"),
+    (lambda: VAE(beta=-1.0), "beta=-1.0"),
+    (lambda: VAE(likelihood="laplace"), "'bernoulli'.*likelihood='laplace'"),
+    (lambda: VAE(scale=0.0), "None for a learned one, received scale=0.0"),
+]
+
 
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the oracle is TensorFlow's"

@@ -3,8 +3,37 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema
 from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
 from vqzoo.models import VQVAE, vqvae_32
+
+CASES = [
+    Case(
+        "VQVAE",
+        lambda: VQVAE(small_ema(), image_shape=(8, 8, 3), **FEW_CHANNELS),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+    Case(
+        "VQVAE-gradient",
+        lambda: VQVAE(
+            VectorQuantizer(4, 2),
+            image_shape=(8, 8, 3),
+            encoder_kernel_size=3,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+    ),
+]
+REFUSED = [
+    (
+        lambda: VQVAE(small_ema(), image_shape=(30, 32, 3)),
+        r"divide by 4.*\(30, 32, 3\)",
+    ),
+    (lambda: VQVAE(small_ema(), image_shape=(32, 32, 0)), r"\(32, 32, 0\)"),
+    (lambda: VQVAE(small_ema(), image_shape=(24, 24, 3), stride=6), "stride=6"),
+    (lambda: VQVAE(small_ema(), image_shape=(8, 8, 3), stride=1), "stride=1"),
+]
 
 
 def tiny(quantizer=None, **options):

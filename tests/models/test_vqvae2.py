@@ -5,6 +5,14 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import (
+    FEW_CHANNELS,
+    Case,
+    random_floats,
+    random_images,
+    small_ema,
+    small_noisy,
+)
 from vqzoo import models
 from vqzoo.layers import (
     GroupedQuantizer,
@@ -15,6 +23,42 @@ from vqzoo.layers import (
     VectorQuantizerEMA,
 )
 from vqzoo.models import VQVAE2
+
+CASES = [
+    Case(
+        "VQVAE2-noisy",
+        lambda: VQVAE2(
+            [small_noisy(0), small_noisy(1)],
+            image_shape=(8, 8, 3),
+            bottom_stride=2,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
+    Case(
+        "VQVAE2-three-tiers",
+        lambda: VQVAE2(
+            [small_ema(0), small_ema(1), small_ema(2)],
+            image_shape=(16, 16, 3),
+            bottom_stride=2,
+            **FEW_CHANNELS,
+        ),
+        (np.tile(random_images(2, 8, 8, 3), (1, 2, 2, 1)) * random_floats(16, 16, 1),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: VQVAE2([]), "at least one quantizer"),
+    (
+        lambda: VQVAE2([small_ema()] * 2, image_shape=(64, 68, 3)),
+        r"divide by 8.*\(64, 68, 3\)",
+    ),
+    (
+        lambda: VQVAE2([small_ema()] * 3, image_shape=(8, 8, 3)),
+        r"divide by 16.*\(8, 8, 3\)",
+    ),
+]
 
 TINY = {"num_channels": 6, "residual_channels": 4, "num_residual_blocks": 1}
 

@@ -5,8 +5,63 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import Case, random_codes
 from vqzoo import priors
 from vqzoo.priors import GatedPixelCNN, PixelCNN, PixelRNN, PixelSNAIL, Transformer
+
+CASES = [
+    Case(
+        "GatedPixelCNN",
+        lambda: GatedPixelCNN(
+            (2, 3),
+            4,
+            num_layers=2,
+            num_channels=4,
+            output_channels=6,
+            first_kernel_size=3,
+        ),
+        (random_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelCNN",
+        lambda: PixelCNN((2, 3), 4, num_channels=4, first_kernel_size=3),
+        (random_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelRNN-row",
+        lambda: PixelRNN((2, 3), 4, cell="row", num_layers=1, units=2),
+        (random_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelRNN-diagonal",
+        lambda: PixelRNN((2, 3), 4, num_layers=1, units=2),
+        (random_codes(2, 2, 3),),
+    ),
+    Case(
+        "PixelSNAIL",
+        lambda: PixelSNAIL(
+            (2, 3),
+            4,
+            num_blocks=1,
+            num_residual_blocks=1,
+            num_channels=4,
+            residual_channels=3,
+            kernel_size=3,
+            num_heads=2,
+            seed=1,
+        ),
+        (random_codes(2, 2, 3),),
+        random=True,
+    ),
+    Case(
+        "Transformer",
+        lambda: Transformer(
+            (2, 3), 4, num_layers=1, num_channels=4, num_heads=2, seed=1
+        ),
+        (random_codes(2, 2, 3),),
+        random=True,
+    ),
+]
 
 KINDS = {
     "gated_pixelcnn": (

@@ -3,9 +3,28 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import FrequencyLatents, ProjectedLatents, VectorQuantizer
 from vqzoo.models import VQVAE
 from vqzoo.priors import HybridTransformer
+
+CASES = [
+    Case(
+        "HybridTransformer",
+        lambda: HybridTransformer(
+            (2, 3),
+            4,
+            2,
+            num_layers=1,
+            num_channels=4,
+            num_heads=2,
+            num_mixtures=2,
+            seed=1,
+        ),
+        (random_floats(2, 2, 3, 3),),
+        random=True,
+    ),
+]
 
 SMALL = {
     "num_layers": 2,

@@ -5,8 +5,18 @@ import numpy as np
 import pytest
 from steps import compiled
 
+from tests.helpers.case import Case, random_codes
 from vqzoo.datasets.masking import hide
 from vqzoo.priors import MaskGIT
+
+CASES = [
+    Case(
+        "MaskGIT",
+        lambda: MaskGIT((2, 3), 4, num_layers=1, num_channels=4, num_heads=2, seed=1),
+        (random_codes(2, 2, 3),),
+        random=True,
+    ),
+]
 
 SMALL = {"num_layers": 2, "num_channels": 16, "num_heads": 2, "dropout": 0.0}
 

@@ -2,8 +2,26 @@ import keras
 import numpy as np
 import pytest
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.priors import ProgressiveCritic, ProgressiveGAN
 from vqzoo.priors.gan import growing
+
+CASES = [
+    Case(
+        "ProgressiveGAN",
+        lambda: ProgressiveGAN(
+            (4, 4), 6, 2, channels=(8, 8), noise_dim=3, attention_size=4
+        ),
+        (random_floats(4, 3),),
+        unmoved=("attention_", "latents_0"),
+    ),
+    Case(
+        "ProgressiveCritic",
+        lambda: ProgressiveCritic((4, 4), 6, 2, channels=(8, 8), attention_size=4),
+        (random_floats(4, 4, 4, 2),),
+        unmoved=("attention_", "latents_0"),
+    ),
+]
 
 SMALL = {"channels": (16, 8, 8), "num_residual_layers": 1, "num_condition_layers": 1}
 CONDITION = {"num_classes": 3, "context": [((4, 4), 5)]}

@@ -3,7 +3,31 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vqzoo.layers import FiniteScalarQuantizer, NoisyAssignment
+from tests.helpers.case import Case, random_floats
+from vqzoo.layers import FiniteScalarQuantizer, NoisyAssignment, StochasticAssignment
+
+CASES = [
+    Case(
+        "FiniteScalarQuantizer",
+        lambda: FiniteScalarQuantizer((4, 3, 5)),
+        (random_floats(3, 2, 3, 3),),
+    ),
+    Case(
+        "FiniteScalarQuantizer-noisy",
+        lambda: FiniteScalarQuantizer((2, 6), assignment=NoisyAssignment(1.0, seed=2)),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: FiniteScalarQuantizer(()), r"levels=\(\)"),
+    (lambda: FiniteScalarQuantizer((8, 1)), r"at least 2.*levels=\(8, 1\)"),
+    (lambda: FiniteScalarQuantizer((2**16, 2**15)), r"2147483647.*65536, 32768"),
+    (
+        lambda: FiniteScalarQuantizer((3,), assignment=StochasticAssignment()),
+        "assignment=StochasticAssignment",
+    ),
+]
 
 
 class NextDigit(keras.layers.Layer):

@@ -7,13 +7,47 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats, small_noisy, uniform
 from vqzoo.layers import (
     FrequencyLatents,
     NoisyAssignment,
+    ProjectedLatents,
+    ResidualQuantizer,
     VectorQuantizer,
     VectorQuantizerEMA,
     low_dimensional,
 )
+
+CASES = [
+    Case(
+        "FrequencyLatents",
+        lambda: FrequencyLatents(
+            VectorQuantizer(4, 2, codebook_init=uniform()), 2, projected=True
+        ),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "FrequencyLatents-all",
+        lambda: FrequencyLatents(small_noisy(), 4),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (
+        lambda: FrequencyLatents(VectorQuantizer(4, 2), 5),
+        r"in \[1, 4\].*num_frequent=5",
+    ),
+    (lambda: FrequencyLatents(VectorQuantizer(4, 2), 0), "num_frequent=0"),
+    (
+        lambda: FrequencyLatents(ResidualQuantizer([VectorQuantizer(4, 2)]), 1),
+        "one code for each latent",
+    ),
+    (
+        lambda: FrequencyLatents(ProjectedLatents(VectorQuantizer(4, 2)), 1),
+        "is hybrid already",
+    ),
+]
 
 CODEBOOK = np.array([[2, 0], [1, 1], [0, -3], [5, 5]], "float32")
 # Nearest codes 1, 2, 2, 0, 1, 2: code 2 three times, code 1 twice, code 0 once.

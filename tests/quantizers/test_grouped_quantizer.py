@@ -1,12 +1,37 @@
 import numpy as np
 import pytest
 
+from tests.helpers.case import Case, random_floats, small_ema
 from vqzoo.layers import (
     GroupedQuantizer,
     MultiHeadQuantizer,
     ResidualQuantizer,
     VectorQuantizer,
 )
+
+CASES = [
+    Case(
+        "GroupedQuantizer-residual",
+        lambda: GroupedQuantizer(
+            [
+                ResidualQuantizer([small_ema(), small_ema()]),
+                ResidualQuantizer([small_ema(), small_ema()]),
+            ]
+        ),
+        (random_floats(3, 2, 3, 4),),
+        random=True,
+    ),
+    Case(
+        "MultiHeadQuantizer",
+        lambda: MultiHeadQuantizer(small_ema(), 2),
+        (random_floats(3, 2, 3, 4),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: GroupedQuantizer([]), "one quantizer or more"),
+    (lambda: MultiHeadQuantizer(VectorQuantizer(4, 2), 0), "num_heads=0"),
+]
 
 FIRST = np.array([[0, 0], [4, 0]], "float32")
 SECOND = np.array([[1, 0], [0, 1]], "float32")

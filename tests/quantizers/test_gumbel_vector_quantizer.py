@@ -2,8 +2,32 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vqzoo.layers import GumbelVectorQuantizer
+from tests.helpers.case import Case, random_floats
+from vqzoo.layers import GumbelVectorQuantizer, NoisyAssignment
 from vqzoo.quantizers import gumbel_vector_quantizer, soft_codes
+
+CASES = [
+    Case(
+        "GumbelVectorQuantizer",
+        lambda: GumbelVectorQuantizer(4, 2, annealing_steps=3, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: GumbelVectorQuantizer(4, 2.0), "embedding_dim=2.0"),
+    (lambda: GumbelVectorQuantizer(4, 2, temperature=-1.0), "temperature=-1.0"),
+    (
+        lambda: GumbelVectorQuantizer(4, 2, final_temperature=0.0),
+        "final_temperature=0.0",
+    ),
+    (lambda: GumbelVectorQuantizer(4, 2, annealing_steps=0), "annealing_steps=0"),
+    (lambda: GumbelVectorQuantizer(4, 2, divergence_cost=-1), "_cost=-1"),
+    (
+        lambda: GumbelVectorQuantizer(4, 2, assignment=NoisyAssignment()),
+        "no chosen code.*NoisyAssignment",
+    ),
+]
 
 
 def batch(seed, *shape):

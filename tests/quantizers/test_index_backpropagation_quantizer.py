@@ -4,8 +4,41 @@ import pytest
 import tensorflow as tf
 from steps import compiled
 
-from vqzoo.layers import IndexBackpropagationQuantizer, VectorQuantizer
+from tests.helpers.case import Case, random_floats, uniform
+from vqzoo.layers import IndexBackpropagationQuantizer, NoisyAssignment, VectorQuantizer
 from vqzoo.quantizers import soft_codes
+
+CASES = [
+    Case(
+        "IndexBackpropagationQuantizer",
+        lambda: IndexBackpropagationQuantizer(
+            4,
+            2,
+            entropy_weight=0.1,
+            codebook_init=uniform(),
+        ),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "IndexBackpropagationQuantizer-data-start",
+        lambda: IndexBackpropagationQuantizer(
+            4, 2, assignment=NoisyAssignment(1.0, seed=2), seed=1
+        ),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: IndexBackpropagationQuantizer(4, 0), "embedding_dim=0"),
+    (
+        lambda: IndexBackpropagationQuantizer(4, 2, entropy_weight=-1.0),
+        "entropy_weight=-1.0",
+    ),
+    (
+        lambda: IndexBackpropagationQuantizer(4, 2, temperature=0.0),
+        "above 0, received temperature=0.0",
+    ),
+]
 
 
 def batch(seed, *shape):

@@ -3,7 +3,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import LatentQuantizer, NoisyAssignment
+
+CASES = [
+    Case(
+        "LatentQuantizer",
+        lambda: LatentQuantizer((3, 2)),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "LatentQuantizer-noisy",
+        lambda: LatentQuantizer(
+            (3, 5), optimize_values=False, assignment=NoisyAssignment(1.0, seed=2)
+        ),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: LatentQuantizer((8, 2.5)), r"levels=\(8, 2.5\)"),
+    (lambda: LatentQuantizer((10,) * 10), "fits int32.*10000000000"),
+    (lambda: LatentQuantizer((3,), commitment_cost=-1.0), "commitment_cost=-1.0"),
+    (lambda: LatentQuantizer((3,), quantization_cost=-1.0), "zation_cost=-1.0"),
+]
 
 # Two values for the first channel, three for the second, not in order.
 VALUES = [-1.0, 1.0, 0.0, 4.0, 2.0]

@@ -4,7 +4,34 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vqzoo.layers import LookupFreeQuantizer
+from tests.helpers.case import Case, random_floats
+from vqzoo.layers import LookupFreeQuantizer, NoisyAssignment
+
+CASES = [
+    Case(
+        "LookupFreeQuantizer",
+        lambda: LookupFreeQuantizer(3),
+        (random_floats(3, 2, 3, 3),),
+    ),
+    Case(
+        "LookupFreeQuantizer-spherical",
+        lambda: LookupFreeQuantizer(5, spherical=True, group_bits=2),
+        (random_floats(3, 2, 3, 5),),
+    ),
+]
+REFUSED = [
+    (lambda: LookupFreeQuantizer(0), "from 1 to 30.*num_bits=0"),
+    (lambda: LookupFreeQuantizer(31), "from 1 to 30.*num_bits=31"),
+    (lambda: LookupFreeQuantizer(4, group_bits=17), "group_bits=17"),
+    (lambda: LookupFreeQuantizer(4, entropy_weight=-1.0), "entropy_weight=-1.0"),
+    (lambda: LookupFreeQuantizer(4, diversity_gamma=-1.0), "_gamma=-1.0"),
+    (lambda: LookupFreeQuantizer(4, commitment_cost=-0.5), "cost=-0.5"),
+    (lambda: LookupFreeQuantizer(4, inverse_temperature=0.0), "temperature=0.0"),
+    (
+        lambda: LookupFreeQuantizer(4, assignment=NoisyAssignment()),
+        "differ in every bit.*NoisyAssignment",
+    ),
+]
 
 LATENTS = np.random.default_rng(0).normal(scale=3, size=(30, 4)).astype("float32")
 

@@ -4,7 +4,23 @@ import pytest
 from keras import ops
 from scipy import stats
 
+from tests.helpers.case import Case, random_codes
 from vqzoo.layers import NoisyAssignment
+
+CASES = [
+    Case(
+        "NoisyAssignment",
+        lambda: NoisyAssignment(1.0, boundary="wrap", seed=1),
+        (random_codes(3, 2, 3),),
+        {"num_embeddings": 4},
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: NoisyAssignment(-1.0), "at least 0, received stddev=-1.0"),
+    (lambda: NoisyAssignment(float("nan")), "received stddev=nan"),
+    (lambda: NoisyAssignment(boundary="mirror"), "'clip'.*boundary='mirror'"),
+]
 
 MIDDLE, MANY = 500, 1001
 

@@ -3,8 +3,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vqzoo.layers import ProjectedLatents, VectorQuantizer
+from tests.helpers.case import Case, random_floats, uniform
+from vqzoo.layers import ProjectedLatents, ResidualQuantizer, VectorQuantizer
 from vqzoo.quantizers.projected_latents import project
+
+CASES = [
+    Case(
+        "ProjectedLatents",
+        lambda: ProjectedLatents(VectorQuantizer(4, 2, codebook_init=uniform())),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (
+        lambda: ProjectedLatents(ResidualQuantizer([VectorQuantizer(4, 2)])),
+        "one code for each latent.*quantizer=",
+    ),
+    (
+        lambda: ProjectedLatents(ProjectedLatents(VectorQuantizer(4, 2))),
+        "is hybrid already",
+    ),
+]
 
 CODEBOOK = np.array([[2, 0], [1, 1], [0, -3], [0, 0]], "float32")
 # Nearest codes 0, 1, 2, 3; inner products 5, 3, 6 over squares 4, 2, 9, and 0 over 0.

@@ -3,7 +3,21 @@ import numpy as np
 import tensorflow as tf
 from steps import compiled
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import RandomProjectionQuantizer
+
+CASES = [
+    Case(
+        "RandomProjectionQuantizer",
+        lambda: RandomProjectionQuantizer(7, 3, 2, seed=1),
+        (random_floats(3, 2, 3, 3),),
+    ),
+]
+REFUSED = [
+    (lambda: RandomProjectionQuantizer(0, 4), "num_embeddings=0"),
+    (lambda: RandomProjectionQuantizer(4, -1), "embedding_dim=-1"),
+    (lambda: RandomProjectionQuantizer(4, 4, 0), "codebook_dim=0"),
+]
 
 LATENTS = np.random.default_rng(0).normal(size=(4, 5, 8)).astype("float32")
 

@@ -2,7 +2,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats, small_ema
 from vqzoo.layers import ResidualQuantizer, VectorQuantizer, VectorQuantizerEMA
+
+CASES = [
+    Case(
+        "ResidualQuantizer",
+        lambda: ResidualQuantizer([small_ema(), small_ema()], dropout=True, seed=3),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: ResidualQuantizer([]), "one quantizer or more"),
+    (
+        lambda: ResidualQuantizer([VectorQuantizer(4, 2), VectorQuantizer(8, 2)]),
+        r"\(4, 2\).*\(8, 2\)|\(8, 2\).*\(4, 2\)",
+    ),
+]
 
 COARSE = np.array([[0, 0], [4, 0]], "float32")
 FINE = np.array([[1, 0], [0, 1]], "float32")

@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import RunningNormalization
+
+CASES = [
+    Case(
+        "RunningNormalization",
+        lambda: RunningNormalization(),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: RunningNormalization(decay=1.0), r"\[0, 1\), received decay=1.0"),
+    (lambda: RunningNormalization(epsilon=0.0), "above 0.*epsilon=0.0"),
+]
 
 
 def batches(num_batches, *shape):

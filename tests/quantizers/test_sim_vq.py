@@ -4,7 +4,22 @@ import pytest
 import tensorflow as tf
 from steps import compiled
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import NoisyAssignment, SimVQ
+
+CASES = [
+    Case("SimVQ", lambda: SimVQ(4, 2, seed=1), (random_floats(3, 2, 3, 2),)),
+    Case(
+        "SimVQ-noisy",
+        lambda: SimVQ(4, 2, assignment=NoisyAssignment(1.0, seed=2), seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: SimVQ(0, 2), "num_embeddings=0"),
+    (lambda: SimVQ(4, 2, commitment_cost=-1.0), "commitment_cost=-1.0"),
+]
 
 FROZEN = np.array([[1, 0], [0, 1], [-1, 0], [1, 1]], "float32")
 MAPPING = np.array([[2, 0], [1, 1]], "float32")

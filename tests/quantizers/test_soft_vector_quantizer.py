@@ -2,8 +2,33 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vqzoo.layers import SoftVectorQuantizer
+from tests.helpers.case import Case, random_floats, uniform
+from vqzoo.layers import NoisyAssignment, SoftVectorQuantizer
 from vqzoo.quantizers import soft_codes
+
+CASES = [
+    Case(
+        "SoftVectorQuantizer",
+        lambda: SoftVectorQuantizer(4, 2, codebook_init=uniform()),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "SoftVectorQuantizer-soft-at-inference",
+        lambda: SoftVectorQuantizer(
+            4, 2, variance_init=0.5, hard_at_inference=False, seed=1
+        ),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: SoftVectorQuantizer(-1, 2), "num_embeddings=-1"),
+    (lambda: SoftVectorQuantizer(4, 2, variance_init=0.0), "variance_init=0.0"),
+    (
+        lambda: SoftVectorQuantizer(4, 2, assignment=NoisyAssignment()),
+        "no chosen code.*NoisyAssignment",
+    ),
+]
 
 
 def batch(seed, *shape):

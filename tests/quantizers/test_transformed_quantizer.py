@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats, small_ema
 from vqzoo.layers import (
     TransformedQuantizer,
     VectorQuantizer,
@@ -9,6 +10,27 @@ from vqzoo.layers import (
     batch_normalized,
     low_dimensional,
 )
+
+CASES = [
+    Case(
+        "TransformedQuantizer-low-dimensional",
+        lambda: low_dimensional(small_ema(), 3),
+        (random_floats(3, 2, 3, 3),),
+        random=True,
+    ),
+    Case(
+        "TransformedQuantizer-batch-normalized",
+        lambda: batch_normalized(small_ema()),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (
+        lambda: TransformedQuantizer(VectorQuantizer(4, 2), 3),
+        "quantizer of 2 dimensions, received embedding_dim=3",
+    ),
+]
 
 
 def test_codes_live_between_the_two_layers():

@@ -4,7 +4,64 @@ import pytest
 import tensorflow as tf
 from four_codes import CODEBOOK, CODES, LATENTS, MEAN_SQUARE, NextCode
 
-from vqzoo.layers import VectorQuantizer
+from tests.helpers.case import Case, random_floats, uniform
+from vqzoo.layers import (
+    NoisyAssignment,
+    StochasticAssignment,
+    VectorQuantizer,
+    VectorQuantizerEMA,
+)
+
+CASES = [
+    Case(
+        "VectorQuantizer",
+        lambda: VectorQuantizer(4, 2, codebook_init=uniform()),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "VectorQuantizer-noisy",
+        lambda: VectorQuantizer(
+            4, 2, assignment=NoisyAssignment(0.7, boundary="wrap", seed=2)
+        ),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "VectorQuantizer-regularized",
+        lambda: VectorQuantizer(
+            4,
+            2,
+            codebook_init="random_normal",
+            codebook_regularizer=keras.regularizers.OrthogonalRegularizer(0.1),
+            entropy_weight=0.1,
+            normalize=True,
+            estimator="rotation",
+        ),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "VectorQuantizer-stochastic",
+        lambda: VectorQuantizer(4, 2, assignment=StochasticAssignment(0.5, seed=2)),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: VectorQuantizer(0, 2), "num_embeddings=0"),
+    (lambda: VectorQuantizer(4, -2), "embedding_dim=-2"),
+    (lambda: VectorQuantizer(4, 2.5), "embedding_dim=2.5"),
+    (lambda: VectorQuantizer(4, 2, commitment_cost=-1.0), "commitment_cost=-1.0"),
+    (lambda: VectorQuantizer(4, 2, codebook_cost=-1.0), "codebook_cost=-1.0"),
+    (lambda: VectorQuantizer(4, 2, entropy_weight=-1.0), "entropy_weight=-1.0"),
+    (
+        lambda: VectorQuantizer(
+            4, 2, estimator="rotation", assignment=NoisyAssignment()
+        ),
+        "estimator='straight_through' with an assignment.*diverges",
+    ),
+    (lambda: VectorQuantizer(4, 2, estimator="gumbel"), "estimator='gumbel'"),
+]
 
 
 def quantizer(**options):
@@ -171,3 +228,19 @@ def test_only_the_entropy_loss_draws_idle_codes_to_the_latents(weight):
         assert (moves < -1e-5).all()  # toward the latents, which are around 0
     else:
         assert (moves == 0).all()
+
+
+@pytest.mark.parametrize("quantizer", [VectorQuantizer, VectorQuantizerEMA])
+def test_a_wrong_last_axis_is_refused_with_its_numbers(quantizer):
+    message = r"\(batch, ..., 3\).*shape=\(2, 4, 5\)"
+    with pytest.raises(ValueError, match=message):
+        quantizer(8, 3)(np.zeros((2, 4, 5), "float32"))
+    layer = quantizer(8, 3)
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match=message):
+        layer.encode(np.zeros((2, 4, 5), "float32"))
+    # 2 x 3 x 6 values could be cut into codes of 3: that must not happen in silence.
+    with pytest.raises(ValueError, match=r"value 3.*shape \(2, 3, 6\)"):
+        layer(np.zeros((2, 3, 6), "float32"))
+    with pytest.raises(ValueError, match=r"\(batch, ..., 3\).*shape=\(2, 3, 6\)"):
+        layer.encode(np.zeros((2, 3, 6), "float32"))

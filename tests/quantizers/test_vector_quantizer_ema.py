@@ -3,11 +3,64 @@ import pytest
 import tensorflow as tf
 from four_codes import CODEBOOK, CODES, LATENTS, MEAN_SQUARE, NextCode
 
+from tests.helpers.case import Case, random_floats, small_ema, small_noisy, uniform
 from vqzoo.layers import (
     NoisyAssignment,
     StochasticAssignment,
     VectorQuantizerEMA,
 )
+
+CASES = [
+    Case(
+        "VectorQuantizerEMA",
+        lambda: small_ema(
+            codebook_init=uniform(),
+            restart_threshold=0.0,
+            decay=0.5,
+        ),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "VectorQuantizerEMA-data-start",
+        lambda: small_ema(sorted_codes=True),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "VectorQuantizerEMA-noisy",
+        small_noisy,
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "VectorQuantizerEMA-k-means",
+        lambda: small_ema(codebook_init="k_means", entropy_weight=0.1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "VectorQuantizerEMA-cosine",
+        lambda: small_ema(normalize=True, estimator="rotation"),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: VectorQuantizerEMA(4, 2, entropy_weight=-1.0), "entropy_weight=-1.0"),
+    (lambda: VectorQuantizerEMA(0, 2), "num_embeddings=0"),
+    (lambda: VectorQuantizerEMA(4, 0), "embedding_dim=0"),
+    (lambda: VectorQuantizerEMA(4, 2, commitment_cost=-0.5), "cost=-0.5"),
+    (lambda: VectorQuantizerEMA(4, 2, decay=1.0), r"decay in \[0, 1\).*decay=1.0"),
+    (lambda: VectorQuantizerEMA(4, 2, decay=-0.1), "decay=-0.1"),
+    (lambda: VectorQuantizerEMA(4, 2, decay=float("nan")), "decay=nan"),
+    (lambda: VectorQuantizerEMA(4, 2, restart_threshold=1.5), "threshold=1.5"),
+    (
+        lambda: VectorQuantizerEMA(
+            4, 2, estimator="rotation", assignment=StochasticAssignment()
+        ),
+        "estimator='straight_through' with an assignment.*diverges",
+    ),
+]
 
 
 def quantizer(codebook=CODEBOOK, **options):

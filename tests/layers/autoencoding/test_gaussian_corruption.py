@@ -2,7 +2,21 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import GaussianCorruption
+
+CASES = [
+    Case(
+        "GaussianCorruption",
+        lambda: GaussianCorruption(0.3, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: GaussianCorruption(-0.1), "at least 0, received stddev=-0.1"),
+    (lambda: GaussianCorruption(float("nan")), "received stddev=nan"),
+]
 
 IMAGES = np.full((20, 8, 8, 3), 0.25, "float32")
 

@@ -4,7 +4,21 @@ import pytest
 from keras import ops
 from steps import compiled
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import KSparse
+
+CASES = [
+    Case(
+        "KSparse",
+        lambda: KSparse(1, inference_factor=2.0),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: KSparse(0), "positive int, received num_active=0"),
+    (lambda: KSparse(2.5), "num_active=2.5"),
+    (lambda: KSparse(2, inference_factor=0.5), "at least 1.*factor=0.5"),
+]
 
 ACTIVATIONS = np.array([[5, -1, 3, 4], [-4, -2, -3, -1]], "float32")
 

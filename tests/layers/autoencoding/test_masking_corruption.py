@@ -1,7 +1,21 @@
 import numpy as np
 from keras import ops
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import MaskingCorruption
+
+CASES = [
+    Case(
+        "MaskingCorruption",
+        lambda: MaskingCorruption(0.5, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: MaskingCorruption(1.5), r"rate in \[0, 1\], received rate=1.5"),
+    (lambda: MaskingCorruption(float("nan")), "rate=nan"),
+]
 
 IMAGES = np.full((20, 6, 8, 3), 0.25, "float32")
 

@@ -1,6 +1,17 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import ResidualBlock, ResidualStack
+
+CASES = [
+    Case("ResidualBlock", lambda: ResidualBlock(3), (random_floats(3, 2, 3, 2),)),
+    Case("ResidualStack", lambda: ResidualStack(2, 3), (random_floats(3, 2, 3, 2),)),
+]
+REFUSED = [
+    (lambda: ResidualBlock(0), "residual_channels=0"),
+    (lambda: ResidualStack(-1, 4), "num_blocks=-1"),
+    (lambda: ResidualStack(1, 0), "residual_channels=0"),
+]
 
 
 def set_to_identity(block, scale, bias):

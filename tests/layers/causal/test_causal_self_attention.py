@@ -2,7 +2,25 @@ import numpy as np
 import pytest
 from causality import dependencies, earlier, inputs_of
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import CausalSelfAttention
+
+CASES = [
+    Case(
+        "CausalSelfAttention",
+        lambda: CausalSelfAttention(2, 1),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
+        "CausalSelfAttention-sees-itself",
+        lambda: CausalSelfAttention(1, 2, sees_itself=True, use_bias=False),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: CausalSelfAttention(0, 4), "num_heads=0"),
+    (lambda: CausalSelfAttention(4, 0), "head_dim=0"),
+]
 
 
 @pytest.mark.parametrize("sees_itself", [False, True])

@@ -1,7 +1,15 @@
 import numpy as np
 from causality import assert_steps_give, dependencies, earlier, inputs_of
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import DiagonalBiLSTM
+
+CASES = [
+    Case("DiagonalBiLSTM", lambda: DiagonalBiLSTM(2), (random_floats(3, 2, 3, 2),)),
+]
+REFUSED = [
+    (lambda: DiagonalBiLSTM(0), "units=0"),
+]
 
 
 def sigmoid(x):

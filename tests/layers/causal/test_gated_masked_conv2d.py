@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import GatedMaskedConv2D
+
+CASES = [
+    Case(
+        "GatedMaskedConv2D",
+        lambda: GatedMaskedConv2D(1, 3, "B"),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: GatedMaskedConv2D(0, 3, "A"), "filters=0"),
+]
+
 
 each_type = pytest.mark.parametrize("mask_type", ["A", "B"])
 

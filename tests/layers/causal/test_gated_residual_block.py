@@ -2,7 +2,21 @@ import numpy as np
 import pytest
 from causality import assert_steps_give, dependencies, inputs_of
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import GatedResidualBlock
+
+CASES = [
+    Case(
+        "GatedResidualBlock",
+        lambda: GatedResidualBlock(3, 3, dropout=0.2, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: GatedResidualBlock(0, 3), "filters=0"),
+    (lambda: GatedResidualBlock(4, 3, dropout=1.0), "dropout=1.0"),
+]
 
 
 def sigmoid(x):

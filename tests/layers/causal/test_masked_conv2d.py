@@ -2,7 +2,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import MaskedConv2D
+
+CASES = [
+    Case("MaskedConv2D", lambda: MaskedConv2D(2, 3, "B"), (random_floats(3, 2, 3, 2),)),
+    Case(
+        "MaskedConv2D-rows",
+        lambda: MaskedConv2D(2, 3, "A", by_row=True),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: MaskedConv2D(0, 3, "A"), "filters=0"),
+    (lambda: MaskedConv2D(4, 2, "A"), "odd positive ints.*kernel_size=2"),
+    (lambda: MaskedConv2D(4, (3, 3, 3), "A"), r"kernel_size=\(3, 3, 3\)"),
+    (lambda: MaskedConv2D(4, 3, "C"), "mask_type='C'"),
+    (lambda: MaskedConv2D(4, 1, "A"), "leaves a part of the kernel"),
+]
 
 KINDS = [
     (3, "A", False),

@@ -2,7 +2,22 @@ import numpy as np
 import pytest
 from causality import assert_steps_give, dependencies, earlier, inputs_of
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import PixelSNAILBlock
+
+CASES = [
+    Case(
+        "PixelSNAILBlock",
+        lambda: PixelSNAILBlock(1, 3, 3, num_heads=1, dropout=0.2, seed=1),
+        (random_floats(3, 2, 3, 4),),
+        random=True,
+    ),
+    Case(
+        "PixelSNAILBlock-plain",
+        lambda: PixelSNAILBlock(2, 3, 3, num_heads=0),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
 
 
 def test_with_attention_a_place_sees_all_places_before_it():

@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 from causality import assert_steps_give, dependencies, inputs_of
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import RowLSTM
 from vqzoo.layers.causal.row_lstm import lstm_step
+
+CASES = [
+    Case("RowLSTM", lambda: RowLSTM(2), (random_floats(3, 2, 3, 2),)),
+]
 
 
 def sigmoid(x):

@@ -2,7 +2,26 @@ import numpy as np
 import pytest
 from causality import assert_steps_give, dependencies, earlier, inputs_of
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import TransformerBlock
+
+CASES = [
+    Case(
+        "TransformerBlock",
+        lambda: TransformerBlock(2, 3, dropout=0.2, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "TransformerBlock-all",
+        lambda: TransformerBlock(1, 3, causal=False),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: TransformerBlock(0, 4), "num_heads=0"),
+    (lambda: TransformerBlock(2, 4, dropout=-0.1), "dropout=-0.1"),
+]
 
 
 @pytest.mark.parametrize("causal", [True, False])

@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import EqualizedConv2D
+
+CASES = [
+    Case(
+        "EqualizedConv2D",
+        lambda: EqualizedConv2D(2, 3, gain=1.0),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: EqualizedConv2D(0, 3), "filters=0"),
+    (lambda: EqualizedConv2D(4, 3, gain=0.0), "gain=0.0"),
+]
 
 
 def test_it_is_the_convolution_with_scaled_weights_and_a_bias_that_is_not():

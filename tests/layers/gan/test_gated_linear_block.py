@@ -1,6 +1,14 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import GatedLinearBlock
+
+CASES = [
+    Case("GatedLinearBlock", lambda: GatedLinearBlock(3), (random_floats(3, 2, 3, 2),)),
+]
+REFUSED = [
+    (lambda: GatedLinearBlock(0), "kernel_size=0"),
+]
 
 
 def test_half_of_the_convolution_gates_the_other_half():

@@ -1,6 +1,14 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import MinibatchStd
+
+CASES = [
+    Case("MinibatchStd", lambda: MinibatchStd(3), (random_floats(3, 2, 3, 2),)),
+]
+REFUSED = [
+    (lambda: MinibatchStd(0), "group_size=0"),
+]
 
 
 def test_the_channel_is_the_mean_deviation_of_each_group():

@@ -1,6 +1,16 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import PixelNormalization
+
+CASES = [
+    Case(
+        "PixelNormalization", lambda: PixelNormalization(), (random_floats(3, 2, 3, 2),)
+    ),
+]
+REFUSED = [
+    (lambda: PixelNormalization(0.0), "epsilon=0.0"),
+]
 
 
 def test_each_place_has_a_mean_square_of_one():

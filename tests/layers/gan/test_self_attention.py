@@ -1,6 +1,23 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import SelfAttention
+
+CASES = [
+    Case(
+        "SelfAttention",
+        lambda: SelfAttention(),
+        (random_floats(3, 2, 3, 8),),
+        unmoved=("queries", "keys", "values", "outputs"),
+    ),
+]
+REFUSED = [
+    (lambda: SelfAttention(0), "reduction=0"),
+    (
+        lambda: SelfAttention()(np.zeros((1, 2, 2, 4), "float32")),
+        r"at least 8 channels.*\(1, 2, 2, 4\)",
+    ),
+]
 
 
 def inputs_of(*shape):

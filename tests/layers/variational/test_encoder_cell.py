@@ -1,6 +1,14 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import EncoderCell
+
+CASES = [
+    Case("EncoderCell", EncoderCell, (random_floats(3, 2, 3, 2),)),
+]
+REFUSED = [
+    (lambda: EncoderCell(momentum=1.0), r"in \[0, 1\), received momentum=1.0"),
+]
 
 # The normalization of a fresh cell at inference: mean 0, variance 1.
 SCALE = 1 / np.sqrt(1 + 1e-5)

@@ -2,7 +2,26 @@ import keras
 import numpy as np
 import pytest
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import GaussianBottleneck
+
+CASES = [
+    Case(
+        "GaussianBottleneck",
+        lambda: GaussianBottleneck(beta=0.5, kl_target=1.0, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: GaussianBottleneck(beta=-1.0), "beta=-1.0"),
+    (lambda: GaussianBottleneck(beta=float("nan")), "beta=nan"),
+    (lambda: GaussianBottleneck(kl_target=-2.0), "kl_target=-2.0"),
+    (
+        lambda: GaussianBottleneck()(np.zeros((2, 3), "float32")),
+        r"2 \* latent_dim.*shape=\(2, 3\)",
+    ),
+]
 
 # Means 2, 0 and log variances 0, log 4; then the standard normal.
 MOMENTS = np.array([[2.0, 0.0, 0.0, np.log(4)], [0.0, 0.0, 0.0, 0.0]], "float32")

@@ -1,6 +1,19 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import GenerativeCell
+
+CASES = [
+    Case(
+        "GenerativeCell",
+        lambda: GenerativeCell(expansion=2),
+        (random_floats(3, 2, 3, 2),),
+    ),
+]
+REFUSED = [
+    (lambda: GenerativeCell(momentum=-0.1), "momentum=-0.1"),
+    (lambda: GenerativeCell(expansion=0), "expansion=0"),
+]
 
 # The normalization of a fresh cell at inference: mean 0, variance 1.
 SCALE = 1 / np.sqrt(1 + 1e-5)

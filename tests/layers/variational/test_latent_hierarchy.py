@@ -2,7 +2,28 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import LatentHierarchy
+
+CASES = [
+    Case(
+        "LatentHierarchy",
+        lambda: LatentHierarchy((3,), 2, beta=0.01, warmup_steps=4, seed=1),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+]
+REFUSED = [
+    (lambda: LatentHierarchy((), 2), r"groups_per_scale=\(\)"),
+    (lambda: LatentHierarchy((2, 0), 2), r"groups_per_scale=\(2, 0\)"),
+    (lambda: LatentHierarchy((2,), 0), "latent_dim=0"),
+    (lambda: LatentHierarchy((2,), 2, beta=-1.0), "beta=-1.0"),
+    (lambda: LatentHierarchy((2,), 2, warmup_steps=-1), "warmup_steps=-1"),
+    (
+        lambda: LatentHierarchy((1, 1), 2)(np.zeros((1, 4, 4, 3), "float32")),
+        r"sides double.*\(1, 1\).*\(1, 4, 4, 3\)",
+    ),
+]
 
 SIDES = (2, 4, 4)
 

@@ -1,6 +1,16 @@
 import numpy as np
 
+from tests.helpers.case import Case, random_floats
 from vqzoo.layers import SqueezeExcitation
+
+CASES = [
+    Case(
+        "SqueezeExcitation", lambda: SqueezeExcitation(2), (random_floats(3, 2, 3, 2),)
+    ),
+]
+REFUSED = [
+    (lambda: SqueezeExcitation(0), "reduction=0"),
+]
 
 
 def sigmoid(x):
