@@ -70,7 +70,7 @@ def load_elsewhere(run_python):
     """Function that lets a new process load every file of a folder (fresh_process)."""
 
     def load(folder, backend):
-        script = pathlib.Path(__file__).with_name("fresh_process.py")
+        script = pathlib.Path(__file__).parent / "helpers/fresh_process.py"
         run_python("-W", "error::UserWarning", script, folder, backend=backend)
         outputs = folder.glob("*.outputs.npz")
         return {p.name.removesuffix(".outputs.npz"): dict(np.load(p)) for p in outputs}

@@ -280,3 +280,16 @@ print("whole")
 def test_the_library_works_on_jax_without_tensorflow(run_python):
     finished = run_python("-c", BLOCKED, backend="jax")
     assert finished.stdout.split() == ["whole"]
+
+
+def test_what_tests_share_stands_in_helpers():
+    tests = pathlib.Path(__file__).parent
+    ours = {path.stem for path in tests.rglob("*.py")}
+    for path in tests.rglob("*.py"):
+        if path.parent.name == "serving" or path.name == "make.py":  # programs
+            continue
+        taken = {name for name, _ in imports(path)}
+        assert {name for name in taken if name in ours} == set(), path
+        assert {
+            n for n in taken if n.startswith("tests.") and "helpers" not in n
+        } == set()

@@ -4,15 +4,15 @@ import functools
 import inspect
 import json
 
-import fresh_process
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from steps import compiled
 
 import vqzoo
+from tests.helpers import fresh_process
 from tests.helpers.case import as_model, collected
+from tests.helpers.steps import compiled
 
 BACKEND = keras.backend.backend()
 CASES, REFUSED = collected("CASES"), sum(collected("REFUSED").values(), [])

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.report import small_subject as small
-from tests.training.small_codes import model_of
+from tests.helpers import subject as small
+from tests.helpers.small_models import model_of
 from vqzoo import evaluate, report
 from vqzoo.report import factors
 from vqzoo.training import measuring

@@ -1,21 +1,17 @@
 """Small models, seen as the page sees them, and files of images."""
 
 import io
-import struct
-import zlib
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.small_models import make_model
-from tests.training.small_codes import model_of
+from tests.helpers.case import FEW_CHANNELS
+from tests.helpers.small_models import make_model, model_of, plain_quantizer
 from vqzoo.app.explored import Explored
-from vqzoo.layers import ResidualQuantizer, VectorQuantizer
+from vqzoo.layers import ResidualQuantizer
 from vqzoo.models import VQVAE, VQVAE2
-
-SMALL = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
 
 
 def _images(shape, count=2, seed=0):
@@ -29,11 +25,6 @@ def images_of():
     return _images
 
 
-def plain_quantizer(size=8):
-    """A quantizer whose codes are not equal, without a first batch."""
-    return VectorQuantizer(size, 4, codebook_init="random_normal")
-
-
 @pytest.fixture(scope="session")
 def two_tiers():
     """16 x 16 images, 2 x 2 codes of 8 and 4 x 4 codes of 16."""
@@ -45,7 +36,9 @@ def three_tiers():
     """16 x 16 images, 2 x 2, 4 x 4 and 8 x 8 codes of 8."""
     keras.utils.set_random_seed(3)
     tiers = [plain_quantizer() for _ in range(3)]
-    return Explored(VQVAE2(tiers, image_shape=(16, 16, 3), bottom_stride=2, **SMALL))
+    return Explored(
+        VQVAE2(tiers, image_shape=(16, 16, 3), bottom_stride=2, **FEW_CHANNELS)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +52,7 @@ def two_codes():
     """8 x 8 gray images, 2 x 2 latents with two codes of 8 each."""
     keras.utils.set_random_seed(2)
     layer = ResidualQuantizer([plain_quantizer(), plain_quantizer()])
-    return Explored(VQVAE(layer, image_shape=(8, 8, 1), **SMALL))
+    return Explored(VQVAE(layer, image_shape=(8, 8, 1), **FEW_CHANNELS))
 
 
 @pytest.fixture(scope="session")
@@ -74,23 +67,3 @@ def to_file():
         return buffer.getvalue()
 
     return encode
-
-
-def png_of_any_kind(width, height, depth, color, rows):
-    """A PNG of given pixels, also of kinds that Pillow does not write."""
-
-    def chunk(name, content):
-        whole = name + content
-        return (
-            struct.pack(">I", len(content))
-            + whole
-            + struct.pack(">I", zlib.crc32(whole))
-        )
-
-    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.conftest import png_of_any_kind
-from tests.training.small_codes import model_of
+from tests.helpers.pictures import png_of_any_kind
+from tests.helpers.small_models import model_of
 from vqzoo.export import source
 from vqzoo.priors import PixelCNN, pipeline
 

@@ -3,8 +3,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from tests.priors.test_pipeline import pipeline_of
-from tests.training.small_codes import model_of
+from tests.helpers.pipelines import pipeline_of
+from tests.helpers.small_models import model_of
 from vqzoo.app import __main__ as command
 from vqzoo.app import loading, page
 from vqzoo.export.files import ExportError

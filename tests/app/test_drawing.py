@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from tests.priors.test_pipeline import pipeline_of
+from tests.helpers.pipelines import pipeline_of
 from vqzoo.app import sample
 from vqzoo.app.explored import Explored
 

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.app.conftest import SMALL, plain_quantizer
+from tests.helpers.case import FEW_CHANNELS
+from tests.helpers.small_models import plain_quantizer
 from vqzoo.app.explored import Explored
 from vqzoo.layers import ProjectedLatents
 from vqzoo.models import HQA, VQVAE, SeparateVQVAEs
@@ -50,7 +51,7 @@ def test_without_any_tier_there_is_no_image(two_tiers, images_of):
 def test_tiers_that_decide_alone_are_shown_alone(make, options, images_of):
     keras.utils.set_random_seed(0)
     quantizers = [plain_quantizer(), plain_quantizer()]
-    model = make(quantizers, image_shape=(8, 8, 3), **options, **SMALL)
+    model = make(quantizers, image_shape=(8, 8, 3), **options, **FEW_CHANNELS)
     explored = Explored(model)
     images = images_of((8, 8, 3))
     expected = clipped(model.decode((model.encode(images)[0], None)))
@@ -61,7 +62,7 @@ def test_tiers_that_decide_alone_are_shown_alone(make, options, images_of):
 def test_a_hybrid_model_reconstructs_with_its_real_numbers(images_of):
     keras.utils.set_random_seed(0)
     layer = ProjectedLatents(plain_quantizer())
-    model = VQVAE(layer, image_shape=(8, 8, 3), **SMALL)
+    model = VQVAE(layer, image_shape=(8, 8, 3), **FEW_CHANNELS)
     explored = Explored(model)
     images = images_of((8, 8, 3))
     rebuilt = explored.reconstruct(images, [0])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.app.conftest import png_of_any_kind
+from tests.helpers.pictures import png_of_any_kind
 from vqzoo.app import uploads
 from vqzoo.app.uploads import UploadError, read
 from vqzoo.datasets.pixels import fit

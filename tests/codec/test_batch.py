@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.codec.conftest import SIZES
+from tests.helpers.pictures import SIZES
 from vqzoo import compress, datasets, decompress
 from vqzoo.codec import CodecError, batch, command, container
 from vqzoo.runs import files as training_files

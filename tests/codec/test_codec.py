@@ -5,10 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from tests.codec.conftest import SIZES
-from tests.codec.small_pipeline import pipeline_of
-from tests.codec.test_images import MODELS
-from tests.training.small_codes import model_of
+from tests.helpers.case import FEW_CHANNELS
+from tests.helpers.pictures import SIZES
+from tests.helpers.pipelines import sure_pipeline
+from tests.helpers.small_models import model_of
 from vqzoo.codec import Codec, CodecError, container, load
 from vqzoo.layers import (
     LookupFreeQuantizer,
@@ -16,7 +16,7 @@ from vqzoo.layers import (
     ResidualQuantizer,
     VectorQuantizerEMA,
 )
-from vqzoo.models import VQVAE, Autoencoder
+from vqzoo.models import HQA, VQVAE, Autoencoder
 from vqzoo.priors import MaskGIT
 from vqzoo.priors.pipeline import Pipeline
 
@@ -88,7 +88,8 @@ def test_a_tier_alone_can_be_kept(codec, pictures):
 
 def test_tiers_that_the_decoder_does_not_look_at_are_left_out(pictures):
     keras.utils.set_random_seed(0)
-    codec = Codec(MODELS["hqa"]())
+    tiers = [VectorQuantizerEMA(16, 4, codebook_init="random_normal") for _ in range(2)]
+    codec = Codec(HQA(tiers, image_shape=(16, 16, 3), **FEW_CHANNELS))
     files = codec.compress(pictures)
     assert {container.unpack(data).tiers for data in files} == {(1,)}
     everything = codec.compress(pictures, tiers=codec.model.tier_names)
@@ -112,7 +113,7 @@ def test_files_of_another_model_or_other_priors_are_refused(codec, drawn, files)
     for error in other.files.read(files["raw"]):
         assert isinstance(error, CodecError)
         assert "expected a file of the model" in str(error)
-    others = Codec(drawn.model, Pipeline(drawn.model, pipeline_of(seed=2).priors))
+    others = Codec(drawn.model, Pipeline(drawn.model, sure_pipeline(seed=2).priors))
     assert same(others.files.read(files["raw"]), codec.files.read(files["raw"]))
     assert "of the priors" in str(others.decompress(files["prior"])[0])
     without = Codec(drawn.model)

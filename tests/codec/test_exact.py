@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.priors.test_autoregressive import KINDS, prior_of
+from tests.helpers.raster_priors import KINDS, prior_of
 from vqzoo.codec import CodecError
 from vqzoo.codec.exact import ExactPrior
 

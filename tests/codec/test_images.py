@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.small_codes import model_of
+from tests.helpers.small_models import model_of
 from vqzoo.codec import images
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import HQA, VQVAE, SeparateVQVAEs

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from small_models import METRICS, SETTINGS, make_model
 
+from tests.helpers.small_models import METRICS, SETTINGS, make_model
 from vqzoo import export
 
 
@@ -35,7 +35,7 @@ def artifact(run_dir, tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_c_api(tmp_path_factory):
     """A function that answers requests with TensorFlow's C library alone."""
-    script = pathlib.Path(__file__).parents[1] / "c_api.py"
+    script = pathlib.Path(__file__).parents[1] / "helpers/c_api.py"
 
     def run(saved_model, requests):
         folder = tmp_path_factory.mktemp("c_api")

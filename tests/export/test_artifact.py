@@ -5,9 +5,15 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from small_models import METRICS, SETTINGS, make_images, make_model, to_floats
 
-from tests.priors.test_pipeline import pipeline_of
+from tests.helpers.pipelines import pipeline_of
+from tests.helpers.small_models import (
+    METRICS,
+    SETTINGS,
+    make_images,
+    make_model,
+    to_floats,
+)
 from vqzoo.export import ExportError, export, signatures, source, verification, warmup
 from vqzoo.export.__main__ import main
 

@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from small_models import METRICS, SETTINGS, make_model
 
+from tests.helpers.small_models import METRICS, SETTINGS, make_model
 from vqzoo import export
 from vqzoo.priors import MaskGIT, PixelCNN, ProgressiveGAN, pipeline
 from vqzoo.priors.pipeline import Pipeline

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from small_models import (
+
+from tests.helpers.small_models import (
     make_images,
     make_model,
     to_files,
@@ -14,7 +15,6 @@ from small_models import (
     to_levels,
     two_tiers,
 )
-
 from vqzoo.export import image_files, signatures, source
 
 KINDS = ("one tier", "two tiers")

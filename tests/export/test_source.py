@@ -1,8 +1,14 @@
 import keras
 import numpy as np
 import pytest
-from small_models import METRICS, SETTINGS, make_images, make_model, to_floats
 
+from tests.helpers.small_models import (
+    METRICS,
+    SETTINGS,
+    make_images,
+    make_model,
+    to_floats,
+)
 from vqzoo.export import ExportError, source
 from vqzoo.models import Autoencoder
 

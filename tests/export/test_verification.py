@@ -2,8 +2,8 @@ import shutil
 
 import numpy as np
 import pytest
-from small_models import SMALL, make_model
 
+from tests.helpers.small_models import SMALL, make_model
 from vqzoo.export import ExportError, checks, signatures, source, verification
 from vqzoo.layers import ProjectedLatents, VectorQuantizer
 from vqzoo.models import VQVAE

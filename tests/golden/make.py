@@ -16,7 +16,7 @@ import zipfile
 import keras
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helpers"))
 
 import fresh_process
 

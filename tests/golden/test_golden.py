@@ -5,10 +5,11 @@ import pathlib
 import shutil
 import zipfile
 
-import fresh_process
 import keras
 import numpy as np
 import pytest
+
+from tests.helpers import fresh_process
 
 FOLDER = pathlib.Path(__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.keras"))

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from steps import compiled
 
 from tests.helpers.case import FEW_CHANNELS, Case, random_floats, random_images
+from tests.helpers.steps import compiled
 from vqzoo import models
 from vqzoo.layers import GaussianCorruption, MaskingCorruption
 from vqzoo.layers.autoencoding.corruption import masking_corruption

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
-from steps import compiled
 
 from tests.helpers.case import Case, random_images
+from tests.helpers.steps import compiled
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import HierarchicalVAE, hierarchical_vae_32
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from steps import compiled
 
 from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema, small_noisy
+from tests.helpers.steps import compiled
 from vqzoo import models
 from vqzoo.layers import VectorQuantizer, VectorQuantizerEMA
 from vqzoo.models import VQVAE, SeparateVQVAEs

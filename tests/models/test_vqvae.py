@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
-from steps import compiled
 
 from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema
+from tests.helpers.steps import compiled
 from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
 from vqzoo.models import VQVAE, vqvae_32
 

@@ -3,7 +3,6 @@ import re
 import keras
 import numpy as np
 import pytest
-from steps import compiled
 
 from tests.helpers.case import (
     FEW_CHANNELS,
@@ -13,6 +12,7 @@ from tests.helpers.case import (
     small_ema,
     small_noisy,
 )
+from tests.helpers.steps import compiled
 from vqzoo import models
 from vqzoo.layers import (
     GroupedQuantizer,

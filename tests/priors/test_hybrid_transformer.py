@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
-from steps import compiled
 
 from tests.helpers.case import Case, random_floats
+from tests.helpers.steps import compiled
 from vqzoo.layers import FrequencyLatents, ProjectedLatents, VectorQuantizer
 from vqzoo.models import VQVAE
 from vqzoo.priors import HybridTransformer

@@ -3,9 +3,9 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from steps import compiled
 
 from tests.helpers.case import Case, random_codes
+from tests.helpers.steps import compiled
 from vqzoo.datasets.masking import hide
 from vqzoo.priors import MaskGIT
 

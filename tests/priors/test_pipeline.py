@@ -2,24 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.small_codes import model_of
+from tests.helpers.pipelines import pipeline_of
+from tests.helpers.small_models import model_of
 from vqzoo import sample
-from vqzoo.priors import PixelCNN, pipeline
+from vqzoo.priors import pipeline
 from vqzoo.priors.pipeline import Pipeline
 from vqzoo.runs.fingerprint import fingerprint
-
-SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
-
-
-def pipeline_of(num_classes=2, sizes=(8, 16), names=("cat", "dog")):
-    model = model_of(0)
-    priors = [
-        PixelCNN((2, 2), sizes[0], num_classes=num_classes, **SMALL),
-        PixelCNN(
-            (4, 4), sizes[1], num_classes=num_classes, context=[((2, 2), 8)], **SMALL
-        ),
-    ]
-    return Pipeline(model, priors, names[:num_classes])
 
 
 @pytest.fixture(scope="module")

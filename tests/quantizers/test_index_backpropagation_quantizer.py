@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from steps import compiled
 
 from tests.helpers.case import Case, random_floats, uniform
+from tests.helpers.steps import compiled
 from vqzoo.layers import IndexBackpropagationQuantizer, NoisyAssignment, VectorQuantizer
 from vqzoo.quantizers import soft_codes
 

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from steps import compiled
 
 from tests.helpers.case import Case, random_floats
+from tests.helpers.steps import compiled
 from vqzoo.layers import RandomProjectionQuantizer
 
 CASES = [

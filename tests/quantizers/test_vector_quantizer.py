@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from four_codes import CODEBOOK, CODES, LATENTS, MEAN_SQUARE, NextCode
 
 from tests.helpers.case import Case, random_floats, uniform
+from tests.helpers.four_codes import CODEBOOK, CODES, LATENTS, MEAN_SQUARE, NextCode
 from vqzoo.layers import (
     NoisyAssignment,
     StochasticAssignment,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from four_codes import CODEBOOK, CODES, LATENTS, MEAN_SQUARE, NextCode
 
 from tests.helpers.case import Case, random_floats, small_ema, small_noisy, uniform
+from tests.helpers.four_codes import CODEBOOK, CODES, LATENTS, MEAN_SQUARE, NextCode
 from vqzoo.layers import (
     NoisyAssignment,
     StochasticAssignment,

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.report import small_subject as small
-from tests.training.small_codes import model_of
+from tests.helpers import subject as small
+from tests.helpers.small_models import model_of
 from vqzoo.report import MEASUREMENTS, glance, measure, render
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from tests.report import small_subject as small
+from tests.helpers import subject as small
 from vqzoo import layers, models
 from vqzoo.measures import classifier, disentanglement, probe, rates
 from vqzoo.measures.reconstruction import reconstruction_error

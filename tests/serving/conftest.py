@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from small_models import METRICS, SETTINGS, make_model
 
+from tests.helpers.small_models import METRICS, SETTINGS, make_model
 from vqzoo import export
 from vqzoo.export import verification
 from vqzoo.priors import PixelCNN

@@ -17,7 +17,7 @@ import time
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helpers"))
 from c_api import Session, SessionError  # noqa: E402
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "object")

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from small_models import make_images, to_files, to_floats, to_levels
 
+from tests.helpers.small_models import make_images, to_files, to_floats, to_levels
 from vqzoo.priors import pipeline
 from vqzoo.serving import MAX_BATCH_SIZE, Client, ServingError
 from vqzoo.serving.batches import MAX_REQUEST_BYTES, rows_of_request

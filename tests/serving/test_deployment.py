@@ -13,10 +13,10 @@ import tensorflow as tf
 import yaml
 from google.protobuf import text_format
 from PIL import Image
-from small_models import make_images
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from tests.helpers.small_models import make_images
 from vqzoo.export import serving, warmup
 from vqzoo.serving import MAX_BATCH_SIZE, Client
 

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from small_models import make_images
 
+from tests.helpers.small_models import make_images
 from vqzoo.export import serving
 from vqzoo.priors import pipeline
 from vqzoo.serving import Client, ServingError

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.training.small_codes import model_of
+from tests.helpers.small_models import model_of
 from vqzoo import training
 
 TINY = training.Recipe(

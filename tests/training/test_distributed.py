@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.training.processes import finish, start
+from tests.helpers.processes import finish, start
 from vqzoo.runs import files
 
 pytestmark = pytest.mark.distributed

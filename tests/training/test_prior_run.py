@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.small_codes import model_of
+from tests.helpers.small_models import model_of
 from vqzoo import training
 from vqzoo.priors import pipeline
 from vqzoo.runs import files

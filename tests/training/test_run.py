@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.processes import run_in_process
-from tests.training.small_codes import model_of
+from tests.helpers.processes import run_in_process
+from tests.helpers.small_models import model_of
 from vqzoo import datasets, training
 from vqzoo.measures import held_out
 from vqzoo.runs import files

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from steps import compiled
 
 from tests.helpers.case import Case, random_floats
+from tests.helpers.steps import compiled
 from vqzoo.layers import KSparse
 
 CASES = [

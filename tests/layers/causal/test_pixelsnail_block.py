@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from causality import assert_steps_give, dependencies, earlier, inputs_of
 
 from tests.helpers.case import Case, random_floats
+from tests.helpers.causality import assert_steps_give, dependencies, earlier, inputs_of
 from vqzoo.layers import PixelSNAILBlock
 
 CASES = [

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from vqzoo.layers import VectorQuantizer, VectorQuantizerEMA
-from vqzoo.models import VQVAE, vqvae2_32, vqvae2_three_tier_256
+from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
+from vqzoo.models import VQVAE, VQVAE2, vqvae2_32, vqvae2_three_tier_256
 
 SMALL = {"num_channels": 8, "residual_channels": 4}
 METRICS = {"test": {"psnr": 21.5, "top_usage": 0.75}}
@@ -64,3 +64,26 @@ def make_model(kind):
         )
     model(to_floats(make_images(8, model.image_shape[0])), training=True)
     return model
+
+
+def model_of(seed):
+    """A model of two tiers, 2 x 2 codes of 8 and 4 x 4 codes of 16."""
+    keras.utils.set_random_seed(seed)
+    tiers = [
+        VectorQuantizerEMA(size, 4, assignment=NoisyAssignment(0.5)) for size in (8, 16)
+    ]
+    model = VQVAE2(
+        tiers,
+        image_shape=(16, 16, 3),
+        num_channels=8,
+        residual_channels=4,
+        num_residual_blocks=1,
+    )
+    images = np.random.default_rng(seed).uniform(-0.5, 0.5, (8, 16, 16, 3))
+    model(images.astype("float32"), training=True)
+    return model
+
+
+def plain_quantizer(size=8):
+    """A quantizer whose codes are not equal, without a first batch."""
+    return VectorQuantizer(size, 4, codebook_init="random_normal")

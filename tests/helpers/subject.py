@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from tests.training.small_codes import model_of
-from vqzoo.priors import PixelCNN
-from vqzoo.priors.pipeline import Pipeline
+from tests.helpers import pipelines
+from tests.helpers.small_models import model_of
 from vqzoo.report import Data, Sizes, Subject
 
 CLASSES = ("dark", "red", "bright")
@@ -59,12 +58,7 @@ def data_of(count=48, num_train=60, *, labeled=True, **options):
 
 def pipeline_of(model, num_classes=3):
     """Priors over the codes of `model_of`, not trained."""
-    small = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
-    priors = [
-        PixelCNN((2, 2), 8, num_classes=num_classes, **small),
-        PixelCNN((4, 4), 16, num_classes=num_classes, context=[((2, 2), 8)], **small),
-    ]
-    return Pipeline(model, priors, CLASSES[:num_classes])
+    return pipelines.pipeline_of(num_classes, names=CLASSES, model=model)
 
 
 def subject_of(model=None, data=None, *, sizes=SIZES, options=None, **rest):
