@@ -201,7 +201,7 @@ def test_a_run_that_was_trained_under_other_changes_is_not_taken(finished):
     from vqzoo.studies import sweep_loop
 
     (own, *_) = TINY.shrunk().parsed()
-    run = TINY.shrunk().of_condition(own, 0, finished / "runs")
+    run = TINY.shrunk().run_of(own, 0, finished / "runs")
     kept = sweep_loop.finished(run, None)
     assert kept.parent == finished / "runs" / "noisy_0.5_0"
     other = dataclasses.replace(run, noise_stddev=(0.7,))
@@ -251,9 +251,9 @@ def test_conditions_are_read():
     )
     first, second = recipe.parsed()
     options = {"model_options": ("seed=1", "x=(1,2)"), "decay": 0.9}
-    assert first == Condition("a b 2", "a b", 2.0, options)
-    assert second == Condition("c", "c", None, {"noise_stddev": (0.1,)})
-    own = recipe.of_condition(first, 7, "elsewhere")
+    assert first == Condition("a b 2", "a b", 2.0, options, model="a b 2")
+    assert second == Condition("c", "c", None, {"noise_stddev": (0.1,)}, model="c")
+    own = recipe.run_of(first, 7, "elsewhere")
     assert type(own) is training.Recipe
     assert (own.name, own.seed, own.decay) == ("a_b_2_7", 7, 0.9)
     assert own.runs_dir == "elsewhere" and own.model == "vqvae2_32"
@@ -299,14 +299,15 @@ def test_a_prior_is_fitted_to_the_model_of_the_run():
     recipe = dataclasses.replace(
         TINY, prior_settings=("prior=pixelcnn", "epochs=3", "tiers=('top',)")
     )
-    own = recipe.of_condition(recipe.parsed()[0], 5, "runs")
-    prior = recipe.prior_of(own, "runs/model.keras")
+    condition = recipe.parsed()[0]
+    own = recipe.run_of(condition, 5, "runs")
+    prior = recipe.prior_of(condition, own, "runs/model.keras")
     assert (prior.prior, prior.epochs, prior.tiers) == ("pixelcnn", 3, ("top",))
     assert prior.model == "runs/model.keras" and prior.smoke and prior.seed == 5
-    assert TINY.prior_of(own, "runs/model.keras") is None
+    assert TINY.prior_of(condition, own, "runs/model.keras") is None
     recipe = dataclasses.replace(recipe, dataset="folder", classes=("ant", "bee"))
-    own = recipe.of_condition(recipe.parsed()[0], seed=3, runs_dir="runs")
-    prior = recipe.prior_of(own, "runs/model.keras")
+    own = recipe.run_of(recipe.parsed()[0], seed=3, runs_dir="runs")
+    prior = recipe.prior_of(condition, own, "runs/model.keras")
     assert own.classes == prior.classes == ("ant", "bee")
 
 
@@ -321,11 +322,11 @@ def test_disentanglement_is_of_the_data_where_its_factors_are_known(monkeypatch)
             measurements=("disentanglement",),
             shown=("disentanglement.beta_vae",),
         )
-        assert "factors" in sweep_loop._options(recipe, model)
+        assert "factors" in sweep_loop._options(recipe, model, recipe.measurements)
     names = [name for name, *_ in loaded]
     assert names == ["sprites", "dsprites"]
     assert loaded[1][1:] == ((32, 32, 3), "tfds")
-    assert "factors" not in sweep_loop._options(TINY, model)
+    assert "factors" not in sweep_loop._options(TINY, model, TINY.measurements)
 
 
 def made_up(condition, place, seed, **metrics):
@@ -345,7 +346,7 @@ def test_medians_and_spreads_are_of_the_seeds():
         for seed, value in enumerate((20.0, 26.0, 22.0))
     ]
     rows += [made_up("a 2", 2.0, 0, **{name: 30.0}), made_up("b", None, 0)]
-    table = sweep_table.table(TINY, rows)
+    table = sweep_table.table(rows, TINY.shown)
     assert "| a 1 | 3 | 22.00 (20.00 to 26.00) | - |" in table
     assert "| a 2 | 1 | 30.00 | - |" in table and "| b | 1 | - | - |" in table
     series, spreads, _ = sweep_table._curves(TINY, rows, name)
@@ -363,7 +364,7 @@ def test_runs_that_failed_are_not_in_the_medians():
     name = "reconstruction.psnr"
     rows = [made_up("a 1", 1.0, seed, **{name: 20.0 + seed}) for seed in (0, 2)]
     rows.append({**made_up("a 1", 1.0, 3), "failed": "the loss is not finite"})
-    table = sweep_table.table(TINY, rows)
+    table = sweep_table.table(rows, TINY.shown)
     assert "| a 1 | 2, 1 failed | 21.00 (20.00 to 22.00) | - |" in table
     assert "\nFailed: a 1, seed 3 (the loss is not finite).\n" in table
     assert sweep_table.medians(TINY, rows) == {"a 1: reconstruction.psnr": 21.0}
@@ -380,7 +381,7 @@ def test_what_has_no_place_on_a_measured_axis_is_a_level():
     series, _, _ = sweep_table._curves(recipe, rows, psnr)
     assert series["a"] == ((1 / 9, 2 / 9), (21.0, 22.0))
     assert series["b 512"] == ((1 / 9, 2 / 9), (30.0, 30.0))
-    assert "| b 512 | 1 | 30.00 | - |" in sweep_table.table(recipe, rows)
+    assert "| b 512 | 1 | 30.00 | - |" in sweep_table.table(rows, recipe.shown)
 
 
 def test_without_any_place_on_the_axis_the_picture_has_bars(tmp_path):
@@ -437,3 +438,53 @@ def test_measures_of_disentanglement_are_compared_over_runs():
     rows.insert(0, made_up("without", None, 0))
     assert sweep_table._agreement(rows) is not None
     assert sweep_table._agreement(rows[:3]) is None
+
+
+def test_priors_are_compared_on_each_model():
+    recipe = dataclasses.replace(
+        TINY,
+        prior_settings=("epochs=3",),
+        prior_conditions=("pixel: prior=pixelcnn", "gan: gan=dcgan scale_steps=5"),
+        prior_measurements=("likelihood", "run"),
+        shown=("reconstruction.psnr", "run.training_seconds"),
+        only=("plain",),
+    )
+    rows = [row for row, _ in recipe.jobs()]
+    assert [row.name for row in rows] == ["plain", "plain, pixel", "plain, gan"]
+    assert [recipe.measured(row) for row in rows[:2]] == [
+        ("reconstruction", "codebook"),
+        ("likelihood", "run"),
+    ]
+    runs = [recipe.run_of(row, 0, "runs") for row in rows]
+    assert {run.name for run in runs} == {"plain_0"}  # One model for all of them.
+    assert recipe.prior_of(rows[0], runs[0], "m.keras") is None
+    pixel, gan = (recipe.prior_of(row, runs[0], "m.keras") for row in rows[1:])
+    assert type(pixel) is training.PriorRecipe and type(gan) is training.GANRecipe
+    assert (pixel.name, pixel.epochs, pixel.prior) == ("plain_0_pixel", 3, "pixelcnn")
+    assert (gan.gan, gan.scale_steps) == ("dcgan", (5,))
+    few = dataclasses.replace(recipe, only=()).shrunk()
+    assert [row.name for row, _ in few.jobs()] == [
+        "noisy 0.5",
+        "noisy 0.5, pixel",
+        "noisy 0.5, gan",
+    ]
+
+
+def test_a_trained_model_is_taken_in_the_place_of_one_that_is_trained():
+    recipe = dataclasses.replace(
+        TINY, trained="a.keras", conditions=("a: ", "b: trained=b.keras decay=0.9")
+    )
+    a, b = recipe.parsed()
+    assert (recipe.trained_of(a), recipe.trained_of(b)) == ("a.keras", "b.keras")
+    assert recipe.run_of(b, 0, "runs").decay == 0.9
+
+
+def test_numbers_over_a_baseline_are_of_equal_seeds():
+    rows = [
+        made_up(name, None, seed, **{"reconstruction.psnr": value})
+        for name, values in {"plain": (10.0, 20.0), "noisy": (20.0, 30.0, 1.0)}.items()
+        for seed, value in enumerate(values)
+    ]
+    text = sweep_table.table(rows, ("reconstruction.psnr",), "plain")
+    _, over = text.split("\nOver plain, seed by seed:\n\n")
+    assert over.splitlines()[2:] == ["| noisy | 3 | 1.75 (1.50 to 2.00) |"]

@@ -22,13 +22,13 @@ from vqzoo.training import (
     loop,
     losses,
     measuring,
-    prior_loop,
     report,
     snapshots,
 )
 
 ROWS = "sweep.json"
 LOCKS = "locks"
+RUN = "run"  # The numbers that a run left itself, in its metrics.json.
 
 
 def run(recipe):
@@ -59,8 +59,8 @@ def run(recipe):
         )
     recipe = recipe.shrunk()
     folder, again = _open(recipe)
-    jobs = [(c, seed) for seed in recipe.seeds for c in recipe.parsed()]
-    splits = {}
+    jobs = recipe.jobs()
+    shared = {}
     for number, (condition, seed) in enumerate(jobs, start=1):
         with _alone(recipe, condition, seed, folder) as is_ours:
             key = condition.name, seed
@@ -71,7 +71,7 @@ def run(recipe):
                 _set_aside(recipe, condition, seed, folder)
                 _change(folder, dropped=row)
             fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
-            _change(folder, added=_row(recipe, condition, seed, folder, splits))
+            _change(folder, added=_row(recipe, condition, seed, folder, shared))
             keras.backend.clear_session()
     known = _known(folder)
     order = [(c.name, seed) for c, seed in jobs]
@@ -83,8 +83,8 @@ def run(recipe):
             "should one be lost"
         )
         return folder
-    of_before = [row for key, row in known.items() if key not in order]
-    _finish(recipe, [*of_before, *(known[key] for key in order)], folder)
+    before = [row for key, row in known.items() if key not in order]
+    _finish(recipe, [*before, *(known[key] for key in order)], folder)
     return folder
 
 
@@ -112,21 +112,24 @@ def _finish(recipe, rows, folder):
 
 def _codebooks(recipe, folder):
     """What the first tier's codebook came to under each condition, with one seed."""
-    found = {}
+    codebooks = {}
     for condition in recipe.parsed():
-        own = recipe.of_condition(condition, recipe.seeds[0], folder / "runs")
-        done = sorted((folder / "runs" / own.name).glob("*/metrics.json"))
+        run = recipe.run_of(condition, recipe.seeds[0], folder / "runs")
+        done = sorted((folder / "runs" / run.name).glob("*/metrics.json"))
         kept = snapshots.read(done[-1].parent) if done else {}
         if kept:
-            books = next(iter(kept.values()))
-            found[condition.name] = books[max(books)]
-    return found
+            steps = next(iter(kept.values()))
+            codebooks[condition.name] = steps[max(steps)]
+    return codebooks
 
 
 @contextlib.contextmanager
 def _alone(recipe, condition, seed, folder):
-    """Whether no other process is at a run of the sweep; none will be meanwhile."""
-    name = recipe.of_condition(condition, seed, folder / "runs").name
+    """Whether no other process is at a run of the sweep; none will be meanwhile.
+
+    The lock is of the model's run: what trains priors on it needs it finished.
+    """
+    name = recipe.run_of(condition, seed, folder / "runs").name
     (folder / LOCKS).mkdir(exist_ok=True)
     lock = filelock.FileLock(folder / LOCKS / f"{name}.lock")
     try:
@@ -156,9 +159,9 @@ def _change(folder, added=None, dropped=None):
 
 def _set_aside(recipe, condition, seed, folder):
     """Moves what a failed run left out of the way of the next try."""
-    own = recipe.of_condition(condition, seed, folder / "runs")
-    prior = recipe.prior_of(own, "model.keras")
-    for name in [each.name for each in (own, prior) if each]:
+    run = recipe.run_of(condition, seed, folder / "runs")
+    prior = recipe.prior_of(condition, run, "model.keras")
+    for name in [part.name for part in (run, prior) if part]:
         for run_dir in (folder / "runs" / name).glob("*"):
             if not (run_dir / "metrics.json").exists():
                 target = folder / "failed" / name / run_dir.name
@@ -190,10 +193,11 @@ def _open(recipe):
 def _check_same(recipe, settings, folder, rows):
     """Raises RunError unless rows are of the same settings; there may be new ones."""
     old = files.read_json(folder / "recipe.json")["recipe"]
-    may_differ = {name: old[name] for name in ("conditions", "seeds")}
+    added = ("conditions", "prior_conditions", "seeds", "only")
+    may_differ = {name: old[name] for name in added if name in old}
     same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
     report.check_same_settings(folder, same)
-    changes = {c.name: _as_json(c.changes) for c in recipe.parsed()}
+    changes = {c.name: _changes(c) for c, _ in recipe.jobs()}
     for row in (row for row in rows if "failed" not in row):
         if row["changes"] != changes.get(row["condition"], row["changes"]):
             raise files.RunError(
@@ -202,24 +206,32 @@ def _check_same(recipe, settings, folder, rows):
             )
 
 
+def _changes(condition):
+    """What a row notes of its condition, and of its prior's: a JSON dict."""
+    changes = _as_json(condition.changes)
+    if condition.prior is not None:
+        changes["prior"] = _as_json(condition.prior.changes)
+    return changes
+
+
 def _as_json(value):
     return json.loads(json.dumps(value))
 
 
-def _row(recipe, condition, seed, folder, splits):
+def _row(recipe, condition, seed, folder, shared):
     """One run of the sweep with its numbers, or with the reason why it failed."""
     row = {
         "condition": condition.name,
         "series": condition.series,
         "place": condition.place,
-        "changes": _as_json(condition.changes),
+        "changes": _changes(condition),
         "seed": seed,
         "metrics": {},
         "skipped": {},
     }
     try:
         row["metrics"], row["skipped"] = _numbers(
-            recipe, condition, seed, folder, splits
+            recipe, condition, seed, folder, shared
         )
     except files.Diverged as error:
         row["failed"] = str(error).partition(". ")[0]  # What follows is of one run.
@@ -227,16 +239,38 @@ def _row(recipe, condition, seed, folder, splits):
     return row
 
 
-def _numbers(recipe, condition, seed, folder, splits):
-    """Trains one run of the sweep, or the rest of it, and measures what came of it."""
-    own = recipe.of_condition(condition, seed, folder / "runs")
-    run_dir = finished(own, loop.run)
-    drawn = None
-    prior = recipe.prior_of(own, run_dir / "model.keras")
-    if prior is not None:
-        drawn = pipeline.load(finished(prior, prior_loop.run))
-    model = drawn.model if drawn else keras.saving.load_model(run_dir / "model.keras")
-    return _measure(recipe, own, model, drawn, run_dir, splits)
+def _numbers(recipe, condition, seed, folder, shared):
+    """Trains what a row is of, or the rest of it, and measures what came of it."""
+    run = recipe.run_of(condition, seed, folder / "runs")
+    path, run_dir = pathlib.Path(recipe.trained_of(condition)), None
+    if not path.name:
+        run_dir = finished(run, loop.run)
+        path = run_dir / "model.keras"
+    prior = recipe.prior_of(condition, run, path)
+    prior_dir = finished(prior, type(prior).run) if prior else None
+    names = recipe.measured(condition)
+    metrics = _numbers_of_run(prior_dir or run_dir) if RUN in names else {}
+    names = [name for name in names if name != RUN]
+    if not names:
+        return metrics, {}
+    drawn = pipeline.load(prior_dir) if prior else None
+    model = drawn.model if drawn else keras.saving.load_model(path)
+    measured, skipped = _measure(recipe, run, model, drawn, run_dir, shared, names)
+    return metrics | measured, skipped
+
+
+def _numbers_of_run(run_dir):
+    """What a run left itself, and how long it trained: a flat dict of floats."""
+    if run_dir is None:
+        return {}
+    metrics = files.read_json(run_dir / "metrics.json")["test"]
+    histories = [
+        callbacks.read_history(path.parent) for path in run_dir.rglob(callbacks.HISTORY)
+    ]
+    seconds = sum(row["seconds"] for history in histories for row in history)
+    return {f"{RUN}.{k}": v for k, v in metrics.items()} | {
+        f"{RUN}.training_seconds": seconds
+    }
 
 
 def finished(recipe, run_recipe):
@@ -262,11 +296,13 @@ def finished(recipe, run_recipe):
     return run_recipe(dataclasses.replace(recipe, resume=begun))
 
 
-def _measure(recipe, own, model, drawn, run_dir, splits):
+def _measure(recipe, run, model, drawn, run_dir, shared, names):
     """Numbers of the chosen sections, and what has none: two flat dicts."""
-    shape = tuple(model.image_shape)
-    if shape not in splits:
-        splits[shape] = measuring.load(model, own)
+    # Data and judge are the same for all models of images of one shape, so that their
+    # distances compare; a judge takes a minute to train.
+    kept = shared.setdefault(tuple(model.image_shape), {})
+    if "splits" not in kept:
+        kept["splits"] = measuring.load(model, run)
     sizes, most = measuring.sizes(model, recipe.quick), recipe.num_images
     sizes = dataclasses.replace(
         sizes,
@@ -276,22 +312,26 @@ def _measure(recipe, own, model, drawn, run_dir, splits):
     )
     subject = Subject(
         model,
-        Data.of(splits[shape], sizes),
+        Data.of(kept["splits"], sizes),
         sizes,
         drawn=drawn,
-        history=callbacks.read_history(run_dir),
-        losses=losses.read(run_dir),
-        options=_options(recipe, model),
+        history=callbacks.read_history(run_dir) if run_dir else (),
+        losses=losses.read(run_dir) if run_dir else (),
+        options=_options(recipe, model, names),
     )
-    sections = measure(subject, named(recipe.measurements))
+    if "judge" in kept:
+        subject.judge = kept["judge"]
+    sections = measure(subject, named(names))
+    if "judge" in vars(subject):
+        kept["judge"] = subject.judge
     metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
     skipped = {f"{s.name}.{k}": v for s in sections for k, v in s.skipped.items()}
     return metrics, skipped
 
 
-def _options(recipe, model):
+def _options(recipe, model, names):
     name = ""
-    if "disentanglement" in recipe.measurements:
+    if "disentanglement" in names:
         name = recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
     options = measuring.options(model, recipe, name)
-    return {**options, "judge": "judge" in recipe.measurements}
+    return {**options, "judge": "judge" in names}

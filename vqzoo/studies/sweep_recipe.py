@@ -6,15 +6,18 @@ import re
 from vqzoo.registry import parse_options
 from vqzoo.report import MEASUREMENTS
 from vqzoo.studies import sweep_loop
+from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.recipe import Recipe
 from vqzoo.training.settings import setting
 
-SECTIONS = tuple(name for name, *_ in MEASUREMENTS)
-OF_RECIPE = tuple(field.name for field in dataclasses.fields(Recipe))
-OF_PRIOR = tuple(field.name for field in dataclasses.fields(PriorRecipe))
-OF_DATA = ("dataset", "data_dir", "classes")
-NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "smoke", *OF_DATA)
+MEASURED = (*(name for name, *_ in MEASUREMENTS), sweep_loop.RUN)
+DATA_SETTINGS = ("dataset", "data_dir", "classes")
+NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "smoke", *DATA_SETTINGS)
+
+
+def _settings(kind):
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +29,17 @@ class Condition:
         series: str, of the curve that it is a point of.
         place: float on the horizontal axis, or None: a level beside the curves.
         changes: dict of settings of the recipe.
+        model: str, name of the condition of its model, which other rows may share.
+        prior: `Condition` of the prior that is fitted to the model and measured, or
+            None.
     """
 
     name: str
     series: str
     place: float | None
     changes: dict
+    model: str = ""
+    prior: "Condition | None" = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,8 +55,16 @@ class SweepRecipe(Recipe):
         "point of the curve NAME",
     )
     seeds: tuple[int, ...] = setting((0, 1, 2), "each condition is run with each")
+    only: tuple[str, ...] = setting(
+        (), "only rows whose name holds one of these texts; empty: all"
+    )
+    trained: str = setting(
+        "",
+        "a .keras file: it is measured, or gets priors, in the place of a model that "
+        "is trained; conditions may set it",
+    )
     measurements: tuple[str, ...] = setting(
-        ("reconstruction",), f"of each model; any of {', '.join(SECTIONS)}"
+        ("reconstruction",), f"of each model; any of {', '.join(MEASURED)}"
     )
     shown: tuple[str, ...] = setting(
         ("reconstruction.psnr",), "numbers in table and pictures, MEASUREMENT.NUMBER"
@@ -64,35 +80,68 @@ class SweepRecipe(Recipe):
         "field=value of the recipe of a prior, fitted to each model's codes; empty: no "
         "prior",
     )
+    prior_conditions: tuple[str, ...] = setting(
+        (),
+        "priors that are compared on each model, as --conditions, each in a row of its "
+        "own; --prior_settings is what they have in common, gan=NAME makes it a GAN",
+    )
+    prior_measurements: tuple[str, ...] = setting(
+        (), "of each prior of --prior_conditions"
+    )
+    baseline: str = setting(
+        "", "a condition, over whose numbers those of the others are shown too"
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        conditions = self.parsed()
-        names = [condition.name for condition in conditions]
-        folders = {_folder(name) for name in names}
-        once = len(folders) == len(names) > 0
-        self.expect("conditions", once, "one or more, each of another name")
-        for condition in conditions:
-            self.expect("conditions", set(condition.changes) <= _swept(), _known())
-            self.of_condition(condition, seed=0, runs_dir=self.runs_dir)
+        swept = {*set(_settings(Recipe)) - set(NOT_SWEPT), "trained"}
+        self._check("conditions", swept)
+        self.expect("conditions", len(self.conditions) > 0, "one or more")
+        for condition in self.parsed():
+            self.run_of(condition, seed=0, runs_dir=self.runs_dir)
+        self._check_priors()
         seeds = self.seeds
         valid = seeds and min(seeds) >= 0 and len(set(seeds)) == len(seeds)
         self.expect("seeds", valid, "different numbers of at least 0")
-        of_sections = set(self.measurements) <= set(SECTIONS) and self.measurements
-        self.expect("measurements", of_sections, f"some of {SECTIONS}")
+        self.expect("only", len(self.jobs()) > 0, "texts in the names of rows")
+        measured = self.measurements or self.prior_conditions
+        for name in ("measurements", "prior_measurements"):
+            known = set(getattr(self, name)) <= set(MEASURED) and measured
+            self.expect(name, known, f"some of {MEASURED}")
         self._check_shown()
         self.expect("num_images", self.num_images >= 1, "at least 1")
-        unknown = set(parse_options(self.prior_settings)) - set(OF_PRIOR)
-        self.expect("prior_settings", not unknown, f"some of {OF_PRIOR}")
+
+    def _check(self, flag, swept):
+        """Raises ValueError unless conditions have names and settings of their own."""
+        conditions = self.parsed(flag)
+        folders = {_folder(condition.name) for condition in conditions}
+        once = len(folders) == len(conditions)
+        self.expect(flag, once, "one or more, each of another name")
+        known = f"settings of {', '.join(sorted(swept))}"
+        for condition in conditions:
+            self.expect(flag, set(condition.changes) <= swept, known)
+
+    def _check_priors(self):
+        known = {*_settings(PriorRecipe), *_settings(GANRecipe)} - set(NOT_SWEPT)
+        self._check("prior_conditions", known)
+        unknown = set(parse_options(self.prior_settings)) - known
+        self.expect("prior_settings", not unknown, f"some of {sorted(known)}")
+        both = bool(self.prior_conditions) == bool(self.prior_measurements)
+        self.expect("prior_measurements", both, "given with --prior_conditions")
+        (condition, *_) = self.parsed()
+        run = self.run_of(condition, seed=0, runs_dir=self.runs_dir)
+        for prior in self.parsed("prior_conditions"):
+            row = dataclasses.replace(condition, prior=prior)
+            self.prior_of(row, run, "model.keras")
 
     def _check_shown(self):
-        measured = [*self.shown, *([self.axis] if "." in self.axis else [])]
-        for name in measured:
+        measured = (*self.measurements, *self.prior_measurements)
+        for name in [*self.shown, *([self.axis] if "." in self.axis else [])]:
             section, dot, number = name.partition(".")
             self.expect(
                 "shown" if name in self.shown else "axis",
-                section in self.measurements and dot and number,
-                f"numbers of --measurements={','.join(self.measurements)}",
+                section in measured and dot and number,
+                f"numbers of --measurements={','.join(measured)}",
             )
 
     def run(self):
@@ -103,23 +152,54 @@ class SweepRecipe(Recipe):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""
         if not self.smoke:
             return self
+        few = self.conditions[:1] + self.conditions[1:][-1:]
         return dataclasses.replace(
             super().shrunk(),
-            conditions=self.conditions[:1] + self.conditions[1:][-1:],
+            # One model is enough to see that its priors run.
+            conditions=few[:1] if self.prior_conditions else few,
+            prior_conditions=self.prior_conditions[:1] + self.prior_conditions[1:][-1:],
+            only=(),
             seeds=self.seeds[:1],
             quick=True,
             num_images=60,
         )
 
-    def parsed(self):
-        """The conditions: a list of `Condition`.
+    def jobs(self):
+        """What is run and measured, in order: a list of `(Condition, seed)`."""
+        rows = [row for condition in self.parsed() for row in self._rows(condition)]
+        rows = [
+            row
+            for row in rows
+            if not self.only or any(text in row.name for text in self.only)
+        ]
+        return [(row, seed) for seed in self.seeds for row in rows]
+
+    def _rows(self, condition):
+        """The row of a model, where something of it is measured, and of its priors."""
+        if self.measurements:
+            yield condition
+        for prior in self.parsed("prior_conditions"):
+            yield dataclasses.replace(
+                condition,
+                name=f"{condition.name}, {prior.name}",
+                series=f"{condition.series}, {prior.series}",
+                place=condition.place if prior.place is None else prior.place,
+                prior=prior,
+            )
+
+    def measured(self, condition):
+        """Which measurements a row takes."""
+        return self.prior_measurements if condition.prior else self.measurements
+
+    def parsed(self, flag="conditions"):
+        """The conditions of the models, or of the priors: a list of `Condition`.
 
         Raises:
             ValueError: if a text cannot be read, with the name of the flag.
         """
-        return [self._parse(text) for text in self.conditions]
+        return [self._parse(flag, text) for text in getattr(self, flag)]
 
-    def _parse(self, text):
+    def _parse(self, flag, text):
         name, colon, changes = text.partition(":")
         series, at, place = name.partition("@")
         readable = colon and series.strip() and "," not in name
@@ -128,54 +208,76 @@ class SweepRecipe(Recipe):
             place = float(place) if at else None
         except ValueError:
             readable = False
-        self.expect("conditions", readable, "of the form NAME@NUMBER: field=value")
+        self.expect(flag, readable, "of the form NAME@NUMBER: field=value")
         name = re.sub(r"\s*@\s*", " ", name).strip()
-        return Condition(name, series.strip(), place, changes)
+        return Condition(name, series.strip(), place, changes, model=name)
 
-    def of_condition(self, condition, seed, runs_dir):
-        """The recipe of one run of the sweep.
+    def run_of(self, condition, seed, runs_dir):
+        """The recipe that trains the model of a row.
 
         Args:
             condition: `Condition`.
             seed: int.
-            runs_dir: path of the folder of its runs.
+            runs_dir: path of the folder of the sweep's runs.
 
         Raises:
             ValueError: on a value that cannot work, with the name of its flag.
         """
-        own = {name: getattr(self, name) for name in OF_RECIPE}
-        for name, value in condition.changes.items():
-            several = isinstance(own.get(name), tuple)
-            own[name] = (value,) if several and not isinstance(value, tuple) else value
-        name = f"{_folder(condition.name)}_{seed}"
-        own |= {"name": name, "seed": seed, "runs_dir": str(runs_dir)}
-        return Recipe(**own)
+        settings = {name: getattr(self, name) for name in _settings(Recipe)}
+        settings |= {
+            "name": f"{_folder(condition.model)}_{seed}",
+            "seed": seed,
+            "runs_dir": str(runs_dir),
+        }
+        return _changed(Recipe(**settings), condition.changes)
 
-    def prior_of(self, recipe, model):
-        """The recipe of the prior of a run's model, or None.
+    def trained_of(self, condition):
+        """Path of the model of a row that is there already, or empty."""
+        return condition.changes.get("trained", self.trained)
+
+    def prior_of(self, condition, run, model):
+        """The recipe of the prior of a row, or None.
 
         Args:
-            recipe: `Recipe` of the run.
-            model: path of its model.
+            condition: `Condition`.
+            run: `Recipe` of its model.
+            model: path of the model.
+
+        Raises:
+            ValueError: on a value that cannot work, with the name of its flag.
         """
-        if not self.prior_settings:
+        if condition.prior is None and (
+            self.prior_conditions or not self.prior_settings
+        ):
             return None
-        same = (*OF_DATA, "seed", "runs_dir", "precision", "tensorboard")
-        own = {name: getattr(recipe, name) for name in (*same, "smoke")}
-        options = parse_options(self.prior_settings)
-        return PriorRecipe(
-            **{**own, "name": f"{recipe.name}_prior", "model": str(model), **options}
+        changes = parse_options(self.prior_settings)
+        name = "prior"
+        if condition.prior is not None:
+            changes |= condition.prior.changes
+            name = _folder(condition.prior.name)
+        same = (*DATA_SETTINGS, "seed", "runs_dir", "precision", "tensorboard", "smoke")
+        kind = GANRecipe if "gan" in changes else PriorRecipe
+        recipe = kind(
+            **{setting: getattr(run, setting) for setting in same},
+            name=f"{run.name}_{name}",
+            model=str(model),
         )
+        return _changed(recipe, changes)
+
+
+def _changed(recipe, changes):
+    """A recipe with the changes of a condition; a single value may be a tuple of it."""
+    changes = {name: value for name, value in changes.items() if name != "trained"}
+    for name, value in changes.items():
+        several = isinstance(getattr(recipe, name, None), tuple)
+        if several and not isinstance(value, tuple):
+            changes[name] = (value,)
+    try:
+        return dataclasses.replace(recipe, **changes)
+    except TypeError as error:
+        raise ValueError(f"{type(recipe).__name__}: {error}") from error
 
 
 def _folder(name):
     """The name of a condition as part of the name of a folder."""
     return re.sub(r"[^\w.]+", "_", name)
-
-
-def _swept():
-    return set(OF_RECIPE) - set(NOT_SWEPT)
-
-
-def _known():
-    return f"settings of {', '.join(sorted(_swept()))}"

@@ -14,7 +14,7 @@ TABLE = "table.md"
 _FORMAT_RATE = re.compile(r"rate_distortion\.(jpeg|webp)_(\d+)_bits_per_pixel")
 _FORMAT_NAMES = {"jpeg": "JPEG", "webp": "WebP"}
 _MOVED = re.compile(r"brittleness\.(\w+?)_([\d.]+)_(\d+)_psnr")
-_OF_STUDY = "disentanglement."
+_DISENTANGLEMENT = "disentanglement."
 _ACRONYMS = {"dci": "DCI", "psnr": "PSNR", "ssim": "SSIM", "vae": "VAE"}
 
 
@@ -28,9 +28,9 @@ def medians(recipe, rows):
     """
     return {
         f"{condition}: {name}": statistics.median(values)
-        for condition, of_condition in _by_condition(rows).items()
+        for condition, runs in _by_condition(rows).items()
         for name in recipe.shown
-        if (values := _values(of_condition, name))
+        if (values := _values(runs, name))
     }
 
 
@@ -44,7 +44,7 @@ def write(recipe, rows, folder):
         folder: `pathlib.Path`.
     """
     with files.replacing(folder / TABLE) as aside:
-        aside.write_text(table(recipe, rows))
+        aside.write_text(table(rows, recipe.shown, recipe.baseline))
     for name in recipe.shown:
         figure = _picture(recipe, rows, name)
         if figure is not None:
@@ -55,21 +55,45 @@ def write(recipe, rows, folder):
         files.save_figure(figure, folder / "agreement.png")
 
 
-def table(recipe, rows):
+def table(rows, shown, baseline=""):
     """The table as Markdown: of each condition medians, least and most of the seeds.
 
     Args:
-        recipe: `SweepRecipe`.
         rows: as of `write`.
+        shown: sequence of str, names of numbers.
+        baseline: str, a condition over whose numbers those of the others come in a
+            second table; none if empty.
     """
-    lines = [["condition", "seeds", *map(words, recipe.shown)]]
-    for condition, of_condition in _by_condition(rows).items():
-        cells = [_cell(_values(of_condition, name)) for name in recipe.shown]
-        lines.append([condition, _count(of_condition), *cells])
-    lines.insert(1, ["---"] * len(lines[0]))
-    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    groups = _by_condition(rows)
+    text = _lines(shown, groups, lambda runs, name: _cell(_values(runs, name)))
+    if baseline:
+        groups = {name: runs for name, runs in groups.items() if name != baseline}
+        base = {row["seed"]: row for row in rows if row["condition"] == baseline}
+        text += f"\nOver {baseline}, seed by seed:\n\n" + _lines(
+            shown, groups, lambda runs, name: _cell(_ratios(runs, base, name))
+        )
     failed = [row for row in rows if "failed" in row]
     return text + (f"\nFailed: {failures(failed)}.\n" if failed else "")
+
+
+def _lines(shown, groups, cell):
+    """Markdown, a line for each condition; `cell` makes its runs' cell of a number."""
+    lines = [["condition", "seeds", *map(words, shown)]]
+    for condition, runs in groups.items():
+        cells = [cell(runs, name) for name in shown]
+        lines.append([condition, _count(runs), *cells])
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _ratios(runs, base, name):
+    """A number of each run over that of the baseline with the same seed."""
+    pairs = [(run, base[run["seed"]]) for run in runs if run["seed"] in base]
+    return [
+        run["metrics"][name] / other["metrics"][name]
+        for run, other in pairs
+        if name in run["metrics"] and other["metrics"].get(name)
+    ]
 
 
 def failures(rows):
@@ -84,18 +108,18 @@ def words(name):
     moved = _MOVED.fullmatch(name)
     if moved:
         tier, share, distance = moved.groups()
-        of_tier = f"{tier.replace('_', ' ')} indices"
-        return f"PSNR (dB), {float(share):.0%} of {of_tier} moved by {distance}"
+        indices = f"{tier.replace('_', ' ')} indices"
+        return f"PSNR (dB), {float(share):.0%} of {indices} moved by {distance}"
     section, dot, number = name.partition(".")
     number = " ".join(_ACRONYMS.get(word, word) for word in number.split("_"))
     return f"{number} ({section.replace('_', ' ')})" if dot else name
 
 
 def _by_condition(rows):
-    found = {}
+    groups = {}
     for row in rows:
-        found.setdefault(row["condition"], []).append(row)
-    return found
+        groups.setdefault(row["condition"], []).append(row)
+    return groups
 
 
 def _values(rows, name):
@@ -188,9 +212,9 @@ def _agreement(rows):
     """How far the measures of disentanglement rank all runs alike, or None."""
     scores = [
         {
-            name.removeprefix(_OF_STUDY): value
+            name.removeprefix(_DISENTANGLEMENT): value
             for name, value in row["metrics"].items()
-            if name.startswith(_OF_STUDY)
+            if name.startswith(_DISENTANGLEMENT)
         }
         for row in rows
     ]
