@@ -17,6 +17,7 @@ ROOT = pathlib.Path(vqzoo.__file__).parent
 RANKS = {
     "version": 0,
     "registry": 0,
+    "frame": 0,
     "ops": 1,
     "metrics": 2,
     "runs": 2,

@@ -9,8 +9,10 @@ import zipfile
 
 import numpy as np
 
+from vqzoo.frame import Failure
 
-class RunError(RuntimeError):
+
+class RunError(Failure):
     """A run that cannot go on, for a reason that its user can mend."""
 
 
@@ -18,7 +20,7 @@ class Diverged(RunError):
     """A run whose numbers are no longer finite, or out of all bounds."""
 
 
-class Stopped(RuntimeError):
+class Stopped(Failure):
     """A run that a signal ended after its state was saved.
 
     Args:

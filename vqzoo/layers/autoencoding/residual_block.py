@@ -45,7 +45,12 @@ class ResidualBlock(keras.layers.Layer):
 
     def call(self, inputs):
         hidden = self.wide(keras.ops.relu(inputs))
-        return inputs + self.point(keras.ops.relu(hidden))
+        # What `self.point` computes, with its bias in an Add in the place of a BiasAdd.
+        # TensorFlow's remapper (2.21, oneDNN) takes Conv2D, BiasAdd, Add and Relu for
+        # one operation without asking who else reads the Add. The next block does:
+        # `remapper failed`, and the whole graph then goes without fused operations.
+        hidden = keras.ops.conv(keras.ops.relu(hidden), self.point.kernel)
+        return inputs + (hidden + self.point.bias)
 
     def get_config(self):
         config = super().get_config()
