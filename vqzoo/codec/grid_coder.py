@@ -7,7 +7,6 @@ from vqzoo.codec.container import MODES, CodecError
 from vqzoo.codec.decisions import num_levels
 from vqzoo.codec.stream import Writer
 from vqzoo.codec.with_priors import PriorCoder
-from vqzoo.models import HQA, SeparateVQVAEs
 
 # A stream has at least a byte for so many codes, so that a short one cannot ask for
 # much.
@@ -27,8 +26,7 @@ class GridCoder:
         self._layers = model.quantizers
         self._drawn = drawn
         self._prior_coders = {}
-        # What only the finest tier decides, the others' codes do not change.
-        self._finest_decides = isinstance(model, HQA | SeparateVQVAEs)
+        self._decoded_tiers = model.decoded_tiers
         exact = drawn is not None and all(
             prior.likelihood == "exact" for prior in drawn.priors
         )
@@ -61,8 +59,8 @@ class GridCoder:
         """
         everything = tuple(range(len(self._names)))
         if names is None:
-            alone = self._finest_decides and mode != "prior"
-            return everything[-1:] if alone else everything
+            # The prior of a tier needs the codes above, whoever decodes them.
+            names = self._names if mode == "prior" else self._decoded_tiers
         unknown = [name for name in names if name not in self._names]
         kept = tuple(i for i in everything if self._names[i] in names)
         if unknown or not kept:

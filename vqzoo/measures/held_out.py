@@ -45,10 +45,8 @@ def held_out_metrics(model, images):
 
 def _loss(model, images, rebuilt, few):
     """What training minimizes: the error of all images, the other terms of a few."""
-    if hasattr(model, "reconstruction_loss"):
-        errors = in_batches(model.reconstruction_loss, images, rebuilt)
-        error = errors.mean(dtype=np.float64)
-    else:
-        error = np.mean(np.square(images - rebuilt), dtype=np.float64)
+    errors = in_batches(model.reconstruction_loss, images, rebuilt)
     model(few)
-    return float(error) + sum(float(loss) for loss in model.losses)
+    return float(errors.mean(dtype=np.float64)) + sum(
+        float(loss) for loss in model.losses
+    )

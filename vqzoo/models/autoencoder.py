@@ -5,10 +5,11 @@ from keras import layers, ops
 
 from vqzoo.layers import KSparse, MaskingCorruption
 from vqzoo.models import convolutional
+from vqzoo.models.base import ImageModel
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class Autoencoder(keras.Model):
+class Autoencoder(ImageModel):
     """Autoencoder whose bottleneck is one vector of real numbers for each image.
 
     It learns to rebuild the image. With `corruption` it sees a corrupted image while
@@ -132,11 +133,6 @@ class Autoencoder(keras.Model):
         features = self.reshape(self.expansion(latents))
         return self.to_float32(self.decoder(features))
 
-    @property
-    def quantizers(self):
-        """No quantizer layers: an empty tuple."""
-        return ()
-
     def encode(self, images):
         """Latents of images, uncorrupted: float32 `(batch, latent_dim)`, in a tuple."""
         return (ops.cast(self._to_latents(images), "float32"),)
@@ -149,8 +145,7 @@ class Autoencoder(keras.Model):
 
     def get_config(self):
         return {
-            "name": self.name,
-            "image_shape": self.image_shape,
+            **super().get_config(),
             "latent_dim": self.latent_dim,
             "corruption": keras.saving.serialize_keras_object(self.corruption),
             "num_active": self.num_active,
@@ -160,13 +155,7 @@ class Autoencoder(keras.Model):
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        corruption = keras.saving.deserialize_keras_object(config["corruption"])
-        return cls(**{**config, "corruption": corruption})
 
 
 def _check_sizes(latent_dim, num_active):

@@ -9,7 +9,7 @@ from vqzoo.models import convolutional, likelihoods
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class HierarchicalVAE(keras.Model):
+class HierarchicalVAE(likelihoods.LikelihoodModel):
     """Autoencoder with groups of normal latents over several scales, coarsest first.
 
     A deterministic encoder runs from the image up to the coarsest scale; the path down
@@ -55,9 +55,6 @@ class HierarchicalVAE(keras.Model):
         >>> [z.shape[1:3] for z in model.encode(np.zeros((1, 16, 16, 3), "float32"))]
         [TensorShape([4, 4]), TensorShape([8, 8]), TensorShape([8, 8])]
     """
-
-    tier_names = ()
-    quantizers = ()
 
     def __init__(
         self,
@@ -174,12 +171,6 @@ class HierarchicalVAE(keras.Model):
         """
         return self._reconstruct(self.hierarchy.generate(latents))
 
-    def reconstruction_loss(self, images, outputs):
-        """Negative log likelihood of images given the outputs: nats, `(batch,)`."""
-        return likelihoods.negative_log_likelihood(
-            self.likelihood, images, outputs, self.log_scale
-        )
-
     def elbo(self, images, seed=None, num_samples=1):
         """Lower bound of the log likelihood of each image, in nats, and its parts.
 
@@ -226,17 +217,9 @@ class HierarchicalVAE(keras.Model):
         seeds = gaussian.seeds(seed, own, self.hierarchy.num_groups)
         return self._reconstruct(self.hierarchy.sample(num_images, temperature, seeds))
 
-    def compile_from_config(self, config):
-        """Compiles a loaded model as it was compiled before it was saved."""
-        if likelihoods.is_own_loss(config):
-            likelihoods.compile_with_own_loss(self, config)
-        else:
-            super().compile_from_config(config)
-
     def get_config(self):
         return {
-            "name": self.name,
-            "image_shape": self.image_shape,
+            **super().get_config(),
             "groups_per_scale": self.groups_per_scale,
             "stride": self.stride,
             "num_channels": self.num_channels,
@@ -244,15 +227,8 @@ class HierarchicalVAE(keras.Model):
             "beta": self.beta,
             "warmup_steps": self.warmup_steps,
             "kl_balancing": self.kl_balancing,
-            "likelihood": self.likelihood,
-            "scale": self.scale,
             "seed": self.seed,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def _convolution(channels, dtype, **kwargs):

@@ -7,11 +7,12 @@ from keras import ops
 
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import ImageModel
 from vqzoo.quantizers import quantization
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class HQA(keras.Model):
+class HQA(ImageModel):
     """A stack of VQ-VAEs, each on the continuous latents of the one below.
 
     The bottom tier rebuilds the image. Each tier above normalizes the latents of the
@@ -206,6 +207,11 @@ class HQA(keras.Model):
             quantized = lower.decode(lower.encode(latents))
         return self.to_float32(self.decoders[-1](quantized))
 
+    @property
+    def decoded_tiers(self):
+        """The finest tier's name: `decode` looks at no other where that is given."""
+        return self.tier_names[-1:]
+
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
         codes = self.encode(images)
@@ -273,22 +279,15 @@ class HQA(keras.Model):
 
     def get_config(self):
         return {
-            "name": self.name,
+            **super().get_config(),
             "quantizers": tiers.serialize(self.quantizers),
-            "image_shape": self.image_shape,
             "bottom_stride": self.bottom_stride,
             "num_channels": self.num_channels,
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
             "tier_steps": self.tier_steps,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        quantizers = tiers.deserialize(config["quantizers"])
-        return cls(**{**config, "quantizers": quantizers})
 
 
 class _Schedule(keras.layers.Layer):

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from vqzoo.layers.variational import gaussian
+from vqzoo.models.base import ImageModel
 
 LIKELIHOODS = ("gaussian", "bernoulli")
 DEFAULT_SCALE = 0.1
@@ -82,14 +83,37 @@ def negative_log_likelihood(likelihood, images, means, log_scale):
     return -gaussian.per_image((0.5 + images) * on + (0.5 - images) * off)
 
 
-def is_own_loss(config):
-    """Whether a model was compiled with its method `reconstruction_loss`."""
-    loss = config.get("loss")
-    return isinstance(loss, dict) and loss.get("config") == "reconstruction_loss"
+class LikelihoodModel(ImageModel):
+    """A model whose decoder gives a likelihood of images.
 
+    Abstract. A subclass has `likelihood`, `scale` and `log_scale` (`add_log_scale`),
+    and `elbo` and `sample`.
+    """
 
-def compile_with_own_loss(model, config):
-    """Compiles a loaded model with its method, which Keras cannot find by its name."""
-    config = keras.saving.deserialize_keras_object({**config, "loss": None})
-    model.compile(**{**config, "loss": model.reconstruction_loss})
-    model.optimizer.build(model.trainable_variables)
+    can_sample = True
+    has_bound = True
+
+    def reconstruction_loss(self, images, outputs):
+        """Negative log likelihood of images given the outputs: nats, `(batch,)`."""
+        return negative_log_likelihood(self.likelihood, images, outputs, self.log_scale)
+
+    def training_loss(self):
+        return self.reconstruction_loss
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was compiled before it was saved."""
+        loss = config.get("loss")
+        if not isinstance(loss, dict) or loss.get("config") != "reconstruction_loss":
+            super().compile_from_config(config)
+            return
+        # Keras saves a method as a loss by its name, and cannot find it by that.
+        config = keras.saving.deserialize_keras_object({**config, "loss": None})
+        self.compile(**{**config, "loss": self.reconstruction_loss})
+        self.optimizer.build(self.trainable_variables)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "likelihood": self.likelihood,
+            "scale": self.scale,
+        }

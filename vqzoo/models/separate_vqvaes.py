@@ -6,11 +6,12 @@ import keras
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import tiers
+from vqzoo.models.base import ImageModel
 from vqzoo.models.vqvae import VQVAE
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SeparateVQVAEs(keras.Model):
+class SeparateVQVAEs(ImageModel):
     """A VQ-VAE for each tier, all on the raw image, with nothing in common.
 
     A tier that has to rebuild the image on its own cannot leave its work to a finer
@@ -122,27 +123,25 @@ class SeparateVQVAEs(keras.Model):
         tier = tiers.finest_given(codes, len(self.vqvaes))
         return self.vqvaes[tier].decode((codes[tier],))
 
+    @property
+    def decoded_tiers(self):
+        """The finest tier's name: `decode` looks at no other where that is given."""
+        return self.tier_names[-1:]
+
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
         return tuple(vqvae(images, training=False) for vqvae in self.vqvaes)
 
     def get_config(self):
         return {
-            "name": self.name,
+            **super().get_config(),
             "quantizers": tiers.serialize(self.quantizers),
-            "image_shape": self.image_shape,
             "strides": self.strides,
             "num_channels": self.num_channels,
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        quantizers = tiers.deserialize(config["quantizers"])
-        return cls(**{**config, "quantizers": quantizers})
 
 
 def _check_strides(strides, num_tiers):

@@ -40,11 +40,6 @@ def serialize(quantizers):
     return [keras.saving.serialize_keras_object(layer) for layer in quantizers]
 
 
-def deserialize(configs):
-    """Quantizer layers of what `serialize` gives."""
-    return [keras.saving.deserialize_keras_object(config) for config in configs]
-
-
 def finest_given(codes, num_tiers):
     """Index of the lowest tier whose codes are not None.
 

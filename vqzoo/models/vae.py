@@ -9,7 +9,7 @@ from vqzoo.models import convolutional, likelihoods
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VAE(keras.Model):
+class VAE(likelihoods.LikelihoodModel):
     """Autoencoder whose bottleneck is a normal posterior over one latent vector.
 
     The encoder gives the mean and the variance of the latents of an image, the decoder
@@ -53,9 +53,6 @@ class VAE(keras.Model):
         >>> model.encode(np.zeros((2, 32, 32, 3), "float32"))[0].shape
         TensorShape([2, 16])
     """
-
-    tier_names = ()
-    quantizers = ()
 
     def __init__(
         self,
@@ -161,12 +158,6 @@ class VAE(keras.Model):
             raise ValueError(f"expected 1 tensor of latents, received {len(latents)}")
         return self._reconstruct(ops.cast(latents[0], self.bottleneck.compute_dtype))
 
-    def reconstruction_loss(self, images, outputs):
-        """Negative log likelihood of images given the outputs: nats, `(batch,)`."""
-        return likelihoods.negative_log_likelihood(
-            self.likelihood, images, outputs, self.log_scale
-        )
-
     def elbo(self, images, seed=None, num_samples=1):
         """Lower bound of the log likelihood of each image, in nats, and its parts.
 
@@ -204,33 +195,18 @@ class VAE(keras.Model):
         noise = keras.random.normal((num_images, self.latent_dim), seed=seed)
         return self.decode((temperature * noise,))
 
-    def compile_from_config(self, config):
-        """Compiles a loaded model as it was compiled before it was saved."""
-        if likelihoods.is_own_loss(config):
-            likelihoods.compile_with_own_loss(self, config)
-        else:
-            super().compile_from_config(config)
-
     def get_config(self):
         return {
-            "name": self.name,
-            "image_shape": self.image_shape,
+            **super().get_config(),
             "latent_dim": self.latent_dim,
             "beta": self.beta,
             "kl_target": self.kl_target,
-            "likelihood": self.likelihood,
-            "scale": self.scale,
             "stride": self.stride,
             "num_channels": self.num_channels,
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "seed": self.seed,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def vae_32(**overrides):

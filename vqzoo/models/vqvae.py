@@ -4,10 +4,11 @@ import keras
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional
+from vqzoo.models.base import ImageModel
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VQVAE(keras.Model):
+class VQVAE(ImageModel):
     """Autoencoder whose bottleneck is one grid of codes.
 
     The encoder turns an image into a grid of latents, the quantizer replaces each by a
@@ -121,21 +122,14 @@ class VQVAE(keras.Model):
 
     def get_config(self):
         return {
-            "name": self.name,
+            **super().get_config(),
             "quantizer": keras.saving.serialize_keras_object(self.quantizer),
-            "image_shape": self.image_shape,
             "stride": self.stride,
             "num_channels": self.num_channels,
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        quantizer = keras.saving.deserialize_keras_object(config["quantizer"])
-        return cls(**{**config, "quantizer": quantizer})
 
 
 def vqvae_32(quantizer=None, **overrides):

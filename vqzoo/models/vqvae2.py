@@ -7,11 +7,12 @@ from keras import ops
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import ImageModel
 from vqzoo.quantizers import quantization
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VQVAE2(keras.Model):
+class VQVAE2(ImageModel):
     """Autoencoder whose bottleneck is a hierarchy of code grids, top first.
 
     The bottom encoder halves the image to the finest grid and each further encoder
@@ -214,23 +215,15 @@ class VQVAE2(keras.Model):
         return ops.broadcast_to(mean, (batch, *grid, layer.embedding_dim))
 
     def get_config(self):
-        quantizers = [keras.saving.serialize_keras_object(q) for q in self.quantizers]
         return {
-            "name": self.name,
-            "quantizers": quantizers,
-            "image_shape": self.image_shape,
+            **super().get_config(),
+            "quantizers": tiers.serialize(self.quantizers),
             "bottom_stride": self.bottom_stride,
             "num_channels": self.num_channels,
             "residual_channels": self.residual_channels,
             "num_residual_blocks": self.num_residual_blocks,
             "encoder_kernel_size": self.encoder_kernel_size,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        quantizers = tiers.deserialize(config["quantizers"])
-        return cls(**{**config, "quantizers": quantizers})
 
 
 def _nearest(layer, latents):

@@ -86,7 +86,7 @@ def _bits(subject, tier, codes, labels):
 
 
 def _bound(subject, section):
-    if not hasattr(subject.model, "elbo"):
+    if not subject.model.has_bound:
         raise Skipped("there is no prior: give the folder of a prior's run")
     images = subject.images[: subject.sizes.some]
     parts = measures.in_batches(lambda batch: subject.model.elbo(batch, seed=0), images)

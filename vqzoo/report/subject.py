@@ -363,7 +363,7 @@ class Subject:
             return self.drawn.sample(
                 count, seed=0, progress=lambda steps: self.progress(steps, "samples")
             )
-        if not hasattr(self.model, "sample"):
+        if not self.model.can_sample:
             raise Skipped(
                 "there is no prior: give the folder of a prior's run, which draws codes"
             )

@@ -59,7 +59,7 @@ def _build(recipe, splits, steps, strategy):
         model = recipe.build_model(splits.image_shape)
         model.compile(
             fitting.optimizer(recipe, steps),
-            loss=getattr(model, "reconstruction_loss", "mse"),
+            loss=model.training_loss(),
             metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
         )
     images = splits.train.arrays(limit=1)[0]

@@ -132,7 +132,7 @@ def write(run_dir, model, recipe, splits, images):
 def _figures(model, images, codes, rebuilt):
     shown = np.linspace(0, len(images) - 1, min(SHOWN_IMAGES, len(images))).astype(int)
     figures = {"reconstructions": plots.reconstructions(images[shown], rebuilt[shown])}
-    if hasattr(model, "sample"):
+    if model.can_sample:
         samples = np.asarray(model.sample(SHOWN_IMAGES, seed=0))
         figures["samples"] = plots.image_grid(samples, "Samples from the prior")
     codebooks, usage, maps, sizes = {}, {}, {}, {}
