@@ -29,8 +29,8 @@ from vqzoo.measures import classifier, frechet
 from vqzoo.measures.brittleness import brittleness
 from vqzoo.ops import main_axis_order
 from vqzoo.priors import pipeline
+from vqzoo.runs.folder import Run
 from vqzoo.studies.sweep_loop import finished
-from vqzoo.training import callbacks
 
 FLAGS = flags.FLAGS
 CODEBOOKS = {
@@ -146,7 +146,7 @@ def main(argv):
                 judge = judge or Judge()
                 if "real images" not in rows:
                     rows.add("real images", judge.of_real_images())
-                model = finished(_model_recipe(codebook, seed), training.run)
+                model = finished(_model_recipe(codebook, seed))
                 about = {"codebook": codebook, "prior": prior, "seed": seed}
                 if prior == "reconstructions":
                     found = judge.of_model(model)
@@ -212,7 +212,7 @@ class Judge:
 
     def of_model(self, run_dir):
         """Reconstructions of those test images, the errors of all, and the codes."""
-        model = keras.saving.load_model(run_dir / "model.keras")
+        model = keras.saving.load_model(Run(run_dir).model_path)
         subject = report.Subject(model, self.data, self.sizes)
         subject.judge = self.network
         sections = report.measure(subject, report.named(SECTIONS))
@@ -231,17 +231,12 @@ class Judge:
 
     def of_prior(self, recipe):
         """What a prior draws, its own figures, and its time."""
-        is_gan = isinstance(recipe, training.GANRecipe)
-        run_dir = finished(recipe, training.run_gan if is_gan else training.run_prior)
+        run_dir = finished(recipe)
         found = {
             name.removeprefix("bottom_"): value
             for name, value in measure.test_figures(run_dir).items()
         }
-        epochs = [
-            row
-            for history in run_dir.glob("**/history.csv")
-            for row in callbacks.read_history(history.parent)
-        ]
+        epochs = [row for part in Run(run_dir).parts() for row in part.history()]
         found["training_seconds"] = sum(row["seconds"] for row in epochs)
         drawn = pipeline.load(run_dir)
         drawn.sample(NUM_SAMPLES, seed=1)  # compiles

@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 
 from benchmarks import fitting, measure
+from vqzoo.runs.folder import Run
 from vqzoo.training import devices
 from vqzoo.training.callbacks import RunState
 
@@ -108,7 +109,7 @@ def _train_function(model, batches):
 
 
 def _run_state():
-    return RunState(None, NEVER, NEVER, {"step": 0})
+    return RunState(Run(None), NEVER, NEVER)
 
 
 def _quietly(function):

@@ -68,7 +68,7 @@ def main(argv):
     for contestant in map(str.strip, FLAGS.contestants):
         key = f"{contestant}, seed {FLAGS.seed}"
         if key not in rows:
-            run_dir = finished(recipe_of(contestant), training.run)
+            run_dir = finished(recipe_of(contestant))
             metrics = measure.test_figures(run_dir)
             rows.add(key, {name: metrics[name] for name in COLUMNS})
     measure.print_table(*table(rows.read()))

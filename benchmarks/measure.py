@@ -258,7 +258,9 @@ def _alone():
 
 def test_figures(run_dir):
     """The figures of the test split that a finished run left: a dict."""
-    return json.loads((run_dir / "metrics.json").read_text())["test"]
+    from vqzoo.runs.folder import Run
+
+    return Run(run_dir).metrics()["test"]
 
 
 def print_table(header, rows):

@@ -19,9 +19,10 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import measure
-from vqzoo import datasets, measures, training
+from vqzoo import datasets, measures
 from vqzoo.ops import main_axis_order
 from vqzoo.recipes.vqvae2_noisy import RECIPE
+from vqzoo.runs.folder import Run
 from vqzoo.studies.sweep_loop import finished
 
 FLAGS = flags.FLAGS
@@ -95,8 +96,8 @@ def recipe_of(condition, seed):
 
 def train(recipe):
     """Runs a recipe, or the rest of it where it was stopped; returns the model."""
-    run_dir = finished(recipe, training.run)
-    return keras.saving.load_model(run_dir / "model.keras")
+    run_dir = finished(recipe)
+    return keras.saving.load_model(Run(run_dir).model_path)
 
 
 def figures(model, split, probe_images):

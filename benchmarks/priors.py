@@ -89,7 +89,7 @@ def main(argv):
                 key = ", ".join(map(str, about.values()))
                 if key not in rows:
                     recipe = recipe_of(prior, knows_class, seed)
-                    run_dir = finished(recipe, training.run_prior)
+                    run_dir = finished(recipe)
                     found = measure.test_figures(run_dir)
                     found = {k.removeprefix("top_"): v for k, v in found.items()}
                     rows.add(key, {**found, **about})

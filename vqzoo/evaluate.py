@@ -20,7 +20,8 @@ from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
 from vqzoo.priors import pipeline
 from vqzoo.runs import files
-from vqzoo.training import callbacks, devices, losses, measuring
+from vqzoo.runs.folder import METRICS, MODEL, Run
+from vqzoo.training import devices, measuring
 from vqzoo.version import __version__
 
 USAGE_ERROR = 2
@@ -166,15 +167,13 @@ def _load(path):
     if path.is_dir() and (path / pipeline.PAPER).is_file():
         drawn = pipeline.load(path)
         return drawn.model, drawn, {}
-    file = path / "model.keras" if path.is_dir() else path
+    file = path / MODEL if path.is_dir() else path
     if file.suffix != ".keras" or not file.is_file():
         raise FileNotFoundError(
             f"expected a .keras file, or the folder of a finished run, received {path}"
         )
-    records = {}
-    if (file.parent / callbacks.HISTORY).is_file():
-        records["history"] = callbacks.read_history(file.parent)
-        records["losses"] = losses.read(file.parent)
+    run = Run(file.parent)
+    records = {"history": run.history(), "losses": run.losses()}
     return source.load(file, needs_codes=False), None, records
 
 
@@ -204,7 +203,7 @@ def _options(model, values):
 
 def _folder(out):
     if not out:
-        return files.new_run_dir("runs", "evaluate")
+        return Run.new("runs", "evaluate").path
     folder = pathlib.Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -238,12 +237,9 @@ def _write(out, path, facts, sections, values):
     with files.replacing(out / "report.html") as aside:
         aside.write_text(page, encoding="utf-8")
     settings = {name: values[name].value for name in values if name != "help"}
-    files.write_json(
-        out / "metrics.json",
-        {"facts": facts, "settings": settings, **report.as_json(sections)},
-    )
+    Run(out).finish(facts=facts, settings=settings, **report.as_json(sections))
     skipped = [section.title for section in sections if section.skipped]
-    print(f"report   {out / 'report.html'}\nnumbers  {out / 'metrics.json'}")
+    print(f"report   {out / 'report.html'}\nnumbers  {out / METRICS}")
     if skipped:
         print(f"in part or not measured, with reasons: {', '.join(skipped)}")
 

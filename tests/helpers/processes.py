@@ -10,21 +10,22 @@ import sys
 DRIVER = """
 import json, os, pathlib, sys
 from vqzoo import training
-from vqzoo.training import callbacks, state
+from vqzoo.runs import state
+from vqzoo.training import callbacks
 settings, kill_after = json.loads(sys.argv[1]), float(sys.argv[2])
 class Killer(callbacks.RunState):
     def on_train_batch_begin(self, batch, logs=None):
-        if self.header["step"] + 0.5 == kill_after:
+        if self.run.header["step"] + 0.5 == kill_after:
             os.kill(os.getpid(), int(sys.argv[3]))
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
-        if self.header["step"] == kill_after:
+        if self.run.header["step"] == kill_after:
             os.kill(os.getpid(), int(sys.argv[3]))
     def save(self):
         super().save()
         if "STATE_OF_WORKER" in os.environ:
             path = pathlib.Path(os.environ["STATE_OF_WORKER"])
-            state.save(path, self.model, self.header)
+            state.save(path, self.model, self.run.header)
 callbacks.RunState = Killer
 training.main(training.Recipe(**settings), ["tiny"])
 """

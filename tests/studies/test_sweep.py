@@ -9,6 +9,7 @@ import pytest
 from vqzoo import studies, training
 from vqzoo.datasets import factors
 from vqzoo.runs import files
+from vqzoo.runs.folder import Run
 from vqzoo.studies import card, sweep_loop, sweep_table
 from vqzoo.studies.sweep_recipe import Condition
 from vqzoo.training.main import parse
@@ -51,7 +52,7 @@ def test_a_sweep_leaves_rows_a_table_and_curves(finished):
     for line, row in zip(table[2:], rows):
         assert line.startswith(f"| {row['condition']} | 1 | ")
         assert f"{row['metrics']['reconstruction.psnr']:.2f}" in line
-    medians = json.loads((finished / "metrics.json").read_text())["test"]
+    medians = Run(finished).metrics()["test"]
     expected = rows[1]["metrics"]["codebook.bottom_usage"]
     assert medians["plain: codebook.bottom_usage"] == expected
     assert {path.name for path in finished.glob("*.png")} == {
@@ -71,15 +72,13 @@ def test_each_run_has_its_condition(finished):
 
 
 def test_a_finished_sweep_takes_another_condition(finished, monkeypatch):
-    from vqzoo.training import loop
-
-    ran, run = [], loop.run
+    ran, run = [], training.Recipe.run
 
     def counted(recipe):
         ran.append(recipe.name)
         return run(recipe)
 
-    monkeypatch.setattr(loop, "run", counted)
+    monkeypatch.setattr(training.Recipe, "run", counted)
     before = rows_of(finished)
     more = dataclasses.replace(
         TINY,
@@ -110,23 +109,20 @@ def test_a_condition_that_became_another_is_refused(finished):
 
 
 def test_a_sweep_that_was_stopped_goes_on(finished, tmp_path, monkeypatch):
-    from vqzoo.studies import sweep_loop
-    from vqzoo.training import loop
-
     recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path))
-    run = loop.run
+    run = training.Recipe.run
 
     def stopped(own):
         if own.name.startswith("plain"):
             raise files.Stopped("SIGTERM", 143)
         return run(own)
 
-    monkeypatch.setattr(sweep_loop.loop, "run", stopped)
+    monkeypatch.setattr(training.Recipe, "run", stopped)
     with pytest.raises(files.Stopped):
         studies.run_sweep(recipe)
     (folder,) = (tmp_path / "tiny_sweep").iterdir()
     assert len(rows_of(folder)) == 1 and not (folder / "metrics.json").exists()
-    monkeypatch.setattr(sweep_loop.loop, "run", run)
+    monkeypatch.setattr(training.Recipe, "run", run)
     resumed = dataclasses.replace(recipe, resume=True)
     assert studies.run_sweep(resumed) == folder
     assert rows_of(folder) == rows_of(finished)[:2]
@@ -175,7 +171,7 @@ def test_a_run_that_diverges_is_noted_and_the_others_go_on(tmp_path):
     table = (folder / "table.md").read_text()
     assert "| wild 1 | 0, 1 failed | - | - |" in table
     assert f"Failed: wild 1, seed 0 ({failed['failed']}).\n" in table
-    medians = json.loads((folder / "metrics.json").read_text())["test"]
+    medians = Run(folder).metrics()["test"]
     assert {name.partition(":")[0] for name in medians} == {"plain"}
     # Tried again, here with a setting that lets it through.
     tamed = ("wild@1: learning_rate=1e-4", TINY.conditions[1])
@@ -187,26 +183,22 @@ def test_a_run_that_diverges_is_noted_and_the_others_go_on(tmp_path):
 
 
 def test_what_does_not_concern_one_run_alone_ends_the_sweep(tmp_path, monkeypatch):
-    from vqzoo.training import loop
-
     def full(own):
         raise files.RunError("cannot write: No space left on device")
 
-    monkeypatch.setattr(loop, "run", full)
+    monkeypatch.setattr(training.Recipe, "run", full)
     with pytest.raises(files.RunError, match="^cannot write"):
         studies.run_sweep(dataclasses.replace(TINY, runs_dir=str(tmp_path)))
 
 
 def test_a_run_that_was_trained_under_other_changes_is_not_taken(finished):
-    from vqzoo.studies import sweep_loop
-
     (own, *_) = TINY.shrunk().parsed()
     run = TINY.shrunk().run_of(own, 0, finished / "runs")
-    kept = sweep_loop.finished(run, None)
+    kept = sweep_loop.finished(run)
     assert kept.parent == finished / "runs" / "noisy_0.5_0"
     other = dataclasses.replace(run, noise_stddev=(0.7,))
     with pytest.raises(files.RunError, match="--noise_stddev"):
-        sweep_loop.finished(other, None)
+        sweep_loop.finished(other)
 
 
 def test_nothing_to_resume_is_said(tmp_path):

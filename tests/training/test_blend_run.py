@@ -1,11 +1,11 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 
 from vqzoo import training
 from vqzoo.priors import pipeline
+from vqzoo.runs.folder import Run
 from vqzoo.training import blend_loop
 
 TINY = training.BlendRecipe(
@@ -32,8 +32,8 @@ def recipe_of(data, tmp_path, **settings):
 
 @pytest.mark.slow
 def test_a_run_leaves_a_prior_over_blends_and_figures_of_its_samples(data, tmp_path):
-    run_dir = training.run_blend(recipe_of(data, tmp_path))
-    measures = json.loads((run_dir / "metrics.json").read_text())
+    run_dir = recipe_of(data, tmp_path).run()
+    measures = Run(run_dir).metrics()
     assert measures["test"]["top_bits_per_code"] > 0
     for name in ("samples", "blends"):
         found = measures[name]
@@ -99,7 +99,7 @@ def test_figures_of_the_parents_themselves_and_of_one_image():
 )
 def test_parents_that_are_not_there_name_the_flag(data, tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
-        training.run_blend(recipe_of(data, tmp_path, **settings))
+        recipe_of(data, tmp_path, **settings).run()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 import csv
 import dataclasses
-import json
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from vqzoo import training
 from vqzoo.priors import pipeline
 from vqzoo.runs import files
+from vqzoo.runs.folder import Run
 from vqzoo.training import callbacks
 
 pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
@@ -29,11 +29,11 @@ def recipe_of(data, tmp_path, **settings):
 
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
-    return training.run_gan(recipe_of(data, tmp_path_factory.mktemp("finished")))
+    return recipe_of(data, tmp_path_factory.mktemp("finished")).run()
 
 
 def test_a_run_leaves_generators_that_draw_images(finished):
-    measures = json.loads((finished / "metrics.json").read_text())["test"]
+    measures = Run(finished).metrics()["test"]
     for tier in ("top", "bottom"):
         assert 0 < measures[f"{tier}_requantization"] < 20
         assert measures[f"{tier}_diversity"] > 0
@@ -55,7 +55,10 @@ def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
     end_of_batch = callbacks.RunState.on_train_batch_end
 
     def stop_in_the_fade(self, batch, logs=None):
-        if self.run_dir.parts[-2:] == ("top", "scale_1") and self.header["step"] == 1:
+        if (
+            self.run.path.parts[-2:] == ("top", "scale_1")
+            and self.run.header["step"] == 1
+        ):
             self.signal = 15
         end_of_batch(self, batch, logs)
 
@@ -63,8 +66,8 @@ def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.RunState, "on_train_batch_end", stop_in_the_fade)
         with pytest.raises(files.Stopped, match="--resume"):
-            training.run_gan(recipe)
-    resumed = training.run_gan(dataclasses.replace(recipe, resume=True))
+            recipe.run()
+    resumed = dataclasses.replace(recipe, resume=True).run()
     for tier in ("top", "bottom"):
         first, second = (
             keras.saving.load_model(each / f"{tier}.keras", compile=False)
@@ -103,15 +106,15 @@ def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
 def test_a_gan_that_diverges_stops_before_that_state_is_saved(data, tmp_path):
     recipe = recipe_of(data, tmp_path, divergence_limit=1e-6, save_steps=1)
     with pytest.raises(files.RunError, match="the GAN diverges: .* lower learning"):
-        training.run_gan(recipe)
+        recipe.run()
     assert list(tmp_path.glob("runs/*/*/recipe.json"))
     assert not list(tmp_path.glob("runs/**/state.npz"))
 
 
 def test_a_dcgan_runs_too(data, tmp_path):
     recipe = recipe_of(data, tmp_path, gan="dcgan", gan_loss="non_saturating")
-    run_dir = training.run_gan(recipe)
-    measures = json.loads((run_dir / "metrics.json").read_text())["test"]
+    run_dir = recipe.run()
+    measures = Run(run_dir).metrics()["test"]
     assert measures["bottom_requantization"] > 0
     generator = pipeline.load(run_dir).priors[1].generator
     assert np.abs(generator.norms[0].moving_mean.numpy()).max() > 0

@@ -3,18 +3,20 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vqzoo import training
-from vqzoo.training import callbacks, losses
+from vqzoo.runs.folder import Run
+from vqzoo.training import callbacks, records
 
 
 def fed(run_dir, values, header, steps_per_epoch, upto=None):
     """Feeds a callback the running means that Keras gives, as a run counts steps."""
-    watcher = losses.Losses(run_dir, steps_per_epoch, header)
+    run = Run(run_dir)
+    run.header = header
+    watcher = records.Losses(run, steps_per_epoch)
     for step in range(header["step"], upto or len(values)):
         epoch = step // steps_per_epoch * steps_per_epoch
         watcher.on_train_batch_end(0, {"loss": np.mean(values[epoch : step + 1])})
         header["step"] += 1
-    return losses.read(run_dir)
+    return run.losses()
 
 
 def new_header():
@@ -55,32 +57,32 @@ def test_a_state_without_sums_begins_with_a_row_of_its_own(tmp_path):
 def test_a_loss_that_is_not_finite_has_no_row(tmp_path):
     values = np.where(np.arange(57) < 15, VALUES, np.nan)
     assert [row["step"] for row in fed(tmp_path, values, new_header(), 19)] == [10]
-    assert losses.read(tmp_path / "nowhere") == []
+    assert Run(tmp_path / "nowhere").losses() == []
 
 
 def test_a_run_that_was_killed_has_the_rows_of_one_that_was_not(
     tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(losses, "EVERY", 1)
-    whole = training.run(dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole")))
-    rows = losses.read(whole)
+    monkeypatch.setattr(records, "LOSS_STEPS", 1)
+    whole = dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole")).run()
+    rows = Run(whole).losses()
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
-    history = callbacks.read_history(whole)
+    history = Run(whole).history()
     for epoch, recorded in zip((rows[:3], rows[3:]), history):
         mean = np.mean([row["loss"] for row in epoch])
         assert mean == pytest.approx(recorded["loss"], rel=1e-5)
     end_of_batch = callbacks.RunState.on_train_batch_end
 
     def killed(self, batch, logs=None):
-        if self.header["step"] == 4:  # The last state that was saved is of step 4.
+        if self.run.header["step"] == 4:  # The last state that was saved is of step 4.
             raise KeyboardInterrupt
         end_of_batch(self, batch, logs)
 
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.RunState, "on_train_batch_end", killed)
         with pytest.raises(KeyboardInterrupt):
-            training.run(tiny)
+            tiny.run()
     (run_dir,) = (tmp_path / "runs" / "tiny").iterdir()
-    assert len(losses.read(run_dir)) == 5
-    resumed = training.run(dataclasses.replace(tiny, resume=True))
-    assert losses.read(resumed) == rows
+    assert len(Run(run_dir).losses()) == 5
+    resumed = dataclasses.replace(tiny, resume=True).run()
+    assert Run(resumed).losses() == rows

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ from tests.helpers.small_models import model_of
 from vqzoo import training
 from vqzoo.priors import pipeline
 from vqzoo.runs import files
+from vqzoo.runs.folder import Run
 from vqzoo.training.main import parse
 
 pytestmark = pytest.mark.xdist_group("prior run")  # One run serves several tests.
@@ -37,11 +37,11 @@ def recipe_of(data, tmp_path, **settings):
 
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
-    return training.run_prior(recipe_of(data, tmp_path_factory.mktemp("finished")))
+    return recipe_of(data, tmp_path_factory.mktemp("finished")).run()
 
 
 def test_a_run_leaves_priors_figures_and_pictures(finished):
-    measures = json.loads((finished / "metrics.json").read_text())["test"]
+    measures = Run(finished).metrics()["test"]
     for tier, places, raw in (("top", 4, 3), ("bottom", 16, 4)):
         assert measures[f"{tier}_codes"] == places
         assert measures[f"{tier}_raw_bits_per_code"] == raw
@@ -60,15 +60,15 @@ def test_the_bits_are_those_of_the_saved_pipeline(finished, data):
     folder = next((finished.parents[1] / "codes").iterdir())
     codes = [np.load(folder / f"test_{t}.npy").astype("int32") for t in drawn.tiers]
     labels = np.load(folder / "test_label.npy")
-    measures = json.loads((finished / "metrics.json").read_text())["test"]
+    measures = Run(finished).metrics()["test"]
     bits = -drawn.log_prob(codes, labels).mean() / np.log(2)
     assert bits == pytest.approx(measures["bits_per_image"], rel=1e-4)
 
 
 @pytest.mark.slow
 def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
-    run_dir = training.run_prior(recipe_of(data, tmp_path, prior="maskgit"))
-    measures = json.loads((run_dir / "metrics.json").read_text())["test"]
+    run_dir = recipe_of(data, tmp_path, prior="maskgit").run()
+    measures = Run(run_dir).metrics()["test"]
     assert 1 < measures["bottom_bits_per_code"] < 8
     samples = pipeline.load(run_dir).sample(2, 0, seed=0)
     assert samples.images.shape == (2, 16, 16, 3)
@@ -76,8 +76,8 @@ def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
 
 
 def test_a_run_of_one_tier_leaves_its_figures_and_no_pipeline(data, tmp_path):
-    run_dir = training.run_prior(recipe_of(data, tmp_path, tiers=("top",)))
-    measures = json.loads((run_dir / "metrics.json").read_text())["test"]
+    run_dir = recipe_of(data, tmp_path, tiers=("top",)).run()
+    measures = Run(run_dir).metrics()["test"]
     assert measures["top_bits_per_code"] > 0
     assert not any(name.startswith("bottom") for name in measures)
     assert not (run_dir / "pipeline.json").exists()
@@ -92,7 +92,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
     end_of_batch = callbacks.RunState.on_train_batch_end
 
     def stop_in_the_second_tier(self, batch, logs=None):
-        if self.run_dir.name == "bottom" and self.header["step"] == 3:
+        if self.run.path.name == "bottom" and self.run.header["step"] == 3:
             self.signal = 15
         end_of_batch(self, batch, logs)
 
@@ -100,8 +100,8 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.RunState, "on_train_batch_end", stop_in_the_second_tier)
         with pytest.raises(files.Stopped, match="--resume"):
-            training.run_prior(recipe)
-    resumed = training.run_prior(dataclasses.replace(recipe, resume=True))
+            recipe.run()
+    resumed = dataclasses.replace(recipe, resume=True).run()
     for tier in ("top", "bottom"):
         first, second = (
             keras.saving.load_model(each / f"{tier}.keras", compile=False)
@@ -160,7 +160,7 @@ def test_codes_of_another_model_are_refused(data, tmp_path):
 )
 def test_what_does_not_fit_names_its_flag(data, tmp_path, settings, error, message):
     with pytest.raises(error, match=message):
-        training.run_prior(recipe_of(data, tmp_path, **settings))
+        recipe_of(data, tmp_path, **settings).run()
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import recipes, training
+from vqzoo import recipes
 from vqzoo.export import ExportError, export
 from vqzoo.priors import pipeline
+from vqzoo.runs.folder import Run
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 PRIORS = {name for name in NAMES if name.endswith("_prior")}
@@ -46,13 +47,13 @@ def test_each_recipe_is_named_as_its_module_and_says_its_command(tmp_path):
 
 
 def check_run(name, tmp_path):
-    run_dir = training.run(recipe_of(name, tmp_path))
+    run_dir = recipe_of(name, tmp_path).run()
     pictures = {path.stem for path in run_dir.glob("*.png")}
     expected = {"reconstructions", "training"}
     expected |= {"samples"} if name in WITH_SAMPLES else set()
     expected |= set() if name in WITHOUT_CODES else OF_CODES
     assert pictures == expected
-    measured = json.loads((run_dir / "metrics.json").read_text())["test"]
+    measured = Run(run_dir).metrics()["test"]
     assert 5 < measured["psnr"] < 60
     assert all(np.isfinite(value) for value in measured.values())
     has_usage = any(key.endswith("_usage") for key in measured)
@@ -82,7 +83,7 @@ def test_every_recipe_runs(name, tmp_path):
 def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     recipe = dataclasses.replace(recipe_of(name, tmp_path), model=str(ARTIFACT))
     run_dir = recipe.run()
-    measured = json.loads((run_dir / "metrics.json").read_text())["test"]
+    measured = Run(run_dir).metrics()["test"]
     assert all(np.isfinite(value) for value in measured.values())
     samples = pipeline.load(run_dir).sample(2, seed=0)
     assert samples.images.shape == (2, 32, 32, 3)

@@ -1,11 +1,8 @@
 import csv
 import dataclasses
-import errno
 import json
-import os
 import pathlib
 import signal
-import time
 
 import keras
 import numpy as np
@@ -13,10 +10,11 @@ import pytest
 
 from tests.helpers.processes import run_in_process
 from tests.helpers.small_models import model_of
-from vqzoo import datasets, training
+from vqzoo import datasets
 from vqzoo.measures import held_out
 from vqzoo.runs import files
-from vqzoo.training import callbacks, snapshots
+from vqzoo.runs.folder import Run
+from vqzoo.training import callbacks, fitting
 
 
 def state_of(recipe):
@@ -29,7 +27,7 @@ def final_state(recipe):
 
 
 def books_over_training(recipe):
-    return snapshots.read(state_of(recipe).parent)
+    return Run(state_of(recipe).parent).codebooks()
 
 
 def history(run_dir):
@@ -51,7 +49,7 @@ def assert_same_state(recipe, other):
 
 
 def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
-    run_dir = training.run(dataclasses.replace(tiny, tensorboard=True))
+    run_dir = dataclasses.replace(tiny, tensorboard=True).run()
     names = {path.name for path in run_dir.iterdir()}
     assert names == {
         "best.keras",
@@ -73,7 +71,7 @@ def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
     model = keras.saving.load_model(run_dir / "model.keras")
     images = datasets.load("photos", image_size=64).test.arrays(limit=16)[0]
     again = held_out.held_out_metrics(model, images)[0]
-    measured = json.loads((run_dir / "metrics.json").read_text())["test"]
+    measured = Run(run_dir).metrics()["test"]
     assert measured == pytest.approx(again, rel=1e-4)
     assert 0 < measured["top_usage"] <= 1
     rows = history(run_dir)
@@ -84,7 +82,7 @@ def test_a_run_leaves_every_file_and_the_model_loads(tiny, capsys):
 
 
 def test_the_best_epoch_is_the_model_that_is_delivered(tiny):
-    run_dir = training.run(tiny)
+    run_dir = tiny.run()
     rows = history(run_dir)
     best = min(float(row["val_loss"]) for row in rows)
     images = datasets.load("photos", image_size=64).validation.arrays(limit=16)[0]
@@ -103,9 +101,9 @@ def test_validation_is_of_images_from_all_over_the_split(tiny, tmp_path):
     recipe = dataclasses.replace(
         tiny, dataset="folder", data_dir=str(tmp_path / "data"), classes=("a", "b")
     )
-    split = training.fitting.load_data(recipe, 64, validation_fraction=0.5).validation
+    split = fitting.load_data(recipe, 64, validation_fraction=0.5).validation
     assert split.size == 40
-    images = [training.loop._arrays(split, recipe) for _ in range(2)]
+    images = [recipe._arrays(split) for _ in range(2)]
     np.testing.assert_array_equal(*images)
     reds = np.round((images[0][:, 0, 0, 0] + 0.5) * 255)
     every = np.round((split.arrays()[0][:, 0, 0, 0] + 0.5) * 255)
@@ -152,18 +150,18 @@ def test_sigterm_saves_says_so_and_the_run_goes_on(tiny, tmp_path):
 
 
 def test_resume_without_an_unfinished_run_is_an_error(tiny):
-    training.run(tiny)
+    tiny.run()
     with pytest.raises(files.RunError, match="--resume: no unfinished run"):
-        training.run(dataclasses.replace(tiny, resume=True))
+        dataclasses.replace(tiny, resume=True).run()
 
 
 def test_resume_with_another_setting_names_the_flag(tiny, monkeypatch):
     monkeypatch.setattr(callbacks.RunState, "_farewell", lambda self: "stopped")
     stop_at(monkeypatch, 2)
     with pytest.raises(files.Stopped):
-        training.run(tiny)
+        tiny.run()
     with pytest.raises(files.RunError, match="--learning_rate: 0.0003 in the run, 0.1"):
-        training.run(dataclasses.replace(tiny, resume=True, learning_rate=0.1))
+        dataclasses.replace(tiny, resume=True, learning_rate=0.1).run()
 
 
 def stop_at(monkeypatch, step):
@@ -171,7 +169,7 @@ def stop_at(monkeypatch, step):
     end_of_batch = callbacks.RunState.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.header["step"] + 1 == step:
+        if self.run.header["step"] + 1 == step:
             self.signal = signal.SIGTERM
         end_of_batch(self, batch, logs)
 
@@ -182,7 +180,7 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
     tiny, monkeypatch
 ):
     def poison(self, batch, logs=None):
-        if self.header["step"] == 4:
+        if self.run.header["step"] == 4:
             weight = self.model.trainable_variables[-1]
             weight.assign(np.full(weight.shape, np.nan))
 
@@ -190,7 +188,7 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
     with pytest.raises(
         files.RunError, match="reconstruction loss is not finite at step 5"
     ):
-        training.run(tiny)
+        tiny.run()
     arrays, header = final_state(tiny)
     assert header["step"] == 4
     assert all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
@@ -202,15 +200,15 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_state(
 )
 def test_check_numerics_lets_a_sound_run_through(tiny, model):
     small = ("groups_per_scale=(1,)",) if model == "hierarchical_vae_32" else ()
-    run_dir = training.run(
-        dataclasses.replace(tiny, model=model, model_options=small, check_numerics=True)
-    )
+    run_dir = dataclasses.replace(
+        tiny, model=model, model_options=small, check_numerics=True
+    ).run()
     assert history(run_dir)[-1]["step"] == "6"
 
 
 def test_check_numerics_names_the_operation_that_gave_nan(tiny, monkeypatch):
     def poison(self, batch, logs=None):
-        if self.header["step"] == 1:
+        if self.run.header["step"] == 1:
             weight = self.model.get_layer("bottom_projection").bias
             weight.assign(np.full(weight.shape, np.nan))
 
@@ -218,7 +216,7 @@ def test_check_numerics_names_the_operation_that_gave_nan(tiny, monkeypatch):
     with pytest.raises(
         files.RunError, match="--check_numerics: NaN .*bottom_projection"
     ):
-        training.run(dataclasses.replace(tiny, check_numerics=True))
+        dataclasses.replace(tiny, check_numerics=True).run()
 
 
 def test_check_numerics_finds_an_image_that_is_not_finite(tiny, monkeypatch):
@@ -232,7 +230,7 @@ def test_check_numerics_finds_an_image_that_is_not_finite(tiny, monkeypatch):
 
     monkeypatch.setattr(datasets.Split, "batches", poisoned)
     with pytest.raises(files.RunError, match="--check_numerics: NaN .* of the data"):
-        training.run(dataclasses.replace(tiny, check_numerics=True))
+        dataclasses.replace(tiny, check_numerics=True).run()
 
 
 def test_the_term_that_turned_nan_is_named():
@@ -242,39 +240,13 @@ def test_the_term_that_turned_nan_is_named():
     assert callbacks._broken_term({"reconstruction": np.inf}) == "reconstruction"
 
 
-def test_a_full_disk_is_a_clear_error_and_leaves_the_old_file(tmp_path):
-    path = tmp_path / "state.npz"
-    files.save_arrays(path, [np.ones(3)], {"step": 1})
-    with pytest.raises(files.RunError, match="cannot write .*No space left"):
-        with files.replacing(path) as aside:
-            aside.write_bytes(b"half")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert files.load_arrays(path)[1] == {"step": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
-
-
 def test_a_folder_that_cannot_be_made_names_the_flag(tiny, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(files.RunError, match="--runs_dir"):
-        training.run(dataclasses.replace(tiny, runs_dir=str(blocked)))
-
-
-def test_a_damaged_state_is_a_clear_error(tmp_path):
-    path = tmp_path / "state.npz"
-    files.save_arrays(path, [np.ones(300)], {})
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(files.RunError, match="cannot read the saved state"):
-        files.load_arrays(path)
+        dataclasses.replace(tiny, runs_dir=str(blocked)).run()
 
 
 def test_a_batch_larger_than_the_data_names_the_flag(tiny):
     with pytest.raises(ValueError, match="--batch_size"):
-        training.run(dataclasses.replace(tiny, smoke=False, batch_size=5000))
-
-
-def test_two_runs_of_the_same_second_have_their_own_folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(time, "strftime", lambda form: "now")
-    first = files.new_run_dir(tmp_path, "name")
-    second = files.new_run_dir(tmp_path, "name")
-    assert (first.name, second.name) == ("now", "now-1")
+        dataclasses.replace(tiny, smoke=False, batch_size=5000).run()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vqzoo import layers
-from vqzoo.training import snapshots
+from vqzoo.runs.folder import Run
+from vqzoo.training import records
 
 
 def model_with(*quantizers):
@@ -16,13 +17,14 @@ def model_with(*quantizers):
 
 
 def train(run_dir, model, first, last, num_steps=100):
-    header = {"step": first - 1}
-    keeper = snapshots.Snapshots(run_dir, num_steps, header)
+    run = Run(run_dir)
+    run.header["step"] = first - 1
+    keeper = records.Snapshots(run, num_steps)
     keeper.set_model(model)
     for step in range(first, last + 1):
         model.quantizers[0].codebook.assign(np.full((4, 3), step))
         keeper.on_train_batch_end(step)
-        header["step"] = step
+        run.header["step"] = step
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def learned():
 
 def test_steps_lie_ever_farther_apart_and_hold_their_codes(learned, tmp_path):
     train(tmp_path, model_with(learned), 1, 100)
-    kept = snapshots.read(tmp_path)["tier 0"]
+    kept = Run(tmp_path).codebooks()["tier 0"]
     assert list(kept) == [1, 3, 6, 16, 40, 100]
     for step, book in kept.items():
         np.testing.assert_array_equal(book, np.full((4, 3), step))
@@ -41,21 +43,21 @@ def test_steps_lie_ever_farther_apart_and_hold_their_codes(learned, tmp_path):
 def test_a_restored_run_drops_what_came_after_its_state(learned, tmp_path):
     train(tmp_path, model_with(learned), 1, 50)
     train(tmp_path, model_with(learned), 11, 12)
-    assert list(snapshots.read(tmp_path)["tier 0"]) == [1, 3, 6, 16, 40]
+    assert list(Run(tmp_path).codebooks()["tier 0"]) == [1, 3, 6, 16, 40]
     train(tmp_path, model_with(learned), 11, 16)
-    assert list(snapshots.read(tmp_path)["tier 0"]) == [1, 3, 6, 16]
+    assert list(Run(tmp_path).codebooks()["tier 0"]) == [1, 3, 6, 16]
 
 
 def test_codes_that_are_no_weights_or_too_many_are_left_out(learned, tmp_path):
-    large = layers.VectorQuantizer(snapshots.LARGEST + 1, 3)
+    large = layers.VectorQuantizer(records.LARGEST + 1, 3)
     train(
         tmp_path,
         model_with(learned, layers.FiniteScalarQuantizer((3, 3, 3)), large),
         1,
         1,
     )
-    assert list(snapshots.read(tmp_path)) == ["tier 0"]
+    assert list(Run(tmp_path).codebooks()) == ["tier 0"]
 
 
 def test_a_run_without_snapshots_has_none(tmp_path):
-    assert snapshots.read(tmp_path) == {}
+    assert Run(tmp_path).codebooks() == {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from vqzoo.export.files import MANIFEST, ExportError
 from vqzoo.priors import pipeline  # noqa: F401  (models registers the classes)
+from vqzoo.runs.folder import METRICS, MODEL, SETTINGS, sections
 
 PROTOCOL = ("encode", "decode", "quantizers", "tier_names", "image_shape")
 
@@ -46,7 +47,7 @@ def read(run):
     """
     if run.is_dir():
         settings, metrics = _read_papers(run)
-        model = load(_expect_file(run, "model.keras"))
+        model = load(_expect_file(run, MODEL))
         return Source(
             model=model,
             settings=settings,
@@ -64,7 +65,7 @@ def _read_papers(run):
     So an artifact can be exported again, with what later versions add.
     """
     if not (run / MANIFEST).is_file():
-        return _read_json(run, "recipe.json"), _read_json(run, "metrics.json")
+        return _read_json(run, SETTINGS), sections(_read_json(run, METRICS))
     facts = _read_json(run, MANIFEST)
     training = dict(facts["training"])
     recipe = {"name": training.pop("recipe"), "dataset": training.pop("dataset")}

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import pathlib
-import time
 import zipfile
 
 import numpy as np
@@ -106,43 +104,3 @@ def load_arrays(path):
             return [file[name] for name in names], header
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunError(f"cannot read the saved state {path}: {error}") from error
-
-
-def new_run_dir(runs_dir, name):
-    """Makes `runs_dir/name/<time>` and returns its path.
-
-    Raises:
-        RunError: if it cannot be made, with the name of the flag.
-    """
-    parent = pathlib.Path(runs_dir) / name
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for suffix in ("", *(f"-{i}" for i in range(1, 100))):
-            path = parent / f"{stamp}{suffix}"
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()
-                return path
-    except OSError as error:
-        raise RunError(
-            f"cannot make a folder in --runs_dir={runs_dir}: {error.strerror or error}"
-        ) from error
-    raise RunError(f"cannot find a free name for a run in {parent}")
-
-
-def unfinished_run_dir(runs_dir, name, state_name="state.npz"):
-    """The newest run of `name` that has a saved state and no metrics.json.
-
-    Args:
-        runs_dir: path.
-        name: str, of the recipe.
-        state_name: str, a file or a pattern within the folder of the run.
-
-    Raises:
-        RunError: if there is none.
-    """
-    parent = pathlib.Path(runs_dir) / name
-    for path in sorted(parent.glob("*"), reverse=True):
-        if any(path.glob(state_name)) and not (path / "metrics.json").exists():
-            return path
-    raise RunError(f"--resume: no unfinished run with a saved state in {parent}")

@@ -1,9 +1,11 @@
 """The state of a run: all that is needed to go on as if it had never stopped."""
 
-import keras
 import numpy as np
 
+from vqzoo.registry import lazily
 from vqzoo.runs.files import RunError, load_arrays, save_arrays
+
+keras = lazily("keras")
 
 
 def variables(model):

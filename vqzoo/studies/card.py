@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import importlib.util
-import json
 import pathlib
 import re
 import shlex
@@ -11,10 +10,10 @@ import shutil
 import sys
 
 from vqzoo.runs import files
-from vqzoo.training.callbacks import HISTORY, read_history
+from vqzoo.runs.folder import HISTORY, METRICS, SETTINGS, Run
 from vqzoo.training.settings import OPERATIONAL
 
-PAPERS = ("metrics.json", "recipe.json")
+PAPERS = (METRICS, SETTINGS)
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md")
 CARD = """# {title}
@@ -57,25 +56,25 @@ def write(run, target):
     if missing:
         raise files.RunError(f"expected a finished run, received {run}, no {missing}")
     target.mkdir(parents=True, exist_ok=True)
-    pictures = sorted(path.name for path in run.glob("*.png"))
+    pictures = [path.name for path in Run(run).pictures()]
     also = [name for name in MAY_HAVE if (run / name).is_file()]
     for name in (*PAPERS, *also, *pictures):
         shutil.copyfile(run / name, target / name)
-    _drop_folders(target / "recipe.json")
-    text = CARD.format(**_facts(run, target.name, pictures))
+    _drop_folders(Run(target))
+    text = CARD.format(**_facts(Run(run), target.name, pictures))
     readme = target / "README.md"
     readme.write_text(text + _kept(readme))
     return readme
 
 
-def _drop_folders(path):
-    """Keeps of the paths in a recipe.json what is not of this machine alone."""
-    settings = json.loads(path.read_text())
+def _drop_folders(run):
+    """Keeps of the paths in the settings what is not of this machine alone."""
+    settings = run.settings()
     recipe = settings["recipe"]
     for name in ("data_dir", "codes_dir", "model"):
         if name in recipe:
             recipe[name] = _flag(recipe[name])
-    files.write_json(path, settings)
+    run.write_settings(settings)
 
 
 def _kept(readme):
@@ -88,7 +87,7 @@ def _kept(readme):
 def _facts(run, name, pictures):
     module = _recipe_module(name)
     recipe = module.__name__.rpartition(".")[2]
-    settings = json.loads((run / "recipe.json").read_text())
+    settings = run.settings()
     steps, seconds = _work(run)
     title, _, about = module.__doc__.partition("\n")
     return {
@@ -119,8 +118,8 @@ def _recipe_module(name):
 def _work(run):
     """Steps and seconds of all that was trained: tiers, scales, runs of a sweep."""
     steps, seconds = 0, 0.0
-    for path in run.rglob(HISTORY):
-        history = read_history(path.parent)
+    for part in run.parts():
+        history = part.history()
         steps += int(history[-1]["step"])
         seconds += sum(row["seconds"] for row in history)
     return steps, seconds
@@ -134,9 +133,9 @@ def _seed(recipe):
 
 def _result(run):
     """The table of a sweep, or all figures of a run."""
-    if (run / "table.md").is_file():
-        return (run / "table.md").read_text().strip()
-    metrics = json.loads((run / "metrics.json").read_text())
+    if (run.path / "table.md").is_file():
+        return (run.path / "table.md").read_text().strip()
+    metrics = run.metrics()
     lines = list(metrics.pop("test").items())
     for section, numbers in metrics.items():
         lines += [(f"{section}: {name}", value) for name, value in numbers.items()]

@@ -14,17 +14,9 @@ from vqzoo.datasets import factors
 from vqzoo.priors import pipeline
 from vqzoo.report import Data, Subject, measure, named
 from vqzoo.runs import files
+from vqzoo.runs.folder import Run
 from vqzoo.studies import sweep_table
-from vqzoo.training import (
-    callbacks,
-    devices,
-    fitting,
-    loop,
-    losses,
-    measuring,
-    report,
-    snapshots,
-)
+from vqzoo.training import devices, fitting, measuring
 
 ROWS = "sweep.json"
 LOCKS = "locks"
@@ -91,7 +83,7 @@ def run(recipe):
 def _finish(recipe, rows, folder):
     """Writes what a sweep shows; raises RunError if a run of it failed."""
     medians = sweep_table.medians(recipe, rows)
-    files.write_json(folder / "metrics.json", {"test": medians})
+    Run(folder).finish({"test": medians})
     sweep_table.write(recipe, rows, folder)
     codebooks = _codebooks(recipe, folder) if "codebook" in recipe.measurements else {}
     if codebooks:
@@ -114,9 +106,9 @@ def _codebooks(recipe, folder):
     """What the first tier's codebook came to under each condition, with one seed."""
     codebooks = {}
     for condition in recipe.parsed():
-        run = recipe.run_of(condition, recipe.seeds[0], folder / "runs")
-        done = sorted((folder / "runs" / run.name).glob("*/metrics.json"))
-        kept = snapshots.read(done[-1].parent) if done else {}
+        name = recipe.run_of(condition, recipe.seeds[0], folder / "runs").name
+        run = Run.finished(folder / "runs", name)
+        kept = run.codebooks() if run else {}
         if kept:
             steps = next(iter(kept.values()))
             codebooks[condition.name] = steps[max(steps)]
@@ -162,41 +154,39 @@ def _set_aside(recipe, condition, seed, folder):
     run = recipe.run_of(condition, seed, folder / "runs")
     prior = recipe.prior_of(condition, run, "model.keras")
     for name in [part.name for part in (run, prior) if part]:
-        for run_dir in (folder / "runs" / name).glob("*"):
-            if not (run_dir / "metrics.json").exists():
-                target = folder / "failed" / name / run_dir.name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                run_dir.rename(target)
+        for left in Run.all(folder / "runs", name):
+            if not left.is_finished:
+                left.set_aside(folder / "failed" / name)
 
 
 def _open(recipe):
     """The sweep's folder, new or that of the one to resume, and which runs failed."""
     settings = {
-        "recipe": _as_json(recipe.identity()),
+        "recipe": recipe.identity(),
         "device": devices.describe(),
         "dtype_policy": devices.resolve_precision(recipe.precision),
     }
     if not recipe.resume:
-        folder = fitting.new_run_dir(recipe, settings)
-        files.write_json(folder / ROWS, [])
-        return folder, set()
+        run = Run.open(recipe.runs_dir, recipe.name, settings)
+        files.write_json(run.path / ROWS, [])
+        return run.path, set()
     begun = sorted(pathlib.Path(recipe.runs_dir, recipe.name).glob(f"*/{ROWS}"))
     if not begun:
         where = pathlib.Path(recipe.runs_dir, recipe.name)
         raise files.RunError(f"--resume: no sweep with {ROWS} in {where}")
     folder, rows = begun[-1].parent, files.read_json(begun[-1])
     _check_same(recipe, settings, folder, rows)
-    files.write_json(folder / "recipe.json", settings)
+    Run(folder).write_settings(settings)
     return folder, {(r["condition"], r["seed"]) for r in rows if "failed" in r}
 
 
 def _check_same(recipe, settings, folder, rows):
     """Raises RunError unless rows are of the same settings; there may be new ones."""
-    old = files.read_json(folder / "recipe.json")["recipe"]
+    old = Run(folder).settings()["recipe"]
     added = ("conditions", "prior_conditions", "seeds", "only")
     may_differ = {name: old[name] for name in added if name in old}
     same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
-    report.check_same_settings(folder, same)
+    Run(folder).check_same(same)
     changes = {c.name: _changes(c) for c, _ in recipe.jobs()}
     for row in (row for row in rows if "failed" not in row):
         if row["changes"] != changes.get(row["condition"], row["changes"]):
@@ -242,43 +232,38 @@ def _row(recipe, condition, seed, folder, shared):
 def _numbers(recipe, condition, seed, folder, shared):
     """Trains what a row is of, or the rest of it, and measures what came of it."""
     run = recipe.run_of(condition, seed, folder / "runs")
-    path, run_dir = pathlib.Path(recipe.trained_of(condition)), None
+    path, trained = pathlib.Path(recipe.trained_of(condition)), None
     if not path.name:
-        run_dir = finished(run, loop.run)
-        path = run_dir / "model.keras"
+        trained = Run(finished(run))
+        path = trained.model_path
     prior = recipe.prior_of(condition, run, path)
-    prior_dir = finished(prior, type(prior).run) if prior else None
+    trained_prior = Run(finished(prior)) if prior else None
     names = recipe.measured(condition)
-    metrics = _numbers_of_run(prior_dir or run_dir) if RUN in names else {}
+    metrics = _numbers_of_run(trained_prior or trained) if RUN in names else {}
     names = [name for name in names if name != RUN]
     if not names:
         return metrics, {}
-    drawn = pipeline.load(prior_dir) if prior else None
+    drawn = pipeline.load(trained_prior.path) if prior else None
     model = drawn.model if drawn else keras.saving.load_model(path)
-    measured, skipped = _measure(recipe, run, model, drawn, run_dir, shared, names)
+    measured, skipped = _measure(recipe, run, model, drawn, trained, shared, names)
     return metrics | measured, skipped
 
 
-def _numbers_of_run(run_dir):
+def _numbers_of_run(run):
     """What a run left itself, and how long it trained: a flat dict of floats."""
-    if run_dir is None:
+    if run is None:
         return {}
-    metrics = files.read_json(run_dir / "metrics.json")["test"]
-    histories = [
-        callbacks.read_history(path.parent) for path in run_dir.rglob(callbacks.HISTORY)
-    ]
-    seconds = sum(row["seconds"] for history in histories for row in history)
-    return {f"{RUN}.{k}": v for k, v in metrics.items()} | {
+    seconds = sum(row["seconds"] for part in run.parts() for row in part.history())
+    return {f"{RUN}.{k}": v for k, v in run.metrics()["test"].items()} | {
         f"{RUN}.training_seconds": seconds
     }
 
 
-def finished(recipe, run_recipe):
+def finished(recipe):
     """The folder of a recipe's finished run: as it is, gone on with, or begun.
 
     Args:
         recipe: a recipe whose name no other run in its `runs_dir` has.
-        run_recipe: function that runs it and returns the folder.
 
     Returns:
         `pathlib.Path`.
@@ -286,17 +271,16 @@ def finished(recipe, run_recipe):
     Raises:
         RunError: if the finished run has other settings.
     """
-    parent = pathlib.Path(recipe.runs_dir) / recipe.name
-    done = sorted(parent.glob("*/metrics.json"))
-    if done:
-        settings = {"recipe": _as_json(recipe.shrunk().identity())}
-        report.check_same_settings(done[-1].parent, settings, of_recipe_alone=True)
-        return done[-1].parent
-    begun = any(parent.glob("*/state.npz")) or any(parent.glob("*/*/state.npz"))
-    return run_recipe(dataclasses.replace(recipe, resume=begun))
+    run = Run.finished(recipe.runs_dir, recipe.name)
+    if run is not None:
+        settings = {"recipe": recipe.shrunk().identity()}
+        run.check_same(settings, of_recipe_alone=True)
+        return run.path
+    begun = Run.unfinished(recipe.runs_dir, recipe.name) is not None
+    return dataclasses.replace(recipe, resume=begun).run()
 
 
-def _measure(recipe, run, model, drawn, run_dir, shared, names):
+def _measure(recipe, run, model, drawn, trained, shared, names):
     """Numbers of the chosen sections, and what has none: two flat dicts."""
     # Data and judge are the same for all models of images of one shape, so that their
     # distances compare; a judge takes a minute to train.
@@ -315,8 +299,8 @@ def _measure(recipe, run, model, drawn, run_dir, shared, names):
         Data.of(kept["splits"], sizes),
         sizes,
         drawn=drawn,
-        history=callbacks.read_history(run_dir) if run_dir else (),
-        losses=losses.read(run_dir) if run_dir else (),
+        history=trained.history() if trained else (),
+        losses=trained.losses() if trained else (),
         options=_options(recipe, model, names),
     )
     if "judge" in kept:

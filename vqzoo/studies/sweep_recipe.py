@@ -7,8 +7,8 @@ from vqzoo.registry import parse_options
 from vqzoo.report import MEASUREMENTS
 from vqzoo.studies import sweep_loop
 from vqzoo.training.gan_recipe import GANRecipe
+from vqzoo.training.kinds.autoencoder import Recipe
 from vqzoo.training.prior_recipe import PriorRecipe
-from vqzoo.training.recipe import Recipe
 from vqzoo.training.settings import setting
 
 MEASURED = (*(name for name, *_ in MEASUREMENTS), sweep_loop.RUN)

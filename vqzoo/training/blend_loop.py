@@ -11,8 +11,8 @@ from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.measures import neighbors
 from vqzoo.priors import pipeline
-from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
+from vqzoo.runs.folder import Run
 from vqzoo.training import fitting, prior_loop
 
 SHOWN = 64
@@ -35,24 +35,24 @@ def run(recipe):
         ValueError: if a setting does not fit the data or the model.
     """
     recipe = recipe.shrunk()
-    run_dir = prior_loop.run_tiers(recipe, prior_loop.train_tier, extract)
-    drawn = pipeline.load(run_dir)
+    run = Run(prior_loop.run_tiers(recipe, prior_loop.train_tier, extract))
+    drawn = pipeline.load(run.path)
     found = parents(recipe, _splits(recipe, drawn.model))
     samples = drawn.sample(recipe.num_samples, seed=recipe.seed).images
     blends = _blended_images(recipe, drawn.model, found)
-    metrics = files.read_json(run_dir / "metrics.json")
+    metrics = run.metrics()
     metrics["samples"] = figures(samples, *found)
     metrics["blends"] = figures(blends, *found)
-    files.write_json(run_dir / "metrics.json", metrics)
+    run.finish(metrics)
     for name, images, title in (
         ("parents", np.concatenate([each[: SHOWN // 2] for each in found]), "Parents"),
         ("blends", blends[:SHOWN], "Parents blended, decoded"),
         ("samples", samples[:SHOWN], "Samples of the prior over the blends"),
     ):
-        files.save_figure(plots.image_grid(images, title), run_dir / f"{name}.png")
+        run.save_picture(name, plots.image_grid(images, title))
     for name in ("blends", "samples"):
         print(f"{name}: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics[name].items()))
-    return run_dir
+    return run.path
 
 
 def whiteness(images):

@@ -1,38 +1,31 @@
-"""What happens beside the steps of a run: saves, signals, measurements, logs."""
+"""What happens beside the steps of a run: saves, signals, measurements."""
 
-import csv
 import math
 import signal
-import time
 
 import keras
 
-from vqzoo.runs import files, state
-
-HISTORY = "history.csv"
+from vqzoo.runs import files
 
 
 class RunState(keras.callbacks.Callback):
     """Saves the state of the run, ends it on a signal, and stops at a NaN.
 
     Args:
-        run_dir: `pathlib.Path` of the run, or None where another process writes it.
+        run: `Run`, whose header counts the steps.
         save_steps: int, steps between two saves; the end of an epoch saves too.
         steps_per_epoch: int.
-        header: dict that a restored run gives back: `step` (of the whole run), `best`
-            and `history`; after a restore also `metrics`, the metrics' variables.
     Raises: Stopped: after SIGTERM or SIGINT, once the state is saved.
         Diverged: when a loss or a weight is not finite; the last saved state stays.
     """
 
-    def __init__(self, run_dir, save_steps, steps_per_epoch, header):
+    def __init__(self, run, save_steps, steps_per_epoch):
         super().__init__()
-        self.run_dir = run_dir
+        self.run = run
         self.save_steps = save_steps
         self.steps_per_epoch = steps_per_epoch
-        self.header = header
-        restored = header.pop("metrics", None)
-        self.metric_state = restored if header["step"] % steps_per_epoch else None
+        in_epoch = run.header["step"] % steps_per_epoch
+        self.metric_state = run.restored_metrics if in_epoch else None
         self.signal = None
 
     def catch_signals(self):
@@ -52,8 +45,8 @@ class RunState(keras.callbacks.Callback):
             self.metric_state = None
 
     def on_train_batch_end(self, batch, logs=None):
-        self.header["step"] += 1
-        step = self.header["step"]
+        self.run.header["step"] += 1
+        step = self.run.header["step"]
         if not all(math.isfinite(float(value)) for value in logs.values()):
             self._fail(f"the {_broken_term(logs)} loss is not finite at step {step}")
         in_epoch = step % self.steps_per_epoch
@@ -65,24 +58,23 @@ class RunState(keras.callbacks.Callback):
 
     def save(self):
         """Saves the state; a worker that writes nothing takes part in reading it."""
-        path = self.run_dir / "state.npz" if self.run_dir else None
         try:
-            state.save(path, self.model, self.header)
+            self.run.save_state(self.model)
         except FloatingPointError as error:
-            self._fail(f"{error} at step {self.header['step']}")
+            self._fail(f"{error} at step {self.run.header['step']}")
 
     def _fail(self, what):
         raise files.Diverged(
-            f"{what}. The last good state stays in {self.run_dir}; a lower "
+            f"{what}. The last good state stays in {self.run.path}; a lower "
             "--learning_rate often helps"
         )
 
     def _farewell(self):
         name = signal.Signals(self.signal).name
-        where = f"; its state is saved in {self.run_dir}" if self.run_dir else ""
+        where = f"; its state is saved in {self.run.path}" if self.run.writes else ""
         return (
-            f"{name}: the run stopped at step {self.header['step']}{where}. The same "
-            "command with --resume goes on from there."
+            f"{name}: the run stopped at step {self.run.header['step']}{where}. The "
+            "same command with --resume goes on from there."
         )
 
 
@@ -145,74 +137,3 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         metrics = self.measure(self.model)
         logs.update({f"val_{name}": value for name, value in metrics.items()})
-
-
-class Records(keras.callbacks.Callback):
-    """Keeps history.csv, the best and the last model, or its `artifact` if it has one.
-
-    Args:
-        run_dir: `pathlib.Path` of the run.
-        header: the dict that is saved with the state; `best` and `history` live there.
-    """
-
-    def __init__(self, run_dir, header):
-        super().__init__()
-        self.run_dir = run_dir
-        self.header = header
-        self.began = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1, "step": self.header["step"]}
-        row["seconds"] = round(time.monotonic() - self.began, 2)
-        row.update({name: float(value) for name, value in logs.items()})
-        self.header["history"].append(row)
-        self._write_history()
-        delivered = getattr(self.model, "artifact", self.model)
-        if row["val_loss"] <= self.header["best"]:
-            self.header["best"] = row["val_loss"]
-            files.save_model(delivered, self.run_dir / "best.keras")
-        files.save_model(delivered, self.run_dir / "last.keras")
-
-    def _write_history(self):
-        rows = self.header["history"]
-        with (
-            files.replacing(self.run_dir / HISTORY) as aside,
-            open(aside, "w", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def read_history(run_dir):
-    """The rows of a run's history.csv: dicts of floats."""
-    with open(run_dir / HISTORY, newline="") as file:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-class TensorBoard(keras.callbacks.Callback):
-    """Writes scalars, and what a function shows of the model, as TensorBoard events.
-
-    Args:
-        log_dir: `pathlib.Path`.
-        show: function from the model and `tf.summary` that writes pictures, or None.
-    """
-
-    def __init__(self, log_dir, show):
-        super().__init__()
-        import tensorflow as tf
-
-        self.summary = tf.summary
-        self.show = show
-        self.writer = tf.summary.create_file_writer(str(log_dir))
-
-    def on_epoch_end(self, epoch, logs=None):
-        with self.writer.as_default(step=epoch + 1):
-            for name, value in logs.items():
-                self.summary.scalar(name, float(value))
-            if self.show is not None:
-                self.show(self.model, self.summary)
-        self.writer.flush()

@@ -1,31 +1,35 @@
-"""What every training run does, whatever it trains: settings, folder, epochs."""
+"""What every training run does, whatever it trains: surroundings, data, epochs."""
 
 import contextlib
-import math
+import platform
 import signal
 import sys
+from importlib import metadata
 
 import keras
 
 from vqzoo import datasets
-from vqzoo.runs import files, state
-from vqzoo.training import callbacks, devices, losses, numerics, report
+from vqzoo.training import callbacks, devices, numerics, records
+
+PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
 
 
 @contextlib.contextmanager
-def surroundings(recipe):
+def surroundings(strategy, precision, seed):
     """Sets precision and seed of a run; gives its distribution strategy or None.
 
     Args:
-        recipe: `Settings`.
+        strategy: str, as of `devices.make_strategy`.
+        precision: str, as of `devices.resolve_precision`.
+        seed: int.
 
     Raises:
         RunError: when another worker is gone.
     """
-    strategy = devices.make_strategy(recipe.strategy)
+    strategy = devices.make_strategy(strategy)
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(devices.resolve_precision(recipe.precision))
-    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(devices.resolve_precision(precision))
+    keras.utils.set_random_seed(seed)
     try:
         with devices.lost_workers_are_errors(strategy):
             yield strategy
@@ -50,125 +54,133 @@ def load_data(recipe, image_size, **options):
     )
 
 
-def check_batch_size(recipe, num_images, strategy):
-    """Raises ValueError unless there are images and devices for the batches."""
-    if recipe.batch_size > num_images:
+def steps_per_epoch(split, batch_size, most, strategy):
+    """Steps of an epoch.
+
+    Args:
+        split: `Split` of the training data.
+        batch_size: int, of all devices together.
+        most: int, the steps after which an epoch is cut short; 0: never.
+        strategy: distribution strategy, or None.
+
+    Raises:
+        ValueError: unless there are images and devices for the batches.
+    """
+    if batch_size > split.size:
         raise ValueError(
-            f"expected --batch_size to be at most the {num_images} training images of "
-            f"--dataset={recipe.dataset}, received {recipe.batch_size}"
+            f"expected --batch_size to be at most the {split.size} training images, "
+            f"received {batch_size}"
         )
     replicas = strategy.num_replicas_in_sync if strategy else 1
-    if recipe.batch_size % replicas:
+    if batch_size % replicas:
         raise ValueError(
             f"expected --batch_size to divide by the {replicas} devices, received "
-            f"{recipe.batch_size}"
+            f"{batch_size}"
         )
+    steps = split.steps_per_epoch(batch_size, drop_remainder=True)
+    return min(steps, most or steps)
 
 
-def steps_per_epoch(recipe, split):
-    """Steps of an epoch: those of the split, or fewer where the recipe says so."""
-    steps = split.steps_per_epoch(recipe.batch_size, drop_remainder=True)
-    return min(steps, recipe.max_steps_per_epoch or steps)
-
-
-def optimizer(recipe, steps):
-    """Adam as a recipe sets it, for epochs of `steps` steps."""
+def optimizer(recipe, num_steps):
+    """Adam as a recipe sets it, for a run of `num_steps` steps."""
     rate = recipe.learning_rate
     if recipe.learning_rate_schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps * recipe.epochs)
+        rate = keras.optimizers.schedules.CosineDecay(rate, num_steps)
     return keras.optimizers.Adam(rate)
 
 
-def new_header():
-    """The header of the state of a run that begins."""
-    sums = {"before": 0.0, "step": 0, "recorded": 0.0}
-    return {"step": 0, "best": math.inf, "history": [], "losses": sums}
+def settings(recipe, image_shape, class_names, data_fingerprint, **beside):
+    """All that decides what a run computes, and on what it is computed: a JSON dict.
 
-
-def restored_header(run_dir, model):
-    """Puts the saved state of a run into its model; returns the header."""
-    header = state.restore(run_dir / "state.npz", model)
-    header["metrics"] = state.metrics(model)
-    say(f"Going on with {run_dir} from step {header['step']}")
-    return header
-
-
-def new_run_dir(recipe, settings):
-    """Makes the folder of a run that begins, with its settings; returns its path."""
-    run_dir = files.new_run_dir(recipe.runs_dir, recipe.name)
-    files.write_json(run_dir / "recipe.json", settings)
-    say(f"Run folder: {run_dir}")
-    return run_dir
-
-
-def old_run_dir(recipe, settings, state_name="state.npz"):
-    """The folder of the run that a recipe resumes, with the same settings."""
-    run_dir = files.unfinished_run_dir(recipe.runs_dir, recipe.name, state_name)
-    report.check_same_settings(run_dir, settings)
-    return run_dir
+    Args:
+        recipe: dict of the settings that decide it.
+        image_shape: sequence of int.
+        class_names: sequence of str.
+        data_fingerprint: str.
+        **beside: what else decides it, all JSON.
+    """
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "recipe": recipe,
+        "dtype_policy": keras.config.dtype_policy().name,
+        "device": devices.describe(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "image_shape": list(image_shape),
+        "class_names": list(class_names),
+        "data_fingerprint": data_fingerprint,
+        **beside,
+    }
 
 
 def fit(
-    recipe,
-    batches,
     model,
+    batches,
+    run,
+    *,
+    epochs,
     steps,
-    run_dir,
-    header,
     measure,
     show=None,
     watchers=(),
     averaged=True,
+    save_steps,
+    tensorboard,
+    check_numerics,
 ):
     """Runs the epochs that are left; the first may be left in the middle.
 
     Args:
-        recipe: `Settings`.
+        model: compiled and built.
         batches: function from a global step to a dataset of `(inputs, targets)` that
             begins there and does not end.
-        model: compiled and built.
+        run: `Run`, new or restored.
+        epochs: int.
         steps: int, of an epoch.
-        run_dir: `pathlib.Path`, or None in a process that writes nothing.
-        header: dict of the saved state, new or restored.
         measure: function from the model to a dict of floats, its figures on held-out
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
         watchers: Keras callbacks that see a step before its state is saved.
         averaged: bool. Whether the logs hold means over the epoch so far, as those of
             Keras's own step do; then losses.csv is kept.
+        save_steps: int, steps between two saves of the state.
+        tensorboard: bool. Whether events are written.
+        check_numerics: bool. Whether the first NaN or infinity ends the run.
     """
-    run_state = callbacks.RunState(run_dir, recipe.save_steps, steps, header)
-    watchers = [*watchers, run_state, callbacks.Validation(measure)]
-    if run_dir is not None:
+    if run.restored_metrics is not None:
+        say(f"Going on with {run.path} from step {run.header['step']}")
+    run_state = callbacks.RunState(run, save_steps, steps)
+    # What stands before the state is in it; what is measured comes before its record.
+    watching = [*watchers, run_state, callbacks.Validation(measure)]
+    if run.writes:
         if averaged:
-            watchers.insert(0, losses.Losses(run_dir, steps, header))
-        watchers.append(callbacks.Records(run_dir, header))
-        if recipe.tensorboard:
-            watchers.append(callbacks.TensorBoard(run_dir / "events", show))
-    watchers.append(callbacks.SaveEpoch(run_state))
+            watching.insert(0, records.Losses(run, steps))
+        watching.append(records.Records(run))
+        if tensorboard:
+            watching.append(records.TensorBoard(run, show))
+    watching.append(callbacks.SaveEpoch(run_state))
     handlers = run_state.catch_signals()
-    checked = numerics.checked() if recipe.check_numerics else contextlib.nullcontext()
+    checked = numerics.checked() if check_numerics else contextlib.nullcontext()
     try:
         with checked:
-            while header["step"] < steps * recipe.epochs:
-                _fit_from(recipe, batches, model, steps, header["step"], watchers)
+            while (step := run.header["step"]) < steps * epochs:
+                epoch, done = divmod(step, steps)
+                model.fit(
+                    batches(step),
+                    initial_epoch=epoch,
+                    # From within an epoch to its end, then the others.
+                    epochs=epoch + 1 if done else epochs,
+                    steps_per_epoch=steps - done,
+                    callbacks=watching,
+                    shuffle=False,
+                    verbose=1 if sys.stdout.isatty() else 2,
+                )
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _fit_from(recipe, batches, model, steps, step, watchers):
-    """Fits to the end of the run or, from within an epoch, to the end of that epoch."""
-    epoch, done = divmod(step, steps)
-    model.fit(
-        batches(step),
-        initial_epoch=epoch,
-        epochs=epoch + 1 if done else recipe.epochs,
-        steps_per_epoch=steps - done,
-        callbacks=watchers,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
 
 
 def say(text):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from vqzoo import layers, measures
-from vqzoo.runs import files, state
+from vqzoo.runs import files
 from vqzoo.training import callbacks, fitting, prior_loop
 from vqzoo.training.gan_trainer import GANTrainer
 
@@ -34,12 +34,12 @@ def run(recipe):
     return prior_loop.run_tiers(recipe.shrunk(), _train_tier, prior_loop.extract)
 
 
-def _train_tier(recipe, model, codes, tier, folder, strategy):
+def _train_tier(recipe, model, codes, tier, run, strategy):
     """Trains the GAN of a tier, or the rest of it, or nothing if it is done."""
     if strategy is not None:
         raise files.RunError("GAN priors train on one device: --strategy=none")
     keras.utils.set_random_seed(recipe.seed)
-    if not (folder / "metrics.json").exists():
+    if not run.is_finished:
         trainer = _build(recipe, model, codes, tier)
         fitting.say(
             f"{trainer.generator.name}: {trainer.generator.count_params():,} weights, "
@@ -47,13 +47,13 @@ def _train_tier(recipe, model, codes, tier, folder, strategy):
         )
         measure = _measure_of(recipe, codes, tier, "validation")
         for scale in range(trainer.generator.num_scales):
-            _train_scale(recipe, codes, tier, trainer, scale, folder, measure)
-        files.save_model(trainer.artifact, folder / "best.keras")
+            _train_scale(recipe, codes, tier, trainer, scale, run, measure)
+        run.save_model(trainer.artifact, "best")
         figures = _measure_of(recipe, codes, tier, "test")(trainer)
         del figures["loss"]
-        files.write_json(folder / "metrics.json", figures)
-    prior = keras.saving.load_model(folder / "best.keras", compile=False)
-    return prior, files.read_json(folder / "metrics.json")
+        run.finish({"test": figures})
+    prior = keras.saving.load_model(run.best_path, compile=False)
+    return prior, run.metrics()["test"]
 
 
 def _build(recipe, model, codes, tier):
@@ -80,21 +80,17 @@ def _build(recipe, model, codes, tier):
     return trainer
 
 
-def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
+def _train_scale(recipe, codes, tier, trainer, scale, run, measure):
     """Trains one scale, or the rest of it; a scale that is done is only restored."""
     recipe, steps = recipe.of_scale(tier, scale)
-    folder = folder / f"scale_{scale}"
-    folder.mkdir(parents=True, exist_ok=True)
+    run = run.part(f"scale_{scale}")
     total = steps * recipe.epochs
     trainer.begin_scale(scale, int(recipe.fade_share * total) if scale else 0)
-    header = fitting.new_header()
-    if (folder / "state.npz").exists():
-        header = state.restore(folder / "state.npz", trainer)
-        header["metrics"] = state.metrics(trainer)
-    if header["step"] >= total:
+    run.restore(trainer)
+    if run.header["step"] >= total:
         return
     grid = " x ".join(str(n) for n in trainer.generator.generator.grids[scale])
-    fitting.say(f"{tier}, {grid}: step {header['step']:,} of {total:,}")
+    fitting.say(f"{tier}, {grid}: step {run.header['step']:,} of {total:,}")
     tiers = prior_loop.tiers_down_to(codes, tier)
 
     def batches(step):
@@ -108,15 +104,15 @@ def _train_scale(recipe, codes, tier, trainer, scale, folder, measure):
         return stored.map(lambda batch: trainer.generator.training_pair(batch, tiers))
 
     fitting.fit(
-        recipe,
-        batches,
         trainer,
-        steps,
-        folder,
-        header,
-        measure,
+        batches,
+        run,
+        epochs=recipe.epochs,
+        steps=steps,
+        measure=measure,
         watchers=[callbacks.Divergence(recipe.divergence_limit)],
         averaged=False,
+        **recipe.operation(),
     )
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import shutil
 import time
 
 import keras
@@ -17,7 +16,8 @@ from vqzoo.priors import conditions, pipeline
 from vqzoo.quantizers import quantization
 from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
-from vqzoo.training import callbacks, devices, fitting, report
+from vqzoo.runs.folder import Run
+from vqzoo.training import devices, fitting, report
 
 MAX_VALIDATION_GRIDS = 2048
 SMOKE_GRIDS = 16
@@ -56,7 +56,9 @@ def run_tiers(recipe, train, extract):
     Returns:
         `pathlib.Path` of the run's folder.
     """
-    with fitting.surroundings(recipe) as strategy:
+    with fitting.surroundings(
+        recipe.strategy, recipe.precision, recipe.seed
+    ) as strategy:
         if devices.is_multi_worker(strategy):
             raise files.RunError(
                 "priors train on the devices of one machine: unset TF_CONFIG"
@@ -64,22 +66,27 @@ def run_tiers(recipe, train, extract):
         model = _load_model(recipe)
         recipe.check_tiers(model.tier_names)
         codes = extract(recipe, model)
-        fitting.check_batch_size(recipe, codes.train.size, strategy)
-        settings = report.prior_settings(
-            recipe, model, codes, keras.config.dtype_policy().name
+        settings = fitting.settings(
+            recipe.identity(),
+            model.image_shape,
+            codes.class_names,
+            codes.data,
+            model_fingerprint=codes.model,
+            tier_shapes={k: list(v) for k, v in codes.tier_shapes.items()},
+            num_embeddings=dict(codes.num_embeddings),
         )
-        run_dir = _open_run(recipe, settings)
-        found = {
-            tier: train(recipe, model, codes, tier, run_dir / tier, strategy)
+        run = Run.open(recipe.runs_dir, recipe.name, settings, resume=recipe.resume)
+        trained = {
+            tier: train(recipe, model, codes, tier, run.part(tier), strategy)
             for tier in model.tier_names
             if tier in (recipe.tiers or model.tier_names)
         }
-        metrics = _metrics(model, found, run_dir)
-        if len(found) == len(model.tier_names):
-            metrics |= _draw(recipe, model, codes, run_dir, found)
-        files.write_json(run_dir / "metrics.json", {"test": metrics})
-        report.say_what_next_of_prior(recipe, run_dir, list(found), metrics)
-    return run_dir
+        metrics = _metrics(model, trained, run)
+        if len(trained) == len(model.tier_names):
+            metrics |= _draw(recipe, model, codes, run, trained)
+        run.finish({"test": metrics})
+        report.say_what_next_of_prior(recipe.name, run, list(trained), metrics)
+    return run.path
 
 
 def _load_model(recipe):
@@ -147,14 +154,7 @@ def _few(splits):
     return dataclasses.replace(splits, **cut, fingerprint=f"few {splits.fingerprint}")
 
 
-def _open_run(recipe, settings):
-    """The run's folder, new or that of the run to resume."""
-    if recipe.resume:
-        return fitting.old_run_dir(recipe, settings, state_name="**/state.npz")
-    return fitting.new_run_dir(recipe, settings)
-
-
-def train_tier(recipe, model, codes, tier, folder, strategy):
+def train_tier(recipe, model, codes, tier, run, strategy):
     """Trains the prior of a tier, or the rest of it, or nothing if it is done.
 
     Returns:
@@ -162,21 +162,20 @@ def train_tier(recipe, model, codes, tier, folder, strategy):
     """
     del model
     keras.utils.set_random_seed(recipe.seed)
-    if not (folder / "metrics.json").exists():
-        steps = fitting.steps_per_epoch(recipe, codes.train)
+    if not run.is_finished:
+        steps = fitting.steps_per_epoch(
+            codes.train, recipe.batch_size, recipe.max_steps_per_epoch, strategy
+        )
         prior = _build(recipe, codes, tier, steps, strategy)
         fitting.say(
             f"{prior.name}: {prior.count_params():,} weights; {steps} steps an epoch"
         )
-        folder.mkdir(exist_ok=True)
-        header = fitting.new_header()
-        if (folder / "state.npz").exists():
-            header = fitting.restored_header(folder, prior)
-        _fit(recipe, codes, tier, prior, steps, folder, header)
-    prior = keras.saving.load_model(folder / "best.keras", compile=False)
-    if not (folder / "metrics.json").exists():
-        files.write_json(folder / "metrics.json", _measure(recipe, prior, codes, tier))
-    return prior, files.read_json(folder / "metrics.json")
+        run.restore(prior)
+        _fit(recipe, codes, tier, prior, steps, run)
+    prior = keras.saving.load_model(run.best_path, compile=False)
+    if not run.is_finished:
+        run.finish({"test": _measure(recipe, prior, codes, tier)})
+    return prior, run.metrics()["test"]
 
 
 def sizes_of(recipe, codes, tier):
@@ -189,7 +188,7 @@ def _build(recipe, codes, tier, steps, strategy):
     with devices.scope(strategy):
         prior = recipe.build_prior(tier, **sizes_of(recipe, codes, tier))
         prior.compile(
-            fitting.optimizer(recipe, steps),
+            fitting.optimizer(recipe, steps * recipe.epochs),
             loss=prior.training_loss(),
         )
     arrays = {k: v[:1].astype("int32") for k, v in codes.arrays("train").items()}
@@ -198,7 +197,7 @@ def _build(recipe, codes, tier, steps, strategy):
     return prior
 
 
-def _fit(recipe, codes, tier, prior, steps, folder, header):
+def _fit(recipe, codes, tier, prior, steps, run):
     tiers = tiers_down_to(codes, tier)
 
     def batches(step):
@@ -224,7 +223,15 @@ def _fit(recipe, codes, tier, prior, steps, folder, header):
         bits = _bits(prior, tiers, validation)
         return {"loss": bits * np.log(2), "bits_per_code": bits}
 
-    fitting.fit(recipe, batches, prior, steps, folder, header, measure)
+    fitting.fit(
+        prior,
+        batches,
+        run,
+        epochs=recipe.epochs,
+        steps=steps,
+        measure=measure,
+        **recipe.operation(),
+    )
 
 
 def held_out(codes, split, limit=None):
@@ -261,7 +268,7 @@ def _measure(recipe, prior, codes, tier):
     }
 
 
-def _metrics(model, found, run_dir):
+def _metrics(model, found, run):
     """Figures of all tiers that were trained, and their learning curves."""
     metrics = {
         f"{tier}_{name}": value
@@ -269,9 +276,9 @@ def _metrics(model, found, run_dir):
         for name, value in figures.items()
     }
     if all("bits_per_code" in figures for _, figures in found.values()):
-        histories = {tier: callbacks.read_history(run_dir / tier) for tier in found}
+        histories = {tier: run.part(tier).history() for tier in found}
         figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
-        files.save_figure(figure, run_dir / "bits.png")
+        run.save_picture("bits", figure)
         total = sum(f["bits_per_code"] * f["codes"] for _, f in found.values())
         if len(found) == len(model.tier_names):
             metrics["bits_per_image"] = total
@@ -279,21 +286,20 @@ def _metrics(model, found, run_dir):
     return metrics
 
 
-def _draw(recipe, model, codes, run_dir, found):
+def _draw(recipe, model, codes, run, found):
     """Writes the pipeline and a picture of its samples; gives how long one takes."""
     priors = [prior for prior, _ in found.values()]
     names = codes.class_names if recipe.class_conditional else ()
     drawn = pipeline.Pipeline(model, priors, names, codes.model)
-    shutil.copyfile(recipe.model, run_dir / "model.keras")
+    run.deliver(recipe.model)
     for tier in found:
-        with files.replacing(run_dir / f"{tier}.keras") as aside:
-            shutil.copyfile(run_dir / tier / "best.keras", aside)
-    pipeline.write_paper(run_dir, model.tier_names, names, codes.model)
+        run.deliver(run.part(tier).best_path, f"{tier}.keras")
+    pipeline.write_paper(run.path, model.tier_names, names, codes.model)
     count = 4 if recipe.smoke else SHOWN_SAMPLES
     drawn.sample(count, seed=0)  # compiles
     began = time.monotonic()
     samples = drawn.sample(count, seed=0)
     seconds = time.monotonic() - began
     figure = plots.image_grid(samples.images, f"Samples of {recipe.name}")
-    files.save_figure(figure, run_dir / "samples.png")
+    run.save_picture("samples", figure)
     return {"seconds_per_sample": seconds / count}

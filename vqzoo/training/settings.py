@@ -86,3 +86,8 @@ class Settings:
         """The settings that decide what the run computes: a JSON dict."""
         settings = dataclasses.asdict(self)
         return {k: v for k, v in settings.items() if k not in OPERATIONAL}
+
+    def operation(self):
+        """What `fitting.fit` takes of the settings that compute nothing."""
+        names = ("save_steps", "tensorboard", "check_numerics")
+        return {name: getattr(self, name) for name in names}

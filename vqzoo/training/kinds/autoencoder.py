@@ -1,12 +1,20 @@
-"""The settings of a training run."""
+"""The training of autoencoders, on `compile` and `fit`."""
 
 import dataclasses
 import inspect
 
-from vqzoo import models, registry
+import keras
+import numpy as np
+
+from vqzoo import measures, models, registry
+from vqzoo.datasets.splits import spread
 from vqzoo.quantizers.noisy_assignment import BOUNDARIES
-from vqzoo.training import loop, quantizers
+from vqzoo.runs.folder import Run
+from vqzoo.training import devices, fitting, quantizers, records, report
 from vqzoo.training.settings import Settings, setting
+
+MAX_VALIDATION_IMAGES = 2048
+SMOKE_IMAGES = 16
 
 CHOICES = {
     "quantizer": tuple(quantizers.MAKERS),
@@ -69,8 +77,78 @@ class Recipe(Settings):
             registry.parse_options(getattr(self, name))
 
     def run(self):
-        """Runs the recipe; returns the folder, as `loop.run`."""
-        return loop.run(self)
+        """Trains what the recipe says and leaves a folder with all that came of it.
+
+        Returns:
+            `pathlib.Path` of the run's folder; None in a process that is not the one
+            that writes, which is every worker but the first.
+
+        Raises:
+            RunError: if the run cannot go on, for a reason that its user can mend.
+            Stopped: after SIGTERM or SIGINT, once the state is saved.
+            ValueError: if a setting does not fit the data or the model.
+        """
+        recipe = self.shrunk()
+        with fitting.surroundings(self.strategy, self.precision, self.seed) as strategy:
+            return recipe._run(strategy)
+
+    def _run(self, strategy):
+        size = self.image_size or getattr(models, self.model)().image_shape[0]
+        splits = fitting.load_data(self, size, augmentation=self.augmentation)
+        steps = fitting.steps_per_epoch(
+            splits.train, self.batch_size, self.max_steps_per_epoch, strategy
+        )
+        model = self._compiled(splits, steps * self.epochs, strategy)
+        run = Run.open(
+            self.runs_dir,
+            self.name,
+            fitting.settings(
+                self.identity(),
+                splits.image_shape,
+                splits.class_names,
+                splits.fingerprint,
+            ),
+            resume=self.resume,
+            writes=devices.is_chief(),
+        )
+        run.restore(model)
+        fitting.say(
+            f"{model.name}: {model.count_params():,} weights; {steps} steps an epoch"
+        )
+        held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)
+        snapshots = records.Snapshots(run, steps * self.epochs)
+        fitting.fit(
+            model,
+            lambda step: _batches(splits.train, self.batch_size, self.seed, step),
+            run,
+            epochs=self.epochs,
+            steps=steps,
+            measure=lambda model: measures.held_out_metrics(model, held_out)[0],
+            show=lambda model, summary: _show(model, summary, held_out),
+            watchers=[snapshots] if run.writes else [],
+            **self.operation(),
+        )
+        if not run.writes:
+            return None
+        data = f"the {splits.test.size:,} test images of {splits.name}"
+        title = f"{self.name} on {data}"
+        report.write(run, model, title, self._arrays(splits.test))
+        return run.path
+
+    def _compiled(self, splits, num_steps, strategy):
+        with devices.scope(strategy):
+            model = self.build_model(splits.image_shape)
+            model.compile(
+                fitting.optimizer(self, num_steps),
+                loss=model.training_loss(),
+                metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
+            )
+        images = splits.train.arrays(limit=1)[0]
+        devices.build(model, (images, images), strategy)
+        return model
+
+    def _arrays(self, split, limit=None):
+        return split.arrays(limit=SMOKE_IMAGES if self.smoke else limit)[0]
 
     def shrunk(self):
         """The recipe with the numbers of a smoke run, where `smoke` is set."""
@@ -118,3 +196,22 @@ class Recipe(Settings):
 
 def _named_models():
     return tuple(name for name in models.__all__ if name.islower())
+
+
+def _batches(split, batch_size, seed, step):
+    """Images with themselves as targets, from a step of the run on, without end."""
+    images = split.batches(
+        batch_size, seed=seed, epochs=None, start_step=step, drop_remainder=True
+    )
+    return images.map(lambda batch: (batch["image"], batch["image"]))
+
+
+def _show(model, summary, images):
+    """Writes a few images beside their reconstructions, and what codes there are."""
+    images = images[spread(len(images), 8)]
+    codes = measures.encode_all(model.encode, images)
+    rebuilt = measures.decode_all(model.decode, codes)
+    pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
+    summary.image("reconstructions", pairs, max_outputs=8)
+    for tier, tier_codes in zip(model.tier_names, codes):
+        summary.histogram(f"{tier}_codes", tier_codes.ravel())

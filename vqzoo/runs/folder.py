@@ -1,0 +1,342 @@
+"""What the folder of a run is: the only place that knows the names of its files."""
+
+import contextlib
+import csv
+import io
+import json
+import math
+import pathlib
+import shutil
+import time
+
+import numpy as np
+
+from vqzoo.runs import files, state
+from vqzoo.runs.files import RunError
+
+SETTINGS = "recipe.json"
+METRICS = "metrics.json"
+HISTORY = "history.csv"
+LOSSES = "losses.csv"
+CODEBOOKS = "codebooks.npz"
+STATE = "state.npz"
+MODEL = "model.keras"
+# Settings beside the recipe that decide what a run computes.
+BESIDE_RECIPE = ("dtype_policy", "data_fingerprint", "model_fingerprint")
+
+
+class Run:
+    """The folder of a run, or of a part of one, such as a tier.
+
+    A folder with metrics is finished; one with a state but without metrics can be gone
+    on with.
+
+    Args:
+        path: path of the folder, or None in a worker that has none.
+        writes: bool. Of several workers one writes; the others call the same methods,
+            since saving a state sums the metrics over all workers.
+    """
+
+    def __init__(self, path, writes=True):
+        self.path = None if path is None else pathlib.Path(path)
+        self.writes = writes and path is not None
+        # Saved with the weights. `losses` are the sums that losses.csv is made from.
+        self.header = {
+            "step": 0,
+            "best": math.inf,
+            "history": [],
+            "losses": {"before": 0.0, "step": 0, "recorded": 0.0},
+        }
+        self.restored_metrics = None  # values of the metrics' variables
+
+    @classmethod
+    def new(cls, runs_dir, name):
+        """Makes `runs_dir/name/<time>`.
+
+        Raises:
+            RunError: if it cannot be made, with the name of the flag.
+        """
+        parent = pathlib.Path(runs_dir) / name
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            for suffix in ("", *(f"-{i}" for i in range(1, 100))):
+                path = parent / f"{stamp}{suffix}"
+                # Another process may begin a run of the same name in this second.
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    return cls(path)
+        except OSError as error:
+            raise RunError(
+                f"cannot make a folder in --runs_dir={runs_dir}: "
+                f"{error.strerror or error}"
+            ) from error
+        raise RunError(f"cannot find a free name for a run in {parent}")
+
+    @classmethod
+    def open(cls, runs_dir, name, settings, *, resume=False, writes=True):
+        """The run that begins, or the newest one of its name that is not finished.
+
+        Args:
+            runs_dir: path.
+            name: str, of the recipe.
+            settings: dict, all that decides what the run computes; see `check_same`.
+            resume: bool. Whether an unfinished run is gone on with.
+            writes: bool, of this process.
+
+        Raises:
+            RunError: if a folder cannot be made, there is no unfinished run, or it has
+                other settings.
+        """
+        if not resume:
+            run = cls.new(runs_dir, name) if writes else cls(None)
+            run.write_settings(settings)
+            return run
+        run = cls.unfinished(runs_dir, name)
+        if run is None:
+            parent = pathlib.Path(runs_dir) / name
+            raise RunError(
+                f"--resume: no unfinished run with a saved state in {parent}"
+            )
+        run.check_same(settings)
+        run.writes = writes
+        return run
+
+    @classmethod
+    def all(cls, runs_dir, name):
+        """The runs of a name, oldest first."""
+        return [cls(path) for path in sorted(pathlib.Path(runs_dir, name).glob("*"))]
+
+    @classmethod
+    def unfinished(cls, runs_dir, name):
+        """The newest run with a saved state that is not finished, or None."""
+        for run in reversed(cls.all(runs_dir, name)):
+            # The states of a prior's run are those of its tiers.
+            if not run.is_finished and any(run.path.glob(f"**/{STATE}")):
+                return run
+        return None
+
+    @classmethod
+    def finished(cls, runs_dir, name):
+        """The newest run that is finished, or None."""
+        done = [run for run in cls.all(runs_dir, name) if run.is_finished]
+        return done[-1] if done else None
+
+    @property
+    def is_finished(self):
+        """Whether the run has its metrics, which are written last."""
+        return (self.path / METRICS).exists()
+
+    @property
+    def model_path(self):
+        """The model that the run delivers."""
+        return self.path / MODEL
+
+    @property
+    def events_path(self):
+        """The folder of TensorBoard's events."""
+        return self.path / "events"
+
+    def part(self, name):
+        """The folder of a part of the run, such as a tier: another `Run`."""
+        path = self.path / name
+        path.mkdir(parents=True, exist_ok=True)
+        return Run(path, self.writes)
+
+    def parts(self):
+        """The run, and what was trained within it: those that have a history."""
+        return [Run(path.parent) for path in sorted(self.path.rglob(HISTORY))]
+
+    def set_aside(self, folder):
+        """Moves the run into another folder, out of the way of the next try."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path.rename(folder / self.path.name)
+
+    def settings(self):
+        """All that decides what the run computes: a JSON dict."""
+        return files.read_json(self.path / SETTINGS)
+
+    def write_settings(self, settings):
+        """Writes what `settings` reads."""
+        if self.writes:
+            files.write_json(self.path / SETTINGS, settings)
+
+    def check_same(self, settings, *, of_recipe_alone=False):
+        """Compares settings with those of the run.
+
+        Args:
+            settings: dict with `recipe` and, beside it, precision, data and model.
+            of_recipe_alone: bool. Whether what is beside it is left out.
+
+        Raises:
+            RunError: if a setting differs, with the names of the flags.
+        """
+        old, new = self.settings(), json.loads(json.dumps(settings))
+        # A setting that the run does not know came with a later version.
+        changed = [
+            f"--{name}: {value!r} in the run, {new['recipe'].get(name)!r} now"
+            for name, value in old["recipe"].items()
+            if new["recipe"].get(name) != value
+        ]
+        changed += [
+            f"{name}: {old[name]!r} in the run, {new[name]!r} now"
+            for name in (() if of_recipe_alone else BESIDE_RECIPE)
+            if old.get(name) != new.get(name)
+        ]
+        if changed:
+            raise RunError(
+                f"--resume: {self.path} has other settings: {'; '.join(changed)}"
+            )
+
+    def metrics(self):
+        """Numbers of the finished run: `{section: {name: float}}`."""
+        return sections(files.read_json(self.path / METRICS))
+
+    def finish(self, metrics, **beside):
+        """Writes metrics.json, after which the run is finished.
+
+        Args:
+            metrics: dict of sections, each a dict of floats.
+            **beside: what else stands there, such as `facts` or `skipped`.
+        """
+        if self.writes:
+            files.write_json(self.path / METRICS, {"metrics": metrics, **beside})
+
+    def save_state(self, model):
+        """Saves the weights of a compiled model and the header, atomically.
+
+        Raises:
+            FloatingPointError: if a float variable is not finite; nothing is written.
+        """
+        path = self.path / STATE if self.writes else None
+        state.save(path, model, self.header)
+
+    def restore(self, model):
+        """Puts the saved state, if there is one, into a model of the same recipe.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            RunError: if it cannot be read or does not fit the model.
+        """
+        if self.path is None or not (self.path / STATE).exists():
+            return False
+        self.header = state.restore(self.path / STATE, model)
+        self.restored_metrics = state.metrics(model)
+        return True
+
+    def save_epoch(self, model, is_best):
+        """Saves the model of an epoch as the last one, and as the best one if it is."""
+        for name in ("best", "last") if is_best else ("last",):
+            self.save_model(model, name)
+
+    def save_model(self, model, name):
+        """Saves a model as `name.keras`."""
+        if self.writes:
+            files.save_model(model, self.path / f"{name}.keras")
+
+    @property
+    def best_path(self):
+        """The model of the best epoch."""
+        return self.path / "best.keras"
+
+    def deliver(self, source, name=MODEL):
+        """Copies a `.keras` file of elsewhere into the run, as its model."""
+        with files.replacing(self.path / name) as aside:
+            shutil.copyfile(source, aside)
+
+    def history(self):
+        """The rows of history.csv: dicts of floats; none without it."""
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        with open(path, newline="") as file:
+            return [
+                {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)
+            ]
+
+    def add_epoch(self, row):
+        """Adds a row to the history, which the header keeps whole."""
+        rows = self.header["history"]
+        rows.append(row)
+        if not self.writes:
+            return
+        with (
+            files.replacing(self.path / HISTORY) as aside,
+            open(aside, "w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def losses(self):
+        """The rows of losses.csv: dicts with `step` and `loss`; none without it."""
+        path = self.path / LOSSES
+        if not path.exists():
+            return []
+        # A line without an end was cut off in the middle.
+        whole = path.read_text().rpartition("\n")[0]
+        return [
+            {"step": int(row["step"]), "loss": float(row["loss"])}
+            for row in csv.DictReader(io.StringIO(whole))
+        ]
+
+    def add_loss(self, step, loss):
+        """Adds a row to losses.csv."""
+        path = self.path / LOSSES
+        title = "" if path.exists() else "step,loss\n"
+        with open(path, "a") as file:
+            file.write(f"{title}{step},{loss!r}\n")
+
+    def drop_losses(self, last):
+        """Drops the rows of steps after the last one: they come again."""
+        rows = [row for row in self.losses() if row["step"] <= last]
+        with files.replacing(self.path / LOSSES) as aside:
+            lines = (f"{row['step']},{row['loss']!r}\n" for row in rows)
+            aside.write_text("step,loss\n" + "".join(lines))
+
+    def codebooks(self):
+        """Codebooks at a few steps: `{tier: {step: float (K, D)}}`, steps ascending."""
+        path, codebooks = self.path / CODEBOOKS, {}
+        if path.exists():
+            with np.load(path) as saved:
+                keys = ((*key.rpartition("/")[::2], key) for key in saved)
+                for tier, step, key in sorted(keys, key=lambda names: int(names[1])):
+                    codebooks.setdefault(tier, {})[int(step)] = saved[key]
+        return codebooks
+
+    def save_codebooks(self, codebooks):
+        """Writes what `codebooks` reads."""
+        arrays = {
+            f"{tier}/{step}": array
+            for tier, steps in codebooks.items()
+            for step, array in steps.items()
+        }
+        with (
+            files.replacing(self.path / CODEBOOKS) as aside,
+            open(aside, "wb") as file,
+        ):
+            np.savez_compressed(file, **arrays)
+
+    def save_picture(self, name, figure):
+        """Saves a matplotlib figure as `name.png`."""
+        files.save_figure(figure, self.path / f"{name}.png")
+
+    def pictures(self):
+        """Paths of the pictures, by name."""
+        return sorted(self.path.glob("*.png"))
+
+
+def sections(metrics):
+    """The numbers of a metrics.json: `{section: {name: float}}`.
+
+    Args:
+        metrics: dict. Earlier versions wrote the sections without `metrics` around
+            them and, of a tier, the numbers without a section.
+    """
+    if "metrics" in metrics:
+        return metrics["metrics"]
+    if any(isinstance(value, dict) for value in metrics.values()):
+        return metrics
+    return {"test": metrics}

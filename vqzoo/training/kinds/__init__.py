@@ -1,0 +1,1 @@
+"""Kinds of runs, a file each: the recipe and how it goes."""
