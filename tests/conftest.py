@@ -1,8 +1,9 @@
-"""Seeds, and reasons to skip what this machine cannot run."""
+"""Seeds, what runs in one process, and reasons to skip what cannot run here."""
 
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,55 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(limit, "1")
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
+
+LINES = pathlib.Path(__file__).with_name("known_skips.txt").read_text().splitlines()
+KNOWN_SKIPS = [line for line in LINES if line and not line.startswith("#")]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that share a fixture of their file or folder go to one process."""
+    for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
+        fixtures = [named[-1] for named in item._fixtureinfo.name2fixturedefs.values()]
+        places = {
+            fixture.baseid
+            for fixture in fixtures
+            if fixture.scope in ("module", "session") and fixture.baseid
+        }
+        # What stands in this file, such as `run_python`, is cheap.
+        if places := places - {"tests"}:
+            item.add_marker(pytest.mark.xdist_group(min(places)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session):
+    # pytest-xdist 3.8 marks groups in what pytest 9.2 no longer has, without a word.
+    if session.config.getoption("loadgroup", False):
+        for item in session.items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError("this pytest and pytest-xdist lose groups")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _without_unknown_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _without_unknown_skips((yield))
+
+
+def _without_unknown_skips(report):
+    """A report that fails where CI is set and nobody knows why a test is skipped."""
+    if "CI" in os.environ and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not any(re.fullmatch(known, reason) for known in KNOWN_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = f"{reason!r} is not a line of tests/known_skips.txt"
+    return report
 
 
 def pytest_runtest_setup(item):

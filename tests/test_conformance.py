@@ -137,6 +137,7 @@ def test_every_registered_class_is_public():
     assert ours == public_classes()
 
 
+@pytest.mark.once
 @each_case
 def test_the_class_is_registered_once_under_its_own_name(case):
     made = type(case.make())
@@ -145,6 +146,7 @@ def test_the_class_is_registered_once_under_its_own_name(case):
     assert names == [f"vqzoo>{made.__name__}"]
 
 
+@pytest.mark.once
 @each_case
 def test_a_config_survives_json(case):
     first = case.make()
@@ -153,6 +155,7 @@ def test_a_config_survives_json(case):
     assert json.dumps(again.get_config(), sort_keys=True) == text
 
 
+@pytest.mark.once
 @each_case
 def test_a_serialized_object_is_rebuilt_with_an_equal_config(case):
     first = case.make()
@@ -163,6 +166,7 @@ def test_a_serialized_object_is_rebuilt_with_an_equal_config(case):
     assert again == json.dumps(first.get_config(), sort_keys=True)
 
 
+@pytest.mark.once
 @each_case
 def test_the_config_holds_every_constructor_argument(case):
     made = case.make()
@@ -334,6 +338,7 @@ def test_one_step_moves_every_trainable_weight(case):
     assert len(still) < len(indices)
 
 
+@pytest.mark.once
 @each_network
 def test_other_weights_are_few_and_known(case):
     model, _, _ = trained(case)
@@ -405,6 +410,7 @@ def reloaded(saved, load_elsewhere):
     )
 
 
+@pytest.mark.once
 @each_case
 def test_a_fresh_process_loads_equal_outputs_and_codes(case, saved, reloaded):
     share = share_of(case)
@@ -464,6 +470,7 @@ def test_half_precision_inputs_give_finite_outputs(case):
     assert np.isfinite(outputs).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("make", "message"), REFUSED)
 def test_an_impossible_argument_is_refused_with_its_value(make, message):
     with pytest.raises(ValueError, match=message):

@@ -97,7 +97,7 @@ def test_hundreds_of_inputs_are_refused_or_decoded(codec, files):
     assert counts["refused"] > 350
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 def test_ten_thousand_inputs_are_refused_or_decoded(codec, files):
     counts = run(codec, files, 10_000)
     assert counts["refused"] > 9000

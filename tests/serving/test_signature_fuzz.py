@@ -52,7 +52,7 @@ def test_malformed_inputs_are_refused_and_nothing_else_happens(artifact, tmp_pat
     check(run_fuzz(artifact, tmp_path, 200), 200)
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 def test_ten_thousand_malformed_inputs_leave_no_trace(artifact, tmp_path):
     found = run_fuzz(artifact, tmp_path, 10_000)
     check(found, 10_000)
