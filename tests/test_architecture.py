@@ -39,6 +39,8 @@ RANKS = {
     "evaluate": 12,
     "compress": 13,
     "decompress": 13,
+    "cli": 14,
+    "__main__": 15,
 }
 APART = ("datasets", "plots")
 WITHOUT_TENSORFLOW = ("ops", "metrics", "layers", "models", "priors", "version", "")
