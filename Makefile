@@ -3,30 +3,36 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TESTS := $(VENV)/.installed-for-tests
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+test bench fuzz: export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test fuzz lint bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+# What tests need besides: servers, browsers, other libraries to compare with.
+$(TESTS): $(STAMP)
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/python -m vqzoo.recipes.vqvae2_noisy $(ARGS)
+	$(BIN)/vqzoo train vqvae2_noisy $(ARGS)
 
-test: $(STAMP)
+test: $(TESTS)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-fuzz: $(STAMP)
+fuzz: $(TESTS)
 	$(BIN)/python -m pytest -m fuzz $(ARGS)
 
-lint: $(STAMP)
+lint: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-$(VENV)/.benchmarks: $(STAMP)
+$(VENV)/.benchmarks: $(TESTS)
 	$(PIP) install --constraint constraints.txt --editable '.[benchmarks]'
 	touch $@
 

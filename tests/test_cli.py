@@ -1,0 +1,130 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import vqzoo
+from vqzoo import cli, models, registry
+from vqzoo.datasets import DATASETS
+
+ROOT = pathlib.Path(vqzoo.__file__).parent
+RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("[a-z]*.py"))
+
+
+def listed(kind, capsys, *flags):
+    assert cli.main(["vqzoo", "list", kind, *flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return dict(line.strip().split("  ", 1) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("recipes", RECIPES),
+        ("models", [name for name in models.__all__ if name.islower()]),
+        ("priors", registry.names("priors") + registry.names("priors.gan")),
+        ("datasets", list(DATASETS)),
+    ],
+)
+def test_each_list_is_whole_and_says_what_a_thing_is(kind, names, capsys):
+    texts = listed(kind, capsys)
+    assert sorted(texts) == sorted(names)
+    assert all(len(text.split()) > 2 for text in texts.values())
+
+
+def test_artifacts_are_those_of_a_folder(tmp_path, capsys):
+    artifacts = listed("artifacts", capsys, f"--artifacts_dir={ROOT.parent}/export")
+    (noisy,) = [text for path, text in artifacts.items() if path.endswith("/vqvae2")]
+    assert "vqvae2_32, 8 x 8 top codes and 16 x 16 bottom codes" in noisy
+    assert cli.main(["vqzoo", "list", "artifacts", f"--artifacts_dir={tmp_path}"]) == 0
+    assert capsys.readouterr().out == "no artifacts\n"
+
+
+def test_help_names_every_command(capsys):
+    assert cli.main(["vqzoo", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in (*cli.OWN, *cli.COMMANDS))
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert cli.main(["vqzoo", "--version"]) == 0
+    assert capsys.readouterr().out == f"vqzoo {vqzoo.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["trian"], "'trian', such as train"),
+        (["train", "vqvae2_nosy"], "'vqvae2_nosy', such as vqvae2_noisy"),
+        (["list", "model"], "'model', such as models"),
+        (["list"], "expected what to list, received []"),
+        (["train", "vqvae", "--epochz=3"], "Did you mean: epochs"),
+        (["train", "vqvae", "--epochs=0"], "--epochs"),
+    ],
+)
+def test_what_there_is_not_gives_2_and_what_is_near(arguments, near, capsys):
+    try:
+        code = cli.main(["vqzoo", *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert near in capsys.readouterr().err
+
+
+ASKED = """
+import sys
+sys.argv = ["vqzoo", *sys.argv[1:]]
+from vqzoo import cli
+try:
+    code = cli.main()
+except SystemExit as stop:
+    code = stop.code
+print("loaded:", *{"tensorflow", "keras"} & set(sys.modules))
+sys.exit(code)
+"""
+
+
+def ask(*arguments):
+    """A command in a process of its own, and which heavy packages it loaded."""
+    finished = subprocess.run(
+        [sys.executable, "-c", ASKED, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"COLUMNS": "88"},
+    )
+    text, _, loaded = finished.stdout.rpartition("loaded:")
+    return finished.returncode, text, finished.stderr, loaded.split()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["train"], ["list"], ["app"]],
+    ids=" ".join,
+)
+def test_help_loads_no_keras(arguments):
+    code, text, errors, loaded = ask(*arguments, "--help")
+    assert (code, errors, loaded) == (0, "", [])
+    assert len(text.splitlines()) > 1
+
+
+def test_python_m_is_a_command_too():
+    command = [sys.executable, "-X", "importtime", "-m", "vqzoo", "list", "recipes"]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 0 and "vqvae2_noisy" in finished.stdout
+    assert "| keras" not in finished.stderr
+
+
+LOADED = """
+import keras, vqzoo
+known = {known.__name__ for known in keras.saving.get_custom_objects().values()}
+print({vqzoo.models.VQVAE2.__name__, "VectorQuantizerEMA", "PixelSNAIL"} <= known)
+"""
+
+
+def test_in_any_other_process_every_class_is_known_after_the_import():
+    command = [sys.executable, "-c", LOADED]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert finished.stdout == "True\n"
