@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from benchmarks import measure
-from vqzoo import datasets, layers, measures, plots
+from vqzoo import datasets, measures, plots
 from vqzoo.measures.brittleness import perturb
 from vqzoo.ops import main_axis_order
 from vqzoo.runs import files
@@ -39,7 +39,7 @@ def main():
     for name, artifact in MODELS.items():
         model = keras.saving.load_model(EXPORT / artifact / "model.keras")
         top, bottom = measures.encode_all(model.encode, images)
-        codebook = np.asarray(layers.codebooks(model.quantizers[1])[0])
+        codebook = np.asarray(model.quantizers[1].codebooks[0])
         orders = {name: np.arange(len(codebook))}
         if name == "plain":
             orders["plain, sorted"] = np.asarray(main_axis_order(codebook))

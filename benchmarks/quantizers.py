@@ -222,16 +222,15 @@ def _train(model, images, steps, seed):
 
 
 def _quality(model, test, labels):
-    from vqzoo import layers, measures
-    from vqzoo.quantizers import quantization
+    from vqzoo import measures
 
     (layer,) = model.quantizers
     (codes,) = measures.encode_all(model.encode, test)
     found = measures.reconstruction_error(
         test, measures.decode_all(model.decode, (codes,))
     )
-    books = [np.asarray(book) for book in layers.codebooks(layer)]
-    axes = quantization.code_axes(layer) if len(books) > 1 else 0
+    books = [np.asarray(book) for book in layer.codebooks]
+    axes = layer.code_axes if len(books) > 1 else 0
     found |= measures.codebook_usage(codes, layer.num_embeddings, axes)
     indices = codes.size // (len(codes) * codes.shape[1] * codes.shape[2])
     orders = [measures.codebook_ordering(book) for book in books]

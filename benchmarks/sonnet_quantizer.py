@@ -1,11 +1,12 @@
 """Sonnet's quantizer as a Keras layer, for the comparison of quality."""
 
-import keras
 import sonnet
 from keras import ops
 
+from vqzoo.quantizers import Quantizer
 
-class SonnetQuantizer(keras.layers.Layer):
+
+class SonnetQuantizer(Quantizer):
     """`snt.nets.VectorQuantizerEMA` with the protocol of vqzoo's quantizers.
 
     The module computes; the layer casts to float32, hands on the loss, and finds codes
@@ -24,9 +25,7 @@ class SonnetQuantizer(keras.layers.Layer):
     def __init__(
         self, num_embeddings, embedding_dim, commitment_cost=0.25, decay=0.99, **kwargs
     ):
-        super().__init__(autocast=False, **kwargs)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        super().__init__(num_embeddings, embedding_dim, **kwargs)
         self.module = sonnet.nets.VectorQuantizerEMA(
             embedding_dim, num_embeddings, commitment_cost, decay
         )
@@ -36,8 +35,10 @@ class SonnetQuantizer(keras.layers.Layer):
         self.add_loss(outputs["loss"])
         return ops.cast(outputs["quantize"], self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    @property
+    def codebook(self):
+        """The code vectors, float32 `(K, D)`."""
+        return ops.transpose(self.module.embeddings)
 
     def encode(self, latents):
         """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""

@@ -323,7 +323,7 @@ def test_decoding_the_codes_is_the_call_at_inference_but_for_hybrids(case):
     assert decoded.shape == called.shape and np.ptp(decoded) > 0
     is_hybrid = str(case) in BEYOND_THEIR_CODES
     assert np.array_equal(decoded, called) == (not is_hybrid)
-    assert getattr(layer, "is_hybrid", False) == is_hybrid
+    assert layer.is_hybrid == is_hybrid
 
 
 @each(case for case in NETWORKS if case.takes_floats or case in PRIORS)

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from vqzoo.quantizers.assignments import Assignment
+
 CODEBOOK = np.array([[0, 0], [2, 0], [0, 2], [2, 2]], "float32")
 # Nearest codes 0, 1, 3, 1; differences (0.5, 0), (0, -0.5), (0, 1), (-0.5, 0.5).
 LATENTS = np.array([[0.5, 0], [2, -0.5], [2, 3], [1.5, 0.5]], "float32")
@@ -10,7 +12,7 @@ CODES = [0, 1, 3, 1]
 MEAN_SQUARE = (0.25 + 0.25 + 1 + 0.5) / 8
 
 
-class NextCode(keras.layers.Layer):
+class NextCode(Assignment):
     """Noise that is always one step, around the end."""
 
     def call(self, codes, num_embeddings, training=False):

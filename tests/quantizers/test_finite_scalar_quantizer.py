@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tests.helpers.case import Case, random_floats
 from vqzoo.layers import FiniteScalarQuantizer, NoisyAssignment, StochasticAssignment
+from vqzoo.quantizers.assignments import Assignment
 
 CASES = [
     Case(
@@ -30,7 +31,7 @@ REFUSED = [
 ]
 
 
-class NextDigit(keras.layers.Layer):
+class NextDigit(Assignment):
     """Noise that is always one step, around the end; it remembers what it was told."""
 
     def call(self, codes, num_embeddings, training=False):

@@ -7,6 +7,7 @@ from tests.helpers.case import Case, random_floats, uniform
 from tests.helpers.steps import compiled
 from vqzoo.layers import IndexBackpropagationQuantizer, NoisyAssignment, VectorQuantizer
 from vqzoo.quantizers import soft_codes
+from vqzoo.quantizers.assignments import Assignment
 
 CASES = [
     Case(
@@ -52,7 +53,7 @@ CODES = DISTANCES.argmin(1)
 MEAN_SQUARE = np.square(LATENTS - CODEBOOK[CODES]).mean()
 
 
-class NextCode(keras.layers.Layer):
+class NextCode(Assignment):
     """Noise that is always one step, around the end."""
 
     def call(self, codes, num_embeddings, training=False):

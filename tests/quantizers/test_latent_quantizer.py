@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tests.helpers.case import Case, random_floats
 from vqzoo.layers import LatentQuantizer, NoisyAssignment
+from vqzoo.quantizers.assignments import Assignment
 
 CASES = [
     Case(
@@ -38,7 +39,7 @@ CODES = [0, 1 + 2 * 2, 1 + 2 * 1]
 MEAN_SQUARE = (0.25 + 0.25 + 1 + 0.25 + 0.25 + 4) / 6
 
 
-class NextDigit(keras.layers.Layer):
+class NextDigit(Assignment):
     """Noise that is always one step, around the end."""
 
     def call(self, codes, num_embeddings, training=False):

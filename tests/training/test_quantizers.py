@@ -19,13 +19,12 @@ def test_each_named_quantizer_keeps_the_protocol(name):
     latents = np.random.default_rng(0).normal(size=shape).astype("float32")
     layer(latents, training=True)
     codes = np.asarray(layer.encode(latents))
-    axes = getattr(layer, "code_axes", 0)
-    assert codes.shape[: codes.ndim - axes] == (2, 3, 3)
+    assert codes.shape[: codes.ndim - layer.code_axes] == (2, 3, 3)
     assert codes.min() >= 0
     assert codes.max() < layer.num_embeddings
     assert layer.decode(codes).shape == shape
     assert layer.name == "quantizer_1"
-    for book in layers.codebooks(layer):
+    for book in layer.codebooks:
         assert book.shape[0] == layer.num_embeddings
 
 

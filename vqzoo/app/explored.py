@@ -6,7 +6,6 @@ import math
 import numpy as np
 
 from vqzoo.measures.inference import decode_all, encode_all, in_batches
-from vqzoo.quantizers import quantization
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class Explored:
         self.model = model
         self.image_shape = tuple(model.image_shape)
         self.tiers = tuple(model.tier_names)
-        self.is_hybrid = any(map(quantization.is_hybrid, model.quantizers))
+        self.is_hybrid = any(layer.is_hybrid for layer in model.quantizers)
         image = np.zeros((1, *self.image_shape), "float32")
         self._shapes = [codes.shape[1:] for codes in encode_all(model.encode, image)]
         self.maps = tuple(
@@ -84,7 +83,7 @@ class Explored:
 
     def codebook(self, code_map):
         """Code vectors of a map, float32 `(K, D)`."""
-        books = quantization.codebooks(self.model.quantizers[code_map.tier])
+        books = self.model.quantizers[code_map.tier].codebooks
         return np.asarray(books[code_map.part], "float32")
 
     def encode(self, images):

@@ -8,7 +8,6 @@ from vqzoo.codec.file_coder import FileCoder
 from vqzoo.datasets.pixels import to_channels
 from vqzoo.export import source
 from vqzoo.export.signatures import grid_shapes
-from vqzoo.quantizers import quantization
 
 MAX_CODES = 2**20  # in a codebook: each code has a weight of 8 bytes
 
@@ -156,7 +155,7 @@ def _check_model(model):
             "latents are real numbers"
         )
     for tier, layer in zip(model.tier_names, model.quantizers):
-        if quantization.code_axes(layer) or quantization.is_hybrid(layer):
+        if layer.code_axes or layer.is_hybrid:
             raise CodecError(
                 "expected one code for each latent and nothing beside it, received "
                 f"{type(layer).__name__} in the {tier} tier"

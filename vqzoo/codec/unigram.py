@@ -21,7 +21,7 @@ def known(layer):
     A quantizer that does not keep count prefers no code.
     """
     usage = even(layer)
-    if hasattr(layer, "ema_counts"):
+    if layer.ema_counts is not None:
         usage = np.asarray(layer.ema_counts.value, "float64")[None]
     usage = (1 - _EVEN) * usage / usage.sum() + _EVEN / usage.size
     return _START * usage.size * usage

@@ -3,7 +3,6 @@
 import numpy as np
 
 from vqzoo.export import image_files, sampling
-from vqzoo.quantizers import quantization
 
 
 def save(model, path, drawn=None):
@@ -81,7 +80,7 @@ def trace(model):
 
 def is_hybrid(model):
     """Whether what a model makes of images is no function of their codes."""
-    return any(quantization.is_hybrid(layer) for layer in model.quantizers)
+    return any(layer.is_hybrid for layer in model.quantizers)
 
 
 def rebuild(model, images):

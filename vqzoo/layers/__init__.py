@@ -43,7 +43,6 @@ from vqzoo.quantizers import (
     VectorQuantizer,
     VectorQuantizerEMA,
     batch_normalized,
-    codebooks,
     low_dimensional,
 )
 
@@ -91,6 +90,5 @@ __all__ = [
     "VectorQuantizer",
     "VectorQuantizerEMA",
     "batch_normalized",
-    "codebooks",
     "low_dimensional",
 ]

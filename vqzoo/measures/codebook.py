@@ -3,7 +3,6 @@
 import numpy as np
 
 from vqzoo.metrics import CodebookUsage
-from vqzoo.quantizers import quantization
 
 SHOWN_INDICES = 4  # of each tier, where a latent has several codes
 
@@ -67,8 +66,8 @@ def codebook_metrics(layer, codes):
     Returns:
         dict: that of `codebook_usage` and `ordering`, the mean of its codebooks.
     """
-    axes = quantization.code_axes(layer)
-    orders = [codebook_ordering(book) for book in quantization.codebooks(layer)]
+    axes = layer.code_axes
+    orders = [codebook_ordering(book) for book in layer.codebooks]
     usage = codebook_usage(codes, layer.num_embeddings, axes)
     return {**usage, "ordering": float(np.mean(orders))}
 
@@ -120,9 +119,9 @@ def each_index(model, codes, limit=SHOWN_INDICES):
         where there are several; float `(K, d)`; int; int `(N, h, w)`.
     """
     for tier, layer, indices in zip(model.tier_names, model.quantizers, codes):
-        grid = indices.shape[: indices.ndim - quantization.code_axes(layer)]
+        grid = indices.shape[: indices.ndim - layer.code_axes]
         indices = indices.reshape(*grid, -1)
-        books = quantization.codebooks(layer)
+        books = layer.codebooks
         for index in range(min(indices.shape[-1], limit)):
             name = tier if indices.shape[-1] == 1 else f"{tier} {index + 1}"
             book = np.asarray(books[index % len(books)])

@@ -9,7 +9,6 @@ from vqzoo.datasets.splits import spread
 from vqzoo.measures.codebook import codebook_metrics
 from vqzoo.measures.inference import decode_all, encode_all, in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
-from vqzoo.quantizers import quantization
 
 FEW = 256  # images of the loss terms
 
@@ -27,7 +26,7 @@ def held_out_metrics(model, images):
     """
     codes = encode_all(model.encode, images)
     # Not compiled: a graph would be traced again in each epoch, for a few batches.
-    if any(quantization.is_hybrid(layer) for layer in model.quantizers):
+    if any(layer.is_hybrid for layer in model.quantizers):
         rebuilt = in_batches(model, images)
     else:
         rebuilt = decode_all(model.decode, codes)

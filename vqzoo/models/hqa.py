@@ -8,7 +8,7 @@ from keras import ops
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
 from vqzoo.models.base import ImageModel
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import add_state
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -303,7 +303,7 @@ class _Schedule(keras.layers.Layer):
         self.tier_steps = tier_steps
 
     def build(self, input_shape):
-        self.steps = quantization.add_state(self, "steps", (), "zeros")
+        self.steps = add_state(self, "steps", (), "zeros")
 
     def activity(self, period):
         """1 in a period, counted from 0, and 0 before and after it: float32 scalar."""

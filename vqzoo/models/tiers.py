@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import ReplicaLosses
 
 
 def tier_names(num_tiers):
@@ -79,7 +79,7 @@ class ReconstructionError(keras.layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, dtype="float32", **kwargs)
-        self._losses = quantization.ReplicaLosses()
+        self._losses = ReplicaLosses()
         self.built = True
 
     def call(self, outputs, reconstruction, target):

@@ -8,7 +8,6 @@ from keras import ops
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
 from vqzoo.models.base import ImageModel
-from vqzoo.quantizers import quantization
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -206,7 +205,7 @@ class VQVAE2(ImageModel):
     def _mean_code(self, layer, batch, grid):
         """The mean code at each position of a tier's grid."""
         indices = ops.arange(layer.num_embeddings, dtype="int32")
-        for _ in range(quantization.code_axes(layer)):
+        for _ in range(layer.code_axes):
             indices = indices[:, None]
         one_latent = ops.zeros((1, layer.embedding_dim))
         codes_shape = layer.encode(one_latent).shape[1:]
@@ -232,7 +231,7 @@ def _nearest(layer, latents):
 
 def _quantized(layer, latents, codes):
     """What the tiers below see at inference: of a hybrid tier, more than its codes."""
-    if quantization.is_hybrid(layer):
+    if layer.is_hybrid:
         return layer(latents, training=False)
     return layer.decode(codes)
 

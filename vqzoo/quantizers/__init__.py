@@ -1,5 +1,7 @@
 """Quantizers: from latents to codes and back, and the assignments that choose codes."""
 
+from vqzoo.quantizers.assignments import NoisyAssignment, StochasticAssignment
+from vqzoo.quantizers.base import Quantizer
 from vqzoo.quantizers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.quantizers.frequency_latents import FrequencyLatents
 from vqzoo.quantizers.grouped_quantizer import GroupedQuantizer
@@ -10,15 +12,12 @@ from vqzoo.quantizers.index_backpropagation_quantizer import (
 from vqzoo.quantizers.latent_quantizer import LatentQuantizer
 from vqzoo.quantizers.lookup_free_quantizer import LookupFreeQuantizer
 from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
-from vqzoo.quantizers.noisy_assignment import NoisyAssignment
 from vqzoo.quantizers.projected_latents import ProjectedLatents
-from vqzoo.quantizers.quantization import codebooks
 from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
 from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
 from vqzoo.quantizers.running_normalization import RunningNormalization
 from vqzoo.quantizers.sim_vq import SimVQ
 from vqzoo.quantizers.soft_vector_quantizer import SoftVectorQuantizer
-from vqzoo.quantizers.stochastic_assignment import StochasticAssignment
 from vqzoo.quantizers.transformed_quantizer import (
     TransformedQuantizer,
     batch_normalized,
@@ -38,6 +37,7 @@ __all__ = [
     "MultiHeadQuantizer",
     "NoisyAssignment",
     "ProjectedLatents",
+    "Quantizer",
     "RandomProjectionQuantizer",
     "ResidualQuantizer",
     "RunningNormalization",
@@ -48,6 +48,5 @@ __all__ = [
     "VectorQuantizer",
     "VectorQuantizerEMA",
     "batch_normalized",
-    "codebooks",
     "low_dimensional",
 ]

@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from vqzoo.ops import straight_through
-from vqzoo.quantizers import mixed_radix, quantization
+from vqzoo.quantizers import mixed_radix
+from vqzoo.quantizers.base import Quantizer
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class FiniteScalarQuantizer(keras.layers.Layer):
+class FiniteScalarQuantizer(Quantizer):
     """Rounds each channel of the latents to one of a few fixed levels.
 
     A channel is bounded by tanh and rounded; the codebook is the grid of all
@@ -43,81 +44,42 @@ class FiniteScalarQuantizer(keras.layers.Layer):
     """
 
     def __init__(self, levels, *, assignment=None, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.levels = mixed_radix.check_levels(levels)
+        levels = mixed_radix.check_levels(levels)
+        super().__init__(
+            math.prod(levels), len(levels), assignment=assignment, **kwargs
+        )
+        self.levels = levels
         mixed_radix.check_assignment(assignment)
-        self.assignment = assignment
-
-    @property
-    def num_embeddings(self):
-        """Number of values of an index, the product of the levels."""
-        return math.prod(self.levels)
-
-    @property
-    def embedding_dim(self):
-        """Last axis of the latents, the number of levels given."""
-        return len(self.levels)
 
     @property
     def codebook(self):
         """The implicit code vectors in the order of their indices, `(K, D)`."""
-        indices = ops.arange(self.num_embeddings, dtype="int32")
-        return self._vectors(mixed_radix.to_digits(indices, self.levels))
+        return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
 
-    def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
-
-    def call(self, latents, training=False):
+    def _quantize(self, latents, training):
         bounded = _bound(latents, self.levels)
         digits = self._digits(bounded)
         if training and self.assignment is not None:
             digits = mixed_radix.perturb(self.assignment, digits, self.levels)
         scaled = bounded / self._half_widths("float32")
-        quantized = straight_through(scaled, self._vectors(digits))
-        return ops.cast(quantized, self.compute_dtype)
+        return straight_through(scaled, self._at(digits)), {}
+
+    def _nearest(self, latents):
+        digits = self._digits(_bound(latents, self.levels))
+        return mixed_radix.to_indices(digits, self.levels)
+
+    def _vectors(self, codes):
+        return self._at(mixed_radix.to_digits(codes, self.levels))
 
     def _digits(self, bounded):
         return ops.cast(ops.round(bounded), "int32") + self._half_widths("int32")
 
-    def _vectors(self, digits):
+    def _at(self, digits):
         half_widths = self._half_widths("float32")
         return (ops.cast(digits, "float32") - half_widths) / half_widths
 
     def _half_widths(self, dtype):
         return ops.convert_to_tensor([count // 2 for count in self.levels], dtype)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        latents = ops.convert_to_tensor(latents)
-        quantization.check_last_axis(latents.shape, self.embedding_dim)
-        digits = self._digits(_bound(latents, self.levels))
-        return mixed_radix.to_indices(digits, self.levels)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        digits = mixed_radix.to_digits(codes, self.levels)
-        return ops.cast(self._vectors(digits), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """No loss terms: an empty dict."""
-        return {}
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            levels=list(self.levels),
-            assignment=keras.saving.serialize_keras_object(self.assignment),
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return quantization.from_config(cls, config)
 
 
 def _bound(latents, levels):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.ops import sum_across_replicas
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import Quantizer, add_state
 from vqzoo.quantizers.projected_latents import (
     check_one_code,
     project,
@@ -14,7 +14,7 @@ from vqzoo.quantizers.projected_latents import (
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class FrequencyLatents(keras.layers.Layer):
+class FrequencyLatents(Quantizer):
     """Keeps the codes of a quantizer that are used most; other latents pass unchanged.
 
     A table counts over the whole run how often each code is chosen. A latent whose code
@@ -50,9 +50,8 @@ class FrequencyLatents(keras.layers.Layer):
     """
 
     def __init__(self, quantizer, num_frequent, *, projected=False, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
         check_one_code(quantizer)
+        super().__init__(quantizer.num_embeddings, quantizer.embedding_dim, **kwargs)
         if not 1 <= num_frequent <= quantizer.num_embeddings:
             raise ValueError(
                 f"expected num_frequent in [1, {quantizer.num_embeddings}], the number "
@@ -61,21 +60,7 @@ class FrequencyLatents(keras.layers.Layer):
         self.quantizer = quantizer
         self.num_frequent = num_frequent
         self.projected = projected
-
-    @property
-    def is_hybrid(self):
-        """Whether the output at inference is no function of the codes."""
-        return self.num_frequent < self.num_embeddings
-
-    @property
-    def num_embeddings(self):
-        """Number of values of an index."""
-        return self.quantizer.num_embeddings
-
-    @property
-    def embedding_dim(self):
-        """Last axis of the latents."""
-        return self.quantizer.embedding_dim
+        self.is_hybrid = num_frequent < quantizer.num_embeddings
 
     @property
     def codebook(self):
@@ -85,28 +70,25 @@ class FrequencyLatents(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return quantization.codebooks(self.quantizer)
+        return self.quantizer.codebooks
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         if not self.quantizer.built:
             self.quantizer.build(input_shape)
         shape = (self.num_embeddings,)
-        self.code_counts = quantization.add_state(self, "code_counts", shape, "zeros")
+        self.code_counts = add_state(self, "code_counts", shape, "zeros")
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        quantized = self.quantizer(latents, training=training)
-        quantized = ops.cast(quantized, "float32")
+    def _quantize(self, latents, training):
+        quantized = ops.cast(self.quantizer(latents, training=training), "float32")
         codes = self.quantizer.encode(ops.stop_gradient(latents))
         counts = self._count(codes) if training else self.code_counts.value
         kept = self._is_frequent(codes, counts)[..., None]
-        other = inputs
-        if self.projected:
-            self.add_loss(projection_loss(inputs, quantized, ops.logical_not(kept)))
-            other = project(inputs, quantized)
-        return ops.cast(ops.where(kept, quantized, other), self.compute_dtype)
+        if not self.projected:
+            return ops.where(kept, quantized, latents), {}
+        loss = projection_loss(latents, quantized, ops.logical_not(kept))
+        other = project(latents, quantized)
+        return ops.where(kept, quantized, other), {"projection": loss}
 
     def _count(self, codes):
         """The table with the codes of this batch, of all replicas, in it."""
@@ -123,9 +105,6 @@ class FrequencyLatents(keras.layers.Layer):
             indices[:, None], ops.ones((self.num_frequent,)), (self.num_embeddings,)
         )
         return ops.take(frequent, codes, axis=0) > 0
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
 
     def encode(self, latents):
         """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
@@ -154,11 +133,11 @@ class FrequencyLatents(keras.layers.Layer):
         """
         latents = ops.cast(latents, "float32")
         codes = self.encode(latents)
-        found = latents
+        values = latents
         if self.projected:
-            found = shares(latents, ops.cast(self.decode(codes), "float32"))
+            values = shares(latents, ops.cast(self.decode(codes), "float32"))
         rare = ops.take(self.has_values, codes, axis=0)[..., None]
-        return ops.where(rare, found, 0.0)
+        return ops.where(rare, values, 0.0)
 
     def assemble(self, codes, values):
         """What a call gives, of codes `(...)` and numbers `(..., num_values)`."""
@@ -178,18 +157,3 @@ class FrequencyLatents(keras.layers.Layer):
             loss = projection_loss(inputs, quantized, rare[..., None])
             terms = {**terms, "projection": loss}
         return terms
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            quantizer=keras.saving.serialize_keras_object(self.quantizer),
-            num_frequent=self.num_frequent,
-            projected=self.projected,
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        quantizer = keras.saving.deserialize_keras_object(config["quantizer"])
-        return cls(**{**config, "quantizer": quantizer})

@@ -6,11 +6,17 @@ import keras
 from keras import ops
 
 from vqzoo.ops import replica_position, straight_through
-from vqzoo.quantizers import quantization, soft_codes
+from vqzoo.quantizers import soft_codes
+from vqzoo.quantizers.base import (
+    Quantizer,
+    add_state,
+    check_not_negative,
+    check_positive,
+)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GumbelVectorQuantizer(keras.layers.Layer):
+class GumbelVectorQuantizer(Quantizer):
     """Replaces each latent by a random mixture of codes that hardens during training.
 
     A latent defines probabilities of the codes, proportional to exp(-|z - e_k|^2).
@@ -68,37 +74,29 @@ class GumbelVectorQuantizer(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        quantization.check_not_negative(
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(
             commitment_cost=commitment_cost, divergence_cost=divergence_cost
         )
         soft_codes.refuse_assignment(assignment)
-        for name, value in (
-            ("temperature", temperature),
-            ("final_temperature", final_temperature),
-            ("annealing_steps", annealing_steps),
-        ):
-            if not value > 0:
-                raise ValueError(f"expected {name} above 0, received {name}={value}")
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        check_positive(
+            temperature=temperature,
+            final_temperature=final_temperature,
+            annealing_steps=annealing_steps,
+        )
         self.temperature = temperature
         self.final_temperature = final_temperature
         self.annealing_steps = annealing_steps
         self.commitment_cost = commitment_cost
         self.divergence_cost = divergence_cost
         self.codebook_init = codebook_init
-        self.assignment = assignment
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         soft_codes.add_codebook(self)
-        self.steps = quantization.add_state(self, "steps", (), "zeros")
+        self.steps = add_state(self, "steps", (), "zeros")
 
     @property
     def codebook(self):
@@ -111,21 +109,25 @@ class GumbelVectorQuantizer(keras.layers.Layer):
         share = ops.minimum(self.steps / self.annealing_steps, 1.0)
         return (1 - share) * self.temperature + share * self.final_temperature
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        rows = ops.reshape(inputs, (-1, self.embedding_dim))
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {
+            "commitment": self.commitment_cost,
+            "divergence": self.divergence_cost,
+        }
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
         if training:
             codebook = soft_codes.start_codebook(self, rows)
             quantized = self._sample(rows, codebook, self.current_temperature)
             self.steps.assign(self.steps + 1)
         else:
-            codebook = self.codebook
-            nearest = quantization.look_up(rows, codebook)[1]
-            quantized = straight_through(rows, nearest)
-        terms = _terms(rows, codebook)
-        self.add_loss(self.commitment_cost * terms["commitment"])
-        self.add_loss(self.divergence_cost * terms["divergence"])
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+            quantized = straight_through(
+                rows, self._choose(latents, codebook, False)[1]
+            )
+        return quantized, _terms(rows, codebook)
 
     def _sample(self, rows, codebook, temperature):
         """Codes weighted by a Gumbel softmax sample for each row, `(N, D)`."""
@@ -137,42 +139,8 @@ class GumbelVectorQuantizer(keras.layers.Layer):
             weights = ops.softmax((scores + noise) / temperature, axis=1)
             return (ops.matmul(weights, codebook),), (ops.sum(valid),)
 
-        return soft_codes.over_blocks(sample, rows, (codebook,), self.num_embeddings)[
-            0
-        ][0]
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return quantization.encode(latents, self.codebook)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        rows = ops.reshape(ops.cast(latents, "float32"), (-1, self.embedding_dim))
-        return _terms(rows, self.codebook)
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            temperature=self.temperature,
-            final_temperature=self.final_temperature,
-            annealing_steps=self.annealing_steps,
-            commitment_cost=self.commitment_cost,
-            divergence_cost=self.divergence_cost,
-            codebook_init=quantization.initializer_config(self.codebook_init),
-            assignment=self.assignment,
-            seed=self.seed,
-        )
-        return config
+        blocks = soft_codes.over_blocks(sample, rows, (codebook,), self.num_embeddings)
+        return blocks[0][0]
 
 
 class _BlockSeed(keras.random.SeedGenerator):

@@ -4,11 +4,17 @@ import keras
 from keras import ops
 
 from vqzoo.ops import straight_through
-from vqzoo.quantizers import quantization, soft_codes
+from vqzoo.quantizers import soft_codes
+from vqzoo.quantizers.base import (
+    Quantizer,
+    check_not_negative,
+    check_positive,
+    mean_squared_distance,
+)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class IndexBackpropagationQuantizer(keras.layers.Layer):
+class IndexBackpropagationQuantizer(Quantizer):
     """Replaces each latent by the nearest code; the gradient passes the one-hot choice.
 
     Forward, the one-hot vector of the nearest code picks the code. Backward, it is
@@ -69,29 +75,20 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        quantization.check_not_negative(
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(
             commitment_cost=commitment_cost, entropy_weight=entropy_weight
         )
-        if not temperature > 0:
-            raise ValueError(
-                f"expected a temperature above 0, received temperature={temperature}"
-            )
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        check_positive(temperature=temperature)
         self.commitment_cost = commitment_cost
         self.entropy_weight = entropy_weight
         self.temperature = temperature
         self.codebook_init = codebook_init
-        self.assignment = assignment
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         soft_codes.add_codebook(self)
 
     @property
@@ -99,28 +96,31 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
         """The code vectors in use, float32 `(K, D)`."""
         return self.codebook_start + self.codebook_offset
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        rows = ops.reshape(inputs, (-1, self.embedding_dim))
-        codebook = self.codebook
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name; that of the others is 1."""
+        return {"commitment": self.commitment_cost, "entropy": self.entropy_weight}
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
         if training:
             codebook = soft_codes.start_codebook(self, rows)
-        codes, nearest = quantization.look_up(rows, codebook)
-        assigned = nearest
-        if training and self.assignment is not None:
-            codes = quantization.assign(
-                self.assignment, rows, codes, codebook, ops.shape(inputs)[:-1]
-            )
-            assigned = ops.take(codebook, codes, axis=0)
-        if training:
+        _, nearest, _, assigned = self._choose(latents, codebook, training)
+        entropy = None
+        if training or self.entropy_weight:
             mixture, entropy = self._mix(rows, codebook, nearest)
+        if training:
             quantized = assigned + (mixture - ops.stop_gradient(mixture))
         else:
-            quantized, entropy = straight_through(rows, nearest), None
-            if self.entropy_weight:
-                entropy = self._mix(rows, codebook, nearest)[1]
-        self._add_losses(rows, nearest, assigned, quantized, entropy)
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+            quantized = straight_through(rows, nearest)
+        terms = {
+            "codebook": mean_squared_distance(assigned, rows),
+            "commitment": mean_squared_distance(rows, nearest),
+            "index": ops.mean(ops.square(quantized - rows)),
+        }
+        if self.entropy_weight:
+            terms["entropy"] = entropy
+        return quantized, terms
 
     def _mix(self, rows, codebook, nearest):
         """Sum of p_k sg(e_k) for each row, and the difference of the entropies."""
@@ -139,52 +139,3 @@ class IndexBackpropagationQuantizer(keras.layers.Layer):
         num_rows = ops.cast(ops.shape(rows)[0], "float32")
         of_mean = soft_codes.entropy_of_mean(sum_p / num_rows)
         return mixture, -sum_p_log_p / num_rows - of_mean
-
-    def _add_losses(self, rows, nearest, assigned, quantized, entropy):
-        self.add_loss(quantization.mean_squared_distance(assigned, rows))
-        commitment = quantization.mean_squared_distance(rows, nearest)
-        self.add_loss(self.commitment_cost * commitment)
-        self.add_loss(ops.mean(ops.square(quantized - rows)))
-        if self.entropy_weight:
-            self.add_loss(self.entropy_weight * entropy)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return quantization.encode(latents, self.codebook)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        rows = ops.reshape(ops.cast(latents, "float32"), (-1, self.embedding_dim))
-        codebook = self.codebook
-        nearest = quantization.look_up(rows, codebook)[1]
-        distance = quantization.mean_squared_distance(rows, nearest)
-        terms = {"codebook": distance, "commitment": distance, "index": distance}
-        if self.entropy_weight:
-            terms["entropy"] = self._mix(rows, codebook, nearest)[1]
-        return terms
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            commitment_cost=self.commitment_cost,
-            entropy_weight=self.entropy_weight,
-            temperature=self.temperature,
-            codebook_init=quantization.initializer_config(self.codebook_init),
-            assignment=keras.saving.serialize_keras_object(self.assignment),
-            seed=self.seed,
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return quantization.from_config(cls, config)

@@ -6,11 +6,17 @@ import keras
 from keras import ops
 
 from vqzoo.ops import straight_through
-from vqzoo.quantizers import mixed_radix, quantization
+from vqzoo.quantizers import mixed_radix
+from vqzoo.quantizers.base import (
+    Quantizer,
+    add_learned,
+    check_not_negative,
+    mean_squared_distance,
+)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class LatentQuantizer(keras.layers.Layer):
+class LatentQuantizer(Quantizer):
     """Replaces each channel of the latents by the nearest of its own learned values.
 
     Every channel has a small codebook of single numbers. The quantization loss moves a
@@ -57,65 +63,65 @@ class LatentQuantizer(keras.layers.Layer):
         assignment=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        self.levels = mixed_radix.check_levels(levels)
+        levels = mixed_radix.check_levels(levels)
+        super().__init__(
+            math.prod(levels), len(levels), assignment=assignment, **kwargs
+        )
+        self.levels = levels
         mixed_radix.check_assignment(assignment)
-        quantization.check_not_negative(
+        check_not_negative(
             commitment_cost=commitment_cost, quantization_cost=quantization_cost
         )
         self.commitment_cost = commitment_cost
         self.quantization_cost = quantization_cost
         self.optimize_values = optimize_values
-        self.assignment = assignment
-
-    @property
-    def num_embeddings(self):
-        """Number of values of an index, the product of the levels."""
-        return math.prod(self.levels)
-
-    @property
-    def embedding_dim(self):
-        """Last axis of the latents, the number of levels given."""
-        return len(self.levels)
 
     @property
     def codebook(self):
         """The implicit code vectors in the order of their indices, `(K, D)`."""
-        indices = ops.arange(self.num_embeddings, dtype="int32")
-        return self._vectors(mixed_radix.to_digits(indices, self.levels))
+        return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
-        self.values = self.add_weight(
-            name="values",
-            shape=(sum(self.levels),),
-            initializer=self._spread_evenly,
+        super().build(input_shape)
+        self.values = add_learned(
+            self,
+            "values",
+            (sum(self.levels),),
+            self._spread_evenly,
             trainable=self.optimize_values,
-            dtype="float32",
-            autocast=False,
         )
 
     def _spread_evenly(self, shape, dtype=None):
         parts = [ops.linspace(-0.5, 0.5, count, dtype=dtype) for count in self.levels]
         return ops.concatenate(parts)
 
-    def call(self, latents, training=False):
-        latents = ops.cast(latents, "float32")
-        digits = self._nearest(latents)
-        nearest = assigned = self._vectors(digits)
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {
+            "quantization": self.quantization_cost,
+            "commitment": self.commitment_cost,
+        }
+
+    def _quantize(self, latents, training):
+        digits = self._digits(latents)
+        nearest = assigned = self._at(digits)
         if training and self.assignment is not None:
             digits = mixed_radix.perturb(self.assignment, digits, self.levels)
-            assigned = self._vectors(digits)
+            assigned = self._at(digits)
+        terms = {}
         if self.optimize_values:
-            moved = quantization.mean_squared_distance(assigned, latents)
-            self.add_loss(self.quantization_cost * moved)
-        commitment = quantization.mean_squared_distance(latents, nearest)
-        self.add_loss(self.commitment_cost * commitment)
-        return ops.cast(straight_through(latents, assigned), self.compute_dtype)
+            terms["quantization"] = mean_squared_distance(assigned, latents)
+        terms["commitment"] = mean_squared_distance(latents, nearest)
+        return straight_through(latents, assigned), terms
 
     def _nearest(self, latents):
+        return mixed_radix.to_indices(self._digits(latents), self.levels)
+
+    def _vectors(self, codes):
+        return self._at(mixed_radix.to_digits(codes, self.levels))
+
+    def _digits(self, latents):
         """Digit of each channel's nearest value, int32 `(..., D)`."""
         columns, first = [], 0
         rows = ops.reshape(latents, (-1, self.embedding_dim))
@@ -129,46 +135,6 @@ class LatentQuantizer(keras.layers.Layer):
             first += count
         return ops.reshape(ops.stack(columns, axis=-1), ops.shape(latents))
 
-    def _vectors(self, digits):
+    def _at(self, digits):
         firsts = [sum(self.levels[:j]) for j in range(self.embedding_dim)]
         return ops.take(self.values, digits + ops.convert_to_tensor(firsts, "int32"))
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        latents = ops.cast(latents, "float32")
-        quantization.check_last_axis(latents.shape, self.embedding_dim)
-        return mixed_radix.to_indices(self._nearest(latents), self.levels)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        vectors = self._vectors(mixed_radix.to_digits(codes, self.levels))
-        return ops.cast(vectors, self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        latents = ops.cast(latents, "float32")
-        nearest = self._vectors(self._nearest(latents))
-        distance = quantization.mean_squared_distance(latents, nearest)
-        terms = {"commitment": distance}
-        if self.optimize_values:
-            terms["quantization"] = distance
-        return terms
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            levels=list(self.levels),
-            commitment_cost=self.commitment_cost,
-            quantization_cost=self.quantization_cost,
-            optimize_values=self.optimize_values,
-            assignment=keras.saving.serialize_keras_object(self.assignment),
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return quantization.from_config(cls, config)

@@ -6,14 +6,20 @@ import keras
 from keras import ops
 
 from vqzoo.ops import straight_through, unit_norm
-from vqzoo.quantizers import mixed_radix, quantization
+from vqzoo.quantizers import mixed_radix
+from vqzoo.quantizers.base import (
+    Quantizer,
+    check_not_negative,
+    check_positive,
+    mean_squared_distance,
+)
 from vqzoo.quantizers.bit_entropy import entropy_of_each, entropy_of_mean
 
 _MOST_GROUP_BITS = 16
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class LookupFreeQuantizer(keras.layers.Layer):
+class LookupFreeQuantizer(Quantizer):
     """Keeps the sign of each channel; the bits of all channels are the code.
 
     The codes are the corners of a cube and are not learned. The entropy loss makes each
@@ -71,20 +77,15 @@ class LookupFreeQuantizer(keras.layers.Layer):
         assignment=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
         _check_range("num_bits", num_bits, 1, 30)
+        super().__init__(2**num_bits, num_bits, assignment=assignment, **kwargs)
         _check_range("group_bits", group_bits, 1, _MOST_GROUP_BITS)
-        quantization.check_not_negative(
+        check_not_negative(
             entropy_weight=entropy_weight,
             diversity_gamma=diversity_gamma,
             commitment_cost=commitment_cost,
         )
-        if not inverse_temperature > 0:
-            raise ValueError(
-                "expected an inverse_temperature above 0, received "
-                f"inverse_temperature={inverse_temperature}"
-            )
+        check_positive(inverse_temperature=inverse_temperature)
         if assignment is not None:
             raise ValueError(
                 "expected no assignment, because codes of neighboring numbers can "
@@ -97,36 +98,27 @@ class LookupFreeQuantizer(keras.layers.Layer):
         self.commitment_cost = commitment_cost
         self.inverse_temperature = inverse_temperature
         self.group_bits = group_bits
-        self.assignment = assignment
-
-    @property
-    def num_embeddings(self):
-        """Number of values of an index, `2 ** num_bits`."""
-        return 2**self.num_bits
-
-    @property
-    def embedding_dim(self):
-        """Last axis of the latents, `num_bits`."""
-        return self.num_bits
 
     @property
     def codebook(self):
         """The implicit code vectors in the order of their indices, `(K, num_bits)`."""
-        indices = ops.arange(self.num_embeddings, dtype="int32")
-        return self._vectors(mixed_radix.to_digits(indices, (2,) * self.num_bits))
+        return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
 
-    def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.num_bits)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.num_bits})
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {"entropy": self.entropy_weight, "commitment": self.commitment_cost}
 
-    def call(self, latents, training=False):
-        latents = ops.cast(latents, "float32")
+    def _quantize(self, latents, training):
         units, bits = self._units(latents), _bits(latents)
-        terms = self._terms(units, bits)
-        self.add_loss(self.entropy_weight * terms["entropy"])
-        self.add_loss(self.commitment_cost * terms["commitment"])
-        quantized = straight_through(units * self._length(), self._vectors(bits))
-        return ops.cast(quantized, self.compute_dtype)
+        quantized = straight_through(units * self._length(), self._corners(bits))
+        return quantized, self._terms(units, bits)
+
+    def _nearest(self, latents):
+        return mixed_radix.to_indices(_bits(latents), (2,) * self.num_bits)
+
+    def _vectors(self, codes):
+        return self._corners(mixed_radix.to_digits(codes, (2,) * self.num_bits))
 
     def _units(self, latents):
         """Latents of root mean square 1."""
@@ -138,54 +130,20 @@ class LookupFreeQuantizer(keras.layers.Layer):
         """What a code has, up to its sign, in each channel."""
         return 1 / math.sqrt(self.num_bits) if self.spherical else 1.0
 
-    def _vectors(self, bits):
+    def _corners(self, bits):
         return (2 * ops.cast(bits, "float32") - 1) * self._length()
 
     def _terms(self, units, bits):
         # |u - c|^2 is a sum over the channels, so that the bits are independent; in it
         # the two values of a bit differ by 4 u.
         logits = ops.reshape(4 * self.inverse_temperature * units, (-1, self.num_bits))
-        of_each = entropy_of_each(logits)
-        of_mean = entropy_of_mean(logits, self.group_bits)
+        single = entropy_of_each(logits)
+        joint = entropy_of_mean(logits, self.group_bits)
         signs = 2 * ops.cast(bits, "float32") - 1
         return {
-            "commitment": quantization.mean_squared_distance(units, signs),
-            "entropy": (of_each - self.diversity_gamma * of_mean) / self.num_bits,
+            "entropy": (single - self.diversity_gamma * joint) / self.num_bits,
+            "commitment": mean_squared_distance(units, signs),
         }
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Codes of `latents` `(..., num_bits)`: int32 `(...)`, in [0, K)."""
-        latents = ops.cast(latents, "float32")
-        quantization.check_last_axis(latents.shape, self.num_bits)
-        return mixed_radix.to_indices(_bits(latents), (2,) * self.num_bits)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., num_bits)`."""
-        bits = mixed_radix.to_digits(codes, (2,) * self.num_bits)
-        return ops.cast(self._vectors(bits), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        latents = ops.cast(latents, "float32")
-        return self._terms(self._units(latents), _bits(latents))
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_bits=self.num_bits,
-            spherical=self.spherical,
-            entropy_weight=self.entropy_weight,
-            diversity_gamma=self.diversity_gamma,
-            commitment_cost=self.commitment_cost,
-            inverse_temperature=self.inverse_temperature,
-            group_bits=self.group_bits,
-            assignment=self.assignment,
-        )
-        return config
 
 
 def _bits(latents):

@@ -9,8 +9,6 @@ import operator
 
 from keras import ops
 
-from vqzoo.quantizers.stochastic_assignment import StochasticAssignment
-
 _LARGEST = 2**31 - 1  # of int32
 
 
@@ -32,10 +30,10 @@ def check_levels(levels):
 
 def check_assignment(assignment):
     """Raises ValueError for an assignment that needs a codebook of whole vectors."""
-    if isinstance(assignment, StochasticAssignment):
+    if assignment is not None and assignment.needs_codebook:
         raise ValueError(
             "expected an assignment that acts on indices alone, for example "
-            "NoisyAssignment, received assignment=StochasticAssignment"
+            f"NoisyAssignment, received assignment={type(assignment).__name__}"
         )
 
 

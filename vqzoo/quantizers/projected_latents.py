@@ -3,14 +3,14 @@
 import keras
 from keras import ops
 
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import Quantizer
 
 # Squared length below which a code has no direction.
 _MIN_SQUARE = 1e-12
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class ProjectedLatents(keras.layers.Layer):
+class ProjectedLatents(Quantizer):
     """Hands the decoder the projection of each latent on the code of a quantizer.
 
     The direction of what the decoder receives is discrete, its length is not. The
@@ -37,25 +37,12 @@ class ProjectedLatents(keras.layers.Layer):
         TensorShape([2, 8, 8, 64])
     """
 
+    is_hybrid = True
+
     def __init__(self, quantizer, **kwargs):
-        super().__init__(autocast=False, **kwargs)
         check_one_code(quantizer)
+        super().__init__(quantizer.num_embeddings, quantizer.embedding_dim, **kwargs)
         self.quantizer = quantizer
-
-    @property
-    def is_hybrid(self):
-        """Whether the output at inference is no function of the codes."""
-        return True
-
-    @property
-    def num_embeddings(self):
-        """Number of values of an index."""
-        return self.quantizer.num_embeddings
-
-    @property
-    def embedding_dim(self):
-        """Last axis of the latents."""
-        return self.quantizer.embedding_dim
 
     @property
     def codebook(self):
@@ -65,23 +52,17 @@ class ProjectedLatents(keras.layers.Layer):
     @property
     def codebooks(self):
         """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return quantization.codebooks(self.quantizer)
+        return self.quantizer.codebooks
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         if not self.quantizer.built:
             self.quantizer.build(input_shape)
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        quantized = self.quantizer(latents, training=training)
-        quantized = ops.cast(quantized, "float32")
-        self.add_loss(projection_loss(inputs, quantized))
-        return ops.cast(project(inputs, quantized), self.compute_dtype)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+    def _quantize(self, latents, training):
+        quantized = ops.cast(self.quantizer(latents, training=training), "float32")
+        terms = {"projection": projection_loss(latents, quantized)}
+        return project(latents, quantized), terms
 
     def encode(self, latents):
         """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
@@ -121,27 +102,16 @@ class ProjectedLatents(keras.layers.Layer):
         loss = projection_loss(ops.cast(latents, "float32"), quantized)
         return {**self.quantizer.loss_terms(latents), "projection": loss}
 
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config["quantizer"] = keras.saving.serialize_keras_object(self.quantizer)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        quantizer = keras.saving.deserialize_keras_object(config["quantizer"])
-        return cls(**{**config, "quantizer": quantizer})
-
 
 def check_one_code(quantizer):
     """Raises ValueError unless a call of `quantizer` gives one code for each latent."""
-    if quantization.code_axes(quantizer):
+    if quantizer.code_axes:
         raise ValueError(
             "expected a quantizer with one code for each latent, because a mask or a "
             "projection needs one code vector at each position, received "
             f"quantizer={quantizer}"
         )
-    if quantization.is_hybrid(quantizer):
+    if quantizer.is_hybrid:
         raise ValueError(
             "expected a quantizer that gives code vectors, received one whose output "
             f"is hybrid already, quantizer={quantizer}"
@@ -166,8 +136,8 @@ def shares(latents, quantized):
     products = ops.sum(latents * quantized, axis=-1, keepdims=True)
     squares = ops.sum(ops.square(quantized), axis=-1, keepdims=True)
     has_length = squares > _MIN_SQUARE
-    found = products / ops.where(has_length, squares, 1.0)
-    return ops.where(has_length, found, 0.0)
+    shares = products / ops.where(has_length, squares, 1.0)
+    return ops.where(has_length, shares, 0.0)
 
 
 def projection_loss(latents, quantized, mask=True):

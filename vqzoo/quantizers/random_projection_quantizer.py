@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from vqzoo.ops import nearest_code, straight_through, unit_norm
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import Quantizer, add_state, check_positive_ints
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class RandomProjectionQuantizer(keras.layers.Layer):
+class RandomProjectionQuantizer(Quantizer):
     """Projects latents at random and takes the random direction nearest in angle.
 
     Nothing is learned: the codes are targets, for example of masked prediction, that
@@ -44,15 +44,8 @@ class RandomProjectionQuantizer(keras.layers.Layer):
     def __init__(
         self, num_embeddings, embedding_dim, codebook_dim=16, *, seed=None, **kwargs
     ):
-        super().__init__(autocast=False, **kwargs)
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        if not isinstance(codebook_dim, int) or codebook_dim < 1:
-            raise ValueError(
-                "expected codebook_dim to be a positive int, received "
-                f"codebook_dim={codebook_dim}"
-            )
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        super().__init__(num_embeddings, embedding_dim, **kwargs)
+        check_positive_ints(codebook_dim=codebook_dim)
         self.codebook_dim = codebook_dim
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -63,15 +56,14 @@ class RandomProjectionQuantizer(keras.layers.Layer):
         return ops.matmul(self.directions, ops.transpose(self.projection))
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
-        self.projection = quantization.add_state(
+        super().build(input_shape)
+        self.projection = add_state(
             self,
             "projection",
             (self.embedding_dim, self.codebook_dim),
             keras.initializers.Orthogonal(seed=self.seed_generator),
         )
-        self.directions = quantization.add_state(
+        self.directions = add_state(
             self,
             "directions",
             (self.num_embeddings, self.codebook_dim),
@@ -79,44 +71,13 @@ class RandomProjectionQuantizer(keras.layers.Layer):
         )
         self.directions.assign(unit_norm(self.directions.value))
 
-    def call(self, latents, training=False):
-        latents = ops.cast(latents, "float32")
-        quantized = straight_through(latents, self._vectors(self._nearest(latents)))
-        return ops.cast(quantized, self.compute_dtype)
+    def _quantize(self, latents, training):
+        return straight_through(latents, self._vectors(self._nearest(latents))), {}
 
     def _nearest(self, latents):
-        rows = ops.reshape(latents, (-1, self.embedding_dim))
-        rows = unit_norm(ops.matmul(rows, self.projection))
+        rows = unit_norm(ops.matmul(self._rows(latents), self.projection))
         return ops.reshape(nearest_code(rows, self.directions), ops.shape(latents)[:-1])
 
     def _vectors(self, codes):
         directions = ops.take(self.directions, codes, axis=0)
         return ops.matmul(directions, ops.transpose(self.projection))
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        latents = ops.cast(latents, "float32")
-        quantization.check_last_axis(latents.shape, self.embedding_dim)
-        return self._nearest(latents)
-
-    def decode(self, codes):
-        """Vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(self._vectors(codes), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """No loss terms: an empty dict."""
-        return {}
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            codebook_dim=self.codebook_dim,
-            seed=self.seed,
-        )
-        return config

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from vqzoo.ops import draw_rows
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import Quantizer, add_terms, check_alike
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class ResidualQuantizer(keras.layers.Layer):
+class ResidualQuantizer(Quantizer):
     """Quantizes the latents, then the rest, then the rest of the rest.
 
     The quantized vector is the sum of all stages, so that a latent has one code for
@@ -37,40 +37,28 @@ class ResidualQuantizer(keras.layers.Layer):
     """
 
     def __init__(self, quantizers, *, dropout=False, seed=None, **kwargs):
-        super().__init__(autocast=False, **kwargs)
         check_alike(quantizers)
+        first = quantizers[0]
+        super().__init__(first.num_embeddings, first.embedding_dim, **kwargs)
         self.quantizers = list(quantizers)
+        self.code_axes = 1 + first.code_axes
         self.dropout = dropout
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     @property
-    def num_embeddings(self):
-        """Number of values of each index."""
-        return self.quantizers[0].num_embeddings
-
-    @property
-    def embedding_dim(self):
-        """Last axis of the latents."""
-        return self.quantizers[0].embedding_dim
-
-    @property
     def codebooks(self):
         """The code vectors of all stages, a tuple of `(K, D)`."""
-        return sum((quantization.codebooks(each) for each in self.quantizers), ())
-
-    @property
-    def code_axes(self):
-        """How many axes the codes have that the grid of latents has not."""
-        return 1 + quantization.code_axes(self.quantizers[0])
+        return sum((stage.codebooks for stage in self.quantizers), ())
 
     def build(self, input_shape):
+        super().build(input_shape)
         for stage in self.quantizers:
             if not stage.built:
                 stage.build(input_shape)
 
-    def call(self, latents, training=False):
-        rest = ops.cast(latents, "float32")
+    def _quantize(self, latents, training):
+        rest = latents
         num_stages = self._num_stages(rest) if training and self.dropout else None
         total = 0.0
         for index, stage in enumerate(self.quantizers):
@@ -82,7 +70,7 @@ class ResidualQuantizer(keras.layers.Layer):
                 output = ops.where(index < num_stages, output, 0.0)
             total = total + output
             rest = rest - ops.stop_gradient(quantized)
-        return ops.cast(total, self.compute_dtype)
+        return total, {}
 
     def _num_stages(self, latents):
         """How many stages the output of each image has, `(batch, 1, ...)`."""
@@ -93,20 +81,14 @@ class ResidualQuantizer(keras.layers.Layer):
                 (num_rows,), 1, last + 1, seed=self.seed_generator
             )
 
-        drawn = draw_rows(draw, ops.shape(latents)[0])
-        return ops.reshape(drawn, (-1,) + (1,) * (len(latents.shape) - 1))
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+        num_stages = draw_rows(draw, ops.shape(latents)[0])
+        return ops.reshape(num_stages, (-1,) + (1,) * (len(latents.shape) - 1))
 
     def encode(self, latents):
         """Codes of `latents` `(..., D)`: int32 `(..., num_stages)`."""
-        rest = ops.cast(latents, "float32")
-        codes = []
-        for stage in self.quantizers:
-            codes.append(stage.encode(rest))
-            rest = rest - ops.cast(stage.decode(codes[-1]), "float32")
-        return ops.stack(codes, axis=len(rest.shape) - 1)
+        latents = ops.cast(latents, "float32")
+        codes = [stage.encode(rest) for stage, rest in self._rests(latents)]
+        return ops.stack(codes, axis=len(latents.shape) - 1)
 
     def decode(self, codes):
         """Vectors of `codes` `(..., n)`, of the first n stages: float `(..., D)`."""
@@ -124,33 +106,12 @@ class ResidualQuantizer(keras.layers.Layer):
 
     def loss_terms(self, latents):
         """Loss terms by name, summed over the stages, before their weights."""
-        rest = ops.cast(latents, "float32")
-        terms = {}
+        rests = self._rests(ops.cast(latents, "float32"))
+        return add_terms(stage.loss_terms(rest) for stage, rest in rests)
+
+    def _rests(self, latents):
+        """Each stage and what is left for it to quantize."""
         for stage in self.quantizers:
-            quantization.add_terms(terms, stage.loss_terms(rest))
-            rest = rest - ops.cast(stage.decode(stage.encode(rest)), "float32")
-        return terms
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        stages = [keras.saving.serialize_keras_object(q) for q in self.quantizers]
-        config.update(quantizers=stages, dropout=self.dropout, seed=self.seed)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        stages = [
-            keras.saving.deserialize_keras_object(each) for each in config["quantizers"]
-        ]
-        return cls(**{**config, "quantizers": stages})
-
-
-def check_alike(quantizers):
-    """Raises ValueError unless there are quantizers, all of one K and one D."""
-    sizes = {(each.num_embeddings, each.embedding_dim) for each in quantizers}
-    if len(sizes) != 1:
-        raise ValueError(
-            "expected one quantizer or more, of one num_embeddings and one "
-            f"embedding_dim, received (num_embeddings, embedding_dim)={sizes or '()'}"
-        )
+            yield stage, latents
+            codes = stage.encode(latents)
+            latents = latents - ops.cast(stage.decode(codes), "float32")

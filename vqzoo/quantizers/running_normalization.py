@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.ops import sum_across_replicas
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import add_state
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -46,7 +46,6 @@ class RunningNormalization(keras.layers.Layer):
 
     def build(self, input_shape):
         self.input_spec = keras.layers.InputSpec(axes={-1: input_shape[-1]})
-        add_state = quantization.add_state
         self.mean = add_state(self, "mean", (input_shape[-1],), "zeros")
         self.variance = add_state(self, "variance", (input_shape[-1],), "ones")
         self.batches = add_state(self, "batches", (), "zeros")

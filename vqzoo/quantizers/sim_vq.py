@@ -4,11 +4,17 @@ import keras
 from keras import ops
 
 from vqzoo.ops import straight_through, sum_across_replicas
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import (
+    Quantizer,
+    add_learned,
+    add_state,
+    check_not_negative,
+    mean_squared_distance,
+)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SimVQ(keras.layers.Layer):
+class SimVQ(Quantizer):
     """Replaces each latent by the nearest code of a linearly mapped frozen codebook.
 
     The codes are `frozen_codebook @ mapping + shift`: the codebook is Gaussian and
@@ -60,46 +66,30 @@ class SimVQ(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        quantization.check_not_negative(commitment_cost=commitment_cost)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(commitment_cost=commitment_cost)
         self.commitment_cost = commitment_cost
         self.mapping_init = mapping_init
-        self.assignment = assignment
         self.seed = seed
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
-        self.frozen_codebook = quantization.add_state(
+        super().build(input_shape)
+        self.frozen_codebook = add_state(
             self,
             "frozen_codebook",
             (self.num_embeddings, self.embedding_dim),
             keras.initializers.RandomNormal(stddev=1.0, seed=self.seed),
         )
         from_data = self.mapping_init == "data"
+        start = "identity" if from_data else self.mapping_init
         square = (self.embedding_dim, self.embedding_dim)
-        self.mapping_start = quantization.add_state(
-            self,
-            "mapping_start",
-            square,
-            "identity" if from_data else self.mapping_init,
-        )
-        self.shift_start = quantization.add_state(
-            self, "shift_start", square[:1], "zeros"
-        )
-        self.mapping_offset = self._add_offset("mapping_offset", square)
-        self.shift_offset = self._add_offset("shift_offset", square[:1])
+        self.mapping_start = add_state(self, "mapping_start", square, start)
+        self.shift_start = add_state(self, "shift_start", square[:1], "zeros")
+        # An optimizer owns what it moves: it adds its own part to the start.
+        self.mapping_offset = add_learned(self, "mapping_offset", square)
+        self.shift_offset = add_learned(self, "shift_offset", square[:1])
         started = "zeros" if from_data else "ones"
-        self.started = quantization.add_state(self, "started", (), started)
-
-    def _add_offset(self, name, shape):
-        return self.add_weight(
-            name=name, shape=shape, initializer="zeros", dtype="float32", autocast=False
-        )
+        self.started = add_state(self, "started", (), started)
 
     @property
     def codebook(self):
@@ -125,60 +115,21 @@ class SimVQ(keras.layers.Layer):
         self.started.assign(ops.ones(()))
         return self._mapped(*start)
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        rows = ops.reshape(inputs, (-1, self.embedding_dim))
-        codebook = self.codebook
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {"commitment": self.commitment_cost}
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
         if training:
             codebook = self._start(ops.stop_gradient(rows))
-        codes, nearest = quantization.look_up(rows, codebook)
-        assigned = nearest
-        if training and self.assignment is not None:
-            codes = quantization.assign(
-                self.assignment, rows, codes, codebook, ops.shape(inputs)[:-1]
-            )
-            assigned = ops.take(codebook, codes, axis=0)
-        self.add_loss(quantization.mean_squared_distance(assigned, rows))
-        commitment = quantization.mean_squared_distance(rows, nearest)
-        self.add_loss(self.commitment_cost * commitment)
-        quantized = straight_through(rows, assigned)
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return quantization.encode(latents, self.codebook)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        latents = ops.cast(latents, "float32")
-        rows = ops.reshape(latents, (-1, self.embedding_dim))
-        nearest = quantization.look_up(rows, self.codebook)[1]
-        distance = quantization.mean_squared_distance(rows, nearest)
-        return {"codebook": distance, "commitment": distance}
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            commitment_cost=self.commitment_cost,
-            mapping_init=quantization.initializer_config(self.mapping_init),
-            assignment=keras.saving.serialize_keras_object(self.assignment),
-            seed=self.seed,
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return quantization.from_config(cls, config)
+        _, nearest, _, assigned = self._choose(latents, codebook, training)
+        terms = {
+            "codebook": mean_squared_distance(assigned, rows),
+            "commitment": mean_squared_distance(rows, nearest),
+        }
+        return straight_through(rows, assigned), terms
 
 
 def _moments(rows):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.ops import replica_position, sample_rows, sum_across_replicas
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import add_learned, add_state
 
 # Values of one N x K table held at once: 2**22 float32 are 16 MiB.
 _SCORES_PER_BLOCK = 2**22
@@ -52,9 +52,9 @@ def over_blocks(function, rows, shared, num_codes):
         return again(rows, *shared)
 
     indices = ops.arange(ops.shape(blocks)[0], dtype="int32")
-    each, sums = ops.map(one_block, (blocks, valid, indices))
-    each = tuple(ops.reshape(x, (-1, *x.shape[2:]))[:num_rows] for x in each)
-    return each, tuple(ops.sum(x, axis=0) for x in sums)
+    values, sums = ops.map(one_block, (blocks, valid, indices))
+    values = tuple(ops.reshape(x, (-1, *x.shape[2:]))[:num_rows] for x in values)
+    return values, tuple(ops.sum(x, axis=0) for x in sums)
 
 
 def _cut(rows, num_rows, rows_per_block):
@@ -130,18 +130,10 @@ def add_codebook(layer):
     started, and how far it was moved.
     """
     shape = (layer.num_embeddings, layer.embedding_dim)
-    from_data = layer.codebook_init == "data"
-    layer.codebook_start = quantization.add_state(
-        layer, "codebook_start", shape, "uniform" if from_data else layer.codebook_init
-    )
-    layer.codebook_offset = layer.add_weight(
-        name="codebook_offset",
-        shape=shape,
-        initializer="zeros",
-        dtype="float32",
-        autocast=False,
-    )
-    layer.started = quantization.add_state(layer, "started", (), "zeros")
+    start = "uniform" if layer.codebook_init == "data" else layer.codebook_init
+    layer.codebook_start = add_state(layer, "codebook_start", shape, start)
+    layer.codebook_offset = add_learned(layer, "codebook_offset", shape)
+    layer.started = add_state(layer, "started", (), "zeros")
 
 
 def start_codebook(layer, rows):

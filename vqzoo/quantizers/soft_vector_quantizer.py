@@ -4,14 +4,21 @@ import keras
 from keras import ops
 
 from vqzoo.ops import straight_through
-from vqzoo.quantizers import quantization, soft_codes
+from vqzoo.quantizers import soft_codes
+from vqzoo.quantizers.base import (
+    Quantizer,
+    add_learned,
+    add_state,
+    check_not_negative,
+    mean_squared_distance,
+)
 
 # Keeps a squared distance of 1e15 finite when it is divided by the variance.
 _MIN_VARIANCE = 1e-20
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SoftVectorQuantizer(keras.layers.Layer):
+class SoftVectorQuantizer(Quantizer):
     """Replaces each latent by the posterior mean of the codes.
 
     The latent is taken for a code plus Gaussian noise of that code's variance, and the
@@ -66,49 +73,34 @@ class SoftVectorQuantizer(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        quantization.check_not_negative(commitment_cost=commitment_cost)
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(commitment_cost=commitment_cost)
         soft_codes.refuse_assignment(assignment)
         if variance_init is not None and not variance_init > 0:
             raise ValueError(
                 "expected variance_init to be None or above 0, received "
                 f"variance_init={variance_init}"
             )
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
         self.commitment_cost = commitment_cost
         self.variance_init = variance_init
         self.hard_at_inference = hard_at_inference
+        self.is_hybrid = not hard_at_inference
         self.codebook_init = codebook_init
-        self.assignment = assignment
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         soft_codes.add_codebook(self)
         start = keras.initializers.Constant(self.variance_init or 1.0)
-        self.variance_scale = quantization.add_state(self, "variance_scale", (), start)
-        self.log_variances = self.add_weight(
-            name="log_variances",
-            shape=(self.num_embeddings,),
-            initializer="zeros",
-            dtype="float32",
-            autocast=False,
-        )
+        self.variance_scale = add_state(self, "variance_scale", (), start)
+        shape = (self.num_embeddings,)
+        self.log_variances = add_learned(self, "log_variances", shape)
 
     @property
     def codebook(self):
         """The code vectors in use, float32 `(K, D)`."""
         return self.codebook_start + self.codebook_offset
-
-    @property
-    def is_hybrid(self):
-        """Whether the output at inference is no function of the codes."""
-        return not self.hard_at_inference
 
     @property
     def variances(self):
@@ -121,25 +113,33 @@ class SoftVectorQuantizer(keras.layers.Layer):
     def probabilities(self, latents):
         """p(e_k | latent) for `latents` `(..., D)`: float32 `(..., K)`, whole."""
         latents = ops.cast(latents, "float32")
-        rows = ops.reshape(latents, (-1, self.embedding_dim))
-        p = ops.softmax(_log_densities(rows, self.codebook, self.variances), axis=1)
+        densities = _log_densities(self._rows(latents), self.codebook, self.variances)
+        p = ops.softmax(densities, axis=1)
         return ops.reshape(p, (*ops.shape(latents)[:-1], self.num_embeddings))
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        rows = ops.reshape(inputs, (-1, self.embedding_dim))
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {"commitment": self.commitment_cost}
+
+    def _quantize(self, latents, training):
+        rows = self._rows(latents)
         codebook, variances = self.codebook, self.variances
         if training:
             codebook, variances = self._start(rows)
         code = ops.take(codebook, _best(rows, codebook, variances), axis=0)
-        self.add_loss(quantization.mean_squared_distance(code, rows))
-        commitment = quantization.mean_squared_distance(rows, code)
-        self.add_loss(self.commitment_cost * commitment)
         if training or not self.hard_at_inference:
             quantized = _mean(rows, codebook, variances)
         else:
             quantized = straight_through(rows, code)
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+        return quantized, {
+            "codebook": mean_squared_distance(code, rows),
+            "commitment": mean_squared_distance(rows, code),
+        }
+
+    def _nearest(self, latents):
+        codes = _best(self._rows(latents), self.codebook, self.variances)
+        return ops.reshape(codes, ops.shape(latents)[:-1])
 
     def _start(self, rows):
         """Codebook and variances of a training step; the first one places them."""
@@ -148,48 +148,11 @@ class SoftVectorQuantizer(keras.layers.Layer):
         if self.variance_init is not None:
             return codebook, self.variances
         # exp(-d / unit) is a Gaussian whose variance is half of the unit.
-        nearest = quantization.look_up(rows, codebook)[1]
+        nearest = self._choose(rows, codebook, training=False)[1]
         measured = 0.5 * soft_codes.distance_unit(rows, nearest)
         scale = ops.where(fresh, measured, self.variance_scale.value)
         self.variance_scale.assign(scale)
         return codebook, self._variances(scale)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Most probable codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        latents = ops.convert_to_tensor(latents)
-        quantization.check_last_axis(latents.shape, self.embedding_dim)
-        rows = ops.reshape(ops.cast(latents, "float32"), (-1, self.embedding_dim))
-        codes = _best(rows, self.codebook, self.variances)
-        return ops.reshape(codes, ops.shape(latents)[:-1])
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        code = ops.take(self.codebook, self.encode(latents), axis=0)
-        latents = ops.cast(latents, "float32")
-        distance = quantization.mean_squared_distance(latents, code)
-        return {"codebook": distance, "commitment": distance}
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            commitment_cost=self.commitment_cost,
-            variance_init=self.variance_init,
-            hard_at_inference=self.hard_at_inference,
-            codebook_init=quantization.initializer_config(self.codebook_init),
-            assignment=self.assignment,
-            seed=self.seed,
-        )
-        return config
 
 
 def _log_densities(rows, codebook, variances):

@@ -2,11 +2,11 @@
 
 import keras
 
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import Quantizer
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class TransformedQuantizer(keras.layers.Layer):
+class TransformedQuantizer(Quantizer):
     """Quantizes what one layer makes of the latents; another layer leads back.
 
     With two `Dense` layers the codes live in fewer dimensions than the latents, which
@@ -32,34 +32,25 @@ class TransformedQuantizer(keras.layers.Layer):
     """
 
     def __init__(self, quantizer, embedding_dim, *, before=None, after=None, **kwargs):
-        super().__init__(**kwargs)
         if None in (before, after) and quantizer.embedding_dim != embedding_dim:
             raise ValueError(
                 f"expected layers before and after a quantizer of "
                 f"{quantizer.embedding_dim} dimensions, received "
                 f"embedding_dim={embedding_dim}, before={before}, after={after}"
             )
+        super().__init__(quantizer.num_embeddings, embedding_dim, **kwargs)
         self.quantizer = quantizer
-        self.embedding_dim = embedding_dim
         self.before = before
         self.after = after
-
-    @property
-    def num_embeddings(self):
-        """Number of values of an index, as the quantizer has it."""
-        return self.quantizer.num_embeddings
+        self.code_axes = quantizer.code_axes
 
     @property
     def codebooks(self):
         """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return quantization.codebooks(self.quantizer)
-
-    @property
-    def code_axes(self):
-        """How many axes the codes have that the grid of latents has not."""
-        return quantization.code_axes(self.quantizer)
+        return self.quantizer.codebooks
 
     def build(self, input_shape):
+        super().build(input_shape)
         inner = (*input_shape[:-1], self.quantizer.embedding_dim)
         for layer, shape in (
             (self.before, input_shape),
@@ -69,18 +60,15 @@ class TransformedQuantizer(keras.layers.Layer):
             if layer is not None and not layer.built:
                 layer.build(shape)
 
-    def call(self, latents, training=False):
+    def _quantize(self, latents, training):
         quantized = self.quantizer(self._enter(latents), training=training)
-        return self._leave(quantized)
+        return self._leave(quantized), {}
 
     def _enter(self, latents):
         return latents if self.before is None else self.before(latents)
 
     def _leave(self, quantized):
         return quantized if self.after is None else self.after(quantized)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
 
     def encode(self, latents):
         """Codes of `latents` `(..., embedding_dim)`: int32, as the quantizer's."""
@@ -93,22 +81,6 @@ class TransformedQuantizer(keras.layers.Layer):
     def loss_terms(self, latents):
         """Loss terms of the quantizer by name, before their weights."""
         return self.quantizer.loss_terms(self._enter(latents))
-
-    def get_config(self):
-        config = super().get_config()
-        config["embedding_dim"] = self.embedding_dim
-        for name in ("quantizer", "before", "after"):
-            layer = getattr(self, name)
-            config[name] = keras.saving.serialize_keras_object(layer)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        layers = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("quantizer", "before", "after")
-        }
-        return cls(**{**config, **layers})
 
 
 def low_dimensional(quantizer, embedding_dim, **kwargs):

@@ -1,14 +1,21 @@
 """Vector quantizer whose codebook is learned by gradient."""
 
 import keras
-from keras import ops
 
 from vqzoo.ops import unit_norm
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import (
+    ESTIMATORS,
+    Quantizer,
+    add_learned,
+    check_estimator,
+    check_not_negative,
+    entropy_loss,
+    mean_squared_distance,
+)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VectorQuantizer(keras.layers.Layer):
+class VectorQuantizer(Quantizer):
     """Replaces each latent by the nearest code of a codebook learned by gradient.
 
     The codebook loss moves each code toward the latents that chose it, the commitment
@@ -64,17 +71,13 @@ class VectorQuantizer(keras.layers.Layer):
         assignment=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        quantization.check_not_negative(
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(
             commitment_cost=commitment_cost,
             codebook_cost=codebook_cost,
             entropy_weight=entropy_weight,
         )
-        quantization.check_estimator(estimator, assignment)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        check_estimator(estimator, assignment)
         self.commitment_cost = commitment_cost
         self.codebook_cost = codebook_cost
         self.codebook_init = codebook_init
@@ -82,20 +85,16 @@ class VectorQuantizer(keras.layers.Layer):
         self.entropy_weight = entropy_weight
         self.normalize = normalize
         self.estimator = estimator
-        self.assignment = assignment
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         bound = 1 / self.num_embeddings
-        self.raw_codebook = self.add_weight(
-            name="codebook",
-            shape=(self.num_embeddings, self.embedding_dim),
-            initializer=self.codebook_init
-            or keras.initializers.RandomUniform(-bound, bound),
+        self.raw_codebook = add_learned(
+            self,
+            "codebook",
+            (self.num_embeddings, self.embedding_dim),
+            self.codebook_init or keras.initializers.RandomUniform(-bound, bound),
             regularizer=self.codebook_regularizer,
-            dtype="float32",
-            autocast=False,
         )
 
     @property
@@ -103,70 +102,22 @@ class VectorQuantizer(keras.layers.Layer):
         """The code vectors in use, float32 `(K, D)`."""
         return unit_norm(self.raw_codebook) if self.normalize else self.raw_codebook
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        rows, codebook = self._rows(inputs), self.codebook
-        codes, nearest = quantization.look_up(rows, codebook)
-        assigned = nearest
-        if training and self.assignment is not None:
-            codes = quantization.assign(
-                self.assignment, rows, codes, codebook, ops.shape(inputs)[:-1]
-            )
-            assigned = ops.take(codebook, codes, axis=0)
-        codebook_loss = quantization.mean_squared_distance(assigned, rows)
-        self.add_loss(self.codebook_cost * codebook_loss)
-        commitment = quantization.mean_squared_distance(rows, nearest)
-        self.add_loss(self.commitment_cost * commitment)
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {
+            "codebook": self.codebook_cost,
+            "commitment": self.commitment_cost,
+            "entropy": self.entropy_weight,
+        }
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
+        _, nearest, _, assigned = self._choose(latents, codebook, training)
+        terms = {
+            "codebook": mean_squared_distance(assigned, rows),
+            "commitment": mean_squared_distance(rows, nearest),
+        }
         if self.entropy_weight:
-            entropy = quantization.entropy_loss(rows, codebook)
-            self.add_loss(self.entropy_weight * entropy)
-        quantized = quantization.ESTIMATORS[self.estimator](rows, assigned)
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
-
-    def _rows(self, inputs):
-        rows = ops.reshape(inputs, (-1, self.embedding_dim))
-        return unit_norm(rows) if self.normalize else rows
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return quantization.encode(latents, self.codebook, self.normalize)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        rows, codebook = self._rows(ops.cast(latents, "float32")), self.codebook
-        nearest = quantization.look_up(rows, codebook)[1]
-        distance = quantization.mean_squared_distance(rows, nearest)
-        terms = {"codebook": distance, "commitment": distance}
-        if self.entropy_weight:
-            terms["entropy"] = quantization.entropy_loss(rows, codebook)
-        return terms
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            commitment_cost=self.commitment_cost,
-            codebook_cost=self.codebook_cost,
-            codebook_init=quantization.initializer_config(self.codebook_init),
-            codebook_regularizer=keras.regularizers.serialize(
-                self.codebook_regularizer
-            ),
-            entropy_weight=self.entropy_weight,
-            normalize=self.normalize,
-            estimator=self.estimator,
-            assignment=keras.saving.serialize_keras_object(self.assignment),
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return quantization.from_config(cls, config)
+            terms["entropy"] = entropy_loss(rows, codebook)
+        return ESTIMATORS[self.estimator](rows, assigned), terms

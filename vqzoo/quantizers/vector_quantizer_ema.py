@@ -11,14 +11,22 @@ from vqzoo.ops import (
     sum_across_replicas,
     unit_norm,
 )
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import (
+    ESTIMATORS,
+    Quantizer,
+    add_state,
+    check_estimator,
+    check_not_negative,
+    entropy_loss,
+    mean_squared_distance,
+)
 
 _DATA_STARTS = ("data", "k_means")
 _LATENTS_PER_CODE = 8  # drawn for a k-means start
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VectorQuantizerEMA(keras.layers.Layer):
+class VectorQuantizerEMA(Quantizer):
     """Replaces each latent by the nearest code of a codebook learned by EMA.
 
     The codebook holds, for each code, the exponential moving average of the latents
@@ -86,18 +94,14 @@ class VectorQuantizerEMA(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        self._losses = quantization.ReplicaLosses()
-        quantization.check_sizes(num_embeddings, embedding_dim)
-        quantization.check_not_negative(
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(
             commitment_cost=commitment_cost, entropy_weight=entropy_weight
         )
         for name, value in (("decay", decay), ("restart_threshold", restart_threshold)):
             if not 0 <= value < 1:
                 raise ValueError(f"expected {name} in [0, 1), received {name}={value}")
-        quantization.check_estimator(estimator, assignment)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        check_estimator(estimator, assignment)
         self.commitment_cost = commitment_cost
         self.decay = decay
         self.restart_threshold = restart_threshold
@@ -106,15 +110,12 @@ class VectorQuantizerEMA(keras.layers.Layer):
         self.entropy_weight = entropy_weight
         self.normalize = normalize
         self.estimator = estimator
-        self.assignment = assignment
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        quantization.check_last_axis(input_shape, self.embedding_dim)
-        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+        super().build(input_shape)
         from_data = self.codebook_init in _DATA_STARTS
-        add_state = quantization.add_state
         initializer = "uniform" if from_data else self.codebook_init
         shape = (self.num_embeddings, self.embedding_dim)
         self.codebook = add_state(self, "codebook", shape, initializer)
@@ -128,42 +129,26 @@ class VectorQuantizerEMA(keras.layers.Layer):
         if self.assignment is not None:
             self.nearest_counts = add_state(self, "nearest_counts", shape[:1], "ones")
 
-    def call(self, latents, training=False):
-        inputs = ops.cast(latents, "float32")
-        rows = self._rows(inputs)
-        codebook = self.codebook
-        if training:
-            codebook, nearest, quantized = self._quantize_and_learn(
-                rows, ops.shape(inputs)[:-1]
-            )
-        else:
-            nearest = quantized = quantization.look_up(rows, codebook)[1]
-        commitment = quantization.mean_squared_distance(rows, nearest)
-        self.add_loss(self.commitment_cost * commitment)
-        if self.entropy_weight:
-            entropy = quantization.entropy_loss(rows, ops.stop_gradient(codebook))
-            self.add_loss(self.entropy_weight * entropy)
-        quantized = quantization.ESTIMATORS[self.estimator](rows, quantized)
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name."""
+        return {"commitment": self.commitment_cost, "entropy": self.entropy_weight}
 
-    def _rows(self, inputs):
-        return self._unit(ops.reshape(inputs, (-1, self.embedding_dim)))
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
+        if training:
+            drawn = self._draw(rows)
+            codebook, counts, sums = self._start(drawn)
+        codes, nearest, assigned, received = self._choose(latents, codebook, training)
+        if training:
+            self._learn(rows, codes, assigned, drawn, codebook, counts, sums)
+        terms = {"commitment": mean_squared_distance(rows, nearest)}
+        if self.entropy_weight:
+            terms["entropy"] = entropy_loss(rows, ops.stop_gradient(codebook))
+        return ESTIMATORS[self.estimator](rows, received), terms
 
     def _unit(self, vectors):
         return unit_norm(vectors) if self.normalize else vectors
-
-    def _quantize_and_learn(self, rows, codes_shape):
-        drawn = self._draw(rows)
-        codebook, counts, sums = self._start(drawn)
-        codes, nearest = quantization.look_up(rows, codebook)
-        assigned, quantized = codes, nearest
-        if self.assignment is not None:
-            assigned = quantization.assign(
-                self.assignment, rows, codes, codebook, codes_shape
-            )
-            quantized = ops.take(codebook, assigned, axis=0)
-        self._learn(rows, codes, assigned, drawn, codebook, counts, sums)
-        return codebook, nearest, quantized
 
     def _draw(self, rows):
         """Latents for the start and the restarts, in random order; None if unused."""
@@ -209,7 +194,7 @@ class VectorQuantizerEMA(keras.layers.Layer):
             state = self._restart(drawn, *state)
         if self.sorted_codes:
             order = main_axis_order(state[0])
-            state = [ops.take(each, order, axis=0) for each in state]
+            state = [ops.take(part, order, axis=0) for part in state]
         variables = (self.codebook, self.ema_counts, self.ema_sums, self.nearest_counts)
         for variable, value in zip(variables, state):
             if variable is not None:
@@ -241,46 +226,3 @@ class VectorQuantizerEMA(keras.layers.Layer):
         if self.nearest_counts is not None:
             values.setdefault("4", values["1"])
         super().load_own_variables(values)
-
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
-
-    def encode(self, latents):
-        """Nearest codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return quantization.encode(latents, self.codebook, self.normalize)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(ops.take(self.codebook, codes, axis=0), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        rows = self._rows(ops.cast(latents, "float32"))
-        nearest = quantization.look_up(rows, self.codebook)[1]
-        terms = {"commitment": quantization.mean_squared_distance(rows, nearest)}
-        if self.entropy_weight:
-            terms["entropy"] = quantization.entropy_loss(rows, self.codebook)
-        return terms
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(
-            num_embeddings=self.num_embeddings,
-            embedding_dim=self.embedding_dim,
-            commitment_cost=self.commitment_cost,
-            decay=self.decay,
-            restart_threshold=self.restart_threshold,
-            codebook_init=quantization.initializer_config(self.codebook_init),
-            sorted_codes=self.sorted_codes,
-            entropy_weight=self.entropy_weight,
-            normalize=self.normalize,
-            estimator=self.estimator,
-            assignment=keras.saving.serialize_keras_object(self.assignment),
-            seed=self.seed,
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return quantization.from_config(cls, config)

@@ -8,7 +8,6 @@ import numpy as np
 from vqzoo import measures
 from vqzoo.measures import classifier, inference
 from vqzoo.priors import pipeline
-from vqzoo.quantizers import quantization
 from vqzoo.report.document import Skipped
 
 MOST_BYTES = 400e6  # of training images in memory
@@ -152,14 +151,14 @@ class Tier:
     @property
     def code_axes(self):
         """How many axes of the codes are the indices of one latent."""
-        return quantization.code_axes(self.layer)
+        return self.layer.code_axes
 
     @property
     def codebook(self):
         """Float32 `(K, D)`; Skipped where a latent has several indices."""
         if self.code_axes:
             raise Skipped(f"each latent of the {self.name} tier has several indices")
-        (codebook,) = quantization.codebooks(self.layer)
+        (codebook,) = self.layer.codebooks
         return np.asarray(codebook, "float32")
 
 
@@ -216,7 +215,7 @@ class Subject:
     @property
     def is_hybrid(self):
         """Whether images do not come back from the codes alone."""
-        return any(quantization.is_hybrid(tier.layer) for tier in self.tiers)
+        return any(tier.layer.is_hybrid for tier in self.tiers)
 
     @property
     def train_labels(self):

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from vqzoo import layers, measures
+from vqzoo import measures
 from vqzoo.runs import files
 from vqzoo.training import callbacks, fitting, prior_loop
 from vqzoo.training.gan_trainer import GANTrainer
@@ -60,7 +60,7 @@ def _build(recipe, model, codes, tier):
     layer = model.quantizers[list(codes.tier_shapes).index(tier)]
     generator, critic, average = recipe.build(
         tier,
-        codebook=np.asarray(layers.codebooks(layer)[0]),
+        codebook=np.asarray(layer.codebooks[0]),
         **prior_loop.sizes_of(recipe, codes, tier),
     )
     trainer = GANTrainer(

@@ -13,7 +13,6 @@ from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import spread
 from vqzoo.export import ExportError, source
 from vqzoo.priors import conditions, pipeline
-from vqzoo.quantizers import quantization
 from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
 from vqzoo.runs.folder import Run
@@ -98,7 +97,7 @@ def _load_model(recipe):
     except ExportError as error:
         raise files.RunError(f"--model: {error}") from error
     for tier, layer in zip(model.tier_names, model.quantizers):
-        if quantization.code_axes(layer) or quantization.is_hybrid(layer):
+        if layer.code_axes or layer.is_hybrid:
             raise files.RunError(
                 f"--model: expected one code for each latent, received the {tier} tier "
                 f"of {path} with {type(layer).__name__}"

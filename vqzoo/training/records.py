@@ -6,8 +6,6 @@ import time
 import keras
 import numpy as np
 
-from vqzoo.quantizers import quantization
-
 LOSS_STEPS = 10  # between two rows of losses.csv
 SNAPSHOTS = 6  # of the codebooks
 LARGEST = 4096  # codes of a codebook that is kept
@@ -106,7 +104,7 @@ class Snapshots(keras.callbacks.Callback):
             return
         for tier, layer in zip(self.model.tier_names, self.model.quantizers):
             if _is_learned(layer) and layer.num_embeddings <= LARGEST:
-                codebook = keras.ops.convert_to_numpy(quantization.codebooks(layer)[0])
+                codebook = keras.ops.convert_to_numpy(layer.codebooks[0])
                 self.kept.setdefault(tier, {})[step] = codebook.astype("float32")
         if self.kept:
             self.run.save_codebooks(self.kept)

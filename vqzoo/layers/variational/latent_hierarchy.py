@@ -7,7 +7,7 @@ from keras import ops
 from vqzoo.layers.variational import gaussian
 from vqzoo.layers.variational.generative_cell import GenerativeCell
 from vqzoo.ops import replica_position, sum_across_replicas
-from vqzoo.quantizers import quantization
+from vqzoo.quantizers.base import ReplicaLosses, add_state
 
 # Bound of means, log scales and their changes: a scale stays within exp(-5), exp(5).
 _BOUND = 5.0
@@ -74,7 +74,7 @@ class LatentHierarchy(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self._losses = quantization.ReplicaLosses()
+        self._losses = ReplicaLosses()
         if not groups_per_scale or min(groups_per_scale) < 1:
             raise ValueError(
                 "expected groups_per_scale to hold ints of at least 1, received "
@@ -109,7 +109,7 @@ class LatentHierarchy(keras.layers.Layer):
             shape=self.state_shapes[0],
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
-        self.steps = quantization.add_state(self, "steps", (), "zeros")
+        self.steps = add_state(self, "steps", (), "zeros")
         # One of each for a group; None where it needs none.
         self.upsamplings, self.priors = [], []
         self.posteriors, self.merges, self.cells = [], [], []

@@ -8,7 +8,7 @@ import numpy as np
 
 from vqzoo import measures, models, registry
 from vqzoo.datasets.splits import spread
-from vqzoo.quantizers.noisy_assignment import BOUNDARIES
+from vqzoo.quantizers.assignments import BOUNDARIES
 from vqzoo.runs.folder import Run
 from vqzoo.training import devices, fitting, quantizers, records, report
 from vqzoo.training.settings import Settings, setting

@@ -1,15 +1,39 @@
-"""Noise on the chosen code index, the signature of the library."""
+"""Assignments: which code a latent is given while training.
+
+Noise on the index of the chosen code is the signature of the library.
+"""
 
 import keras
 from keras import ops
 
-from vqzoo.ops import draw_rows
+from vqzoo.ops import draw_rows, sample_code
 
 BOUNDARIES = ("reflect", "clip", "wrap")
 
 
+class Assignment(keras.layers.Layer):
+    """Abstract: hands a quantizer other codes than the nearest while training.
+
+    One that acts on indices alone defines `call(codes, num_embeddings, training)`. One
+    that needs the codebook defines `assign`.
+    """
+
+    needs_codebook = False
+
+    def assign(self, codes, latents, codebook):
+        """Codes int32 `(N,)` for nearest `codes` `(batch, ...)`, while training.
+
+        Args:
+            codes: int32 `(batch, ...)`, N of them.
+            latents: float32 `(N, D)`.
+            codebook: float32 `(K, D)`.
+        """
+        codes = self(codes, num_embeddings=codebook.shape[0], training=True)
+        return ops.reshape(codes, (-1,))
+
+
 @keras.saving.register_keras_serializable("vqzoo")
-class NoisyAssignment(keras.layers.Layer):
+class NoisyAssignment(Assignment):
     """Adds discrete Gaussian noise to code indices while training.
 
     Each index k becomes k' = k + round(Normal(0, stddev ** 2)), drawn for each position
@@ -84,4 +108,62 @@ class NoisyAssignment(keras.layers.Layer):
     def get_config(self):
         config = super().get_config()
         config.update(stddev=self.stddev, boundary=self.boundary, seed=self.seed)
+        return config
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class StochasticAssignment(Assignment):
+    """Draws the code of each latent from a softmax over distances while training.
+
+    The probability of code k is proportional to exp(-|z - e_k|^2 / temperature). At
+    inference the nearest code is taken. Give it to a quantizer as `assignment`.
+
+    Args:
+        temperature: float above 0, in units of a squared distance between latents.
+        seed: int or None, of the draws.
+    Input shape: the nearest codes `(N,)`, int32; with them go `latents`, float
+        `(N, D)`, and `codebook`, float `(K, D)`.
+    Output shape: codes `(N,)`, int32, in [0, K).
+    State: none beside the seed. Every replica draws with the same noise.
+    Raises: ValueError: if `temperature` is not positive.
+    Source: Williams et al. 2020, arXiv 2002.08111; Coppock's thesis, eq. 2.15.
+        Differs: a hard draw in the place of a Gumbel softmax, which
+        `GumbelVectorQuantizer` has.
+    Example:
+        >>> assignment = StochasticAssignment(0.5, seed=0)
+        >>> codes, points = np.arange(4), np.eye(4, dtype="float32")
+        >>> assignment(codes, latents=points, codebook=points, training=True).shape
+        TensorShape([4])
+    """
+
+    needs_codebook = True
+
+    def __init__(self, temperature=1.0, *, seed=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        if not temperature > 0:
+            raise ValueError(
+                f"expected a temperature above 0, received temperature={temperature}"
+            )
+        self.temperature = float(temperature)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, codes, latents, codebook, training=False):
+        if not training:
+            return ops.cast(codes, "int32")
+        return sample_code(latents, codebook, self.temperature, self.seed_generator)
+
+    def assign(self, codes, latents, codebook):
+        """Codes int32 `(N,)` drawn for latents `(N, D)`, while training."""
+        codes = ops.reshape(codes, (-1,))
+        return self(codes, latents=latents, codebook=codebook, training=True)
+
+    def compute_output_spec(self, codes, latents, codebook, training=False):
+        return keras.KerasTensor(codes.shape, dtype="int32")
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        config.update(temperature=self.temperature, seed=self.seed)
         return config

@@ -1,0 +1,285 @@
+"""The protocol of the quantizers, and what they share beside it."""
+
+import inspect
+import threading
+
+import keras
+from keras import ops
+
+from vqzoo.ops import (
+    assignment_entropy,
+    nearest_code,
+    rotation_trick,
+    straight_through,
+    unit_norm,
+)
+
+ESTIMATORS = {"straight_through": straight_through, "rotation": rotation_trick}
+
+
+class Quantizer(keras.layers.Layer):
+    """Abstract: latents to codes and back, and the loss terms of doing so.
+
+    A quantizer defines `_quantize` and has a `codebook`. One whose codes are not the
+    nearest of that codebook defines `_nearest` and `_vectors` too; one that holds other
+    quantizers says what its calls make of theirs. At inference a call gives what
+    `decode(encode(latents))` gives, unless `is_hybrid`.
+
+    Args:
+        num_embeddings: int, K. Number of values of an index.
+        embedding_dim: int, D. Last axis of the latents.
+        assignment: layer that perturbs the choice of codes while training, or None.
+    Attributes:
+        codebook: the code vectors, float32 `(K, D)`.
+        codebooks: the same, one for each index of a latent, a tuple of `(K, d)`.
+        code_axes: int, axes that the codes have and the grid of latents has not.
+        is_hybrid: bool, whether the output at inference is no function of the codes.
+        ema_counts: moving average of how often each code was chosen, `(K,)`, or None.
+        loss_weights: dict, the weight of each loss term by name; of others it is 1.
+        normalize: bool, whether latents are compared at length 1.
+    Raises: ValueError: if a size is not a positive int, or the last axis of the input
+        is not `embedding_dim`.
+    """
+
+    code_axes = 0
+    is_hybrid = False
+    normalize = False
+    ema_counts = None
+    loss_weights = {}
+
+    def __init__(self, num_embeddings, embedding_dim, *, assignment=None, **kwargs):
+        # Codebooks and distances are float32 whatever the policy: half precision
+        # confuses codes that are near to each other.
+        super().__init__(autocast=False, **kwargs)
+        self._losses = ReplicaLosses()
+        check_positive_ints(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.assignment = assignment
+
+    @property
+    def codebooks(self):
+        """The code vectors, a tuple of `(K, d)`, one for each index of a latent."""
+        return (ops.convert_to_tensor(self.codebook),)
+
+    def build(self, input_shape):
+        check_last_axis(input_shape, self.embedding_dim)
+        self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
+
+    def call(self, latents, training=False):
+        inputs = ops.cast(latents, "float32")
+        quantized, terms = self._quantize(inputs, training)
+        for name, term in terms.items():
+            self.add_loss(self.loss_weights.get(name, 1.0) * term)
+        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+
+    def _quantize(self, latents, training):
+        """What the decoder receives, and the loss terms by name before their weights.
+
+        Args:
+            latents: float32 `(..., D)`.
+            training: bool.
+        """
+        raise NotImplementedError
+
+    def _nearest(self, latents):
+        """Codes int32 `(...)` of latents, float32 `(..., D)`."""
+        codes = nearest_code(self._rows(latents), self.codebook)
+        return ops.reshape(codes, ops.shape(latents)[:-1])
+
+    def _vectors(self, codes):
+        """Code vectors float32 `(..., D)` of codes, int `(...)`."""
+        return ops.take(self.codebook, codes, axis=0)
+
+    def compute_output_spec(self, latents, training=False):
+        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+
+    def encode(self, latents):
+        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+        latents = ops.cast(latents, "float32")
+        check_last_axis(latents.shape, self.embedding_dim)
+        return self._nearest(latents)
+
+    def decode(self, codes):
+        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
+        return ops.cast(self._vectors(codes), self.compute_dtype)
+
+    def loss_terms(self, latents):
+        """Loss terms at inference by name, before their weights; float32 scalars."""
+        return self._quantize(ops.cast(latents, "float32"), training=False)[1]
+
+    def _rows(self, latents):
+        """Latents as `(N, D)`, of length 1 where they are compared so."""
+        rows = ops.reshape(latents, (-1, self.embedding_dim))
+        return unit_norm(rows) if self.normalize else rows
+
+    def _choose(self, latents, codebook, training):
+        """The nearest codes, and those that the decoder receives.
+
+        Args:
+            latents: float32 `(batch, ..., D)`.
+            codebook: float32 `(K, D)`.
+            training: bool. While training the assignment perturbs what is received.
+
+        Returns:
+            `(codes, nearest, assigned, received)`: int32 `(N,)` and their code vectors
+            `(N, D)`, twice.
+        """
+        rows = self._rows(latents)
+        codes = nearest_code(rows, codebook)
+        nearest = ops.take(codebook, codes, axis=0)
+        if not training or self.assignment is None:
+            return codes, nearest, codes, nearest
+        shaped = ops.reshape(codes, ops.shape(latents)[:-1])
+        assigned = self.assignment.assign(shaped, rows, codebook)
+        return codes, nearest, assigned, ops.take(codebook, assigned, axis=0)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        for name, parameter in inspect.signature(
+            type(self).__init__
+        ).parameters.items():
+            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+                value = getattr(self, name)
+                value = list(value) if isinstance(value, tuple) else value
+                config[name] = keras.saving.serialize_keras_object(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+
+class ReplicaLosses(threading.local):
+    """The losses of a layer's last call, for each replica its own.
+
+    A mirrored strategy runs its replicas in threads that take turns at each sum across
+    them. In Keras 3 they share one list of losses, so that a replica would count, or
+    clear, what the others added. A layer that sums across replicas puts this in the
+    place of that list.
+    """
+
+    def __init__(self):
+        self.values = []
+
+    def extend(self, losses):
+        """Adds losses of this replica's call."""
+        self.values.extend(losses)
+
+    def clear(self):
+        """Forgets the losses of this replica's call."""
+        self.values.clear()
+
+    def __getitem__(self, index):
+        return self.values[index]
+
+    def __reduce__(self):
+        return (ReplicaLosses, ())
+
+
+def check_positive_ints(**values):
+    """Raises ValueError for a value that is not a positive int, by its name."""
+    for name, value in values.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"expected {name} to be a positive int, received {name}={value}"
+            )
+
+
+def check_not_negative(**values):
+    """Raises ValueError for a value below 0, or not a number, by its name."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(
+                f"expected {name} to be at least 0, received {name}={value}"
+            )
+
+
+def check_positive(**values):
+    """Raises ValueError for a value that is not above 0, by its name."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"expected {name} above 0, received {name}={value}")
+
+
+def check_estimator(estimator, assignment):
+    """Raises ValueError for an unknown estimator, or one that cannot go with noise."""
+    if estimator not in ESTIMATORS:
+        raise ValueError(
+            f"expected estimator to be one of {tuple(ESTIMATORS)}, received "
+            f"estimator={estimator!r}"
+        )
+    if estimator == "rotation" and assignment is not None:
+        raise ValueError(
+            "expected estimator='straight_through' with an assignment, received "
+            "estimator='rotation': the rotation to a code that is not the nearest "
+            "turns the gradient away from the latent's own, and training diverges"
+        )
+
+
+def check_last_axis(input_shape, embedding_dim):
+    """Raises ValueError unless the last axis of the latents is the codes' length."""
+    if len(input_shape) < 2 or input_shape[-1] != embedding_dim:
+        raise ValueError(
+            f"expected latents of shape (batch, ..., {embedding_dim}) for "
+            f"embedding_dim={embedding_dim}, received shape={tuple(input_shape)}"
+        )
+
+
+def check_alike(quantizers):
+    """Raises ValueError unless there are quantizers, all of one K and one D."""
+    sizes = {(layer.num_embeddings, layer.embedding_dim) for layer in quantizers}
+    if len(sizes) != 1:
+        raise ValueError(
+            "expected one quantizer or more, of one num_embeddings and one "
+            f"embedding_dim, received (num_embeddings, embedding_dim)={sizes or '()'}"
+        )
+
+
+def add_state(layer, name, shape, initializer):
+    """A float32 weight that is updated by hand, equal on all replicas."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=initializer,
+        dtype="float32",
+        autocast=False,
+        trainable=False,
+        aggregation="mean",
+    )
+
+
+def add_learned(layer, name, shape, initializer="zeros", **kwargs):
+    """A weight that the optimizer moves, float32 whatever the dtype policy."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=initializer,
+        dtype="float32",
+        autocast=False,
+        **kwargs,
+    )
+
+
+def entropy_loss(rows, codebook):
+    """Entropy of each assignment minus that of their mean, in nats: a scalar.
+
+    Source: Chang et al. 2022, arXiv 2202.04200, the tokenizer's entropy loss.
+    """
+    single, joint = assignment_entropy(rows, codebook)
+    return single - joint
+
+
+def mean_squared_distance(moving, fixed):
+    """mean((moving - sg(fixed)) ** 2) per element: a float32 scalar."""
+    return ops.mean(ops.square(moving - ops.stop_gradient(fixed)))
+
+
+def add_terms(parts):
+    """Loss terms by name, each summed over the parts that have it."""
+    total = {}
+    for terms in parts:
+        for name, term in terms.items():
+            total[name] = total[name] + term if name in total else term
+    return total
