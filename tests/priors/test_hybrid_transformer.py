@@ -190,3 +190,8 @@ def test_models_with_hybrid_latents_give_and_take_codes_and_values(kind):
 def test_what_does_not_fit_is_refused_with_its_value(call, message):
     with pytest.raises(ValueError, match=message):
         call(prior_of())
+
+
+def test_tiers_above_are_refused():
+    with pytest.raises(ValueError, match="expected no tiers above"):
+        HybridTransformer((2, 2), 4, 1, context=(((1, 1), 3),))

@@ -2,7 +2,7 @@
 
 import math
 
-import keras
+from keras import ops
 
 from vqzoo.priors import conditions, raster
 from vqzoo.priors.base import Prior
@@ -23,11 +23,11 @@ class AutoregressivePrior(Prior):
 
     likelihood = "exact"
 
-    def _connect(self, name):
+    def _connect(self):
         """Builds the graph from codes and conditions to logits."""
         inputs = conditions.inputs(self)
         logits = self._logits(inputs)
-        super().__init__(conditions.packed(inputs), logits, name=name)
+        super().__init__(conditions.packed(inputs), logits, name=self.given_name)
 
     def log_prob(self, codes, condition=None):
         """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
@@ -75,6 +75,26 @@ class AutoregressivePrior(Prior):
             self, shape, condition, temperature, top_k, top_p, seed, cached
         )
 
+    def blank(self, batch_size):
+        """Grids of which nothing is drawn yet, in raster order: int32."""
+        return ops.zeros((batch_size, math.prod(self.grid_shape)), "int32")
+
+    def draw(self, logits, random, heat, draw_code):
+        """Codes `(batch,)` of a place.
+
+        Args:
+            logits: as from `logits_at`.
+            random: dict of the random numbers of the place, see `random_inputs`.
+            heat: float32 `(batch, 1)`, the temperatures.
+            draw_code: function from logits and uniform numbers to codes.
+        """
+        del heat
+        return draw_code(logits, random["uniform"])
+
+    def outputs_of(self, grids, inputs):
+        """What `draw` takes, of all places: the whole network on grids of codes."""
+        return self(conditions.packed({"codes": grids, **inputs}), training=False)
+
     @property
     def random_inputs(self):
         """What `sampler` draws from, by name: kind and shape for each grid."""
@@ -86,14 +106,3 @@ class AutoregressivePrior(Prior):
         It is what `sample` compiles, for those who give the random numbers themselves.
         """
         return raster.sampler_of(self, raster.Sampler, top_k, top_p, True)
-
-    def get_config(self):
-        """What every prior's constructor takes; a subclass adds the rest."""
-        return {
-            "grid_shape": self.grid_shape,
-            "num_embeddings": self.num_embeddings,
-            "num_classes": self.num_classes,
-            "context": self.context,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
-            "name": self.name,
-        }

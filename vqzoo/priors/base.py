@@ -10,8 +10,16 @@ class Prior(keras.Model):
     """A prior over the codes of a tier, given a class and the codes of the tiers above.
 
     Abstract. It knows what it is fitted with, what it says about codes and how it draws
-    them. A subclass has `grid_shape`, `num_embeddings`, `num_classes` and `context`
-    (see `conditions.adopt`) and `sample`.
+    them. A subclass has `sample`, and what `conditions.adopt` keeps of its arguments.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        num_classes: int, 0 for a prior that knows no classes.
+        context: sequence of `(grid shape, number of codes)` of the tiers above, top
+            first, that the prior is conditioned on. Their grids divide this one.
+        dtype: dtype policy. Defaults to the global policy.
+        name: str or None, of the model.
     """
 
     # "exact": each code has a probability given the codes before it, in raster order.
@@ -75,6 +83,10 @@ class Prior(keras.Model):
         """
         del condition
         return np.full(len(codes), np.nan)
+
+    def get_config(self):
+        """What every prior's constructor takes; a subclass adds the rest."""
+        return conditions.config(self)
 
     @classmethod
     def from_config(cls, config):

@@ -7,7 +7,16 @@ from keras import ops
 from vqzoo.layers import ResidualStack
 
 
-def adopt(prior, grid_shape, num_embeddings, num_classes, context, dtype):
+def adopt(
+    prior,
+    grid_shape,
+    num_embeddings,
+    *,
+    num_classes=0,
+    context=(),
+    dtype=None,
+    name=None,
+):
     """Checks what every prior's constructor takes, and keeps it as attributes.
 
     Args:
@@ -17,6 +26,7 @@ def adopt(prior, grid_shape, num_embeddings, num_classes, context, dtype):
         num_classes: int, 0 for a prior that knows no classes.
         context: sequence of `(grid shape, number of codes)` of the tiers above.
         dtype: dtype policy, or None for the global one; kept as `layer_dtype`.
+        name: str or None, of the model.
 
     Raises:
         ValueError: for sizes that no prior can have.
@@ -27,6 +37,27 @@ def adopt(prior, grid_shape, num_embeddings, num_classes, context, dtype):
     prior.num_classes = num_classes
     prior.context = tuple((tuple(shape), size) for shape, size in context)
     prior.layer_dtype = keras.dtype_policies.get(dtype)
+    # Keras takes the name with the graph, which comes last.
+    prior.given_name = name
+
+
+def config(prior):
+    """What `adopt` was given, for a config."""
+    return {
+        "grid_shape": prior.grid_shape,
+        "num_embeddings": prior.num_embeddings,
+        "num_classes": prior.num_classes,
+        "context": prior.context,
+        "dtype": keras.dtype_policies.serialize(prior.layer_dtype),
+        "name": prior.name,
+    }
+
+
+def check_at_least_1(**sizes):
+    """Raises ValueError for a size below 1, with its name."""
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"expected {name} of at least 1, received {name}={value}")
 
 
 def sizes(tier_shapes, num_embeddings, tier, num_classes):

@@ -21,17 +21,13 @@ class GatedPixelCNN(AutoregressivePrior):
     Args:
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on. Their grids divide this one.
         num_layers: int, gated layers.
         num_channels: int, of each of the two stacks.
         output_channels: int, of the layer before the logits.
         first_kernel_size: odd int, of the first layer.
         kernel_size: odd int, of the others.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`, as of `Prior`.
     Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
         dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
         tiers above as `context_0`, ...
@@ -52,22 +48,16 @@ class GatedPixelCNN(AutoregressivePrior):
         grid_shape,
         num_embeddings,
         *,
-        num_classes=0,
-        context=(),
         num_layers=15,
         num_channels=64,
         output_channels=512,
         first_kernel_size=7,
         kernel_size=3,
         num_condition_blocks=2,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
-        if num_layers < 1:
-            raise ValueError(
-                f"expected num_layers of at least 1, received {num_layers=}"
-            )
+        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
+        conditions.check_at_least_1(num_layers=num_layers)
         self.num_layers = num_layers
         self.num_channels = num_channels
         self.output_channels = output_channels
@@ -75,7 +65,7 @@ class GatedPixelCNN(AutoregressivePrior):
         self.kernel_size = kernel_size
         self.num_condition_blocks = num_condition_blocks
         self._make_layers()
-        self._connect(name)
+        self._connect()
 
     def _make_layers(self):
         dtype = self.layer_dtype

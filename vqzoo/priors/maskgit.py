@@ -7,8 +7,7 @@ import numpy as np
 from keras import ops
 
 from vqzoo.priors import conditions, raster
-from vqzoo.priors.base import Prior
-from vqzoo.priors.blocks import transformer_blocks
+from vqzoo.priors.blocks import TransformerPrior
 from vqzoo.registry import named
 
 NUM_STEPS = 12
@@ -17,7 +16,7 @@ CHOICE_TEMPERATURE = 4.5  # of the public code
 
 @named("maskgit")
 @keras.saving.register_keras_serializable("vqzoo")
-class MaskGIT(Prior):
+class MaskGIT(TransformerPrior):
     """Masked prior: a bidirectional transformer that guesses the codes that are hidden.
 
     It is fitted to codes of which a random part is hidden, by the loss at the hidden
@@ -28,18 +27,14 @@ class MaskGIT(Prior):
     Args:
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes. The code K stands for a hidden place.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on. Their grids divide this one.
         num_layers: int, transformer blocks.
         num_channels: int.
         num_heads: int; they divide the channels.
         hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
         dropout: float in [0, 1).
-        dtype: dtype policy. Defaults to the global policy.
         seed: int or None, of the dropout.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`, as of `Prior`.
     Input shape: codes, int32 `(batch, height, width)` in [0, K]; for a prior with a
         condition a dict of them as `codes`, with classes `label` `(batch,)`, and the
         codes of the tiers above as `context_0`, ...
@@ -62,34 +57,24 @@ class MaskGIT(Prior):
         grid_shape,
         num_embeddings,
         *,
-        num_classes=0,
-        context=(),
         num_layers=8,
         num_channels=256,
         num_heads=8,
         hidden_ratio=4,
         num_condition_blocks=2,
         dropout=0.1,
-        dtype=None,
         seed=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
-        if num_layers < 1:
-            raise ValueError(
-                f"expected num_layers of at least 1, received {num_layers=}"
-            )
-        self.num_layers = num_layers
-        self.num_channels = num_channels
-        self.num_heads = num_heads
-        self.hidden_ratio = hidden_ratio
+        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
+        self._take_sizes(
+            num_layers, num_channels, num_heads, hidden_ratio, dropout, seed
+        )
         self.num_condition_blocks = num_condition_blocks
-        self.dropout = dropout
-        self.seed = seed
         self._make_layers()
         inputs = conditions.inputs(self)
         logits = self._logits(inputs)
-        super().__init__(conditions.packed(inputs), logits, name=name)
+        super().__init__(conditions.packed(inputs), logits, name=self.given_name)
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -100,20 +85,11 @@ class MaskGIT(Prior):
         self.conditions = conditions.layer(
             self, self.num_channels, self.num_condition_blocks
         )
-        self.blocks = transformer_blocks(self, causal=False)
-        self.norm = keras.layers.LayerNormalization(dtype=dtype, name="norm")
-        self.output_logits = keras.layers.Dense(
-            self.num_embeddings, dtype="float32", name="logits"
-        )
+        self._make_blocks(causal=False)
 
     def _logits(self, inputs):
         hidden = self.positions(self.embedding(inputs["codes"]))
-        condition = conditions.features(self.conditions, inputs)
-        if condition is not None:
-            hidden = hidden + condition
-        for block in self.blocks:
-            hidden = block(hidden)
-        return self.output_logits(self.norm(hidden))
+        return self.output_logits(self._hidden(hidden, inputs))
 
     def training_pair(self, arrays, tiers, seed=(0, 0)):
         """Inputs with a random part of the codes hidden, targets, and weights."""
@@ -230,19 +206,8 @@ class MaskGIT(Prior):
 
     def get_config(self):
         return {
-            "grid_shape": self.grid_shape,
-            "num_embeddings": self.num_embeddings,
-            "num_classes": self.num_classes,
-            "context": self.context,
-            "num_layers": self.num_layers,
-            "num_channels": self.num_channels,
-            "num_heads": self.num_heads,
-            "hidden_ratio": self.hidden_ratio,
+            **super().get_config(),
             "num_condition_blocks": self.num_condition_blocks,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
-            "seed": self.seed,
-            "name": self.name,
         }
 
 

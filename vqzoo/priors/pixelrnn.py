@@ -19,17 +19,13 @@ class PixelRNN(AutoregressivePrior):
     Args:
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on. Their grids divide this one.
         cell: `"row"`, the Row LSTM, or `"diagonal"`, the Diagonal BiLSTM.
         num_layers: int, LSTMs, each with a residual connection around.
         units: int, h of the LSTMs; the features between have 2h channels.
         num_output_layers: int, linear layers before the logits.
         first_kernel_size: odd int.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`, as of `Prior`.
     Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
         dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
         tiers above as `context_0`, ...
@@ -52,24 +48,18 @@ class PixelRNN(AutoregressivePrior):
         grid_shape,
         num_embeddings,
         *,
-        num_classes=0,
-        context=(),
         cell="diagonal",
         num_layers=7,
         units=64,
         num_output_layers=2,
         first_kernel_size=7,
         num_condition_blocks=2,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
+        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
         if cell not in CELLS:
             raise ValueError(f"expected cell to be one of {CELLS}, received {cell=}")
-        if num_layers < 1:
-            raise ValueError(
-                f"expected num_layers of at least 1, received {num_layers=}"
-            )
+        conditions.check_at_least_1(num_layers=num_layers)
         self.cell = cell
         self.num_layers = num_layers
         self.units = units
@@ -77,7 +67,7 @@ class PixelRNN(AutoregressivePrior):
         self.first_kernel_size = first_kernel_size
         self.num_condition_blocks = num_condition_blocks
         self._make_layers()
-        self._connect(name)
+        self._connect()
 
     def _make_layers(self):
         dtype, channels = self.layer_dtype, 2 * self.units

@@ -21,9 +21,6 @@ class PixelSNAIL(AutoregressivePrior):
     Args:
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on. Their grids divide this one.
         num_blocks: int, blocks with an attention each.
         num_residual_blocks: int, gated residual blocks of a block.
         num_channels: int, of the features between the blocks.
@@ -33,9 +30,8 @@ class PixelSNAIL(AutoregressivePrior):
             no attention.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
         dropout: float in [0, 1).
-        dtype: dtype policy. Defaults to the global policy.
         seed: int or None, of the dropout.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`, as of `Prior`.
     Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
         dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
         tiers above as `context_0`, ...
@@ -63,8 +59,6 @@ class PixelSNAIL(AutoregressivePrior):
         grid_shape,
         num_embeddings,
         *,
-        num_classes=0,
-        context=(),
         num_blocks=4,
         num_residual_blocks=4,
         num_channels=256,
@@ -73,15 +67,11 @@ class PixelSNAIL(AutoregressivePrior):
         num_heads=8,
         num_condition_blocks=3,
         dropout=0.1,
-        dtype=None,
         seed=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
-        if num_blocks < 1:
-            raise ValueError(
-                f"expected num_blocks of at least 1, received {num_blocks=}"
-            )
+        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
+        conditions.check_at_least_1(num_blocks=num_blocks)
         self.num_blocks = num_blocks
         self.num_residual_blocks = num_residual_blocks
         self.num_channels = num_channels
@@ -92,7 +82,7 @@ class PixelSNAIL(AutoregressivePrior):
         self.dropout = dropout
         self.seed = seed
         self._make_layers()
-        self._connect(name)
+        self._connect()
 
     def _make_layers(self):
         dtype = self.layer_dtype

@@ -1,6 +1,6 @@
 """Exact likelihoods of code grids, and sampling in raster order with caches."""
 
-import functools
+import math
 
 import keras
 import numpy as np
@@ -47,21 +47,26 @@ def log_probs_of(prior, inputs, codes, arrays, batch_size=128):
         Float32 numpy `(batch, height, width)`, in nats.
     """
     arrays = {"codes": inputs, **arrays}
-    found = []
-    for start in range(0, len(codes), batch_size):
-        batch = {k: v[start : start + batch_size] for k, v in arrays.items()}
+    parts = []
+    for batch in batches({**arrays, "targets": codes}, batch_size):
+        chosen = batch.pop("targets")[..., None]
         logits = ops.cast(prior.predict_on_batch(conditions.packed(batch)), "float32")
         log_p = ops.convert_to_numpy(ops.log_softmax(logits, axis=-1))
-        chosen = codes[start : start + batch_size, ..., None]
-        found.append(np.take_along_axis(log_p, chosen, axis=-1)[..., 0])
-    return np.concatenate(found)
+        parts.append(np.take_along_axis(log_p, chosen, axis=-1)[..., 0])
+    return np.concatenate(parts)
+
+
+def batches(arrays, batch_size):
+    """A dict of arrays, so many rows at a time."""
+    for start in range(0, len(next(iter(arrays.values()))), batch_size):
+        yield {k: v[start : start + batch_size] for k, v in arrays.items()}
 
 
 def sample(prior, shape, condition, temperature, top_k, top_p, seed, cached=True):
     """Draws grids of codes, place after place.
 
     Args:
-        prior: an autoregressive prior.
+        prior: a prior with the state of sampling that `AutoregressivePrior` describes.
         shape: int, number of grids, or `(batch, height, width)`.
         condition: dict with `label` and `context`, as the prior was trained; or None.
         temperature: float above 0, by which the logits are divided.
@@ -73,21 +78,28 @@ def sample(prior, shape, condition, temperature, top_k, top_p, seed, cached=True
             network, which is what the caches are compared with.
 
     Returns:
-        int32 numpy `(batch, height, width)`.
+        int32 numpy `(batch, height, width)`; of a hybrid prior also values.
 
     Raises:
         ValueError: if an argument is out of its range or does not fit to the prior.
     """
     batch = checked_batch(prior, shape, temperature, top_k, top_p)
     arrays = conditions.arrays(prior, batch, condition)
-    height, width = prior.grid_shape
-    uniform = np.random.default_rng(seed).random((batch, height * width), "float32")
+    generator = np.random.default_rng(seed)
+    random = {
+        name: _random(generator, kind, (batch, *shape))
+        for name, (kind, shape) in prior.random_inputs.items()
+    }
     heat = np.full((batch,), temperature, "float32")
     sampler = sampler_of(prior, Sampler, top_k, top_p, cached)
-    codes = sampler.predict_on_batch(
-        {"uniform": uniform, "temperature": heat, **arrays}
-    )
-    return np.asarray(codes)
+    drawn = sampler.predict_on_batch({**random, "temperature": heat, **arrays})
+    return keras.tree.map_structure(np.asarray, drawn)
+
+
+def _random(generator, kind, shape):
+    if kind == "uniform":
+        return generator.random(shape, "float32")
+    return generator.normal(size=shape).astype("float32")
 
 
 def checked_batch(prior, shape, temperature, top_k, top_p):
@@ -126,39 +138,40 @@ def sampler_of(prior, make, *settings):
 
 
 class Sampler(keras.Model):
-    """Draws grids of codes from given uniform numbers: what `predict` compiles."""
+    """Draws grids of codes from given random numbers: what `predict` compiles."""
 
     def __init__(self, prior, top_k, top_p, cached):
         super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
-        self.run = functools.partial(in_order, prior) if cached else self._whole
+        self.run = in_order if cached else _whole
 
     def call(self, inputs):
         inputs = dict(inputs)
-        uniform = inputs.pop("uniform")
+        random = {name: inputs.pop(name) for name in self.prior.random_inputs}
         heat = inputs.pop("temperature")[:, None]
 
-        def draw(logits, place):
+        def draw_code(logits, uniform):
             logits = keep(ops.cast(logits, "float32") / heat, self.top_k, self.top_p)
-            return choose(logits, ops.take(uniform, place, axis=1))
+            return choose(logits, uniform)
 
-        return self.run(draw, inputs, ops.shape(uniform)[0])
+        def draw(outputs, place):
+            here = {name: ops.take(a, place, axis=1) for name, a in random.items()}
+            return self.prior.draw(outputs, here, heat, draw_code)
 
-    def _whole(self, draw, inputs, batch):
-        height, width = self.prior.grid_shape
+        return self.run(self.prior, draw, inputs, ops.shape(heat)[0])
 
-        def each_place(place, codes):
-            grids = ops.reshape(codes, (batch, height, width))
-            arrays = conditions.packed({"codes": grids, **inputs})
-            logits = self.prior(arrays, training=False)
-            logits = ops.reshape(logits, (batch, height * width, -1))
-            drawn = draw(ops.take(logits, place, axis=1), place)
-            return put_at(codes, drawn, place, axis=1)
 
-        codes = ops.zeros((batch, height * width), "int32")
-        codes = ops.fori_loop(0, height * width, each_place, codes)
-        return ops.reshape(codes, (batch, height, width))
+def _whole(prior, draw, inputs, batch):
+    """Fills grids as `in_order` does; each place computes the whole network."""
+
+    def fill(place, drawn):
+        outputs = prior.outputs_of(_as_grids(prior, drawn), inputs)
+        outputs = ops.reshape(outputs, (batch, -1, outputs.shape[-1]))
+        return _put(drawn, draw(ops.take(outputs, place, axis=1), place), place)
+
+    places = math.prod(prior.grid_shape)
+    return _as_grids(prior, ops.fori_loop(0, places, fill, prior.blank(batch)))
 
 
 def in_order(prior, draw, inputs, batch):
@@ -177,24 +190,36 @@ def in_order(prior, draw, inputs, batch):
     height, width = prior.grid_shape
     condition = conditions.features(prior.conditions, inputs)
 
-    def each_row(row, carried):
-        codes, state = carried
+    def fill_row(row, carried):
+        drawn, state = carried
         state = prior.begin_row(state, _row_of(condition, row))
 
-        def each_column(column, carried):
-            codes, state = carried
+        def fill(column, carried):
+            drawn, state = carried
             logits, state = prior.logits_at(state, column)
-            drawn = draw(logits, row * width + column)
-            state = prior.put(state, drawn, column)
-            return put_at(codes, drawn, row * width + column, axis=1), state
+            here = draw(logits, row * width + column)
+            state = prior.put(state, here, column)
+            return _put(drawn, here, row * width + column), state
 
-        codes, state = ops.fori_loop(0, width, each_column, (codes, state))
-        return codes, prior.end_row(state)
+        drawn, state = ops.fori_loop(0, width, fill, (drawn, state))
+        return drawn, prior.end_row(state)
 
-    codes = ops.zeros((batch, height * width), "int32")
-    state = prior.start(batch)
-    codes, _ = ops.fori_loop(0, height, each_row, (codes, state))
-    return ops.reshape(codes, (batch, height, width))
+    carried = (prior.blank(batch), prior.start(batch))
+    return _as_grids(prior, ops.fori_loop(0, height, fill_row, carried)[0])
+
+
+def _put(drawn, here, place):
+    """What is drawn, with that of a place: arrays `(batch, places, ...)`."""
+    return keras.tree.map_structure(
+        lambda array, value: put_at(array, value, place, axis=1), drawn, here
+    )
+
+
+def _as_grids(prior, drawn):
+    return keras.tree.map_structure(
+        lambda array: ops.reshape(array, (-1, *prior.grid_shape, *array.shape[2:])),
+        drawn,
+    )
 
 
 def _row_of(condition, row):

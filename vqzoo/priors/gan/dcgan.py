@@ -63,13 +63,21 @@ class DCGAN(GANPrior):
         dtype=None,
         name=None,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
+        conditions.adopt(
+            self,
+            grid_shape,
+            num_embeddings,
+            num_classes=num_classes,
+            context=context,
+            dtype=dtype,
+            name=name,
+        )
         growing.check_scales(grid_shape, embedding_dim, channels)
         self.embedding_dim = embedding_dim
         self.channels = tuple(channels)
         self.noise_dim = noise_dim
         self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
-        self._connect(name)
+        self._connect()
 
     def make_critic(self, name):
         return self._critic(DCGANCritic, name)
@@ -116,7 +124,15 @@ class DCGANCritic(keras.Model):
         dtype=None,
         name=None,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
+        conditions.adopt(
+            self,
+            grid_shape,
+            num_embeddings,
+            num_classes=num_classes,
+            context=context,
+            dtype=dtype,
+            name=name,
+        )
         growing.check_scales(grid_shape, embedding_dim, channels)
         self.embedding_dim = embedding_dim
         self.channels = tuple(channels)
@@ -125,14 +141,9 @@ class DCGANCritic(keras.Model):
 
     def get_config(self):
         return {
-            "grid_shape": self.grid_shape,
-            "num_embeddings": self.num_embeddings,
+            **conditions.config(self),
             "embedding_dim": self.embedding_dim,
-            "num_classes": self.num_classes,
-            "context": self.context,
             "channels": self.channels,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
-            "name": self.name,
         }
 
     @classmethod

@@ -28,14 +28,14 @@ class GANPrior(Prior):
         sizes = {k: v for k, v in self.get_config().items() if k != "noise_dim"}
         return critic_class.from_config({**sizes, "name": name})
 
-    def _connect(self, name):
+    def _connect(self):
         """Builds the graph from noise and conditions to latents."""
         inputs = conditions.inputs(self)
         del inputs["codes"]
         noise = keras.Input((self.noise_dim,), name="noise")
         inputs = {"noise": noise, **inputs}
         packed = inputs if len(inputs) > 1 else noise
-        super().__init__(packed, self.generator(inputs), name=name)
+        super().__init__(packed, self.generator(inputs), name=self.given_name)
 
     def training_pair(self, arrays, tiers, seed=(0, 0)):
         """What a step of `GANTrainer` takes: codes and condition by name."""
@@ -150,14 +150,9 @@ class GANPrior(Prior):
     def get_config(self):
         """What every GAN prior's constructor takes; a subclass adds the rest."""
         return {
-            "grid_shape": self.grid_shape,
-            "num_embeddings": self.num_embeddings,
+            **super().get_config(),
             "embedding_dim": self.embedding_dim,
-            "num_classes": self.num_classes,
-            "context": self.context,
             "noise_dim": self.noise_dim,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
-            "name": self.name,
         }
 
 

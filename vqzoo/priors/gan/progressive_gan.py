@@ -73,7 +73,15 @@ class ProgressiveGAN(GANPrior):
         dtype=None,
         name=None,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
+        conditions.adopt(
+            self,
+            grid_shape,
+            num_embeddings,
+            num_classes=num_classes,
+            context=context,
+            dtype=dtype,
+            name=name,
+        )
         growing.check_scales(grid_shape, embedding_dim, channels)
         self.embedding_dim = embedding_dim
         self.channels = tuple(channels)
@@ -85,7 +93,7 @@ class ProgressiveGAN(GANPrior):
         self.generator = growing.Generator(
             self, dtype=self.layer_dtype, name="generator"
         )
-        self._connect(name)
+        self._connect()
 
     def make_critic(self, name):
         return self._critic(ProgressiveCritic, name)
@@ -158,7 +166,15 @@ class ProgressiveCritic(keras.Model):
         dtype=None,
         name=None,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, num_classes, context, dtype)
+        conditions.adopt(
+            self,
+            grid_shape,
+            num_embeddings,
+            num_classes=num_classes,
+            context=context,
+            dtype=dtype,
+            name=name,
+        )
         growing.check_scales(grid_shape, embedding_dim, channels)
         self.embedding_dim = embedding_dim
         self.channels = tuple(channels)
@@ -171,18 +187,13 @@ class ProgressiveCritic(keras.Model):
 
     def get_config(self):
         return {
-            "grid_shape": self.grid_shape,
-            "num_embeddings": self.num_embeddings,
+            **conditions.config(self),
             "embedding_dim": self.embedding_dim,
-            "num_classes": self.num_classes,
-            "context": self.context,
             "channels": self.channels,
             "num_residual_layers": self.num_residual_layers,
             "num_condition_layers": self.num_condition_layers,
             "kernel_size": self.kernel_size,
             "attention_size": self.attention_size,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
-            "name": self.name,
         }
 
     @classmethod
