@@ -479,4 +479,4 @@ def test_numbers_over_a_baseline_are_of_equal_seeds():
     ]
     text = sweep_table.table(rows, ("reconstruction.psnr",), "plain")
     _, over = text.split("\nOver plain, seed by seed:\n\n")
-    assert over.splitlines()[2:] == ["| noisy | 3 | 1.75 (1.50 to 2.00) |"]
+    assert over.splitlines()[2:] == ["| noisy | 3 | 1.750 (1.500 to 2.000) |"]

@@ -1,0 +1,74 @@
+"""All quantizers in one network, with few and with many codes.
+
+    python -m vqzoo.recipes.quantizer_study
+
+Trains the same small VQ-VAE (f = 4, 64 hidden channels, 2 residual blocks of 16) from
+the same weights on the same batches with each quantizer and each number of codes K.
+Usage, perplexity and order are those of a codebook on the test images; the probe reads
+the indices as numbers, where images have classes. `--only=1024` takes one K,
+`--only=ema` one quantizer; `--epochs=10` trains for 6,000 steps. How fast each is and
+what memory it takes says `benchmarks/quantizer_training.py`.
+
+About a minute a run of up to 1,024 codes on one core, several where 65,536 are
+searched; 58 runs a seed. README.md shows CIFAR-10, with `--dataset=cifar10`.
+
+Source: the papers of the quantizers, which their docstrings name. Differs: one network,
+one budget for all of them.
+"""
+
+from vqzoo import studies, training
+
+SIZES = (64, 1024, 16_384, 65_536)
+# The most codes with which it was run: the soft ones hold N x K values with their
+# gradients, the others collapse or are slow long before.
+MOST = {
+    "gradient": 16_384,
+    "batch_normalized": 16_384,
+    "ema": 16_384,
+    "cosine": 16_384,
+    "rotation": 16_384,
+    "stochastic": 1024,
+    "low_dimensional": 65_536,
+    "sim_vq": 65_536,
+    "ibq": 16_384,
+    "fsq": 65_536,
+    "lfq": 65_536,
+    "binary_spherical": 65_536,
+    "latent": 65_536,
+    "soft": 1024,
+    "gumbel": 1024,
+    "multi_head": 1024,
+    "residual": 1024,
+    "grouped_residual": 1024,
+    "residual_fsq": 65_536,
+}
+
+RECIPE = studies.SweepRecipe(
+    name="quantizer_study",
+    model="vqvae_32",
+    model_options=("num_channels=64", "residual_channels=16"),
+    image_size=32,
+    batch_size=64,
+    epochs=1,
+    max_steps_per_epoch=600,
+    learning_rate=1e-3,
+    conditions=tuple(
+        f"{name}@{size}: quantizer={name} num_embeddings={size}"
+        for name, most in MOST.items()
+        for size in SIZES
+        if size <= most
+    ),
+    seeds=(0,),
+    measurements=("reconstruction", "codebook", "probe"),
+    shown=(
+        "reconstruction.psnr",
+        "codebook.bottom_usage",
+        "codebook.bottom_perplexity",
+        "codebook.bottom_ordering",
+        "probe.bottom_indices_accuracy",
+    ),
+    axis="codes",
+)
+
+if __name__ == "__main__":
+    training.main(RECIPE)
