@@ -1,7 +1,7 @@
 """The codec: codes that come back, sizes beside information, and JPEG and WebP.
 
     python -m benchmarks.codec --model=export/vqvae2_noisy --data_dir=cifar10.tar.xz
-        --image_size=32 --label=cifar10 [--images=1000] [--modes raw unigram prior]
+        --image_size=32 --label=cifar10 [--images=1000] [--modes=raw,unigram,prior]
 
 Takes images of the test split of a folder or archive, cropped to squares. For each mode
 that the model has: whether every code comes back, bytes with and without the header
@@ -16,7 +16,6 @@ error. Modes that an earlier run of the same label and images measured stay in t
 results.
 """
 
-import argparse
 import io
 import time
 
@@ -253,7 +252,7 @@ def run(flags):
             figures["most_over_information"] = float((sizes - 1.01 * information).max())
         found["modes"][mode] = figures
         found["mode"] = mode
-    peers_of = {} if flags.nopeers else peers(pictures)
+    peers_of = {} if not flags.peers else peers(pictures)
     found["rate_distortion"] = rate_distortion(pictures, files, rebuilt, peers_of)
     return found
 
@@ -292,9 +291,8 @@ def _words(matched):
     )
 
 
-def main():
+def main(flags):
     """Measures, writes the results, prints the table."""
-    flags = _flags()
     keras.utils.set_random_seed(0)
     found = run(flags)
     results = measure.read(RESULTS) or {"runs": {}}
@@ -320,19 +318,15 @@ def _keep_other_modes(found, earlier):
         found["modes"] = {**earlier["modes"], **found["modes"]}
 
 
-def _flags():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--model", required=True, help="folder of an artifact or of a prior's run")
-    add("--data_dir", required=True, help="folder or archive of images")
-    add("--image_size", required=True, type=int, help="side of the crops")
-    add("--label", required=True, help="name of the run in the results")
-    add("--images", type=int, default=1000, help="of the test split, at most")
-    add("--modes", nargs="+", choices=container.MODES, default=list(container.MODES))
-    add("--tiers", nargs="+", help="that are kept; else all that the decoder looks at")
-    add("--nopeers", action="store_true", help="without JPEG and WebP")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    main()
+    measure.run(
+        main,
+        model=("", "folder of an artifact or of a prior's run"),
+        data_dir=("", "folder or archive of images"),
+        image_size=(0, "side of the crops"),
+        label=("", "name of the run in the results"),
+        images=(1000, "of the test split, at most"),
+        modes=(container.MODES, "measured", container.MODES),
+        tiers=((), "that are kept; empty: all that the decoder looks at"),
+        peers=(True, "beside JPEG and WebP"),
+    )

@@ -9,7 +9,6 @@ waited for. The browser and the server share the machine.
 About 3 minutes on two cores, for the artifacts of CIFAR-10 and of faces.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -30,11 +29,8 @@ CHANGED = """before => {
 }"""
 
 
-def main():
+def main(flags):
     """Measures the page and writes explorer.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    flags = parser.parse_args()
     machine = measure.machine()
     with _browser() as browser:
         contestants = {
@@ -118,4 +114,4 @@ def _summary(visits):
 
 
 if __name__ == "__main__":
-    main()
+    measure.run(main, rounds=(5, "visits of each page"))

@@ -9,10 +9,9 @@ their own, because a process takes them once; with `--xla` also `jit_compile=Tru
 
     python -m benchmarks.fit_overhead --threads
 
-About 3 minutes on two cores; `--rounds 2` for a first look.
+About 3 minutes on two cores; `--rounds=2` for a first look.
 """
 
-import argparse
 import contextlib
 import os
 
@@ -31,15 +30,8 @@ THREADS = ((0, 0), (1, 2), (2, 1), (2, 2), (1, 1))
 NEVER = 10**9
 
 
-def main():
+def main(flags):
     """Measures every variant and writes fit_overhead.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--model", default="vqvae_32")
-    parser.add_argument("--precision", default="mixed_bfloat16")
-    parser.add_argument("--threads", action="store_true")
-    parser.add_argument("--xla", action="store_true", help="also with jit_compile")
-    flags = parser.parse_args()
     machine = measure.machine()
     contestants = _variants(flags.model, flags.precision, flags.xla)
     results = {
@@ -172,4 +164,11 @@ def _print(variants):
 
 
 if __name__ == "__main__":
-    main()
+    measure.run(
+        main,
+        rounds=(11, "rounds that count"),
+        model=("vqvae_32", "a named model"),
+        precision=("mixed_bfloat16", "dtype policy"),
+        threads=(False, "also each of several thread settings"),
+        xla=(False, "also with jit_compile"),
+    )

@@ -8,7 +8,6 @@ and takes the wall seconds of either statement.
 About 2 minutes on two cores. `--explain` prints the slowest modules that vqzoo adds.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -27,13 +26,8 @@ print(times[1] - times[0], times[2] - times[1])
 """
 
 
-def main():
+def main(flags):
     """Measures the backends and writes import_time.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
-    parser.add_argument("--explain", action="store_true")
-    flags = parser.parse_args()
     if flags.explain:
         for backend in flags.backends:
             _explain(backend)
@@ -90,4 +84,9 @@ def _cumulative_seconds(backend, statement):
 
 
 if __name__ == "__main__":
-    main()
+    measure.run(
+        main,
+        rounds=(11, "rounds that count"),
+        backends=(BACKENDS, "of Keras", BACKENDS),
+        explain=(False, "print the slowest modules instead"),
+    )

@@ -22,18 +22,10 @@ import threading
 import time
 
 import numpy as np
-from absl import app, flags
 
 from benchmarks import measure
 from vqzoo.serving import Client, ServingError
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("artifact", "export/vqvae2_noisy", "what the endpoint serves")
-flags.DEFINE_list("hosts", [], "addresses of a server; default: a new endpoint's")
-flags.DEFINE_string("model", "", "served name; default: the artifact's")
-flags.DEFINE_integer("pid", 0, "process whose memory is read; default: the endpoint's")
-flags.DEFINE_integer("requests", 10_000, "requests in all", lower_bound=100)
-flags.DEFINE_integer("clients", 16, "clients at once", lower_bound=1)
 RESULTS = "load_run"
 ENDPOINT = pathlib.Path(__file__).parents[1] / "tests" / "serving" / "endpoint.py"
 # A fourth of the clients speaks REST, where a request of pixels is ten times as long.
@@ -68,6 +60,7 @@ class Load:
 
     def __init__(self, known, count):
         self.known = known
+        self.count = count
         self.numbers = queue.SimpleQueue()
         for number in range(count):
             self.numbers.put(number)
@@ -174,15 +167,15 @@ def resident_bytes(pid):
     return 1024 * int(line.split()[1])
 
 
-def run(hosts, model, pid):
+def run(flags, hosts, model, pid):
     """Puts the load on a server: a JSON dict."""
     of_rest = [host for host in hosts if "://" in host] or hosts
     others = [host for host in hosts if "://" not in host] or hosts
     with Client(others[0], model, timeout=120) as client:
-        load = Load(Known(client), FLAGS.requests)
+        load = Load(Known(client), flags.requests)
     clients = [
         Client((of_rest if n % REST_EVERY == 0 else others)[0], model, timeout=120)
-        for n in range(FLAGS.clients)
+        for n in range(flags.clients)
     ]
     threads = [threading.Thread(target=load.work, args=(each,)) for each in clients]
     began = time.perf_counter()
@@ -192,7 +185,7 @@ def run(hosts, model, pid):
     seconds = time.perf_counter() - began
     for client in clients:
         client.close()
-    return summary(load, memory, seconds)
+    return {"clients": len(clients), **summary(load, memory, seconds)}
 
 
 def watch(load, threads, pid):
@@ -200,10 +193,10 @@ def watch(load, threads, pid):
     memory = {}
     while any(thread.is_alive() for thread in threads):
         if pid:
-            memory[FLAGS.requests - load.numbers.qsize()] = resident_bytes(pid)
+            memory[load.count - load.numbers.qsize()] = resident_bytes(pid)
         time.sleep(0.2)
     if pid:
-        memory[FLAGS.requests] = resident_bytes(pid)
+        memory[load.count] = resident_bytes(pid)
     return memory
 
 
@@ -211,11 +204,10 @@ def summary(load, memory, seconds):
     """What became of the requests, latencies and memory: a JSON dict."""
     done = sum(load.outcomes.values())
     found = {
-        "requests": FLAGS.requests,
-        "clients": FLAGS.clients,
+        "requests": load.count,
         "answered": load.outcomes["answered"],
         "refused": load.outcomes["refused"],
-        "lost": load.outcomes["lost"] + FLAGS.requests - done,
+        "lost": load.outcomes["lost"] + load.count - done,
         "crossed": load.outcomes["crossed"],
         "examples": load.examples,
         "seconds": round(seconds, 1),
@@ -226,12 +218,12 @@ def summary(load, memory, seconds):
         },
     }
     if memory:
-        settled = min(n for n in memory if n >= SETTLED * FLAGS.requests)
+        settled = min(n for n in memory if n >= SETTLED * load.count)
         found["memory"] = {
             "requests_before": settled,
             "bytes_before": memory[settled],
-            "bytes_at_the_end": memory[FLAGS.requests],
-            "growth": round(memory[FLAGS.requests] / memory[settled] - 1, 5),
+            "bytes_at_the_end": memory[load.count],
+            "growth": round(memory[load.count] / memory[settled] - 1, 5),
         }
     return found
 
@@ -243,21 +235,28 @@ def _percentiles(values):
     return {"count": len(values), **found}
 
 
-def main(argv):
+def main(flags):
     """Runs the load, writes load_run.json and prints it; fails where something did."""
-    del argv
-    artifact = pathlib.Path(FLAGS.artifact)
+    artifact = pathlib.Path(flags.artifact)
     machine = measure.machine()
     with contextlib.ExitStack() as stack:
-        hosts, pid = FLAGS.hosts, FLAGS.pid
+        hosts, pid = flags.hosts, flags.pid
         if not hosts:
             hosts, pid = stack.enter_context(endpoint(artifact))
-        found = run(hosts, FLAGS.model or artifact.resolve().name, pid)
-    server = "given" if FLAGS.hosts else "endpoint of the tests"
+        found = run(flags, hosts, flags.model or artifact.resolve().name, pid)
+    server = "given" if flags.hosts else "endpoint of the tests"
     measure.write(RESULTS, {"server": server, **found, "machine": machine})
     print(json.dumps(found, indent=2))
     return int(found["lost"] or found["crossed"])
 
 
 if __name__ == "__main__":
-    app.run(main)
+    measure.run(
+        main,
+        artifact=("export/vqvae2_noisy", "what the endpoint serves"),
+        hosts=((), "addresses of a server; empty: a new endpoint's"),
+        model=("", "served name; empty: the artifact's"),
+        pid=(0, "process whose memory is read; 0: the endpoint's"),
+        requests=(10_000, "requests in all, 100 at least"),
+        clients=(16, "clients at once"),
+    )

@@ -11,7 +11,6 @@ About 2 minutes on two cores; Linux only. Modes: `eager`, and `function`: inside
 tf.function, whose tracing counts too.
 """
 
-import argparse
 import pathlib
 
 import numpy as np
@@ -22,14 +21,8 @@ MODES = ("eager", "function")
 NUM_CHECKED = 64
 
 
-def main():
+def main(flags):
     """Measures both modes and writes lookup_memory.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--vectors", type=int, default=65_536)
-    parser.add_argument("--codes", type=int, default=65_536)
-    parser.add_argument("--dim", type=int, default=64)
-    flags = parser.parse_args()
     sizes = {"vectors": flags.vectors, "codes": flags.codes, "dim": flags.dim}
     machine = measure.machine()
     taken = measure.take_turns(
@@ -128,4 +121,10 @@ def _check(vectors, codebook, codes):
 
 
 if __name__ == "__main__":
-    main()
+    measure.run(
+        main,
+        rounds=(3, "rounds that count"),
+        vectors=(65_536, "that are looked up"),
+        codes=(65_536, "K"),
+        dim=(64, "D"),
+    )

@@ -5,9 +5,7 @@ one after the other do not compare. Contestants therefore take turns, A B A B, a
 comparison is the median of the ratios within a round, not a ratio of medians.
 """
 
-import contextlib
 import datetime
-import fcntl
 import json
 import multiprocessing
 import os
@@ -31,6 +29,30 @@ PACKAGES = (
     "pillow",
     "gradio",
 )
+
+
+def run(main, **given):
+    """Runs a benchmark with the flags of the command line, and ends the process.
+
+    Args:
+        main: function of a namespace of the flags' values; an int that it returns is
+            the exit code.
+        **given: the flags: a default, what `--help` says, and perhaps all choices.
+    """
+    # Here, as the processes of contestants import this module too.
+    from vqzoo import frame
+
+    flags = [_flag(name, *parts) for name, parts in given.items()]
+    usage = sys.modules["__main__"].__doc__
+    sys.exit(frame.run(sys.argv, usage, {"Flags": flags}, main))
+
+
+def _flag(name, default, text, choices=()):
+    from vqzoo import frame
+
+    kind = type(default[0]) if isinstance(default, tuple) and default else str
+    least = 0 if type(default) is int else None
+    return frame.Flag(name, default, text, choices, at_least=least, kind=kind)
 
 
 def seconds(function):
@@ -209,58 +231,6 @@ def write(name, results):
     aside.write_text(json.dumps(results, indent=2) + "\n")
     os.replace(aside, path)
     return path
-
-
-class Rows:
-    """Rows of a benchmark that is made in pieces, by several processes if need be.
-
-    The file is read anew before each question and written after each row, so that a
-    table can be made two rows at a time, each process on a core of its own.
-
-    Args:
-        name: str, of the results file.
-        settings: JSON dict of what all rows have in common.
-    Raises: SystemExit: if the file has rows of other settings.
-    """
-
-    def __init__(self, name, settings):
-        self.name, self.settings = name, settings
-        found = read(name).get("settings", settings)
-        if found != settings:
-            raise SystemExit(f"{name}.json has rows of other settings: {found}")
-
-    def __contains__(self, key):
-        return key in self.read()
-
-    def read(self):
-        """The rows that there are: dict of key to JSON dict."""
-        return read(self.name).get("rows", {})
-
-    def add(self, key, row):
-        """Writes a row and the machine's facts, beside the rows of other processes."""
-        facts = machine()
-        with _alone():
-            rows = {**self.read(), key: {**row, "cores": facts.pop("cores")}}
-            results = {"machine": facts, "settings": self.settings, "rows": rows}
-            write(self.name, results)
-
-
-@contextlib.contextmanager
-def _alone():
-    """No other process is inside this with the same folder of results."""
-    folder = os.open(RESULTS, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def test_figures(run_dir):
-    """The figures of the test split that a finished run left: a dict."""
-    from vqzoo.runs.folder import Run
-
-    return Run(run_dir).metrics()["test"]
 
 
 def print_table(header, rows):

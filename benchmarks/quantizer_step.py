@@ -7,7 +7,7 @@ they take turns.
 
     python -m benchmarks.quantizer_step
 
-About 5 minutes on two cores; `--rounds 2` for a first look. Contestants:
+About 5 minutes on two cores; `--rounds=2` for a first look. Contestants:
 
 - `vqzoo`: `VectorQuantizerEMA` as it comes, with restarts of dead codes, in a
   tf.function; `vqzoo_no_restarts`: with `restart_threshold=0`.
@@ -18,7 +18,6 @@ About 5 minutes on two cores; `--rounds 2` for a first look. Contestants:
 - `sonnet`: `snt.nets.VectorQuantizerEMA` of dm-sonnet, in a tf.function.
 """
 
-import argparse
 import functools
 import os
 
@@ -32,12 +31,8 @@ PEERS = ("torch", "torch_default", "sonnet")
 OURS = ("vqzoo", "vqzoo_no_restarts")
 
 
-def main():
+def main(flags):
     """Measures each codebook size and writes quantizer_step.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 8192])
-    flags = parser.parse_args()
     machine = measure.machine()
     sizes = {str(k): _compare(k, flags.rounds) for k in flags.sizes}
     results = {"vectors": NUM_VECTORS, "dim": DIM, "sizes": sizes, "machine": machine}
@@ -162,4 +157,4 @@ def _print(sizes):
 
 
 if __name__ == "__main__":
-    main()
+    measure.run(main, rounds=(11, "rounds that count"), sizes=((512, 8192), "K"))

@@ -1,6 +1,6 @@
 """Training step of each quantizer, beside its twin in vector-quantize-pytorch.
 
-    python -m benchmarks.quantizer_twins [--quantizers fsq lfq]
+    python -m benchmarks.quantizer_twins [--quantizers=fsq,lfq]
 
 A step takes 16,384 vectors through the quantizer, with its losses, its updates and the
 gradients with respect to the vectors and its weights, in float32 on every core; no
@@ -12,7 +12,6 @@ the look-up alone.
 About 5 minutes on two cores; what is in the results is measured again.
 """
 
-import argparse
 import functools
 import os
 
@@ -80,12 +79,8 @@ TWINS = {
 }
 
 
-def main():
+def main(flags):
     """Measures each pair and writes quantizer_twins.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--quantizers", nargs="+", choices=TWINS, default=list(TWINS))
-    flags = parser.parse_args()
     results = measure.read("quantizer_twins")
     pairs = results.setdefault("pairs", {})
     for name in flags.quantizers:
@@ -178,4 +173,7 @@ def rows_of(results):
 
 
 if __name__ == "__main__":
-    main()
+    twins = tuple(TWINS)
+    measure.run(
+        main, rounds=(9, "rounds that count"), quantizers=(twins, "measured", twins)
+    )

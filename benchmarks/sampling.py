@@ -10,7 +10,6 @@ network of `gated_16` takes the most.
 
 import keras
 import numpy as np
-from absl import app, flags
 
 from benchmarks import measure
 from vqzoo.priors import (
@@ -21,9 +20,6 @@ from vqzoo.priors import (
     progressive_gan_top_32,
 )
 
-FLAGS = flags.FLAGS
-flags.DEFINE_list("cases", ["gated_8", "gated_16", "pixelsnail_32", "maskgit_8"], "")
-flags.DEFINE_integer("rounds", 3, "rounds of each case; of gated_16 always one")
 RESULTS = "sampling"
 
 
@@ -121,13 +117,12 @@ def predict_loop(prior, batch):
     return codes
 
 
-def main(argv):
+def main(flags):
     """Runs the cases, writes each as it is done, prints them."""
-    del argv
     results = measure.read(RESULTS) or {"cases": {}}
-    for name in FLAGS.cases:
+    for name in flags.cases:
         keras.utils.set_random_seed(0)
-        rounds = 1 if name == "gated_16" else FLAGS.rounds
+        rounds = 1 if name == "gated_16" else flags.rounds
         taken = measure.take_turns(CASES[name](), rounds)
         case = {"seconds": {k: measure.spread(v) for k, v in taken.items()}}
         case["ratios"] = {
@@ -145,4 +140,9 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cases = tuple(CASES)
+    measure.run(
+        main,
+        cases=(cases, "measured", cases),
+        rounds=(3, "rounds of each case; of gated_16 always one"),
+    )

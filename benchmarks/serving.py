@@ -14,14 +14,9 @@ import tempfile
 import time
 
 import numpy as np
-from absl import app, flags, logging
 
 from benchmarks import measure
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("artifact", "export/vqvae2_noisy", "folder with model.keras")
-flags.DEFINE_integer("rounds", 21, "rounds that count", lower_bound=1)
-flags.DEFINE_integer("calls", 20, "calls of a contestant in a round", lower_bound=1)
 RESULTS = "serving"
 BATCH_SIZES = (1, 32)
 PRECISIONS = ("float32", "bfloat16")
@@ -45,7 +40,7 @@ def latencies(call, calls):
     return taken
 
 
-def make_contestants(model, folder, batch_size):
+def make_contestants(model, folder, batch_size, number):
     """Functions that take latencies, by name."""
     import tensorflow as tf
 
@@ -63,8 +58,7 @@ def make_contestants(model, folder, batch_size):
             encode_and_decode, loaded.signatures, images
         )
     return {
-        name: functools.partial(latencies, call, FLAGS.calls)
-        for name, call in calls.items()
+        name: functools.partial(latencies, call, number) for name, call in calls.items()
     }
 
 
@@ -87,24 +81,22 @@ def summary(taken, batch_size):
     return found
 
 
-def main(argv):
+def main(flags):
     """Measures every batch size, writes serving.json and prints it."""
-    del argv
     from vqzoo.export import signatures, source
 
-    logging.set_verbosity(logging.WARNING)
     machine = measure.machine()
-    model = source.load(pathlib.Path(FLAGS.artifact) / "model.keras")
+    model = source.load(pathlib.Path(flags.artifact) / "model.keras")
     cases = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         for precision in PRECISIONS:
             signatures.save(source.clone(model, precision), folder / precision)
         for batch_size in BATCH_SIZES:
-            contestants = make_contestants(model, folder, batch_size)
-            taken = measure.take_turns(contestants, FLAGS.rounds)
+            contestants = make_contestants(model, folder, batch_size, flags.calls)
+            taken = measure.take_turns(contestants, flags.rounds)
             cases[f"batch_{batch_size}"] = summary(taken, batch_size)
-    results = {"artifact": pathlib.Path(FLAGS.artifact).name, "cases": cases}
+    results = {"artifact": pathlib.Path(flags.artifact).name, "cases": cases}
     measure.write(RESULTS, {**results, "machine": machine})
     rows = [
         (
@@ -123,4 +115,9 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    measure.run(
+        main,
+        artifact=("export/vqvae2_noisy", "folder with model.keras"),
+        rounds=(21, "rounds that count"),
+        calls=(20, "calls of a contestant in a round"),
+    )

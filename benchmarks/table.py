@@ -1,23 +1,13 @@
-"""Prints the tables of the README from the result files.
+"""Prints the tables of speed and memory of the README from the result files.
 
 A figure stands in the table only if a file in `benchmarks/results` holds it; benchmarks
-that have not run leave their rows out.
+that have not run leave their rows out. Those of studies are printed by
+`python -m vqzoo.studies.table` from the files in `recipes/`.
 
     python -m benchmarks.table
 """
 
-from benchmarks import (
-    codebooks,
-    codec,
-    literature,
-    measure,
-    nats,
-    noise,
-    priors,
-    quantizer_twins,
-    quantizers,
-    sampling,
-)
+from benchmarks import codec, measure, quantizer_training, quantizer_twins, sampling
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -27,24 +17,13 @@ SERVING_TARGET = 0.8  # of the throughput of `predict`
 HEADER = ("what", "vqzoo", "beside it", "target", "")
 
 
-def main():
+def main(flags):
     """Prints the tables as Markdown."""
-    for name, title, make in (
-        ("noise", "Noise on CIFAR-10", noise.table),
-        ("quantizers", "Quantizers in one network", quantizers.table),
-        ("quantizers", "The same with noise", quantizers.noise_table),
-        ("quantizers_longer", "After 6,000 steps", quantizers.table),
-        ("quantizers_faces", "On faces of 64 pixels", quantizers.table),
-        ("literature", "Quantizers under the papers' protocol", literature.table),
-        ("nats", "Nats of the VAEs", nats.table),
-        ("priors", "Bits per code", priors.table),
-        ("codebooks", "Codebooks and what their codes are like", codebooks.codes_table),
-        ("codebooks", "Codebooks under the same priors", codebooks.table),
-    ):
-        if results := measure.read(name):
-            header, rows = make(results["rows"])
-            print(f"\n{title}:\n")
-            _show(header, *rows)
+    del flags
+    if results := measure.read("quantizer_training"):
+        print("\nTraining with each quantizer:\n")
+        rows = map(quantizer_training.cells, results["rows"].values())
+        _show(quantizer_training.HEADER, *rows)
     if results := measure.read("quantizer_twins"):
         print("\nBeside the twins in vector-quantize-pytorch:\n")
         _show(*quantizer_twins.rows_of(results))
@@ -75,70 +54,6 @@ def _median(spreads, *keys):
     for key in keys:
         spreads = spreads[key]
     return spreads["median"]
-
-
-def noise_rows():
-    """Noisy against healthy noiseless codebooks, once noise.json holds both."""
-    rows = measure.read("noise").get("rows", {})
-    ratios = noise.against_healthy(rows).get("noisy")
-    if not ratios:
-        return []
-    error, probe = ratios["median_error"], ratios["median_probe"]
-    return [
-        (
-            "noisy codebook, CIFAR-10: probe on the top indices, and error",
-            f"{probe:.2f}x, {error:.2f}x",
-            "healthy noiseless codebook: 1x, 1x",
-            ">= 1.4x, <= 1.3x",
-            _join(_verdict(probe, 1.4), _verdict(error, 1.3, at_least=False)),
-        )
-    ]
-
-
-def quality_rows():
-    """`vqvae_32` beside the same network with Sonnet's quantizer."""
-    runs = measure.read("vqvae_32").get("runs", {})
-    if not {"ours", "sonnet"} <= runs.keys():
-        return []
-    ours, sonnet = runs["ours"], runs["sonnet"]
-    gain = ours["psnr_of_mean_error"] - sonnet["psnr_of_mean_error"]
-    closer = "met" if gain >= 0.3 else f"missed by {0.3 - gain:.2f} dB"
-    alive = "met" if not ours["dead_codes"] else f"{ours['dead_codes']:.0f} codes dead"
-    what = f"`vqvae_32`, {ours['steps']:,} steps of 32: "
-    error = "{psnr_of_mean_error:.2f} dB, NMSE {normalized_mean_squared_error:.4f}"
-    codes = "{perplexity:.0f}, {dead_codes:.0f} dead"
-    return [
-        (
-            what + "test error",
-            error.format(**ours),
-            f"Sonnet: {error.format(**sonnet)}",
-            "+0.3 dB",
-            closer,
-        ),
-        (
-            what + "set perplexity, dead codes",
-            codes.format(**ours),
-            f"Sonnet: {codes.format(**sonnet)}",
-            ">= 450, 0 dead",
-            _join(_verdict(ours["perplexity"], 450), alive),
-        ),
-        *_precision_rows(runs),
-    ]
-
-
-def _precision_rows(runs):
-    """The error of training in bfloat16 over that in float32, for equal steps."""
-    rows = []
-    for float32 in ("ours", "ours steps=1000"):
-        bfloat16 = runs.get(f"{float32} precision=mixed_bfloat16")
-        if bfloat16 is None or float32 not in runs:
-            continue
-        key = "mean_squared_error"
-        change = bfloat16[key] / runs[float32][key] - 1
-        verdict = "met" if change <= 0.01 else f"missed by {change - 0.01:.1%}"
-        what = f"`vqvae_32`, error in bfloat16 after {bfloat16['steps']:,} steps"
-        rows.append((what, f"{change:+.1%}", "float32", "within 1 %", verdict))
-    return rows
 
 
 def quantizer_rows():
@@ -414,8 +329,6 @@ def explorer_rows():
 
 
 ROWS = (
-    noise_rows,
-    quality_rows,
     quantizer_rows,
     memory_rows,
     throughput_rows,
@@ -428,4 +341,4 @@ ROWS = (
 )
 
 if __name__ == "__main__":
-    main()
+    measure.run(main)

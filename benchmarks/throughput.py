@@ -7,13 +7,11 @@ loop. The contestants take turns in one process; the start of `fit` does not cou
 
     python -m benchmarks.throughput
 
-About 5 minutes on two cores; `--rounds 2` for a first look. The pipeline alone is
+About 5 minutes on two cores; `--rounds=2` for a first look. The pipeline alone is
 measured too, to show that the steps do not wait for it, and the product of two large
 matrices, which says what share of the machine's arithmetic a step gets: a step counts
 as three forward passes.
 """
-
-import argparse
 
 import keras
 import tensorflow as tf
@@ -30,12 +28,8 @@ CASES = {
 MATRIX_SIDE = 2048
 
 
-def main():
+def main(flags):
     """Measures every case in every precision and writes throughput.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    flags = parser.parse_args()
     machine = measure.machine()
     splits = {side: fitting.random_split(side) for side in (32, 64)}
     contestants = {}
@@ -132,4 +126,7 @@ def _print(cases):
 
 
 if __name__ == "__main__":
-    main()
+    cases = tuple(CASES)
+    measure.run(
+        main, rounds=(11, "rounds that count"), cases=(cases, "measured", cases)
+    )

@@ -61,9 +61,9 @@ def run(recipe):
                 continue
             if row:
                 _set_aside(recipe, condition, seed, folder)
-                _change(folder, dropped=row)
+                _drop(folder, row)
             fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
-            _change(folder, added=_row(recipe, condition, seed, folder, shared))
+            add(folder, _row(recipe, condition, seed, folder, shared))
             keras.backend.clear_session()
     known = _known(folder)
     order = [(c.name, seed) for c, seed in jobs]
@@ -141,12 +141,25 @@ def _known(folder):
     return {(row["condition"], row["seed"]): row for row in rows}
 
 
-def _change(folder, added=None, dropped=None):
-    """Adds or drops a row, beside what other processes add."""
+def add(folder, row):
+    """Adds a row to those of a sweep, beside what other processes add.
+
+    Args:
+        folder: `pathlib.Path` of the sweep.
+        row: dict as of `new_row`, with its metrics; it may be of what the sweep itself
+            does not train.
+    """
+    _change(folder, lambda rows: [*rows, row])
+
+
+def _drop(folder, row):
+    _change(folder, lambda rows: [other for other in rows if other != row])
+
+
+def _change(folder, change):
+    (folder / LOCKS).mkdir(exist_ok=True)
     with filelock.FileLock(folder / LOCKS / "rows.lock"):
-        rows = files.read_json(folder / ROWS)
-        rows = [row for row in rows if row != dropped]
-        files.write_json(folder / ROWS, rows + ([added] if added else []))
+        files.write_json(folder / ROWS, change(files.read_json(folder / ROWS)))
 
 
 def _set_aside(recipe, condition, seed, folder):
@@ -208,9 +221,9 @@ def _as_json(value):
     return json.loads(json.dumps(value))
 
 
-def _row(recipe, condition, seed, folder, shared):
-    """One run of the sweep with its numbers, or with the reason why it failed."""
-    row = {
+def new_row(condition, seed):
+    """A row without numbers: a JSON dict."""
+    return {
         "condition": condition.name,
         "series": condition.series,
         "place": condition.place,
@@ -219,6 +232,11 @@ def _row(recipe, condition, seed, folder, shared):
         "metrics": {},
         "skipped": {},
     }
+
+
+def _row(recipe, condition, seed, folder, shared):
+    """One run of the sweep with its numbers, or with the reason why it failed."""
+    row = new_row(condition, seed)
     try:
         row["metrics"], row["skipped"] = _numbers(
             recipe, condition, seed, folder, shared

@@ -1,0 +1,87 @@
+"""Speed and memory of training with each quantizer in one network.
+
+    python -m benchmarks.quantizer_training [--quantizers=ema,fsq] [--sizes=64,1024]
+
+The network of the recipe `quantizer_study`, which measures what they are good for, on
+random images of 32 x 32 in batches of 64; each quantizer and number of codes K in a
+process of its own. Images a second are the median over the steps after the first 20;
+memory is the peak of the process above what it held before the model was made. What an
+earlier run measured is replaced. Half a minute a row of up to 1,024 codes on one core.
+"""
+
+import dataclasses
+import pathlib
+import re
+import statistics
+
+from benchmarks import measure
+from vqzoo.recipes.quantizer_study import MOST, RECIPE
+
+RESULTS = "quantizer_training"
+WARM_UP_STEPS = 20
+HEADER = ("quantizer", "K", "images/s", "memory")
+
+
+def main(flags):
+    """Measures each row in a process, writes the results, prints the table."""
+    results = measure.read(RESULTS)
+    rows = results.setdefault("rows", {})
+    for name in flags.quantizers:
+        for size in (size for size in flags.sizes if size <= MOST[name]):
+            worker = measure.Worker(make, name, size)
+            rows[f"{name} {size}"] = {"quantizer": name, "codes": size, **worker()}
+            worker.close()
+            measure.write(RESULTS, {**results, "machine": measure.machine()})
+    measure.print_table(HEADER, map(cells, rows.values()))
+
+
+def make(name, size):
+    """The measurement of a row: a function of nothing to a dict of numbers."""
+    import keras
+
+    from benchmarks import fitting
+    from vqzoo.training import devices
+
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(devices.resolve_precision("auto"))
+    split = fitting.random_split(RECIPE.image_size)
+    batches = fitting.pairs(split, RECIPE.batch_size).take(3 * WARM_UP_STEPS)
+
+    def measured():
+        before = _peak_bytes()
+        row = RECIPE.parsed()[0]
+        recipe = RECIPE.run_of(row, seed=0, runs_dir="runs")
+        recipe = dataclasses.replace(recipe, quantizer=name, num_embeddings=size)
+        model = recipe.build_model((RECIPE.image_size, RECIPE.image_size, 3))
+        model.compile(keras.optimizers.Adam(RECIPE.learning_rate), "mse")
+        taken = [
+            measure.seconds(lambda batch=batch: model.train_on_batch(*batch))
+            for batch in batches
+        ]
+        seconds = statistics.median(taken[WARM_UP_STEPS:])
+        return {
+            "images_a_second": RECIPE.batch_size / seconds,
+            "peak_memory_mib": (_peak_bytes() - before) / 2**20,
+        }
+
+    return measured
+
+
+def _peak_bytes():
+    """The most memory that this process has had; that of its parent does not count."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
+
+
+def cells(row):
+    """A row of text."""
+    speed, memory = row["images_a_second"], row["peak_memory_mib"]
+    return f"`{row['quantizer']}`", row["codes"], f"{speed:.0f}", f"{memory:.0f} MiB"
+
+
+if __name__ == "__main__":
+    measure.run(
+        main,
+        quantizers=(tuple(MOST), "measured", tuple(MOST)),
+        sizes=((64, 1024), "numbers of codes, K"),
+    )
