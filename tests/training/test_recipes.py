@@ -17,7 +17,24 @@ from vqzoo.runs.folder import Run
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 PRIORS = {name for name in NAMES if name.endswith("_prior")}
-SWEEPS = {"disentanglement_study", "hybrid_sweep", "noise_sweep", "rate_distortion"}
+# Sweeps whose smoke runs go ways of their own, and those which go the way of another.
+SWEEPS = {
+    "codebook_study",
+    "disentanglement_study",
+    "hybrid_sweep",
+    "moved_indices",
+    "noise_controls",
+    "prior_study",
+    "rate_distortion",
+    "variational_bounds",
+}
+LIKE_ANOTHER = {
+    "literature_protocol",
+    "noise_sweep",
+    "quantizer_noise",
+    "quantizer_study",
+    "sonnet_study",
+}
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {
@@ -72,7 +89,8 @@ def test_a_recipe_without_codes_leaves_samples_and_is_not_exported(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", sorted(set(NAMES) - {"vae"} - PRIORS - SWEEPS - NEEDS_CLASSES)
+    "name",
+    sorted(set(NAMES) - {"vae"} - PRIORS - SWEEPS - LIKE_ANOTHER - NEEDS_CLASSES),
 )
 def test_every_recipe_runs(name, tmp_path):
     check_run(name, tmp_path)
@@ -96,9 +114,23 @@ def test_every_sweep_measures_what_it_shows(name, tmp_path):
     recipe = recipe_of(name, tmp_path)
     folder = recipe.run()
     rows = json.loads((folder / "sweep.json").read_text())
-    assert [row["seed"] for row in rows] == [0, 0]
+    expected = [row.name for row, _ in recipe.shrunk().jobs()]
+    assert [row["condition"] for row in rows] == expected and len(rows) > 1
     for number in recipe.shown:
         found = [row["metrics"].get(number) for row in rows]
         assert any(value is not None and np.isfinite(value) for value in found), number
-    assert (folder / "table.md").read_text().count("\n") == 4
+    lines = (folder / "table.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2 : 2 + len(rows)]] == [
+        f"| {name}" for name in expected
+    ]
     assert any(folder.glob("*.png"))
+
+
+@pytest.mark.parametrize("name", sorted(LIKE_ANOTHER))
+def test_the_models_of_every_sweep_are_made(name, tmp_path):
+    recipe = recipe_of(name, tmp_path)
+    for condition in recipe.shrunk().parsed():
+        run = recipe.run_of(condition, seed=0, runs_dir=tmp_path)
+        model = run.shrunk().build_model((32, 32, 3))
+        images = np.zeros((2, 32, 32, 3), "float32")
+        assert model.decode(model.encode(images)).shape == images.shape
