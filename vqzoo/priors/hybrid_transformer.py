@@ -30,7 +30,7 @@ class HybridTransformer(CausalTransformerPrior):
         num_mixtures: int, M, Gaussians of the mixture.
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
-        **kwargs: `num_classes`, `dtype` and `name`, as of `Prior`.
+        **kwargs: what all priors take but `context`: see `Prior`.
     Input shape: `(batch, height, width, 1 + V)`, float: what `pack` makes of codes and
         values; for a prior with classes a dict of it as `latents` and `label`.
     Output shape: `(batch, height, width, K + M * (1 + 2 V))`, float32: logits of the

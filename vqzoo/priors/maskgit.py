@@ -34,7 +34,7 @@ class MaskGIT(TransformerPrior):
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
-        **kwargs: `num_classes`, `context`, `dtype` and `name`, as of `Prior`.
+        **kwargs: what all priors take, such as `num_classes`: see `Prior`.
     Input shape: codes, int32 `(batch, height, width)` in [0, K]; for a prior with a
         condition a dict of them as `codes`, with classes `label` `(batch,)`, and the
         codes of the tiers above as `context_0`, ...

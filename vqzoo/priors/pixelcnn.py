@@ -26,7 +26,7 @@ class PixelCNN(AutoregressivePrior):
         first_kernel_size: odd int.
         kernel_size: odd int, within the residual blocks.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
-        **kwargs: `num_classes`, `context`, `dtype` and `name`, as of `Prior`.
+        **kwargs: what all priors take, such as `num_classes`: see `Prior`.
     Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
         dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
         tiers above as `context_0`, ...
