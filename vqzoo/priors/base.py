@@ -18,6 +18,10 @@ class Prior(keras.Model):
         num_classes: int, 0 for a prior that knows no classes.
         context: sequence of `(grid shape, number of codes)` of the tiers above, top
             first, that the prior is conditioned on. Their grids divide this one.
+        label_dropout: float in [0, 1). Share of the labels that are replaced while
+            training by a null class, so that one prior knows codes with and without a
+            label; without one it takes the null class (Ho and Salimans 2022, arXiv
+            2207.12598). GAN priors do not take it. Defaults to 0.
         dtype: dtype policy. Defaults to the global policy.
         name: str or None, of the model.
     """

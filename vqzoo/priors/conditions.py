@@ -14,6 +14,7 @@ def adopt(
     *,
     num_classes=0,
     context=(),
+    label_dropout=0.0,
     dtype=None,
     name=None,
 ):
@@ -25,6 +26,7 @@ def adopt(
         num_embeddings: int, K.
         num_classes: int, 0 for a prior that knows no classes.
         context: sequence of `(grid shape, number of codes)` of the tiers above.
+        label_dropout: float in [0, 1), see `Prior`.
         dtype: dtype policy, or None for the global one; kept as `layer_dtype`.
         name: str or None, of the model.
 
@@ -32,10 +34,16 @@ def adopt(
         ValueError: for sizes that no prior can have.
     """
     _check_arguments(grid_shape, num_embeddings, num_classes, context)
+    if not 0 <= label_dropout < 1 or label_dropout and not num_classes:
+        raise ValueError(
+            "expected label_dropout in [0, 1), and 0 without classes, received "
+            f"{label_dropout=}, {num_classes=}"
+        )
     prior.grid_shape = tuple(grid_shape)
     prior.num_embeddings = num_embeddings
     prior.num_classes = num_classes
     prior.context = tuple((tuple(shape), size) for shape, size in context)
+    prior.label_dropout = label_dropout
     prior.layer_dtype = keras.dtype_policies.get(dtype)
     # Keras takes the name with the graph, which comes last.
     prior.given_name = name
@@ -43,7 +51,10 @@ def adopt(
 
 def config(prior):
     """What `adopt` was given, for a config."""
+    # Named only where it is set: files without it stay the files that they were.
+    dropout = {"label_dropout": prior.label_dropout} if prior.label_dropout else {}
     return {
+        **dropout,
         "grid_shape": prior.grid_shape,
         "num_embeddings": prior.num_embeddings,
         "num_classes": prior.num_classes,
@@ -135,19 +146,35 @@ class Conditions(keras.layers.Layer):
         context: sequence of `(grid shape, number of codes)` of the tiers above.
         channels: int, of the features.
         num_blocks: int, residual blocks over the codes above.
+        label_dropout: float, share of the labels that are replaced while training by
+            the null class, `num_classes`; 0: there is none.
     """
 
     def __init__(
-        self, grid_shape, num_classes, context, channels, num_blocks, **kwargs
+        self,
+        grid_shape,
+        num_classes,
+        context,
+        channels,
+        num_blocks,
+        label_dropout=0.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.label_dropout = label_dropout
+        if label_dropout:
+            self.seed_generator = keras.random.SeedGenerator()
         self.grid_shape = tuple(grid_shape)
         self.context = context
         dtype = self.dtype_policy
         self.of_label = None
         if num_classes:
             self.of_label = keras.layers.Embedding(
-                num_classes, channels, name="label", dtype=dtype
+                num_classes + bool(label_dropout),
+                channels,
+                name="label",
+                dtype=dtype,
             )
         self.of_codes = [
             keras.layers.Embedding(size, channels, name=f"context_{i}", dtype=dtype)
@@ -167,7 +194,7 @@ class Conditions(keras.layers.Layer):
         if self.blocks is not None:
             self.blocks.build((None, *self.grid_shape, self.channels))
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         """Float `(batch, height or 1, width or 1, channels)`; None without any."""
         features = None
         for index, embed in enumerate(self.of_codes):
@@ -178,7 +205,11 @@ class Conditions(keras.layers.Layer):
         if features is not None:
             features = self.blocks(features)
         if self.of_label is not None:
-            label = self.of_label(inputs["label"])[:, None, None]
+            label = inputs["label"]
+            if training and self.label_dropout:
+                draws = keras.random.uniform(ops.shape(label), seed=self.seed_generator)
+                label = ops.where(draws < self.label_dropout, self.num_classes, label)
+            label = self.of_label(label)[:, None, None]
             features = label if features is None else features + label
         return features
 
@@ -193,6 +224,7 @@ def layer(prior, channels, num_blocks):
         prior.context,
         channels,
         num_blocks,
+        prior.label_dropout,
         dtype=prior.layer_dtype,
         name="conditions",
     )
@@ -232,6 +264,8 @@ def arrays(prior, batch_size, condition):
     condition = dict(condition or {})
     found = {}
     label = condition.pop("label", None)
+    if label is None and prior.label_dropout:
+        label = prior.num_classes  # the null class
     context = condition.pop("context", ())
     if condition:
         raise ValueError(
@@ -245,7 +279,7 @@ def arrays(prior, batch_size, condition):
         )
     if label is not None:
         label = np.broadcast_to(np.asarray(label, "int32"), (batch_size,))
-        _check_range("label", label, prior.num_classes)
+        _check_range("label", label, prior.num_classes + bool(prior.label_dropout))
         found["label"] = label
     if len(context) != len(prior.context):
         raise ValueError(
