@@ -110,7 +110,8 @@ def _ours(name):
     """The timed step of our quantizer, made as a recipe makes it."""
     import tensorflow as tf
 
-    from vqzoo.training import Recipe, quantizers
+    from vqzoo import quantizers
+    from vqzoo.training import Recipe
 
     layer = quantizers.make(
         Recipe(quantizer=name, num_embeddings=NUM_CODES, embedding_dim=DIM), 0

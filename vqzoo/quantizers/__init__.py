@@ -11,6 +11,7 @@ from vqzoo.quantizers.index_backpropagation_quantizer import (
 )
 from vqzoo.quantizers.latent_quantizer import LatentQuantizer
 from vqzoo.quantizers.lookup_free_quantizer import LookupFreeQuantizer
+from vqzoo.quantizers.making import make, uses
 from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.quantizers.projected_latents import ProjectedLatents
 from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
@@ -49,4 +50,6 @@ __all__ = [
     "VectorQuantizerEMA",
     "batch_normalized",
     "low_dimensional",
+    "make",
+    "uses",
 ]

@@ -8,6 +8,8 @@ from keras import ops
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import mixed_radix
 from vqzoo.quantizers.base import Quantizer
+from vqzoo.quantizers.transformed_quantizer import batch_normalized
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -102,3 +104,15 @@ def _range(count):
     offset = 0.0 if count % 2 else 0.5
     shift = 0.0 if count == 2 else math.tan(offset / half)
     return half, offset, shift
+
+
+def make_grid(settings, stage=0, levels=None, **options):
+    """A grid of about as many codes as the settings say; options before settings."""
+    levels = levels or mixed_radix.levels_near(settings.num_embeddings)
+    options = settings.options(options, "assignment", stage=stage)
+    return FiniteScalarQuantizer(levels, **options)
+
+
+@named("fsq")
+def _fsq(settings, **options):
+    return batch_normalized(make_grid(settings, **options))

@@ -7,10 +7,12 @@ from vqzoo.ops import sum_across_replicas
 from vqzoo.quantizers.base import Quantizer, add_state
 from vqzoo.quantizers.projected_latents import (
     check_one_code,
+    make_learned,
     project,
     projection_loss,
     shares,
 )
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -157,3 +159,10 @@ class FrequencyLatents(Quantizer):
             loss = projection_loss(inputs, quantized, rare[..., None])
             terms = {**terms, "projection": loss}
         return terms
+
+
+@named("frequency_latents")
+def _frequency(settings, share=0.8, projected=False, **options):
+    inner = make_learned(settings, **options)
+    num_frequent = max(1, round(share * inner.num_embeddings))
+    return FrequencyLatents(inner, num_frequent, projected=projected)

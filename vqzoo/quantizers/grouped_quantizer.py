@@ -4,6 +4,9 @@ import keras
 from keras import ops
 
 from vqzoo.quantizers.base import Quantizer, add_terms, check_alike, check_last_axis
+from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
+from vqzoo.quantizers.vector_quantizer_ema import make_ema
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -76,3 +79,16 @@ class GroupedQuantizer(Quantizer):
         """Loss terms by name, summed over the groups, before their weights."""
         parts = zip(self.quantizers, self._cut(latents))
         return add_terms(group.loss_terms(part) for group, part in parts)
+
+
+@named("grouped_residual")
+def _grouped_residual(settings, num_groups=2, num_stages=2, **options):
+    dim = settings.embedding_dim // num_groups
+
+    def group(index):
+        first = index * num_stages
+        numbers = range(first, first + num_stages)
+        stages = [make_ema(settings, number, dim, **options) for number in numbers]
+        return ResidualQuantizer(stages)
+
+    return GroupedQuantizer([group(index) for index in range(num_groups)])

@@ -13,6 +13,8 @@ from vqzoo.quantizers.base import (
     check_not_negative,
     check_positive,
 )
+from vqzoo.quantizers.transformed_quantizer import batch_normalized
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -175,3 +177,10 @@ def _terms(rows, codebook):
     num_values = dim * ops.cast(ops.shape(rows)[0], "float32")
     divergence = q_log_q / num_values + math.log(num_codes) / dim
     return {"commitment": distance / num_values, "divergence": divergence}
+
+
+@named("gumbel")
+def _make(settings, **options):
+    options = settings.options(options, "assignment", "seed")
+    layer = GumbelVectorQuantizer(*settings.sizes(), **options)
+    return batch_normalized(layer)  # Short latents would be near to all codes.

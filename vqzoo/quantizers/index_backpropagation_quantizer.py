@@ -11,6 +11,7 @@ from vqzoo.quantizers.base import (
     check_positive,
     mean_squared_distance,
 )
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -139,3 +140,9 @@ class IndexBackpropagationQuantizer(Quantizer):
         num_rows = ops.cast(ops.shape(rows)[0], "float32")
         of_mean = soft_codes.entropy_of_mean(sum_p / num_rows)
         return mixture, -sum_p_log_p / num_rows - of_mean
+
+
+@named("ibq")
+def _ibq(settings, **options):
+    options = settings.options(options, "commitment_cost", "assignment", "seed")
+    return IndexBackpropagationQuantizer(*settings.sizes(), **options)

@@ -13,6 +13,7 @@ from vqzoo.quantizers.base import (
     check_not_negative,
     mean_squared_distance,
 )
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -138,3 +139,9 @@ class LatentQuantizer(Quantizer):
     def _at(self, digits):
         firsts = [sum(self.levels[:j]) for j in range(self.embedding_dim)]
         return ops.take(self.values, digits + ops.convert_to_tensor(firsts, "int32"))
+
+
+@named("latent")
+def _latent(settings, levels=None, **options):
+    levels = levels or mixed_radix.levels_near(settings.num_embeddings)
+    return LatentQuantizer(levels, **settings.options(options, "assignment"))

@@ -14,6 +14,7 @@ from vqzoo.quantizers.base import (
     mean_squared_distance,
 )
 from vqzoo.quantizers.bit_entropy import entropy_of_each, entropy_of_mean
+from vqzoo.registry import named
 
 _MOST_GROUP_BITS = 16
 
@@ -156,3 +157,14 @@ def _check_range(name, value, least, most):
             f"expected {name} to be an int from {least} to {most}, received "
             f"{name}={value}"
         )
+
+
+@named("lfq")
+def _lfq(settings, num_bits=None, **options):
+    num_bits = num_bits or (settings.num_embeddings - 1).bit_length()
+    return LookupFreeQuantizer(num_bits, **settings.options(options, "assignment"))
+
+
+@named("binary_spherical")
+def _binary_spherical(settings, **options):
+    return _lfq(settings, spherical=True, **options)

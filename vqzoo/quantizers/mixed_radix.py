@@ -10,6 +10,21 @@ import operator
 from keras import ops
 
 _LARGEST = 2**31 - 1  # of int32
+# Levels near a power of 2 codes: Mentzer et al. 2023, arXiv 2309.15505, table 1.
+_LEVELS = {
+    64: (8, 8),
+    256: (8, 6, 5),
+    512: (8, 8, 8),
+    1024: (8, 5, 5, 5),
+    4096: (7, 5, 5, 5, 5),
+    16_384: (8, 8, 8, 6, 5),
+    65_536: (8, 8, 8, 5, 5, 5),
+}
+
+
+def levels_near(num_codes):
+    """Levels of a grid that has about as many codes."""
+    return _LEVELS[min(_LEVELS, key=lambda size: abs(size - num_codes))]
 
 
 def check_levels(levels):

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from vqzoo.quantizers.base import Quantizer, check_last_axis, check_positive_ints
+from vqzoo.quantizers.vector_quantizer_ema import make_ema
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -65,3 +67,9 @@ class MultiHeadQuantizer(Quantizer):
     def loss_terms(self, latents):
         """Loss terms of the quantizer by name, before their weights."""
         return self.quantizer.loss_terms(self._cut(latents))
+
+
+@named("multi_head")
+def _multi_head(settings, num_heads=4, **options):
+    dim = settings.embedding_dim // num_heads
+    return MultiHeadQuantizer(make_ema(settings, dim=dim, **options), num_heads)

@@ -4,6 +4,9 @@ import keras
 from keras import ops
 
 from vqzoo.quantizers.base import Quantizer
+from vqzoo.quantizers.vector_quantizer import make_gradient
+from vqzoo.quantizers.vector_quantizer_ema import make_ema
+from vqzoo.registry import named
 
 # Squared length below which a code has no direction.
 _MIN_SQUARE = 1e-12
@@ -145,3 +148,16 @@ def projection_loss(latents, quantized, mask=True):
     quantized = ops.stop_gradient(quantized)
     difference = project(latents, quantized) - quantized
     return ops.mean(ops.where(mask, ops.square(difference), 0.0))
+
+
+def make_learned(settings, codebook="gradient", **options):
+    """A quantizer whose codebook follows the latents by gradient or moving average."""
+    makers = {"gradient": make_gradient, "ema": make_ema}
+    if codebook not in makers:
+        raise ValueError(f"expected codebook of gradient or ema, received {codebook!r}")
+    return makers[codebook](settings, **options)
+
+
+@named("projected_latents")
+def _projected(settings, **options):
+    return ProjectedLatents(make_learned(settings, **options))

@@ -5,6 +5,7 @@ from keras import ops
 
 from vqzoo.ops import nearest_code, straight_through, unit_norm
 from vqzoo.quantizers.base import Quantizer, add_state, check_positive_ints
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -81,3 +82,9 @@ class RandomProjectionQuantizer(Quantizer):
     def _vectors(self, codes):
         directions = ops.take(self.directions, codes, axis=0)
         return ops.matmul(directions, ops.transpose(self.projection))
+
+
+@named("random_projection")
+def _random_projection(settings, **options):
+    options = settings.options(options, "seed")
+    return RandomProjectionQuantizer(*settings.sizes(), **options)

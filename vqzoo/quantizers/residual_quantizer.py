@@ -5,6 +5,10 @@ from keras import ops
 
 from vqzoo.ops import draw_rows
 from vqzoo.quantizers.base import Quantizer, add_terms, check_alike
+from vqzoo.quantizers.finite_scalar_quantizer import make_grid
+from vqzoo.quantizers.transformed_quantizer import batch_normalized
+from vqzoo.quantizers.vector_quantizer_ema import make_ema
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -115,3 +119,15 @@ class ResidualQuantizer(Quantizer):
             yield stage, latents
             codes = stage.encode(latents)
             latents = latents - ops.cast(stage.decode(codes), "float32")
+
+
+@named("residual")
+def _residual(settings, num_stages=4, dropout=False, **options):
+    stages = [make_ema(settings, stage, **options) for stage in range(num_stages)]
+    return ResidualQuantizer(stages, dropout=dropout, seed=settings.stage_seed(50))
+
+
+@named("residual_fsq")
+def _residual_fsq(settings, num_stages=2, **options):
+    stages = [make_grid(settings, stage, **options) for stage in range(num_stages)]
+    return batch_normalized(ResidualQuantizer(stages))

@@ -11,6 +11,7 @@ from vqzoo.quantizers.base import (
     check_not_negative,
     mean_squared_distance,
 )
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -145,3 +146,9 @@ def _root_and_mean(mean, covariance):
     values, vectors = ops.eigh(covariance)
     root = vectors * ops.sqrt(ops.maximum(values, 0.0))
     return ops.matmul(root, ops.transpose(vectors)), mean
+
+
+@named("sim_vq")
+def _sim_vq(settings, **options):
+    options = settings.options(options, "commitment_cost", "assignment", "seed")
+    return SimVQ(*settings.sizes(), **options)

@@ -12,6 +12,7 @@ from vqzoo.quantizers.base import (
     check_not_negative,
     mean_squared_distance,
 )
+from vqzoo.registry import named
 
 # Keeps a squared distance of 1e15 finite when it is divided by the variance.
 _MIN_VARIANCE = 1e-20
@@ -182,3 +183,9 @@ def _best(rows, codebook, variances):
 
     rows, *shared = (ops.stop_gradient(x) for x in (rows, codebook, variances))
     return soft_codes.over_blocks(best, rows, shared, codebook.shape[0])[0][0]
+
+
+@named("soft")
+def _soft(settings, **options):
+    options = settings.options(options, "commitment_cost", "assignment", "seed")
+    return SoftVectorQuantizer(*settings.sizes(), **options)

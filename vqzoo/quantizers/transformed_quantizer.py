@@ -3,6 +3,9 @@
 import keras
 
 from vqzoo.quantizers.base import Quantizer
+from vqzoo.quantizers.vector_quantizer import make_gradient
+from vqzoo.quantizers.vector_quantizer_ema import make_ema
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -121,3 +124,14 @@ def batch_normalized(quantizer, **kwargs):
     return TransformedQuantizer(
         quantizer, quantizer.embedding_dim, before=before, **kwargs
     )
+
+
+@named("low_dimensional")
+def _low_dimensional(settings, dim=8, **options):
+    inner = make_ema(settings, dim=dim, **options)
+    return low_dimensional(inner, settings.embedding_dim)
+
+
+@named("batch_normalized")
+def _batch_normalized(settings, **options):
+    return batch_normalized(make_gradient(settings, **options))

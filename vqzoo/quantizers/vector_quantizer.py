@@ -12,6 +12,7 @@ from vqzoo.quantizers.base import (
     entropy_loss,
     mean_squared_distance,
 )
+from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -121,3 +122,10 @@ class VectorQuantizer(Quantizer):
         if self.entropy_weight:
             terms["entropy"] = entropy_loss(rows, codebook)
         return ESTIMATORS[self.estimator](rows, assigned), terms
+
+
+@named("gradient")
+def make_gradient(settings, **options):
+    """A quantizer of one tier, learned by gradient; options before settings."""
+    options = settings.options(options, "commitment_cost", "assignment")
+    return VectorQuantizer(*settings.sizes(), **options)

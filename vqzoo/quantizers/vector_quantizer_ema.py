@@ -11,6 +11,7 @@ from vqzoo.ops import (
     sum_across_replicas,
     unit_norm,
 )
+from vqzoo.quantizers.assignments import StochasticAssignment
 from vqzoo.quantizers.base import (
     ESTIMATORS,
     Quantizer,
@@ -20,6 +21,7 @@ from vqzoo.quantizers.base import (
     entropy_loss,
     mean_squared_distance,
 )
+from vqzoo.registry import named
 
 _DATA_STARTS = ("data", "k_means")
 _LATENTS_PER_CODE = 8  # drawn for a k-means start
@@ -226,3 +228,36 @@ class VectorQuantizerEMA(Quantizer):
         if self.nearest_counts is not None:
             values.setdefault("4", values["1"])
         super().load_own_variables(values)
+
+
+@named("ema")
+def make_ema(settings, stage=0, dim=None, **options):
+    """A quantizer of one tier or stage, by moving average.
+
+    Args:
+        settings: `TierSettings`.
+        stage: int, of several that need seeds of their own.
+        dim: int, length of a code, or None for that of the settings.
+        **options: of the layer, before those of the settings.
+    """
+    own = ("decay", "restart_threshold", "codebook_init", "sorted_codes", "seed")
+    return VectorQuantizerEMA(
+        *settings.sizes(dim),
+        **settings.options(options, "commitment_cost", "assignment", *own, stage=stage),
+    )
+
+
+@named("cosine")
+def _cosine(settings, **options):
+    return make_ema(settings, normalize=True, **options)
+
+
+@named("rotation")
+def _rotation(settings, **options):
+    return make_ema(settings, estimator="rotation", **options)
+
+
+@named("stochastic")
+def _stochastic(settings, temperature=1.0, **options):
+    draw = StochasticAssignment(temperature, seed=settings.stage_seed())
+    return make_ema(settings, **{"assignment": draw, **options})

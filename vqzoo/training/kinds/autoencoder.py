@@ -6,18 +6,18 @@ import inspect
 import keras
 import numpy as np
 
-from vqzoo import measures, models, registry
+from vqzoo import measures, models, quantizers, registry
 from vqzoo.datasets.splits import spread
 from vqzoo.quantizers.assignments import BOUNDARIES
 from vqzoo.runs.folder import Run
-from vqzoo.training import devices, fitting, quantizers, records, report
+from vqzoo.training import devices, fitting, records, report
 from vqzoo.training.settings import Settings, setting
 
 MAX_VALIDATION_IMAGES = 2048
 SMOKE_IMAGES = 16
 
 CHOICES = {
-    "quantizer": tuple(quantizers.MAKERS),
+    "quantizer": registry.names("quantizers"),
     "noise_boundary": BOUNDARIES,
     "codebook_init": ("data", "k_means", "random_normal"),
 }
@@ -39,7 +39,7 @@ class Recipe(Settings):
     model_options: tuple[str, ...] = setting(
         (), "arguments of the model, name=value, for example beta=4"
     )
-    quantizer: str = setting("ema", f"one of {', '.join(quantizers.MAKERS)}")
+    quantizer: str = setting("ema", f"one of {', '.join(CHOICES['quantizer'])}")
     quantizer_options: tuple[str, ...] = setting(
         (), "arguments of the quantizer, name=value, for example num_stages=8"
     )

@@ -1,8 +1,14 @@
+import types
+
 import numpy as np
 import pytest
 
-from vqzoo import layers, registry, training
-from vqzoo.training import quantizers
+from vqzoo import layers, quantizers, registry, training
+from vqzoo.quantizers import making
+from vqzoo.quantizers.assignments import BOUNDARIES
+from vqzoo.training.kinds import autoencoder
+
+NAMES = registry.names("quantizers")
 
 
 def made(name, **options):
@@ -12,7 +18,7 @@ def made(name, **options):
     return quantizers.make(recipe, 1)
 
 
-@pytest.mark.parametrize("name", quantizers.MAKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_named_quantizer_keeps_the_protocol(name):
     layer = made(name)
     shape = (2, 3, 3, layer.embedding_dim)
@@ -94,7 +100,7 @@ def has(layer, name, wanted):
     return any(wanted(getattr(inner, name, None)) for inner in layers_inside)
 
 
-@pytest.mark.parametrize("name", quantizers.MAKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_noise_reaches_the_quantizer_or_is_refused_with_the_flag(name):
     try:
         layer = made(name, noise_stddev=(1.0,))
@@ -104,14 +110,14 @@ def test_noise_reaches_the_quantizer_or_is_refused_with_the_flag(name):
         assert has(layer, "assignment", lambda found: getattr(found, "stddev", 0) == 1)
 
 
-@pytest.mark.parametrize("name", quantizers.MAKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_sorted_codes_reach_the_quantizer_or_are_refused_with_the_flag(name):
     try:
         layer = made(name, sorted_codes=True)
     except ValueError as error:
         assert f"--quantizer={name}" in str(error)
         assert "--sorted_codes" in str(error)
-        assert name not in quantizers.SORTED
+        assert "sorted_codes" not in quantizers.uses(name)
     else:
         assert has(layer, "sorted_codes", bool)
 
@@ -126,3 +132,33 @@ def test_grids_are_in_use_where_latents_are_short_and_off_their_middle(name):
     codes = np.asarray(layer.encode(latents.astype("float32"))).reshape(500, -1)
     first_stage = np.unique(codes[:, 0])
     assert len(first_stage) > 0.8 * layer.num_embeddings
+
+
+def test_a_name_says_which_settings_change_what_it_makes():
+    common = {"num_embeddings", "embedding_dim"}
+    noise = {"noise_stddev", "noise_boundary", "seed"}
+    average = {"commitment_cost", "decay", "codebook_init", "restart_threshold"}
+    average |= {"sorted_codes", "seed"}
+    assert quantizers.uses("ema") == common | average | noise
+    assert quantizers.uses("stochastic") == common | average
+    assert quantizers.uses("gradient") == common | noise | {"commitment_cost"}
+    assert quantizers.uses("random_projection") == common | {"seed"}
+    assert quantizers.uses("fsq") == {"num_embeddings"} | noise
+    assert quantizers.uses("lfq") == {"num_embeddings"}
+
+
+def test_a_setting_that_an_option_replaces_is_not_read():
+    view = making.TierSettings(training.Recipe(), 0)
+    registry.find("quantizers", "ema")(view, decay=0.5, assignment=None)
+    assert view.read & {"decay", "noise_stddev"} == set()
+    assert view.read >= {"restart_threshold", "seed", "embedding_dim"}
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are():
+    settings = types.SimpleNamespace(quantizer="emma", quantizer_options=())
+    with pytest.raises(ValueError, match="--quantizer=emma.*ema.*received 'emma'"):
+        quantizers.make(settings, 0)
+
+
+def test_the_boundaries_of_the_noise_are_those_that_a_recipe_offers():
+    assert autoencoder.CHOICES["noise_boundary"] == BOUNDARIES
