@@ -141,7 +141,7 @@ def rotation_trick(latents, quantized):
     Source: Fifty et al. 2024, arXiv 2410.06424, section 4.2.
     """
     fixed, target = ops.stop_gradient(latents), ops.stop_gradient(quantized)
-    scale = _norm(target) / _norm(fixed)
+    scale = lengths(target) / lengths(fixed)
     start, end = unit_norm(fixed), unit_norm(target)
     middle = unit_norm(start + end)
     along_middle = ops.sum(latents * middle, axis=-1, keepdims=True)
@@ -151,14 +151,15 @@ def rotation_trick(latents, quantized):
     return target + (moved - ops.stop_gradient(moved))
 
 
-def _norm(vectors):
+def lengths(vectors):
+    """Euclidean lengths along the last axis, which stays; at least 1e-6."""
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return ops.sqrt(ops.maximum(squares, 1e-12))
 
 
 def unit_norm(vectors):
     """Vectors of length 1 along the last axis; those shorter than 1e-6 stay shorter."""
-    return vectors / _norm(vectors)
+    return vectors / lengths(vectors)
 
 
 def assignment_entropy(latents, codebook, max_latents=1024):

@@ -1,5 +1,6 @@
 """Keras layers: the quantizers, and the blocks around them in rooms by trade."""
 
+from vqzoo import quantizers
 from vqzoo.layers.autoencoding.gaussian_corruption import GaussianCorruption
 from vqzoo.layers.autoencoding.k_sparse import KSparse
 from vqzoo.layers.autoencoding.masking_corruption import MaskingCorruption
@@ -22,73 +23,34 @@ from vqzoo.layers.variational.gaussian_bottleneck import GaussianBottleneck
 from vqzoo.layers.variational.generative_cell import GenerativeCell
 from vqzoo.layers.variational.latent_hierarchy import LatentHierarchy
 from vqzoo.layers.variational.squeeze_excitation import SqueezeExcitation
-from vqzoo.quantizers import (
-    FiniteScalarQuantizer,
-    FrequencyLatents,
-    GroupedQuantizer,
-    GumbelVectorQuantizer,
-    IndexBackpropagationQuantizer,
-    LatentQuantizer,
-    LookupFreeQuantizer,
-    MultiHeadQuantizer,
-    NoisyAssignment,
-    ProjectedLatents,
-    RandomProjectionQuantizer,
-    ResidualQuantizer,
-    RunningNormalization,
-    SimVQ,
-    SoftVectorQuantizer,
-    StochasticAssignment,
-    TransformedQuantizer,
-    VectorQuantizer,
-    VectorQuantizerEMA,
-    batch_normalized,
-    low_dimensional,
-)
+
+# The documented way to a quantizer is `from vqzoo.layers import ...`. With the star a
+# new one is named in the __init__.py of its own folder alone.
+from vqzoo.quantizers import *  # noqa: F403
 
 __all__ = [
     "CausalSelfAttention",
     "DiagonalBiLSTM",
     "EncoderCell",
     "EqualizedConv2D",
-    "FiniteScalarQuantizer",
-    "FrequencyLatents",
     "GatedLinearBlock",
     "GatedMaskedConv2D",
     "GatedResidualBlock",
     "GaussianBottleneck",
     "GaussianCorruption",
     "GenerativeCell",
-    "GroupedQuantizer",
-    "GumbelVectorQuantizer",
-    "IndexBackpropagationQuantizer",
     "KSparse",
     "LatentHierarchy",
-    "LatentQuantizer",
-    "LookupFreeQuantizer",
     "MaskedConv2D",
     "MaskingCorruption",
     "MinibatchStd",
-    "MultiHeadQuantizer",
-    "NoisyAssignment",
     "PixelNormalization",
     "PixelSNAILBlock",
-    "ProjectedLatents",
-    "RandomProjectionQuantizer",
     "ResidualBlock",
-    "ResidualQuantizer",
     "ResidualStack",
     "RowLSTM",
-    "RunningNormalization",
     "SelfAttention",
-    "SimVQ",
-    "SoftVectorQuantizer",
     "SqueezeExcitation",
-    "StochasticAssignment",
-    "TransformedQuantizer",
     "TransformerBlock",
-    "VectorQuantizer",
-    "VectorQuantizerEMA",
-    "batch_normalized",
-    "low_dimensional",
+    *quantizers.__all__,
 ]

@@ -1,7 +1,10 @@
-"""Quantizers: from latents to codes and back, and the assignments that choose codes."""
+"""Quantizers: from latents to codes and back, and the assignments that choose codes.
+
+`__all__` names the layers; the protocol and the makers of `--quantizer` stand beside.
+"""
 
 from vqzoo.quantizers.assignments import NoisyAssignment, StochasticAssignment
-from vqzoo.quantizers.base import Quantizer
+from vqzoo.quantizers.base import Quantizer as Quantizer
 from vqzoo.quantizers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.quantizers.frequency_latents import FrequencyLatents
 from vqzoo.quantizers.grouped_quantizer import GroupedQuantizer
@@ -11,7 +14,8 @@ from vqzoo.quantizers.index_backpropagation_quantizer import (
 )
 from vqzoo.quantizers.latent_quantizer import LatentQuantizer
 from vqzoo.quantizers.lookup_free_quantizer import LookupFreeQuantizer
-from vqzoo.quantizers.making import make, uses
+from vqzoo.quantizers.making import make as make
+from vqzoo.quantizers.making import uses as uses
 from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.quantizers.projected_latents import ProjectedLatents
 from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
@@ -38,7 +42,6 @@ __all__ = [
     "MultiHeadQuantizer",
     "NoisyAssignment",
     "ProjectedLatents",
-    "Quantizer",
     "RandomProjectionQuantizer",
     "ResidualQuantizer",
     "RunningNormalization",
@@ -50,6 +53,4 @@ __all__ = [
     "VectorQuantizerEMA",
     "batch_normalized",
     "low_dimensional",
-    "make",
-    "uses",
 ]

@@ -203,6 +203,13 @@ def check_positive(**values):
             raise ValueError(f"expected {name} above 0, received {name}={value}")
 
 
+def check_shares(**values):
+    """Raises ValueError for a value that is not in [0, 1), by its name."""
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"expected {name} in [0, 1), received {name}={value}")
+
+
 def check_estimator(estimator, assignment):
     """Raises ValueError for an unknown estimator, or one that cannot go with noise."""
     if estimator not in ESTIMATORS:

@@ -10,7 +10,7 @@ from vqzoo.quantizers.base import add_learned, add_state
 _SCORES_PER_BLOCK = 2**22
 _MIN_ROWS_PER_BLOCK = 64
 # Of the drawn latents' deviation: tells codes apart that start on the same latent.
-_JITTER = 0.1
+JITTER = 0.1
 
 
 def refuse_assignment(assignment):
@@ -143,7 +143,7 @@ def start_codebook(layer, rows):
         return layer.codebook
     drawn = sample_rows(rows, layer.num_embeddings, layer.seed_generator)
     noise = keras.random.normal(drawn.shape, seed=layer.seed_generator)
-    drawn = drawn + _JITTER * ops.std(drawn, axis=0) * noise
+    drawn = drawn + JITTER * ops.std(drawn, axis=0) * noise
     start = ops.cond(
         layer.started > 0, lambda: layer.codebook_start.value, lambda: drawn
     )

@@ -18,6 +18,7 @@ from vqzoo.quantizers.base import (
     add_state,
     check_estimator,
     check_not_negative,
+    check_shares,
     entropy_loss,
     mean_squared_distance,
 )
@@ -100,9 +101,7 @@ class VectorQuantizerEMA(Quantizer):
         check_not_negative(
             commitment_cost=commitment_cost, entropy_weight=entropy_weight
         )
-        for name, value in (("decay", decay), ("restart_threshold", restart_threshold)):
-            if not 0 <= value < 1:
-                raise ValueError(f"expected {name} in [0, 1), received {name}={value}")
+        check_shares(decay=decay, restart_threshold=restart_threshold)
         check_estimator(estimator, assignment)
         self.commitment_cost = commitment_cost
         self.decay = decay

@@ -1,0 +1,61 @@
+"""Codes out of use are placed anew, where the optimizer moves the codebook."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import sum_across_replicas
+from vqzoo.quantizers.base import add_state
+from vqzoo.quantizers.soft_codes import JITTER
+
+
+def add_counts(layer):
+    """Adds the moving average of how often each code is chosen."""
+    shape = (layer.num_embeddings,)
+    layer.ema_counts = add_state(layer, "ema_counts", shape, "ones")
+
+
+def replace_unused(layer, codes, codebook):
+    """Counts the codes of a training step and places unused ones beside used ones.
+
+    A code is unused when its average count is below `restart_threshold` of the mean.
+    It becomes a copy of a used code, drawn evenly, with a little noise in which the two
+    part. The codebook is that of `soft_codes.add_codebook`: the step of the optimizer
+    is kept, so that what is placed anew is where it started.
+
+    Args:
+        layer: `Quantizer` with `decay`, `restart_threshold` and `seed_generator`.
+        codes: int32 `(N,)`, of this replica's latents.
+        codebook: float32 `(K, D)`, that chose them.
+
+    Source: Vali and Backstrom 2022, IEEE Access 10, codebook replacement. Differs:
+    counts are a moving average and not those of a number of batches; the threshold is
+    relative; the noise is a 10th of the codes' deviation and not lost in float32.
+    """
+    codebook = ops.stop_gradient(codebook)
+    ones = ops.ones_like(codes, dtype="float32")
+    new = ops.segment_sum(ones, codes, num_segments=layer.num_embeddings)
+    new = sum_across_replicas(new)
+    counts = layer.decay * layer.ema_counts.value + (1 - layer.decay) * new
+    share = ops.mean(counts)
+    dead = counts < layer.restart_threshold * share
+    placed = ops.take(codebook, _used_in_place(dead, layer.seed_generator), axis=0)
+    noise = keras.random.normal(codebook.shape, seed=layer.seed_generator)
+    placed = placed + JITTER * ops.std(codebook, axis=0) * noise
+    start = placed - ops.convert_to_tensor(layer.codebook_offset)
+    start = ops.where(dead[:, None], start, layer.codebook_start.value)
+    layer.codebook_start.assign(start)
+    layer.ema_counts.assign(ops.where(dead, share, counts))
+
+
+def _used_in_place(dead, seed):
+    """For each code the index of a used one, int32 `(K,)`; it matters for dead ones.
+
+    The used codes in random order serve the dead ones in turn: none serves twice
+    before all have.
+    """
+    is_dead = ops.cast(dead, "int32")
+    places = keras.random.uniform(dead.shape, seed=seed) + ops.cast(dead, "float32")
+    order = ops.cast(ops.argsort(places), "int32")
+    num_used = dead.shape[0] - ops.sum(is_dead)
+    turn = ops.mod(ops.cumsum(is_dead) - is_dead, num_used)
+    return ops.take(order, turn, axis=0)
