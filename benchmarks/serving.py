@@ -83,15 +83,17 @@ def summary(taken, batch_size):
 
 def main(flags):
     """Measures every batch size, writes serving.json and prints it."""
-    from vqzoo.export import signatures, source
+    from vqzoo import trained
+    from vqzoo.export import signatures
+    from vqzoo.models.cloning import clone
 
     machine = measure.machine()
-    model = source.load(pathlib.Path(flags.artifact) / "model.keras")
+    model = trained.load(flags.artifact).model
     cases = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         for precision in PRECISIONS:
-            signatures.save(source.clone(model, precision), folder / precision)
+            signatures.save(clone(model, precision), folder / precision)
         for batch_size in BATCH_SIZES:
             contestants = make_contestants(model, folder, batch_size, flags.calls)
             taken = measure.take_turns(contestants, flags.rounds)

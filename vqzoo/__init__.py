@@ -4,9 +4,10 @@ import importlib
 import os
 import sys
 
+from vqzoo.trained import load
 from vqzoo.version import __version__
 
-__all__ = ["__version__", "layers", "metrics", "models", "priors"]
+__all__ = ["__version__", "layers", "load", "metrics", "models", "priors"]
 
 
 def _is_command():

@@ -13,14 +13,12 @@ import time
 
 from absl import flags
 
-from vqzoo import report
+from vqzoo import report, trained
 from vqzoo.datasets import factors
-from vqzoo.export import ExportError, source
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
-from vqzoo.priors import pipeline
 from vqzoo.runs import files
-from vqzoo.runs.folder import METRICS, MODEL, Run
+from vqzoo.runs.folder import METRICS, Run
 from vqzoo.training import devices, measuring
 from vqzoo.version import __version__
 
@@ -50,7 +48,7 @@ def main(argv):
         return USAGE_ERROR
     try:
         _evaluate(pathlib.Path(rest[0]), values)
-    except (OSError, ValueError, ExportError, files.RunError) as error:
+    except (OSError, ValueError, files.RunError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -133,7 +131,8 @@ def _evaluate(path, values):
     from tqdm import tqdm
 
     began = time.monotonic()
-    model, drawn, records = _load(path)
+    loaded = trained.load(path)
+    model = loaded.model
     options = _options(model, values)
     splits = measuring.load(model, values, values.image_size)
     sizes = _sizes(model, values, splits.train.size)
@@ -145,10 +144,11 @@ def _evaluate(path, values):
             model,
             data,
             sizes,
-            drawn=drawn,
+            drawn=loaded.pipeline,
             options=options,
             progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
-            **records,
+            history=loaded.run.history(),
+            losses=loaded.run.losses(),
         )
 
         def on_done(section, seconds):
@@ -160,21 +160,6 @@ def _evaluate(path, values):
         sections = report.measure(subject, chosen, bar.set_description, on_done)
     facts = _facts(path, subject, time.monotonic() - began)
     _write(out, path, facts, sections, values)
-
-
-def _load(path):
-    """The model, its pipeline or None, and what its training recorded."""
-    if path.is_dir() and (path / pipeline.PAPER).is_file():
-        drawn = pipeline.load(path)
-        return drawn.model, drawn, {}
-    file = path / MODEL if path.is_dir() else path
-    if file.suffix != ".keras" or not file.is_file():
-        raise FileNotFoundError(
-            f"expected a .keras file, or the folder of a finished run, received {path}"
-        )
-    run = Run(file.parent)
-    records = {"history": run.history(), "losses": run.losses()}
-    return source.load(file, needs_codes=False), None, records
 
 
 def _sizes(model, values, num_train):

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 from absl import flags
 
-from vqzoo import plots
-from vqzoo.priors import pipeline
+from vqzoo import plots, trained
 
 USAGE_ERROR = 2
 
@@ -66,10 +65,10 @@ def _flags():
 def _draw(values):
     from tqdm import tqdm
 
-    drawn = pipeline.load(values.prior)
+    pipeline = trained.load(values.prior, needs_priors=True).pipeline
     name = values["class"].value
-    label = drawn.label_of(name) if name else None
-    samples = drawn.sample(
+    label = pipeline.label_of(name) if name else None
+    samples = pipeline.sample(
         values.n,
         label,
         temperature=values.temperature,
@@ -89,8 +88,8 @@ def _draw(values):
     known = "" if np.isnan(bits) else f", {bits:.0f} bits each under the priors"
     print(f"{out}: {values.n} images{known}")
     if values.codes:
-        np.savez_compressed(values.codes, **samples.to_arrays(drawn.tiers))
-        print(f"{values.codes}: {json.dumps(list(drawn.tiers))} and images")
+        np.savez_compressed(values.codes, **samples.to_arrays(pipeline.tiers))
+        print(f"{values.codes}: {json.dumps(list(pipeline.tiers))} and images")
 
 
 if __name__ == "__main__":

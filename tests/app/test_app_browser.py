@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.helpers.pictures import png_of_any_kind
 from tests.helpers.small_models import model_of
-from vqzoo.export import source
+from vqzoo import trained
 from vqzoo.priors import PixelCNN, pipeline
 
 pytest.importorskip("gradio", reason="needs the extra app")
@@ -35,7 +35,7 @@ def untrained_pipeline(folder):
     top = PixelCNN((8, 8), 512, num_classes=2, **sizes)
     above = [((8, 8), 512)]
     bottom = PixelCNN((16, 16), 512, num_classes=2, context=above, **sizes)
-    model = source.load(ARTIFACT)
+    model = trained.load(ARTIFACT).model
     pipeline.Pipeline(model, [top, bottom], ["cat", "dog"]).save(folder)
 
 

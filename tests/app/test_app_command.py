@@ -7,8 +7,8 @@ from tests.helpers.pipelines import pipeline_of
 from tests.helpers.small_models import model_of
 from vqzoo.app import __main__ as command
 from vqzoo.app import loading, page
-from vqzoo.export.files import ExportError
 from vqzoo.models import Autoencoder
+from vqzoo.trained import TrainedError
 
 
 @pytest.fixture(scope="module")
@@ -27,29 +27,31 @@ def prior(tmp_path_factory):
 
 def test_a_model_is_a_file_or_the_folder_that_it_lies_in(artifact):
     for name in (artifact, artifact / "model.keras"):
-        model, drawn, path = loading.load(str(name), "")
-        assert model.image_shape == (16, 16, 3) and drawn is None
-        assert path == f"'{artifact}/model.keras'"  # as a shell takes it
+        loaded = loading.load(str(name), "")
+        assert loaded.model.image_shape == (16, 16, 3) and loaded.pipeline is None
+        assert loaded.file == artifact / "model.keras"
 
 
 def test_priors_come_with_their_model(artifact, prior):
     for name in (str(artifact), ""):
-        model, drawn, _ = loading.load(name, str(prior))
-        assert model is drawn.model and drawn.tiers == ("top", "bottom")
+        loaded = loading.load(name, str(prior))
+        assert loaded.model is loaded.pipeline.model
+        assert loaded.pipeline.tiers == ("top", "bottom")
+        assert loaded.run.path == (artifact if name else prior)
 
 
 def test_priors_of_another_model_are_refused(prior, tmp_path):
     model_of(1).save(tmp_path / "model.keras")
-    with pytest.raises(ValueError, match="learned the codes of another model"):
+    with pytest.raises(TrainedError, match="learned the codes of another model"):
         loading.load(str(tmp_path), str(prior))
 
 
 def test_what_is_missing_is_named(tmp_path, artifact):
     with pytest.raises(ValueError, match="expected --model=FILE.keras"):
         loading.load("", "")
-    with pytest.raises(ExportError, match="nowhere"):
+    with pytest.raises(TrainedError, match="nowhere"):
         loading.load("nowhere", "")
-    with pytest.raises(FileNotFoundError, match="finished run of a prior"):
+    with pytest.raises(TrainedError, match="finished run of a prior"):
         loading.load(str(artifact), str(tmp_path))
 
 
@@ -57,7 +59,7 @@ def test_a_model_without_codes_is_refused(tmp_path):
     sizes = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
     model = Autoencoder(image_shape=(8, 8, 3), latent_dim=4, **sizes)
     model.save(tmp_path / "model.keras")
-    with pytest.raises(ExportError, match="expected a model with codes"):
+    with pytest.raises(TrainedError, match="expected a model with codes"):
         loading.load(str(tmp_path), "")
 
 
@@ -93,8 +95,11 @@ def test_without_gradio_the_way_to_get_it_is_said(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--model=nowhere"], "Error: expected a .keras file"),
-        (["--model={}", "--prior=nowhere"], "finished run of a prior in nowhere"),
+        (
+            ["--model=nowhere"],
+            "expected the folder of a run or of an artifact, or a .keras",
+        ),
+        (["--model={}", "--prior=nowhere"], "run of a prior, received nowhere"),
         (["--model={}", "--dataset=folder"], "expected --data_dir"),
     ],
 )

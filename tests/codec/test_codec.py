@@ -19,6 +19,7 @@ from vqzoo.layers import (
 from vqzoo.models import HQA, VQVAE, Autoencoder
 from vqzoo.priors import MaskGIT
 from vqzoo.priors.pipeline import Pipeline
+from vqzoo.trained import TrainedError
 
 MODES = ("raw", "unigram", "prior")
 
@@ -253,15 +254,15 @@ def test_a_process_of_other_settings_reads_the_same_codes(
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(CodecError, match="an artifact with model.keras, received"):
+    with pytest.raises(TrainedError, match="without model.keras"):
         load(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"nothing")
-    with pytest.raises(CodecError, match="does not load in safe mode"):
+    with pytest.raises(TrainedError, match="does not load in safe mode"):
         load(tmp_path)
 
 
 def test_priors_of_another_model_are_refused(drawn, tmp_path):
     drawn.save(tmp_path)
     model_of(seed=1).save(tmp_path / "model.keras")
-    with pytest.raises(CodecError, match="expected the model whose codes"):
+    with pytest.raises(TrainedError, match="expected the model whose codes"):
         load(tmp_path)

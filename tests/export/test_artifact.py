@@ -14,7 +14,8 @@ from tests.helpers.small_models import (
     make_model,
     to_floats,
 )
-from vqzoo.export import ExportError, export, signatures, source, verification, warmup
+from vqzoo import trained
+from vqzoo.export import ExportError, export, signatures, verification, warmup
 from vqzoo.export.__main__ import main
 
 
@@ -26,7 +27,7 @@ def read_manifest(folder):
 def unverified(monkeypatch):
     """Spares the fresh process and the graphs where a test is about the folder."""
 
-    def save(model, path, drawn=None):
+    def save(model, path, pipeline=None):
         (path / "variables").mkdir(parents=True)
         for name in ("saved_model.pb", "variables/variables.index"):
             (path / name).write_text(model.layer_dtype.name)
@@ -201,9 +202,9 @@ def test_a_model_after_a_pipeline_leaves_no_priors_behind(
     (run / "metrics.json").write_text(json.dumps(METRICS))
     (run / "recipe.json").write_text(json.dumps(SETTINGS))
     export(run, target)
-    assert source.read(target).drawn is not None
+    assert trained.load(target).pipeline is not None
     assert export(small_file, target) == (target, 2)
-    assert source.read(target).drawn is None
+    assert trained.load(target).pipeline is None
     paths = [path for path in target.rglob("*") if path.is_file()]
     found = {path.relative_to(target).as_posix() for path in paths}
     assert found == {*read_manifest(target)["files"], "manifest.json"}
@@ -269,7 +270,10 @@ def test_a_wrong_command_is_answered_with_the_usage(arguments, text, capsys):
 
 def test_an_export_that_cannot_be_made_ends_with_its_reason(tmp_path, capsys):
     assert main(["vqzoo.export", str(tmp_path / "none"), str(tmp_path / "x")]) == 1
-    assert "Error: expected a run's folder or a .keras file" in capsys.readouterr().err
+    assert (
+        "Error: expected the folder of a run or of an artifact"
+        in capsys.readouterr().err
+    )
 
 
 def test_help_names_the_flag_and_writes_nothing(capsys):

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import datasets
+from vqzoo import datasets, trained
 from vqzoo.export import verification
-from vqzoo.priors import pipeline
 
 FOLDER = pathlib.Path(__file__).parents[2] / "export"
 ARTIFACTS = sorted(path.parent for path in FOLDER.glob("*/manifest.json"))
@@ -48,7 +47,7 @@ def test_the_keras_file_loads_in_safe_mode_and_gives_the_codes_it_names(folder):
 def known_images(folder, model):
     """Images of the kind that a model learned: photographs, or what its prior draws."""
     if model.image_shape[2] == 1:
-        return pipeline.load(folder).sample(64, seed=0).images
+        return trained.load(folder).pipeline.sample(64, seed=0).images
     photos = datasets.load("photos", image_size=model.image_shape[0])
     return photos.test.arrays(limit=64)[0]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_models import METRICS, SETTINGS, make_model
-from vqzoo import export
-from vqzoo.priors import MaskGIT, PixelCNN, ProgressiveGAN, pipeline
+from vqzoo import export, trained
+from vqzoo.priors import MaskGIT, PixelCNN, ProgressiveGAN
 from vqzoo.priors.pipeline import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sampling export")]
@@ -78,8 +78,8 @@ def test_the_c_library_draws_images_of_codes_by_seed(answers, artifact):
     assert answers["first|label"][2] in (0, 1)
     images = answers["first|images"]
     assert images.dtype == np.uint8
-    drawn = pipeline.load(artifact)
-    decoded = np.asarray(drawn.model.decode(codes))
+    model = trained.load(artifact).model
+    decoded = np.asarray(model.decode(codes))
     levels = np.clip(np.round((decoded + 0.5) * 255), 0, 255)
     assert np.abs(levels - images.astype(float)).max() <= 1
     assert np.array_equal(answers["again|bottom_codes"], codes[1])
@@ -112,7 +112,7 @@ def test_the_artifact_is_a_pipeline_with_its_facts(artifact):
         "bottom_codes",
     }
     assert '"signature_name": "sample"' in (artifact / "README.md").read_text()
-    samples = pipeline.load(artifact).sample(2, 1, seed=0)
+    samples = trained.load(artifact).pipeline.sample(2, 1, seed=0)
     assert samples.images.shape == (2, 32, 32, 3)
 
 

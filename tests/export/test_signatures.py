@@ -15,7 +15,8 @@ from tests.helpers.small_models import (
     to_levels,
     two_tiers,
 )
-from vqzoo.export import image_files, signatures, source
+from vqzoo.export import image_files, signatures
+from vqzoo.models.cloning import clone
 
 KINDS = ("one tier", "two tiers")
 THREE_TIERS = pytest.param("three tiers", marks=pytest.mark.slow)
@@ -258,7 +259,7 @@ def test_a_model_of_mixed_precision_is_served_in_float32():
         keras.config.set_dtype_policy("float32")
     by_hand = two_tiers()
     by_hand.set_weights(trained.get_weights())
-    encode = signatures.trace(source.clone(trained))["encode"]
+    encode = signatures.trace(clone(trained))["encode"]
     operations = encode.graph.get_operations()
     types = {tensor.dtype for op in operations for tensor in op.outputs}
     assert tf.float32 in types and tf.bfloat16 not in types

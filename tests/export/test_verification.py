@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_models import SMALL, make_model
-from vqzoo.export import ExportError, checks, signatures, source, verification
+from vqzoo.export import ExportError, checks, signatures, verification
 from vqzoo.layers import ProjectedLatents, VectorQuantizer
 from vqzoo.models import VQVAE
+from vqzoo.models.cloning import clone
 
 CODES = np.zeros((2, 25, 40), "int32")
 IMAGES = np.full((2, 4, 4, 3), 100, "uint8")
@@ -108,7 +109,7 @@ def test_a_hybrid_model_rebuilds_with_more_than_its_codes(tmp_path):
     model = VQVAE(quantizer, image_shape=(16, 32, 3), **SMALL)
     assert signatures.is_hybrid(model)
     model.save(tmp_path / "model.keras")
-    served = source.clone(model)
+    served = clone(model)
     signatures.save(served, tmp_path / "saved_model" / "1")
     found = verification.verify(tmp_path, 1, model, {"float32": served})
     assert found["saved_model"]["differing_codes"] == 0

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.small_models import make_images, to_files, to_floats, to_levels
-from vqzoo.priors import pipeline
+from vqzoo import trained
 from vqzoo.serving import MAX_BATCH_SIZE, Client, ServingError
 from vqzoo.serving.batches import MAX_REQUEST_BYTES, rows_of_request
 
@@ -17,7 +17,7 @@ IMAGES = make_images(5)
 
 @pytest.fixture(scope="module")
 def model(artifact):
-    return pipeline.load(artifact).model
+    return trained.load(artifact).model
 
 
 def count_rows(client, monkeypatch):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_models import make_images
+from vqzoo import trained
 from vqzoo.export import serving
-from vqzoo.priors import pipeline
 from vqzoo.serving import Client, ServingError
 
 pytestmark = pytest.mark.slow
@@ -58,7 +58,7 @@ def server(request):
 
 @pytest.mark.parametrize("host", ["localhost:8500", "http://localhost:8501"])
 def test_the_real_server_answers_as_the_model(host, server, artifact):
-    model = pipeline.load(artifact).model
+    model = trained.load(artifact).model
     with Client(host, "drawn") as client:
         codes = client.encode(IMAGES)
         known = model.encode(IMAGES.astype("float32") / np.float32(255) - 0.5)

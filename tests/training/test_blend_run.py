@@ -1,10 +1,10 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
-from vqzoo import training
-from vqzoo.priors import pipeline
+from vqzoo import trained, training
 from vqzoo.runs.folder import Run
 from vqzoo.training import blend_loop
 
@@ -41,12 +41,12 @@ def test_a_run_leaves_a_prior_over_blends_and_figures_of_its_samples(data, tmp_p
         assert found["nearest_first"] > 0 and found["diversity"] > 0
     for name in ("parents", "blends", "samples"):
         assert (run_dir / f"{name}.png").stat().st_size > 1000
-    assert pipeline.load(run_dir).num_classes == 0
+    assert trained.load(run_dir).pipeline.num_classes == 0
 
 
 def test_blends_lie_between_their_parents(data, tmp_path):
     recipe = recipe_of(data, tmp_path, blend_range=(0.0, 0.0)).shrunk()
-    model = pipeline.keras.saving.load_model(data / "model.keras")
+    model = keras.saving.load_model(data / "model.keras")
     found = blend_loop.parents(recipe, blend_loop._splits(recipe, model))
     encode = blend_loop._encoder(recipe, model, found)
     (first, _), _ = blend_loop._pairs(recipe)
@@ -62,7 +62,7 @@ def test_blends_lie_between_their_parents(data, tmp_path):
 
 def test_parents_are_the_whitest_of_their_class(data, tmp_path):
     recipe = recipe_of(data, tmp_path).shrunk()
-    model = pipeline.keras.saving.load_model(data / "model.keras")
+    model = keras.saving.load_model(data / "model.keras")
     splits = blend_loop._splits(recipe, model)
     images, labels = splits.train.arrays()
     cats, _ = blend_loop.parents(recipe, splits)

@@ -5,8 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import training
-from vqzoo.priors import pipeline
+from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.training import callbacks
@@ -38,7 +37,7 @@ def test_a_run_leaves_generators_that_draw_images(finished):
         assert 0 < measures[f"{tier}_requantization"] < 20
         assert measures[f"{tier}_diversity"] > 0
         assert 0 < measures[f"{tier}_codes_used"] <= 1
-    drawn = pipeline.load(finished)
+    drawn = trained.load(finished).pipeline
     samples = drawn.sample(3, 1, seed=0)
     assert samples.images.shape == (3, 16, 16, 3)
     assert np.isnan(samples.log_prob).all()
@@ -116,7 +115,7 @@ def test_a_dcgan_runs_too(data, tmp_path):
     run_dir = recipe.run()
     measures = Run(run_dir).metrics()["test"]
     assert measures["bottom_requantization"] > 0
-    generator = pipeline.load(run_dir).priors[1].generator
+    generator = trained.load(run_dir).pipeline.priors[1].generator
     assert np.abs(generator.norms[0].moving_mean.numpy()).max() > 0
 
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_models import model_of
-from vqzoo import training
-from vqzoo.priors import pipeline
+from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.training.main import parse
@@ -55,7 +54,7 @@ def test_a_run_leaves_priors_figures_and_pictures(finished):
 
 
 def test_the_bits_are_those_of_the_saved_pipeline(finished, data):
-    drawn = pipeline.load(finished)
+    drawn = trained.load(finished).pipeline
     assert drawn.class_names == ("cat", "dog")
     folder = next((finished.parents[1] / "codes").iterdir())
     codes = [np.load(folder / f"test_{t}.npy").astype("int32") for t in drawn.tiers]
@@ -70,7 +69,7 @@ def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
     run_dir = recipe_of(data, tmp_path, prior="maskgit").run()
     measures = Run(run_dir).metrics()["test"]
     assert 1 < measures["bottom_bits_per_code"] < 8
-    samples = pipeline.load(run_dir).sample(2, 0, seed=0)
+    samples = trained.load(run_dir).pipeline.sample(2, 0, seed=0)
     assert samples.images.shape == (2, 16, 16, 3)
     assert samples.log_prob.max() < 0
 

@@ -10,9 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from vqzoo import recipes
-from vqzoo.export import ExportError, export
-from vqzoo.priors import pipeline
+from vqzoo import recipes, trained
+from vqzoo.export import export
 from vqzoo.runs.folder import Run
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
@@ -83,7 +82,7 @@ def check_run(name, tmp_path):
 
 def test_a_recipe_without_codes_leaves_samples_and_is_not_exported(tmp_path):
     run_dir = check_run("vae", tmp_path / "runs")
-    with pytest.raises(ExportError, match="expected a model with codes.*VAE"):
+    with pytest.raises(trained.TrainedError, match="expected a model with codes.*VAE"):
         export(run_dir, tmp_path / "export" / "vae")
 
 
@@ -103,7 +102,7 @@ def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     run_dir = recipe.run()
     measured = Run(run_dir).metrics()["test"]
     assert all(np.isfinite(value) for value in measured.values())
-    samples = pipeline.load(run_dir).sample(2, seed=0)
+    samples = trained.load(run_dir).pipeline.sample(2, seed=0)
     assert samples.images.shape == (2, 32, 32, 3)
     assert (run_dir / "samples.png").stat().st_size > 1000
 

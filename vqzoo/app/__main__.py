@@ -69,12 +69,11 @@ def _flags():
 def _serve(values):
     # Here, as they import TensorFlow: --help and wrong flags answer at once.
     from vqzoo.app import gallery, loading, page
-    from vqzoo.export.files import ExportError
 
     try:
-        model, drawn, path = loading.load(values.model, values.prior)
+        loaded = loading.load(values.model, values.prior)
         images = gallery.load(
-            model.image_shape,
+            loaded.model.image_shape,
             values.dataset,
             values.data_dir or None,
             tuple(values.classes),
@@ -82,10 +81,10 @@ def _serve(values):
         if values.host not in LOOPBACK:
             print(f"Whoever reaches {values.host} can use the page.", file=sys.stderr)
         options = {"host": values.host, "port": values.port or None}
-        with page.serving(model, drawn, path, images, **options) as url:
+        with page.serving(loaded, images, **options) as url:
             print(f"{url}  (Ctrl-C ends it)", flush=True)
             page.wait_for_a_signal()
-    except (ExportError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,16 +1,13 @@
 """What a page explores: a model, and priors of it."""
 
-import pathlib
-import shlex
+import dataclasses
 
-from vqzoo.export import source
-from vqzoo.export.files import ExportError
-from vqzoo.priors import pipeline
+from vqzoo import trained
 from vqzoo.runs.fingerprint import fingerprint
 
 
 def load(model, prior):
-    """A model and its pipeline, in safe mode: no code that the files bring runs.
+    """A model with its priors, where they are.
 
     Args:
         model: str, a `.keras` file, the folder of an artifact or a run, or empty for
@@ -18,29 +15,22 @@ def load(model, prior):
         prior: str, the folder of a prior's run or of an exported pipeline, or empty.
 
     Returns:
-        `(model, drawn, path)`: the model, `pipeline.Pipeline` or None, and the path of
-        the model's file as a shell takes it.
+        `trained.Trained`.
 
     Raises:
-        ValueError: if neither is named, or the priors are of another model.
-        ExportError: if the model does not load or has no codes.
-        FileNotFoundError: if a file of the priors is missing.
+        ValueError: if neither is named.
+        TrainedError: if one does not load, the model has no codes, or the priors are of
+            another model.
     """
     if not model and not prior:
         raise ValueError("expected --model=FILE.keras or --model=FOLDER, received none")
-    path = pathlib.Path(model or prior)
-    path = path / "model.keras" if path.is_dir() else path
-    if not path.is_file():
-        raise ExportError(
-            f"expected a .keras file or a folder with model.keras, received {path}"
+    loaded = trained.load(model or prior, needs_codes=True)
+    if not prior:
+        return loaded
+    priors = trained.load(prior, needs_priors=True)
+    if priors.pipeline.model_fingerprint != fingerprint(loaded.model):
+        raise trained.TrainedError(
+            f"expected priors of the model {loaded.file}, received --prior={prior}, "
+            "whose priors learned the codes of another model"
         )
-    loaded, drawn = source.load(path), None
-    if prior:
-        drawn = pipeline.load(prior)
-        if drawn.model_fingerprint != fingerprint(loaded):
-            raise ValueError(
-                f"expected priors of the model {path}, received --prior={prior}, whose "
-                "priors learned the codes of another model"
-            )
-        loaded = drawn.model
-    return loaded, drawn, shlex.quote(str(path))
+    return dataclasses.replace(priors, path=loaded.path)

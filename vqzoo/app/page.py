@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import tempfile
 import threading
@@ -58,21 +59,19 @@ def import_gradio(folder):
     return gradio
 
 
-def build(gr, model, drawn, model_path, gallery, folder):
+def build(gr, loaded, gallery, folder):
     """The page, not served yet.
 
     Args:
         gr: the module gradio.
-        model: a model of vqzoo.models with quantizers.
-        drawn: `pipeline.Pipeline` or None.
-        model_path: str, the model's file as a shell takes it.
+        loaded: `trained.Trained`, of a model with quantizers.
         gallery: `gallery.Gallery`.
         folder: path of a temporary folder.
 
     Returns:
         `gradio.Blocks`.
     """
-    explored = Explored(model)
+    explored = Explored(loaded.model)
     counted = Counted(explored, gallery.counted)
     page = gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(_HOUR // 6, _HOUR)
@@ -90,7 +89,8 @@ def build(gr, model, drawn, model_path, gallery, folder):
                 with gr.Tab(name):
                     refreshers.append(module.build(gr, explored, images))
             with gr.Tab("Sample"):
-                sample.build(gr, explored, drawn, model_path, folder)
+                model_path = shlex.quote(str(loaded.file))
+                sample.build(gr, explored, loaded.pipeline, model_path, folder)
             with gr.Tab("Codebook") as tab:
                 codebook.build(gr, explored, counted, tab)
         _follow(page, changed, refreshers)
@@ -106,13 +106,11 @@ def _follow(page, changed, refreshers):
 
 
 @contextlib.contextmanager
-def serving(model, drawn, model_path, gallery, *, host="127.0.0.1", port=None):
+def serving(loaded, gallery, *, host="127.0.0.1", port=None):
     """Serves the page while the context lasts; gives its address.
 
     Args:
-        model: as of `build`.
-        drawn: as of `build`.
-        model_path: as of `build`.
+        loaded: as of `build`.
         gallery: as of `build`.
         host: str, the address to listen on.
         port: int, or None for the first free one from 7860 on.
@@ -122,7 +120,7 @@ def serving(model, drawn, model_path, gallery, *, host="127.0.0.1", port=None):
     """
     with tempfile.TemporaryDirectory(prefix="vqzoo-app-") as folder:
         gr = import_gradio(folder)
-        page = build(gr, model, drawn, model_path, gallery, folder)
+        page = build(gr, loaded, gallery, folder)
         page.queue(max_size=64)
         try:
             yield _launch(gr, page, host, port)

@@ -46,21 +46,21 @@ def how_to(explored, model_path):
     )
 
 
-def classes(drawn):
+def classes(pipeline):
     """The names to choose from; empty where the priors know no classes."""
-    if not drawn.num_classes:
+    if not pipeline.num_classes:
         return []
-    names = drawn.class_names or map(str, range(drawn.num_classes))
+    names = pipeline.class_names or map(str, range(pipeline.num_classes))
     return [EVERY_CLASS, *names]
 
 
 def draw(
-    drawn, name, count, temperature, top_k, seed, progress=lambda batches: batches
+    pipeline, name, count, temperature, top_k, seed, progress=lambda batches: batches
 ):
     """Samples of a pipeline.
 
     Args:
-        drawn: `pipeline.Pipeline`.
+        pipeline: `pipeline.Pipeline`.
         name: str, a class, `EVERY_CLASS`, or None without classes.
         count: int, number of images.
         temperature: float above 0.
@@ -78,8 +78,8 @@ def draw(
         raise ValueError(f"expected 1 to {MOST} images, received {count}")
     if not seed >= 0:
         raise ValueError(f"expected a seed of at least 0, received {seed}")
-    label = None if name in (None, EVERY_CLASS) else drawn.label_of(name)
-    return drawn.sample(
+    label = None if name in (None, EVERY_CLASS) else pipeline.label_of(name)
+    return pipeline.sample(
         count,
         label,
         temperature=temperature,
@@ -113,21 +113,21 @@ def write(samples, tiers, folder):
     return str(path)
 
 
-def build(gr, explored, drawn, model_path, folder):
+def build(gr, explored, pipeline, model_path, folder):
     """Puts the tab's components on the page.
 
     Args:
         gr: the module gradio.
         explored: `Explored`.
-        drawn: `pipeline.Pipeline` or None.
+        pipeline: `pipeline.Pipeline` or None.
         model_path: str, the model's file as a shell takes it.
         folder: path of the temporary folder for what is downloaded.
     """
-    if drawn is None:
+    if pipeline is None:
         gr.Markdown(how_to(explored, model_path), elem_id="sample-how-to")
         return
     gr.Markdown(HELP)
-    settings = _settings(gr, drawn)
+    settings = _settings(gr, pipeline)
     button = gr.Button("Draw images", variant="primary", elem_id="draw")
     text = gr.Markdown("No images drawn yet.", elem_id="sample-text")
     picture = widgets.picture_of(gr, "Samples", "samples")
@@ -135,7 +135,7 @@ def build(gr, explored, drawn, model_path, folder):
         "Download codes and images (.npz)", interactive=False, elem_id="download"
     )
     button.click(
-        _answer(gr, drawn, folder),
+        _answer(gr, pipeline, folder),
         settings,
         [text, picture, download],
         api_visibility="private",
@@ -143,7 +143,7 @@ def build(gr, explored, drawn, model_path, folder):
     )
 
 
-def _answer(gr, drawn, folder):
+def _answer(gr, pipeline, folder):
     """What the button does."""
     bar = gr.Progress()
 
@@ -153,20 +153,20 @@ def _answer(gr, drawn, folder):
 
         try:
             settings = int(count), float(temperature), int(top_k), int(seed)
-            samples = draw(drawn, name, *settings, progress=wrapped)
+            samples = draw(pipeline, name, *settings, progress=wrapped)
         except (TypeError, ValueError) as error:
             return f"Nothing drawn: {error}", gr.update(), gr.update()
-        shown, words = look(samples, drawn.tiers)
-        path = write(samples, drawn.tiers, folder)
+        shown, words = look(samples, pipeline.tiers)
+        path = write(samples, pipeline.tiers, folder)
         return words, shown, gr.update(value=path, interactive=True)
 
     return answer
 
 
-def _settings(gr, drawn):
+def _settings(gr, pipeline):
     """Class, number, temperature, top-k and seed."""
-    names = classes(drawn)
-    largest = max(prior.num_embeddings for prior in drawn.priors)
+    names = classes(pipeline)
+    largest = max(prior.num_embeddings for prior in pipeline.priors)
     with gr.Row():
         label = gr.State(None)
         if names:

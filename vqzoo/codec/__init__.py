@@ -1,7 +1,6 @@
 """Images to small files and back: `python -m vqzoo.compress`, `vqzoo.decompress`."""
 
-from vqzoo.codec.artifact import load
-from vqzoo.codec.codec import Codec
+from vqzoo.codec.codec import Codec, load
 from vqzoo.codec.container import CodecError
 
 __all__ = ["Codec", "CodecError", "load"]

@@ -1,13 +1,16 @@
 """Images to small files and back: the codes of a model, entropy-coded."""
 
+import keras
 import numpy as np
 
+from vqzoo import trained
 from vqzoo.codec import container, images
 from vqzoo.codec.container import CodecError
 from vqzoo.codec.file_coder import FileCoder
+from vqzoo.codec.stream import constriction
 from vqzoo.datasets.pixels import to_channels
-from vqzoo.export import source
-from vqzoo.export.signatures import grid_shapes
+from vqzoo.models.cloning import clone
+from vqzoo.models.tiers import grid_shapes
 
 MAX_CODES = 2**20  # in a codebook: each code has a weight of 8 bytes
 
@@ -31,22 +34,22 @@ class Codec:
 
     Args:
         model: a model of vqzoo.models with one code for each latent.
-        drawn: `pipeline.Pipeline` of the model and its priors, or None.
+        pipeline: `pipeline.Pipeline` of the model and its priors, or None.
     Raises: CodecError: if the model has no codes, several for a latent, or real numbers
         beside them.
-    Attributes: `model`, its float32 clone; `drawn`, as given; `files`, the `FileCoder`
-        from codes to files and back.
+    Attributes: `model`, its float32 clone; `pipeline`, as given; `files`, the
+        `FileCoder` from codes to files and back.
     """
 
-    def __init__(self, model, drawn=None):
+    def __init__(self, model, pipeline=None):
         _check_model(model)
-        self.drawn = drawn
+        self.pipeline = pipeline
         # Pixels then do not depend on what bfloat16 hardware a machine has.
-        self.model = source.clone(model)
+        self.model = clone(model)
         self._strides = tuple(
             model.image_shape[0] // grid[0] for grid in grid_shapes(self.model)
         )
-        self.files = FileCoder(model, drawn, self._strides)
+        self.files = FileCoder(model, pipeline, self._strides)
 
     @property
     def modes(self):
@@ -64,7 +67,7 @@ class Codec:
         if "prior" not in self.modes:
             raise CodecError(f"expected no class without priors, received {name!r}")
         try:
-            return self.drawn.label_of(name)
+            return self.pipeline.label_of(name)
         except ValueError as error:
             raise CodecError(str(error)) from error
 
@@ -146,6 +149,31 @@ class Codec:
                 height, width = sizes[index]
                 found[index] = picture[:height, :width]
         return found
+
+
+def load(path):
+    """The codec of a trained model.
+
+    Args:
+        path: path of a model, with its priors where there are any: a folder of
+            `export/`, a finished run, or a `.keras` file.
+
+    Returns:
+        `Codec`.
+
+    Raises:
+        TrainedError: if there is no such model, it does not load, or it has no codes.
+        CodecError: if its codes are none that the codec could take, or constriction is
+            not installed.
+    """
+    constriction()
+    if keras.backend.backend() != "tensorflow":
+        raise CodecError(
+            "expected Keras to run on TensorFlow (KERAS_BACKEND=tensorflow), received "
+            f"{keras.backend.backend()}"
+        )
+    loaded = trained.load(path, needs_codes=True)
+    return Codec(loaded.model, loaded.pipeline)
 
 
 def _check_model(model):

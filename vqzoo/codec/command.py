@@ -4,7 +4,7 @@ import sys
 
 from absl import flags
 
-from vqzoo.codec.artifact import load
+from vqzoo.codec.codec import load
 from vqzoo.codec.container import CodecError
 from vqzoo.runs.files import RunError
 

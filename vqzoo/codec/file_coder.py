@@ -15,17 +15,17 @@ class FileCoder:
 
     Args:
         model: a model of vqzoo.models with one code for each latent.
-        drawn: `pipeline.Pipeline` of the model and its priors, or None.
+        pipeline: `pipeline.Pipeline` of the model and its priors, or None.
         strides: sequence of int, pixels a side of each tier's codes.
     """
 
-    def __init__(self, model, drawn, strides):
+    def __init__(self, model, pipeline, strides):
         self._names = tuple(model.tier_names)
         self._strides = tuple(strides)
-        self._coder = GridCoder(model, drawn)
+        self._coder = GridCoder(model, pipeline)
         self._heads = {"model": _head([model], container.MODEL_BYTES), "priors": b""}
         if "prior" in self.modes:
-            priors = _head(drawn.priors, container.PRIORS_BYTES)
+            priors = _head(pipeline.priors, container.PRIORS_BYTES)
             self._heads["priors"] = priors
 
     @property

@@ -18,17 +18,17 @@ class GridCoder:
 
     Args:
         model: a model of vqzoo.models with one code for each latent.
-        drawn: `pipeline.Pipeline` of the model and its priors, or None.
+        pipeline: `pipeline.Pipeline` of the model and its priors, or None.
     """
 
-    def __init__(self, model, drawn):
+    def __init__(self, model, pipeline):
         self._names = tuple(model.tier_names)
         self._layers = model.quantizers
-        self._drawn = drawn
+        self._pipeline = pipeline
         self._prior_coders = {}
         self._decoded_tiers = model.decoded_tiers
-        exact = drawn is not None and all(
-            prior.likelihood == "exact" for prior in drawn.priors
+        exact = pipeline is not None and all(
+            prior.likelihood == "exact" for prior in pipeline.priors
         )
         self.modes = MODES if exact else MODES[:-1]
 
@@ -91,7 +91,7 @@ class GridCoder:
         """Raises CodecError unless the priors of these tiers take a class, or None."""
         number = 0
         if mode == "prior":
-            number = max(p.num_classes for p in self._drawn.priors[:num_tiers])
+            number = max(p.num_classes for p in self._pipeline.priors[:num_tiers])
         known = label is None if not number else label in range(number)
         if not known:
             raise CodecError(
@@ -151,7 +151,7 @@ class GridCoder:
 
     def _prior_coder(self, num_tiers):
         if num_tiers not in self._prior_coders:
-            self._prior_coders[num_tiers] = PriorCoder(self._drawn, num_tiers)
+            self._prior_coders[num_tiers] = PriorCoder(self._pipeline, num_tiers)
         return self._prior_coders[num_tiers]
 
     def raw_bytes(self, kept, shapes):

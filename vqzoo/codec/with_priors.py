@@ -20,13 +20,13 @@ class PriorCoder:
     """Writes and reads the grids of several images at once, each its own stream.
 
     Args:
-        drawn: `pipeline.Pipeline` of autoregressive priors.
+        pipeline: `pipeline.Pipeline` of autoregressive priors.
         num_tiers: int, how many tiers are coded, from the top.
     """
 
-    def __init__(self, drawn, num_tiers):
-        self._drawn = drawn
-        self._priors = [ExactPrior(prior) for prior in drawn.priors[:num_tiers]]
+    def __init__(self, pipeline, num_tiers):
+        self._pipeline = pipeline
+        self._priors = [ExactPrior(prior) for prior in pipeline.priors[:num_tiers]]
         self._shapes = [each.prior.grid_shape for each in self._priors]
         finest = int(np.prod(self._shapes[-1]))
         self._chunk = min(_MOST_TILES, max(1, _CODES_A_CHUNK // finest))

@@ -7,6 +7,7 @@ from absl import flags
 from vqzoo.export import warmup
 from vqzoo.export.artifact import export
 from vqzoo.export.files import FOLDERS, ExportError, folder_bytes
+from vqzoo.trained import TrainedError
 
 USAGE_ERROR = 2
 USAGE = """Usage: python -m vqzoo.export RUN TARGET [--overwrite] [--bfloat16]
@@ -56,7 +57,7 @@ def main(argv):
         target, version = export(
             *arguments, overwrite=values.overwrite, bfloat16=values.bfloat16
         )
-    except ExportError as error:
+    except (ExportError, TrainedError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     _report(target, version)

@@ -7,18 +7,20 @@ import tempfile
 
 import keras
 
+from vqzoo import trained
 from vqzoo.export import (
     files,
     manifest,
     readme,
     serving,
     signatures,
-    source,
     verification,
     warmup,
 )
 from vqzoo.export.files import ExportError
-from vqzoo.priors import pipeline
+from vqzoo.models.cloning import clone
+from vqzoo.priors.pipeline import Pipeline
+from vqzoo.runs.folder import MANIFEST, MODEL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ def export(run, target, *, overwrite=False, bfloat16=False):
         `(target, version)`: `pathlib.Path`, and the int of the new SavedModel.
 
     Raises:
+        TrainedError: if `run` is no trained model, or one without codes.
         ExportError: if that cannot be done, for a reason that the user can mend; what
             stood at `target` stays as it was.
     """
@@ -74,7 +77,7 @@ def export(run, target, *, overwrite=False, bfloat16=False):
 
     target = pathlib.Path(target).resolve()
     version = files.check_target(target, overwrite)
-    trained = source.read(pathlib.Path(run))
+    source = trained.load(run, needs_codes=True)
     try:
         earlier = {} if overwrite else files.checksums_of_versions(target)
         kept = any(path.startswith(files.FOLDERS["bfloat16"]) for path in earlier)
@@ -86,41 +89,41 @@ def export(run, target, *, overwrite=False, bfloat16=False):
             # The inner folder gets the usual permissions, which a server needs.
             folder = pathlib.Path(aside) / target.name
             folder.mkdir()
-            _write(folder, trained, version, precisions, earlier)
+            _write(folder, source, version, precisions, earlier)
             files.place(folder, target, version, overwrite)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"cannot write {target}: {error}") from error
     return target, version
 
 
-def _write(folder, trained, version, precisions, earlier):
+def _write(folder, source, version, precisions, earlier):
     """Writes all files of an artifact, and checks those that compute."""
-    trained.model.save(folder / "model.keras")
-    if trained.drawn is not None:
-        trained.drawn.save(folder)
-    saved = {each: _save(folder, trained, version, each) for each in precisions}
-    models = {precision: each.model for precision, each in saved.items()}
-    checked = verification.verify(folder, version, trained.model, models)
-    facts = manifest.describe(trained, folder.name, version, saved, checked)
+    source.model.save(folder / MODEL)
+    if source.pipeline is not None:
+        source.pipeline.save(folder)
+    saved = {name: _save(folder, source, version, name) for name in precisions}
+    models = {precision: written.model for precision, written in saved.items()}
+    checked = verification.verify(folder, version, source.model, models)
+    facts = manifest.describe(source, folder.name, version, saved, checked)
     serving.write(folder, precisions)
     (folder / "README.md").write_text(readme.text(folder.name, facts))
     facts["files"] = {**earlier, **files.checksums(folder)}
     text = json.dumps(facts, indent=2) + "\n"
-    (folder / files.MANIFEST).write_text(text)
+    (folder / MANIFEST).write_text(text)
 
 
-def _save(folder, trained, version, precision):
+def _save(folder, source, version, precision):
     """Writes the SavedModel of a precision with its requests for warming up.
 
     Priors stay float32, so that a seed draws the same codes in every precision.
     """
-    model = source.clone(trained.model, precision)
-    drawn = None
-    if trained.drawn is not None:
-        priors = [source.clone(prior) for prior in trained.drawn.priors]
-        drawn = pipeline.Pipeline(model, priors, trained.drawn.class_names)
+    model = clone(source.model, precision)
+    pipeline = None
+    if source.pipeline is not None:
+        priors = [clone(prior) for prior in source.pipeline.priors]
+        pipeline = Pipeline(model, priors, source.pipeline.class_names)
     path = folder / files.FOLDERS[precision] / str(version)
-    described, weights = signatures.save(model, path, drawn)
+    described, weights = signatures.save(model, path, pipeline)
     name = files.served_name(folder.name, precision)
     return Saved(
         model=model,

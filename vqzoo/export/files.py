@@ -4,9 +4,8 @@ import hashlib
 import os
 import re
 
-from vqzoo.priors.pipeline import PAPER
+from vqzoo.runs.folder import MANIFEST, PIPELINE
 
-MANIFEST = "manifest.json"
 # The folder of each precision's SavedModels; a server takes each for a model.
 FOLDERS = {"float32": "saved_model", "bfloat16": "saved_model_bfloat16"}
 
@@ -97,8 +96,8 @@ def _replace_files(new, target):
         key=lambda path: (path.suffix == ".json", path.name == MANIFEST),
     )
     kept = {path.name for path in coming}
-    if (target / PAPER).is_file():
-        (target / PAPER).unlink()
+    if (target / PIPELINE).is_file():
+        (target / PIPELINE).unlink()
     for path in target.glob("*.keras"):
         if path.name not in kept:
             path.unlink()

@@ -5,7 +5,8 @@ import platform
 from importlib import metadata
 
 import vqzoo
-from vqzoo.export import files, signatures
+from vqzoo.export import files
+from vqzoo.models import tiers
 
 PACKAGES = ("keras", "tensorflow", "numpy")
 
@@ -14,7 +15,7 @@ def describe(trained, name, version, saved, checked):
     """The manifest of an artifact, without the sums of its files.
 
     Args:
-        trained: `Source`.
+        trained: `trained.Trained`.
         name: str, of the artifact's folder.
         version: int, of the SavedModels.
         saved: `{precision: artifact.Saved}`, float32 among them.
@@ -38,7 +39,7 @@ def describe(trained, name, version, saved, checked):
             "value_range_of_model_keras": [-0.5, 0.5],
         },
         "tiers": _tiers(saved["float32"].model),
-        "priors": _priors(trained.drawn),
+        "priors": _priors(trained.pipeline),
         "saved_model": {
             **_saved_model(saved["float32"], name, version, "float32"),
             "signatures": saved["float32"].signatures,
@@ -81,20 +82,20 @@ def _tiers(model):
             "embedding_dim": layer.embedding_dim,
         }
         for name, grid, layer in zip(
-            model.tier_names, signatures.grid_shapes(model), model.quantizers
+            model.tier_names, tiers.grid_shapes(model), model.quantizers
         )
     ]
 
 
-def _priors(drawn):
+def _priors(pipeline):
     """What is known of the priors, by tier; empty without any."""
-    if drawn is None:
+    if pipeline is None:
         return {}
     return {
-        "class_names": list(drawn.class_names),
+        "class_names": list(pipeline.class_names),
         "tiers": {
             tier: {"class": type(prior).__name__, "weights": prior.count_params()}
-            for tier, prior in zip(drawn.tiers, drawn.priors)
+            for tier, prior in zip(pipeline.tiers, pipeline.priors)
         },
     }
 

@@ -3,7 +3,7 @@
 NAME = "sample"
 
 
-def trace(drawn, to_bytes, only_if):
+def trace(pipeline, to_bytes, only_if):
     """The `sample` signature of a pipeline, a `tf.ConcreteFunction`.
 
     It takes `label`, int32, where -1 is any class and the only value for priors without
@@ -12,14 +12,14 @@ def trace(drawn, to_bytes, only_if):
     outputs, row by row: which rows a server puts together to a batch changes none.
 
     Args:
-        drawn: `pipeline.Pipeline`; its priors are float32 throughout.
+        pipeline: `pipeline.Pipeline`; its priors are float32 throughout.
         to_bytes: function from float images to uint8.
         only_if: function `(condition, text, tensor)` to the tensor, or an error.
     """
     import tensorflow as tf
 
-    samplers = [prior.sampler() for prior in drawn.priors]
-    num_classes = drawn.num_classes
+    samplers = [prior.sampler() for prior in pipeline.priors]
+    num_classes = pipeline.num_classes
 
     @tf.function(autograph=False)
     def sample(label, temperature, seed):
@@ -27,15 +27,15 @@ def trace(drawn, to_bytes, only_if):
             label, temperature, seed, num_classes, only_if
         )
         if num_classes:
-            drawn_label = _each_row(
+            any_label = _each_row(
                 lambda key: tf.random.stateless_uniform(
                     [], key, 0, num_classes, tf.int32
                 ),
                 *(seed, -1, tf.int32),
             )
-            label = tf.where(label < 0, drawn_label, label)
+            label = tf.where(label < 0, any_label, label)
         codes = []
-        for tier, (prior, sampler) in enumerate(zip(drawn.priors, samplers)):
+        for tier, (prior, sampler) in enumerate(zip(pipeline.priors, samplers)):
             inputs = {"temperature": temperature}
             for index, (name, spec) in enumerate(prior.random_inputs.items()):
                 inputs[name] = _random(*spec, seed, 16 * tier + index)
@@ -45,8 +45,8 @@ def trace(drawn, to_bytes, only_if):
                 inputs[f"context_{index}"] = codes[index]
             found = sampler(inputs)
             codes.append(tf.ensure_shape(found, [None, *prior.grid_shape]))
-        named = {f"{t}_codes": c for t, c in zip(drawn.tiers, codes)}
-        images = to_bytes(drawn.model.decode(codes))
+        named = {f"{t}_codes": c for t, c in zip(pipeline.tiers, codes)}
+        images = to_bytes(pipeline.model.decode(codes))
         return {"images": images, "label": label, **named}
 
     return sample.get_concrete_function(

@@ -3,9 +3,10 @@
 import numpy as np
 
 from vqzoo.export import image_files, sampling
+from vqzoo.models import tiers
 
 
-def save(model, path, drawn=None):
+def save(model, path, pipeline=None):
     """Writes a model as a SavedModel with its signatures.
 
     `serving_default` (images -> reconstructions), `encode` (images -> codes of each
@@ -18,10 +19,9 @@ def save(model, path, drawn=None):
     nor seeds nor the state of an optimizer.
 
     Args:
-        model: a model of vqzoo.models, as `source.clone` gives it.
+        model: a model of vqzoo.models, as `cloning.clone` gives it.
         path: `pathlib.Path` of the folder to write.
-        drawn: `pipeline.Pipeline` of the model and its priors, the priors in float32,
-            or None.
+        pipeline: `pipeline.Pipeline` of the model and its float32 priors, or None.
 
     Returns:
         `(signatures, weights)`: a JSON dict with the dtype and the shape of every input
@@ -30,16 +30,16 @@ def save(model, path, drawn=None):
     import tensorflow as tf
 
     functions = trace(model)
-    if drawn is not None:
-        functions[sampling.NAME] = sampling.trace(drawn, _to_bytes, _only_if)
+    if pipeline is not None:
+        functions[sampling.NAME] = sampling.trace(pipeline, _to_bytes, _only_if)
     functions |= image_files.trace(functions, model.image_shape, _only_if)
     read = {id(v): v for f in functions.values() for v in f.variables}
     module = tf.Module()
     module.weights = list(read.values())
     tf.saved_model.save(module, str(path), signatures=functions)
     weights = sum(int(np.prod(v.shape)) for v in module.weights)
-    tiers = list(functions["encode"].structured_outputs)
-    return {name: _describe(f, tiers) for name, f in functions.items()}, weights
+    codes = list(functions["encode"].structured_outputs)
+    return {name: _describe(f, codes) for name, f in functions.items()}, weights
 
 
 def trace(model):
@@ -49,7 +49,7 @@ def trace(model):
     images = tf.TensorSpec([None, *model.image_shape], tf.uint8, "images")
     codes = {
         f"{tier}_codes": tf.TensorSpec([None, *grid], tf.int32, f"{tier}_codes")
-        for tier, grid in zip(model.tier_names, grid_shapes(model))
+        for tier, grid in zip(model.tier_names, tiers.grid_shapes(model))
     }
     sizes = [layer.num_embeddings for layer in model.quantizers]
 
@@ -86,12 +86,6 @@ def is_hybrid(model):
 def rebuild(model, images):
     """Float images as a model rebuilds them: by their codes, unless it is hybrid."""
     return model(images) if is_hybrid(model) else model.decode(model.encode(images))
-
-
-def grid_shapes(model):
-    """`(height, width)` of the codes of each tier, top first; more with more codes."""
-    image = np.zeros((1, *model.image_shape), "float32")
-    return [tuple(codes.shape[1:]) for codes in model.encode(image)]
 
 
 def _to_floats(images, image_shape):
@@ -154,10 +148,10 @@ def _only_if(condition, text, tensor):
         return tf.identity(tensor)
 
 
-def _describe(function, tiers):
-    """Inputs and outputs by name; codes in the order of `tiers`, top first."""
+def _describe(function, codes):
+    """Inputs and outputs by name; those of codes in the order of `codes`."""
     inputs = image_files.input_specs(function)
-    names = [name for name in tiers if name in inputs] or list(inputs)
+    names = [name for name in codes if name in inputs] or list(inputs)
     outputs = function.structured_outputs
     return {
         "inputs": {name: _spec(inputs[name]) for name in names},

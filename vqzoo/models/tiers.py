@@ -1,6 +1,7 @@
 """What models with several tiers share: names, checks, codes of a subset of tiers."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from vqzoo.quantizers.base import ReplicaLosses
@@ -38,6 +39,12 @@ def make_quantizers(quantizer, num_tiers, default):
 def serialize(quantizers):
     """Quantizer layers as a config holds them."""
     return [keras.saving.serialize_keras_object(layer) for layer in quantizers]
+
+
+def grid_shapes(model):
+    """`(height, width)` of the codes of each tier, top first; more with more codes."""
+    image = np.zeros((1, *model.image_shape), "float32")
+    return [tuple(codes.shape[1:]) for codes in model.encode(image)]
 
 
 def finest_given(codes, num_tiers):

@@ -4,12 +4,10 @@ import dataclasses
 import json
 import pathlib
 
-import keras
 import numpy as np
 
 from vqzoo.runs.fingerprint import fingerprint
-
-PAPER = "pipeline.json"
+from vqzoo.runs.folder import MODEL, PIPELINE, prior_file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,27 +51,18 @@ class Pipeline:
     """
 
     def __init__(self, model, priors, class_names=(), model_fingerprint=None):
-        found = fingerprint(model)
-        if model_fingerprint not in (None, found):
+        of_model = fingerprint(model)
+        if model_fingerprint not in (None, of_model):
             raise ValueError(
                 "expected the model whose codes the priors learned, "
-                f"{model_fingerprint[:12]}, received model={found[:12]}"
+                f"{model_fingerprint[:12]}, received model={of_model[:12]}"
             )
-        if len(priors) != len(model.quantizers):
-            raise ValueError(
-                f"expected a prior for each of the tiers {tuple(model.tier_names)}, "
-                f"received {len(priors)}"
-            )
-        for tier, layer, prior in zip(model.tier_names, model.quantizers, priors):
-            if prior.num_embeddings != layer.num_embeddings:
-                raise ValueError(
-                    f"expected a prior over the {layer.num_embeddings} codes of the "
-                    f"{tier} tier, received num_embeddings={prior.num_embeddings}"
-                )
+        _check_tiers(model, priors)
+        _check_classes(priors, class_names)
         self.model = model
         self.priors = tuple(priors)
         self.class_names = tuple(class_names)
-        self.model_fingerprint = found
+        self.model_fingerprint = of_model
 
     @property
     def tiers(self):
@@ -148,10 +137,13 @@ class Pipeline:
             codes, log_p = self._codes(size, of_batch, heats, generator, options)
             images = np.asarray(self.model.decode(codes))
             parts.append((images[:count], [c[:count] for c in codes], log_p[:count]))
-        images, codes, log_p = keras.tree.map_structure(
-            lambda *each: np.concatenate(each), *parts
+        images, codes, log_p = zip(*parts)
+        return Samples(
+            images=np.concatenate(images),
+            codes=tuple(np.concatenate(tier) for tier in zip(*codes)),
+            log_prob=np.concatenate(log_p),
+            labels=labels,
         )
-        return Samples(images=images, codes=tuple(codes), log_prob=log_p, labels=labels)
 
     def _labels(self, num_samples, labels, generator):
         if not self.num_classes:
@@ -198,47 +190,59 @@ class Pipeline:
         """Writes the model, the priors and pipeline.json into a folder."""
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "model.keras")
+        self.model.save(folder / MODEL)
         for tier, prior in zip(self.tiers, self.priors):
-            prior.save(folder / f"{tier}.keras")
-        write_paper(folder, self.tiers, self.class_names, self.model_fingerprint)
+            prior.save(folder / prior_file(tier))
+        write_description(folder, self.tiers, self.class_names, self.model_fingerprint)
 
 
-def write_paper(folder, tier_names, class_names, model_fingerprint):
-    """Writes pipeline.json: what `load` needs beside the models."""
-    paper = {
+def _check_tiers(model, priors):
+    """Raises ValueError unless each tier has a prior that knows all above or none."""
+    if len(priors) != len(model.quantizers):
+        raise ValueError(
+            f"expected a prior for each of the tiers {tuple(model.tier_names)}, "
+            f"received {len(priors)}"
+        )
+    above = ()
+    for tier, layer, prior in zip(model.tier_names, model.quantizers, priors):
+        if prior.num_embeddings != layer.num_embeddings:
+            raise ValueError(
+                f"expected a prior over the {layer.num_embeddings} codes of the "
+                f"{tier} tier, received num_embeddings={prior.num_embeddings}"
+            )
+        if prior.context not in ((), above):
+            raise ValueError(
+                f"expected the prior of the {tier} tier to be conditioned on the grids "
+                f"and codes above it, {above}, received context={prior.context}"
+            )
+        above = (*above, (tuple(prior.grid_shape), prior.num_embeddings))
+
+
+def _check_classes(priors, class_names):
+    """Raises ValueError unless all that know classes know the same, each with a name.
+
+    Without any names the classes are numbers.
+    """
+    counts = {prior.num_classes for prior in priors} - {0}
+    if len(counts) > 1:
+        raise ValueError(
+            "expected priors of equally many classes, received num_classes="
+            f"{[prior.num_classes for prior in priors]}"
+        )
+    count = max(counts, default=0)
+    if len(class_names) not in (0, count):
+        raise ValueError(
+            f"expected names for the {count} classes of the priors or none, received "
+            f"{len(class_names)} class_names"
+        )
+
+
+def write_description(folder, tier_names, class_names, model_fingerprint):
+    """Writes pipeline.json: what `vqzoo.load` needs beside the models."""
+    description = {
         "tiers": list(tier_names),
         "class_names": list(class_names),
         "model": model_fingerprint,
     }
-    (pathlib.Path(folder) / PAPER).write_text(json.dumps(paper, indent=2) + "\n")
-
-
-def load(folder):
-    """Loads a pipeline that `Pipeline.save` or the run of a prior wrote.
-
-    Args:
-        folder: path with model.keras, a `.keras` file for each tier and pipeline.json.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if the priors are of another model.
-    """
-    folder = pathlib.Path(folder)
-    missing = [PAPER] if not (folder / PAPER).is_file() else []
-    tiers = []
-    if not missing:
-        paper = json.loads((folder / PAPER).read_text())
-        tiers = paper["tiers"]
-        names = ["model.keras", *(f"{tier}.keras" for tier in tiers)]
-        missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"expected a finished run of a prior in {folder}, received a folder "
-            f"without {', '.join(missing)}"
-        )
-    model, *priors = (
-        keras.saving.load_model(folder / f"{name}.keras", compile=False)
-        for name in ("model", *tiers)
-    )
-    return Pipeline(model, priors, paper["class_names"], paper["model"])
+    text = json.dumps(description, indent=2) + "\n"
+    (pathlib.Path(folder) / PIPELINE).write_text(text)

@@ -21,6 +21,8 @@ LOSSES = "losses.csv"
 CODEBOOKS = "codebooks.npz"
 STATE = "state.npz"
 MODEL = "model.keras"
+PIPELINE = "pipeline.json"
+MANIFEST = "manifest.json"  # of an artifact, which `vqzoo.export` makes of a run
 # Settings beside the recipe that decide what a run computes.
 BESIDE_RECIPE = ("dtype_policy", "data_fingerprint", "model_fingerprint")
 
@@ -326,6 +328,11 @@ class Run:
     def pictures(self):
         """Paths of the pictures, by name."""
         return sorted(self.path.glob("*.png"))
+
+
+def prior_file(tier):
+    """The name of the file of a tier's prior, beside the model."""
+    return f"{tier}.keras"
 
 
 def sections(metrics):

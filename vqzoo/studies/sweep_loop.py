@@ -9,9 +9,8 @@ import pathlib
 import filelock
 import keras
 
-from vqzoo import plots
+from vqzoo import plots, trained
 from vqzoo.datasets import factors
-from vqzoo.priors import pipeline
 from vqzoo.report import Data, Subject, measure, named
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
@@ -250,20 +249,19 @@ def _row(recipe, condition, seed, folder, shared):
 def _numbers(recipe, condition, seed, folder, shared):
     """Trains what a row is of, or the rest of it, and measures what came of it."""
     run = recipe.run_of(condition, seed, folder / "runs")
-    path, trained = pathlib.Path(recipe.trained_of(condition)), None
+    path, own = pathlib.Path(recipe.trained_of(condition)), None
     if not path.name:
-        trained = Run(finished(run))
-        path = trained.model_path
+        own = Run(finished(run))
+        path = own.model_path
     prior = recipe.prior_of(condition, run, path)
-    trained_prior = Run(finished(prior)) if prior else None
+    prior_run = Run(finished(prior)) if prior else None
     names = recipe.measured(condition)
-    metrics = _numbers_of_run(trained_prior or trained) if RUN in names else {}
+    metrics = _numbers_of_run(prior_run or own) if RUN in names else {}
     names = [name for name in names if name != RUN]
     if not names:
         return metrics, {}
-    drawn = pipeline.load(trained_prior.path) if prior else None
-    model = drawn.model if drawn else keras.saving.load_model(path)
-    measured, skipped = _measure(recipe, run, model, drawn, trained, shared, names)
+    loaded = trained.load(prior_run.path if prior else path)
+    measured, skipped = _measure(recipe, run, loaded, own, shared, names)
     return metrics | measured, skipped
 
 
@@ -298,10 +296,11 @@ def finished(recipe):
     return dataclasses.replace(recipe, resume=begun).run()
 
 
-def _measure(recipe, run, model, drawn, trained, shared, names):
+def _measure(recipe, run, loaded, own, shared, names):
     """Numbers of the chosen sections, and what has none: two flat dicts."""
     # Data and judge are the same for all models of images of one shape, so that their
     # distances compare; a judge takes a minute to train.
+    model = loaded.model
     kept = shared.setdefault(tuple(model.image_shape), {})
     if "splits" not in kept:
         kept["splits"] = measuring.load(model, run)
@@ -316,9 +315,9 @@ def _measure(recipe, run, model, drawn, trained, shared, names):
         model,
         Data.of(kept["splits"], sizes),
         sizes,
-        drawn=drawn,
-        history=trained.history() if trained else (),
-        losses=trained.losses() if trained else (),
+        drawn=loaded.pipeline,
+        history=own.history() if own else (),
+        losses=own.losses() if own else (),
         options=_options(recipe, model, names),
     )
     if "judge" in kept:

@@ -6,11 +6,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from vqzoo import measures, plots
+from vqzoo import measures, plots, trained
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.measures import neighbors
-from vqzoo.priors import pipeline
 from vqzoo.runs.fingerprint import fingerprint
 from vqzoo.runs.folder import Run
 from vqzoo.training import fitting, prior_loop
@@ -36,7 +35,7 @@ def run(recipe):
     """
     recipe = recipe.shrunk()
     run = Run(prior_loop.run_tiers(recipe, prior_loop.train_tier, extract))
-    drawn = pipeline.load(run.path)
+    drawn = trained.load(run.path).pipeline
     found = parents(recipe, _splits(recipe, drawn.model))
     samples = drawn.sample(recipe.num_samples, seed=recipe.seed).images
     blends = _blended_images(recipe, drawn.model, found)

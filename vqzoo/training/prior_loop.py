@@ -8,10 +8,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from vqzoo import measures, plots
+from vqzoo import measures, plots, trained
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.datasets.splits import spread
-from vqzoo.export import ExportError, source
 from vqzoo.priors import conditions, pipeline
 from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
@@ -89,18 +88,16 @@ def run_tiers(recipe, train, extract):
 
 
 def _load_model(recipe):
-    path = pathlib.Path(recipe.model)
-    if not path.is_file():
-        raise files.RunError(f"--model: expected a .keras file, received {path}")
     try:
-        model = source.load(path)
-    except ExportError as error:
+        loaded = trained.load(recipe.model, needs_codes=True)
+    except trained.TrainedError as error:
         raise files.RunError(f"--model: {error}") from error
+    model = loaded.model
     for tier, layer in zip(model.tier_names, model.quantizers):
         if layer.code_axes or layer.is_hybrid:
             raise files.RunError(
                 f"--model: expected one code for each latent, received the {tier} tier "
-                f"of {path} with {type(layer).__name__}"
+                f"of {loaded.file} with {type(layer).__name__}"
             )
     return model
 
@@ -290,10 +287,10 @@ def _draw(recipe, model, codes, run, found):
     priors = [prior for prior, _ in found.values()]
     names = codes.class_names if recipe.class_conditional else ()
     drawn = pipeline.Pipeline(model, priors, names, codes.model)
-    run.deliver(recipe.model)
+    run.deliver(trained.model_file(recipe.model))
     for tier in found:
         run.deliver(run.part(tier).best_path, f"{tier}.keras")
-    pipeline.write_paper(run.path, model.tier_names, names, codes.model)
+    pipeline.write_description(run.path, model.tier_names, names, codes.model)
     count = 4 if recipe.smoke else SHOWN_SAMPLES
     drawn.sample(count, seed=0)  # compiles
     began = time.monotonic()
