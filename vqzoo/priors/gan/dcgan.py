@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from vqzoo.priors import conditions
 from vqzoo.priors.gan import growing
-from vqzoo.priors.gan.gan_prior import GANPrior, critic_graph
+from vqzoo.priors.gan.gan_prior import Critic, GANPrior, adopt
 from vqzoo.registry import named
 
 SLOPE = 0.2  # of the critic's leaky ReLU
@@ -23,14 +22,10 @@ class DCGAN(GANPrior):
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
         embedding_dim: int, D, length of a code.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on.
         channels: sequence of int, of the grids from the coarsest on; each has twice the
             sides of the one before.
         noise_dim: int.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: dict of `noise` `(batch, noise_dim)`, with classes `label` `(batch,)`,
         and the codes of the tiers above as `context_0`, ...; without a condition the
         noise alone.
@@ -56,25 +51,11 @@ class DCGAN(GANPrior):
         num_embeddings,
         embedding_dim,
         *,
-        num_classes=0,
-        context=(),
         channels=(512, 256, 128),
         noise_dim=100,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(
-            self,
-            grid_shape,
-            num_embeddings,
-            num_classes=num_classes,
-            context=context,
-            dtype=dtype,
-            name=name,
-        )
-        growing.check_scales(grid_shape, embedding_dim, channels)
-        self.embedding_dim = embedding_dim
-        self.channels = tuple(channels)
+        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
         self.noise_dim = noise_dim
         self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
         self._connect()
@@ -82,23 +63,17 @@ class DCGAN(GANPrior):
     def make_critic(self, name):
         return self._critic(DCGANCritic, name)
 
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
-
 
 @keras.saving.register_keras_serializable("vqzoo")
-class DCGANCritic(keras.Model):
+class DCGANCritic(Critic):
     """The critic of a DCGAN: maps of latents to a score, high for real ones.
 
     Args:
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
         embedding_dim: int, D.
-        num_classes: int, 0 for none.
-        context: sequence of `(grid shape, number of codes)` of the tiers above.
         channels: sequence of int, of the grids from the coarsest on.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: dict of `latents` `(batch, height, width, D)`, with classes `label`,
         and the codes of the tiers above as `context_0`, ...; without a condition the
         latents alone.
@@ -118,37 +93,12 @@ class DCGANCritic(keras.Model):
         num_embeddings,
         embedding_dim,
         *,
-        num_classes=0,
-        context=(),
         channels=(512, 256, 128),
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(
-            self,
-            grid_shape,
-            num_embeddings,
-            num_classes=num_classes,
-            context=context,
-            dtype=dtype,
-            name=name,
-        )
-        growing.check_scales(grid_shape, embedding_dim, channels)
-        self.embedding_dim = embedding_dim
-        self.channels = tuple(channels)
+        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
         self.critic = _Critic(self, dtype=self.layer_dtype, name="critic")
-        super().__init__(*critic_graph(self), name=name)
-
-    def get_config(self):
-        return {
-            **conditions.config(self),
-            "embedding_dim": self.embedding_dim,
-            "channels": self.channels,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        self._connect()
 
 
 class _Condition(keras.layers.Layer):

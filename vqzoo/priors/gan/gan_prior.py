@@ -7,15 +7,15 @@ from keras import ops
 from vqzoo.ops import nearest_code
 from vqzoo.priors import conditions
 from vqzoo.priors.base import Prior
+from vqzoo.priors.gan import growing
 from vqzoo.priors.raster import sampler_of
 
 
 class GANPrior(Prior):
     """A prior that turns noise into a map of latents, and those into the nearest codes.
 
-    Abstract. It is the generator alone; a critic belongs to training. A subclass sets
-    `grid_shape`, `num_embeddings`, `embedding_dim`, `num_classes`, `context`,
-    `noise_dim`, `layer_dtype` and `generator` and calls `_connect` in its constructor.
+    Abstract. It is the generator alone; a critic belongs to training. A subclass calls
+    `adopt`, sets `noise_dim` and `generator` and calls `_connect` in its constructor.
     The generator is a layer with `codebook` and `call(inputs, scale, fade)`; `scale`
     None is the whole grid. `num_scales` is the number of grids that it grows through.
     """
@@ -152,6 +152,7 @@ class GANPrior(Prior):
         return {
             **super().get_config(),
             "embedding_dim": self.embedding_dim,
+            "channels": self.channels,
             "noise_dim": self.noise_dim,
         }
 
@@ -169,14 +170,74 @@ class _Sampler(keras.Model):
         return self.prior.codes_of(self.prior(packed, training=False))
 
 
-def critic_graph(critic):
-    """Inputs and outputs of a critic's graph, from its sizes and its `critic` layer."""
-    inputs = conditions.inputs(critic)
-    del inputs["codes"]
-    shape = (*critic.grid_shape, critic.embedding_dim)
-    inputs = {"latents": keras.Input(shape, name="latents"), **inputs}
-    packed = inputs if len(inputs) > 1 else inputs["latents"]
-    return packed, critic.critic(inputs)
+class Critic(keras.Model):
+    """The opponent of a GAN prior while it trains: maps of latents to a score.
+
+    Abstract. A subclass calls `adopt`, sets `critic`, a layer with
+    `call(inputs, scale, fade)`, and calls `_connect` in its constructor.
+    """
+
+    def _connect(self):
+        """Builds the graph from latents and conditions to scores."""
+        inputs = conditions.inputs(self)
+        del inputs["codes"]
+        shape = (*self.grid_shape, self.embedding_dim)
+        inputs = {"latents": keras.Input(shape, name="latents"), **inputs}
+        packed = inputs if len(inputs) > 1 else inputs["latents"]
+        super().__init__(packed, self.critic(inputs), name=self.given_name)
+
+    def get_config(self):
+        """What every critic's constructor takes; a subclass adds the rest."""
+        return {
+            **conditions.config(self),
+            "embedding_dim": self.embedding_dim,
+            "channels": self.channels,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def adopt(
+    gan,
+    grid_shape,
+    num_embeddings,
+    embedding_dim,
+    channels,
+    *,
+    num_classes=0,
+    context=(),
+    dtype=None,
+    name=None,
+):
+    """Checks and keeps what the constructors of all generators and critics take.
+
+    Args:
+        gan: the generator or critic, before it is built.
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        embedding_dim: int, D, length of a code.
+        channels: sequence of int, of the grids from the coarsest on; each has twice the
+            sides of the one before.
+        num_classes: int, 0 for none.
+        context: sequence of `(grid shape, number of codes)` of the tiers above, top
+            first.
+        dtype: dtype policy. Defaults to the global policy.
+        name: str or None, of the model.
+    """
+    conditions.adopt(
+        gan,
+        grid_shape,
+        num_embeddings,
+        num_classes=num_classes,
+        context=context,
+        dtype=dtype,
+        name=name,
+    )
+    growing.check_scales(grid_shape, embedding_dim, channels)
+    gan.embedding_dim = embedding_dim
+    gan.channels = tuple(channels)
 
 
 def _noise(seed, shape, truncation):

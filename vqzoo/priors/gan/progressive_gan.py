@@ -2,9 +2,8 @@
 
 import keras
 
-from vqzoo.priors import conditions
 from vqzoo.priors.gan import growing
-from vqzoo.priors.gan.gan_prior import GANPrior, critic_graph
+from vqzoo.priors.gan.gan_prior import Critic, GANPrior, adopt
 from vqzoo.registry import named
 
 
@@ -21,9 +20,6 @@ class ProgressiveGAN(GANPrior):
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
         embedding_dim: int, D, length of a code.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on at each scale.
         channels: sequence of int, of each scale from the coarsest on; the number of
             scales is its length.
         noise_dim: int.
@@ -31,8 +27,7 @@ class ProgressiveGAN(GANPrior):
         num_condition_layers: int, gated residual layers over the codes above, a scale.
         kernel_size: odd int.
         attention_size: int, side of the grid that has self-attention.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: dict of `noise` `(batch, noise_dim)`, with classes `label` `(batch,)`,
         and the codes of the tiers above as `context_0`, ...; without a condition the
         noise alone.
@@ -62,29 +57,15 @@ class ProgressiveGAN(GANPrior):
         num_embeddings,
         embedding_dim,
         *,
-        num_classes=0,
-        context=(),
         channels=(512, 256, 64, 32),
         noise_dim=512,
         num_residual_layers=4,
         num_condition_layers=4,
         kernel_size=3,
         attention_size=32,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(
-            self,
-            grid_shape,
-            num_embeddings,
-            num_classes=num_classes,
-            context=context,
-            dtype=dtype,
-            name=name,
-        )
-        growing.check_scales(grid_shape, embedding_dim, channels)
-        self.embedding_dim = embedding_dim
-        self.channels = tuple(channels)
+        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
         self.noise_dim = noise_dim
         self.num_residual_layers = num_residual_layers
         self.num_condition_layers = num_condition_layers
@@ -106,7 +87,6 @@ class ProgressiveGAN(GANPrior):
     def get_config(self):
         return {
             **super().get_config(),
-            "channels": self.channels,
             "num_residual_layers": self.num_residual_layers,
             "num_condition_layers": self.num_condition_layers,
             "kernel_size": self.kernel_size,
@@ -115,7 +95,7 @@ class ProgressiveGAN(GANPrior):
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class ProgressiveCritic(keras.Model):
+class ProgressiveCritic(Critic):
     """The critic of a progressive GAN: maps of latents to a score, high for real ones.
 
     It mirrors the generator. What is left open by the paper's public code is decided
@@ -127,15 +107,12 @@ class ProgressiveCritic(keras.Model):
         grid_shape: `(height, width)` of the codes.
         num_embeddings: int, K. Number of codes.
         embedding_dim: int, D.
-        num_classes: int, 0 for none; classes come in by a projection.
-        context: sequence of `(grid shape, number of codes)` of the tiers above.
         channels: sequence of int, of each scale from the coarsest on.
         num_residual_layers: int, gated residual layers of a scale.
         num_condition_layers: int, gated residual layers over the codes above, a scale.
         kernel_size: odd int.
         attention_size: int, side of the grid that has self-attention.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: dict of `latents` `(batch, height, width, D)`, with classes `label`,
         and the codes of the tiers above as `context_0`, ...; without a condition the
         latents alone.
@@ -156,49 +133,29 @@ class ProgressiveCritic(keras.Model):
         num_embeddings,
         embedding_dim,
         *,
-        num_classes=0,
-        context=(),
         channels=(512, 256, 64, 32),
         num_residual_layers=4,
         num_condition_layers=4,
         kernel_size=3,
         attention_size=32,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        conditions.adopt(
-            self,
-            grid_shape,
-            num_embeddings,
-            num_classes=num_classes,
-            context=context,
-            dtype=dtype,
-            name=name,
-        )
-        growing.check_scales(grid_shape, embedding_dim, channels)
-        self.embedding_dim = embedding_dim
-        self.channels = tuple(channels)
+        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
         self.num_residual_layers = num_residual_layers
         self.num_condition_layers = num_condition_layers
         self.kernel_size = kernel_size
         self.attention_size = attention_size
         self.critic = growing.Critic(self, dtype=self.layer_dtype, name="critic")
-        super().__init__(*critic_graph(self), name=name)
+        self._connect()
 
     def get_config(self):
         return {
-            **conditions.config(self),
-            "embedding_dim": self.embedding_dim,
-            "channels": self.channels,
+            **super().get_config(),
             "num_residual_layers": self.num_residual_layers,
             "num_condition_layers": self.num_condition_layers,
             "kernel_size": self.kernel_size,
             "attention_size": self.attention_size,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def progressive_gan_top_32(num_embeddings=512, embedding_dim=64, **overrides):
