@@ -69,6 +69,22 @@ def test_text_below_the_pictures_stays(run, tmp_path):
     assert card.write(run, target).read_text().endswith("\n\nSeen by a person.\n")
 
 
+def test_a_text_that_is_no_card_stays_below_the_card(run, tmp_path):
+    target = tmp_path / "recipes" / "vqvae"
+    target.mkdir(parents=True)
+    (target / "README.md").write_text("# vqvae\n\nEarlier rows: rows.json.\n")
+    text = card.write(run, target).read_text()
+    assert text.endswith("reconstructions.png)\n\nEarlier rows: rows.json.\n")
+    assert card.write(run, target).read_text() == text
+
+
+def test_a_sweep_of_trained_models_has_a_card(run, tmp_path):
+    (run / "history.csv").unlink()
+    (run / "sweep.json").write_text("[]")
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "| training | 0 steps in 0 s, float32 |" in text
+
+
 def test_an_unfinished_run_is_refused(run, tmp_path):
     (run / "metrics.json").unlink()
     with pytest.raises(files.RunError, match=r"finished run.*metrics\.json"):

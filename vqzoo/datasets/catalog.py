@@ -43,6 +43,12 @@ DATASETS = {
         takes=(*_FILES, "seed"),
         is_file=True,
     ),
+    "binary_folder": Entry(
+        text="as folder, each value black or white: what nats of VAEs are measured on",
+        loader="binary.load_binary_folder",
+        takes=(*_FILES, "seed"),
+        is_file=True,
+    ),
     "arrays": Entry(
         text="images, perhaps with labels, in the .npy or .npz file --data_dir",
         loader="arrays.load_arrays",

@@ -16,6 +16,7 @@ from vqzoo.training.settings import OPERATIONAL
 PAPERS = (METRICS, SETTINGS)
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md")
+RESULT = "## Result, on the test split"
 CARD = """# {title}
 
 {about}
@@ -28,7 +29,7 @@ CARD = """# {title}
 | training | {steps:,} steps in {seconds:,.0f} s, {precision} |
 | seed | {seed} |
 
-## Result, on the test split
+{heading}
 
 {result}
 
@@ -52,7 +53,9 @@ def write(run, target):
     """
     run, target = pathlib.Path(run), pathlib.Path(target)
     missing = [name for name in PAPERS if not (run / name).is_file()]
-    missing += [] if any(run.rglob(HISTORY)) else [HISTORY]
+    # A sweep may measure models that others have trained.
+    trained = any(run.rglob(HISTORY)) or (run / "sweep.json").is_file()
+    missing += [] if trained else [HISTORY]
     if missing:
         raise files.RunError(f"expected a finished run, received {run}, no {missing}")
     target.mkdir(parents=True, exist_ok=True)
@@ -78,8 +81,15 @@ def _drop_folders(run):
 
 
 def _kept(readme):
-    """What stands below the last picture of a card that is there already."""
+    """What a person wrote into a README.md that is there already.
+
+    Of a card it is what stands below its last picture, of another text all but the
+    title.
+    """
     old = readme.read_text() if readme.exists() else ""
+    if RESULT not in old:
+        _, _, text = old.partition("\n")
+        return ("\n" + text).rstrip("\n") + "\n"
     pictures = list(PICTURE.finditer(old))
     return old[pictures[-1].end() :] if pictures else "\n"
 
@@ -100,6 +110,7 @@ def _facts(run, name, pictures):
         "seconds": seconds,
         "precision": settings["dtype_policy"],
         "seed": _seed(settings["recipe"]),
+        "heading": RESULT,
         "result": _result(run),
         "pictures": "\n".join(map(_picture, pictures)),
     }
