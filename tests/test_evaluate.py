@@ -8,9 +8,8 @@ import pytest
 
 from tests.helpers import subject as small
 from tests.helpers.small_models import model_of
-from vqzoo import evaluate, report
-from vqzoo.report import factors
-from vqzoo.training import measuring
+from vqzoo import evaluate, measures
+from vqzoo.measures import data, disentanglement
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def model_path(tmp_path_factory):
 
 @pytest.fixture
 def small_sizes(monkeypatch):
-    monkeypatch.setattr(report, "QUICK", small.SIZES)
+    monkeypatch.setattr(data, "QUICK", small.SIZES)
 
 
 def run(model, data_dir, out, *arguments):
@@ -141,7 +140,7 @@ def test_sprites_are_made_in_the_size_of_the_model(
         codes = represent(sample_factors(6, np.random.default_rng(0)))
         return {"codes": codes.shape[1]}
 
-    monkeypatch.setattr(factors, "disentanglement_scores", scores)
+    monkeypatch.setattr(disentanglement, "disentanglement_scores", scores)
     arguments = ("--only=disentanglement", "--factors=sprites")
     assert run(model_path, data_dir, tmp_path, *arguments) == 0
     numbers = json.loads((tmp_path / "metrics.json").read_text())
@@ -154,16 +153,16 @@ def test_images_are_drawn_at_random_and_not_class_by_class(data_dir):
     splits = datasets.load("folder", data_dir=data_dir, image_size=16)
     stored = splits.test.arrays()[1]
     assert stored.tolist() == sorted(stored)
-    few = report.Data.of(splits, report.Sizes(images=12))
+    few = measures.Data.of(splits, measures.Sizes(images=12))
     assert len(few.images) == 12 and len(np.unique(few.labels)) == 3
     assert (few.num_test, few.num_train) == (30, splits.train.size)
-    assert len(report.Data.of(splits, report.Sizes(images=1000)).images) == 30
+    assert len(measures.Data.of(splits, measures.Sizes(images=1000)).images) == 30
 
 
 def test_the_report_says_how_many_images_of_the_split_it_measured(
     model_path, data_dir, tmp_path, small_sizes, monkeypatch
 ):
-    monkeypatch.setattr(measuring, "MOST_BYTES", 20 * 16 * 16 * 3 * 4)
+    monkeypatch.setattr(data, "MOST_BYTES", 20 * 16 * 16 * 3 * 4)
     for flag, count in (("--num_images=0", 20), ("--num_images=25", 25)):
         assert run(model_path, data_dir, tmp_path, "--only=training", flag) == 0
         facts = json.loads((tmp_path / "metrics.json").read_text())["facts"]
@@ -177,7 +176,7 @@ def test_the_report_says_how_many_images_of_the_split_it_measured(
         ([], "expected one MODEL"),
         (["a.keras", "b.keras"], "received ['a.keras', 'b.keras']"),
         (["a.keras", "--datasets=x"], "datasets"),
-        (["a.keras", "--only=probe,psnr"], "--only to be some of reconstruction"),
+        (["a.keras", "--only=probe,psnr"], "--only to be some of brittleness"),
         (
             ["a.keras", "--factors=cars"],
             "--factors to be empty or one of sprites, dsprites",

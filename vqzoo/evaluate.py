@@ -13,17 +13,17 @@ import time
 
 from absl import flags
 
-from vqzoo import report, trained
+from vqzoo import measures, registry, report, trained
 from vqzoo.datasets import factors
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
 from vqzoo.runs import files
 from vqzoo.runs.folder import METRICS, Run
-from vqzoo.training import devices, measuring
+from vqzoo.training import devices
 from vqzoo.version import __version__
 
 USAGE_ERROR = 2
-NAMES = tuple(name for name, *_ in report.MEASUREMENTS)
+NAMES = registry.names("measures")
 
 
 def main(argv):
@@ -133,23 +133,22 @@ def _evaluate(path, values):
     began = time.monotonic()
     loaded = trained.load(path)
     model = loaded.model
-    options = _options(model, values)
-    splits = measuring.load(model, values, values.image_size)
-    sizes = _sizes(model, values, splits.train.size)
-    data = report.Data.of(splits, sizes)
+    splits = measures.load_splits(model, values, values.image_size)
+    subject = measures.subject_of(
+        model,
+        splits,
+        _sizes(model, values, splits.train.size),
+        values,
+        factors=values.factors,
+        options=_options(values),
+        progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
+        pipeline=loaded.pipeline,
+        history=loaded.run.history(),
+        losses=loaded.run.losses(),
+    )
     out = _folder(values.out)
-    chosen = report.named(values.only)
+    chosen = values.only or NAMES
     with tqdm(total=len(chosen), unit=" sections") as bar:
-        subject = report.Subject(
-            model,
-            data,
-            sizes,
-            drawn=loaded.pipeline,
-            options=options,
-            progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
-            history=loaded.run.history(),
-            losses=loaded.run.losses(),
-        )
 
         def on_done(section, seconds):
             missing = len(section.skipped)
@@ -157,13 +156,15 @@ def _evaluate(path, values):
             bar.write(f"{section.title}: {seconds:.1f} s{parts}", file=sys.stderr)
             bar.update()
 
-        sections = report.measure(subject, chosen, bar.set_description, on_done)
+        sections = measures.measure(
+            subject, chosen, on_start=bar.set_description, on_done=on_done
+        )
     facts = _facts(path, subject, time.monotonic() - began)
     _write(out, path, facts, sections, values)
 
 
 def _sizes(model, values, num_train):
-    sizes = measuring.sizes(model, values.quick)
+    sizes = measures.sizes_of(model, values.quick)
     # Classifiers of real images and of samples learn from as many.
     samples = min(sizes.train_images, num_train) if values.retrain else 0
     given = {
@@ -175,10 +176,9 @@ def _sizes(model, values, num_train):
     return dataclasses.replace(sizes, **chosen)
 
 
-def _options(model, values):
-    options = measuring.options(model, values, values.factors)
-    for name in ("retrain", "watts", "training_hours", "carbon_intensity"):
-        options[name] = values[name].value
+def _options(values):
+    names = ("retrain", "watts", "training_hours", "carbon_intensity")
+    options = {name: values[name].value for name in names}
     if values.inception:
         from vqzoo.measures.inception import inception_features
 
@@ -204,8 +204,8 @@ def _facts(path, subject, seconds):
     named = ", ".join(data.class_names[:20]) or "none"
     return {
         "model": f"{type(model).__name__} {model.name}, {path}",
-        "priors": ", ".join(type(p).__name__ for p in subject.drawn.priors)
-        if subject.drawn
+        "priors": ", ".join(type(p).__name__ for p in subject.pipeline.priors)
+        if subject.pipeline
         else "none",
         "data": f"{data.name}, images of {shape}, {data.fingerprint[:12]}",
         "classes": named,
@@ -218,11 +218,11 @@ def _facts(path, subject, seconds):
 
 def _write(out, path, facts, sections, values):
     title = f"Evaluation of {path.parent.name or path.name}/{path.name}"
-    page = report.render(title, facts, sections, report.glance(sections))
+    page = report.render(title, facts, sections)
     with files.replacing(out / "report.html") as aside:
         aside.write_text(page, encoding="utf-8")
     settings = {name: values[name].value for name in values if name != "help"}
-    Run(out).finish(facts=facts, settings=settings, **report.as_json(sections))
+    Run(out).finish(facts=facts, settings=settings, **measures.as_json(sections))
     skipped = [section.title for section in sections if section.skipped]
     print(f"report   {out / 'report.html'}\nnumbers  {out / METRICS}")
     if skipped:

@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.helpers import pipelines
 from tests.helpers.small_models import model_of
-from vqzoo.report import Data, Sizes, Subject
+from vqzoo.measures import Data, Sizes, Subject
 
 CLASSES = ("dark", "red", "bright")
 SIZES = Sizes(

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from vqzoo.measures import codebook_ordering, codebook_usage
-from vqzoo.measures.codebook import each_index, index_rank_correlation
+from vqzoo.measures.codebook import code_maps, index_rank_correlation
 
 
 def test_equal_use_is_perfect():
@@ -87,7 +87,7 @@ def test_two_codes_have_no_rank_correlation():
         index_rank_correlation(np.ones((2, 4)))
 
 
-def test_each_index_of_each_tier_comes_with_its_codebook():
+def test_code_maps_of_each_tier_comes_with_its_codebook():
     class Layer:
         def __init__(self, books, axes):
             self.codebooks, self.code_axes = books, axes
@@ -101,7 +101,7 @@ def test_each_index_of_each_tier_comes_with_its_codebook():
         )
 
     codes = np.zeros((5, 2, 2), int), np.arange(5 * 4 * 4 * 6).reshape(5, 4, 4, 6)
-    found = list(each_index(Model, codes, 3))
+    found = list(code_maps(Model, codes, 3))
     assert [name for name, *_ in found] == ["top", "bottom 1", "bottom 2", "bottom 3"]
     assert [book.mean() for _, book, *_ in found] == [1, 0, 1, 0]
     assert [size for *_, size, _ in found] == [4, 8, 8, 8]

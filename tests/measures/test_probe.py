@@ -11,9 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from vqzoo.measures import linear_probe
+from vqzoo.measures.labels import large_classes
 from vqzoo.measures.probe import (
     label_efficiency,
-    of_large_classes,
     probe_with_confusion,
     statistical_efficiency,
 )
@@ -80,12 +80,12 @@ def test_classes_smaller_than_the_folds_are_left_out_and_counted():
         found = probe_with_confusion(features, labels)
     assert found[0] == expected[0] == {**found[0], "majority_accuracy": 0.5}
     assert found[1].tolist() == expected[1].tolist() and found[1].sum() == 80
-    rows, left_out = of_large_classes(labels[order], 5)
+    rows, left_out = large_classes(labels[order], 5)
     assert order[rows].tolist() == [row for row in order if large[row]]
     assert left_out.startswith(message)
-    assert of_large_classes(LABELS, 20)[1] == ""
+    assert large_classes(LABELS, 20)[1] == ""
     with pytest.raises(ValueError, match="at least 2 classes with 21 members"):
-        of_large_classes(LABELS, 21)
+        large_classes(LABELS, 21)
 
 
 def test_the_folds_follow_the_seed():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vqzoo.measures.traversal import walk_indices, walk_values
+from vqzoo.measures.latents import walk_indices, walk_values
 
 
 def gray(codes):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vqzoo import plots
-from vqzoo.report import Section, render
+from vqzoo.measures import Section
+from vqzoo.report import render, shown
 
 FACTS = {"model": "a <b> & c", "weights": 1234}
 
@@ -41,14 +42,15 @@ def parsed(page):
 
 
 def whole_section():
-    section = Section(name="whole", title="Whole", text="All there is.")
+    glance = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
+    section = Section(name="whole", title="Whole", text="All there is.", glance=glance)
     section.add({"psnr": 30.0})
     section.remarks.append("It is 30 dB.")
     section.table("Errors", ("what", "dB"), [("PSNR", 30.0), ("bad", float("nan"))])
     figure = plots.curves({"a": ([1, 2], [3, 4])}, "x", "y")
-    section.picture("A curve", "It rises.", figure)
+    section.picture("A curve", "It rises.", lambda: figure)
     wide = plots.strips({"row": np.zeros((4, 8, 8, 3))}, width=7.2)
-    section.picture("A strip", "It is black.", wide)
+    section.picture("A strip", "It is black.", lambda: wide)
     section.skipped["SSIM"] = "the images are too small"
     return section
 
@@ -57,9 +59,7 @@ def whole_section():
 def page():
     empty = Section(name="empty", title="Empty", text="Nothing.")
     empty.skipped["all of it"] = "there are no <labels>"
-    return render(
-        "A & B", FACTS, [whole_section(), empty], [("PSNR (dB)", 30.0, "whole")]
-    )
+    return render("A & B", FACTS, [whole_section(), empty])
 
 
 def test_the_page_is_well_formed_and_says_all(page):
@@ -125,3 +125,25 @@ def test_text_is_dark_on_a_light_ground(page):
     assert len(colors) >= 3
     for color in colors:
         assert (luminance(ground) + 0.05) / (luminance(color) + 0.05) > 7
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.0, "0.0000"),
+        (1234567, "1,234,567"),
+        (np.int64(4096), "4,096"),
+        (31.2896, "31.29"),
+        (1234.6, "1,235"),
+        (0.26071, "0.2607"),
+        (0.00086828, "0.0008683"),
+        (0.0000086828, "8.683e-06"),
+        (12345678.9, "12,345,679"),
+        (float("nan"), "not defined"),
+        (float("-inf"), "not defined"),
+        ("-", "-"),
+    ],
+)
+def test_numbers_are_shown_short(value, text):
+    assert shown(value) == text

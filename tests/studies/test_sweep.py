@@ -8,6 +8,7 @@ import pytest
 
 from vqzoo import studies, training
 from vqzoo.datasets import factors
+from vqzoo.measures import data
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.studies import card, sweep_loop, sweep_table
@@ -314,11 +315,12 @@ def test_disentanglement_is_of_the_data_where_its_factors_are_known(monkeypatch)
             measurements=("disentanglement",),
             shown=("disentanglement.beta_vae",),
         )
-        assert "factors" in sweep_loop._options(recipe, model, recipe.measurements)
+        name = sweep_loop._factors(recipe, recipe.measurements)
+        assert "factors" in data.options(model, recipe, name)
     names = [name for name, *_ in loaded]
     assert names == ["sprites", "dsprites"]
     assert loaded[1][1:] == ((32, 32, 3), "tfds")
-    assert "factors" not in sweep_loop._options(TINY, model, TINY.measurements)
+    assert sweep_loop._factors(TINY, TINY.measurements) == ""
 
 
 def made_up(condition, place, seed, **metrics):

@@ -2,8 +2,22 @@
 
 import numpy as np
 
+from vqzoo import plots, registry
+from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import decode_all
 from vqzoo.measures.reconstruction import reconstruction_error
+
+ORDER = 8
+TITLE = "Brittleness"
+TEXT = (
+    "A share of the indices of one tier moves up or down by a distance in the "
+    "codebook. PSNR is against the images of the codes as they were; agreement is the "
+    "share of images that the judge still gives the same class. In a brittle codebook "
+    "a distance of 1 is as bad as one of 50."
+)
+SHARES = (0.1, 0.25, 0.5, 1.0)
+DISTANCES = (1, 2, 5, 10, 50)
+SHOWN = 7
 
 
 def perturb(codes, num_embeddings, share, distance, seed=0):
@@ -46,8 +60,8 @@ def brittleness(
     num_embeddings,
     *,
     tier,
-    shares=(0.1, 0.25, 0.5, 1.0),
-    distances=(1, 2, 5, 10, 50),
+    shares=SHARES,
+    distances=DISTANCES,
     classify=None,
     seed=0,
 ):
@@ -85,4 +99,72 @@ def brittleness(
                 kept = np.asarray(classify(changed)) == labels
                 row["agreement"] = float(np.mean(kept & (labels >= 0)))
             rows.append(row)
+    return rows
+
+
+@registry.named("brittleness")
+def measure(subject, section):
+    """Curves and pictures for each tier."""
+    subject.need_whole_codes()
+    for tier in subject.progress(subject.tiers, "tiers"):
+        with section.attempt(f"the {tier.name} tier"):
+            _measure_tier(subject, section, tier)
+
+
+def _measure_tier(subject, section, tier):
+    codes = subject.some_codes(subject.sizes.few)
+    distances = [d for d in DISTANCES if d < tier.num_embeddings]
+    if not distances:
+        raise Skipped("a codebook of one code has no other index")
+    rows = brittleness(
+        subject.decode,
+        codes,
+        tier.num_embeddings,
+        tier=tier.index,
+        distances=distances,
+        classify=subject.judge.classify if subject.has_judge else None,
+    )
+    for row in rows:
+        key = f"{tier.name}_{row['share']:g}_{row['distance']}"
+        section.add({f"{key}_{k}": row[k] for k in ("psnr", "agreement") if k in row})
+    _draw(section, tier, rows, "psnr", "PSNR", "PSNR to the unchanged image (dB)")
+    if subject.has_judge:
+        share, limits = "share that keep their class", (0.0, 1.03)
+        _draw(section, tier, rows, "agreement", "Agreement", share, limits=limits)
+    section.picture(
+        f"A quarter of the {tier.name} indices moved",
+        "From top to bottom the indices move further.",
+        lambda: plots.strips(_moved(subject, tier, codes, distances)),
+    )
+    if not subject.has_judge:
+        raise Skipped("no agreement of a classifier: there is no judge of this data")
+
+
+def _draw(section, tier, rows, kind, words, unit, **options):
+    series = {}
+    for share in SHARES:
+        points = [row for row in rows if row["share"] == share]
+        series[f"{share:.0%} of the indices"] = (
+            [row["distance"] for row in points],
+            [row[kind] for row in points],
+        )
+    section.picture(
+        f"{words} after moving indices of the {tier.name} tier",
+        "The higher and the flatter, the less brittle.",
+        lambda: plots.curves(
+            series, "distance in the codebook (indices)", unit, log_x=True, **options
+        ),
+    )
+
+
+def _moved(subject, tier, codes, distances):
+    first = [grids[:SHOWN] for grids in codes]
+    rows = {"decoded": decode_all(subject.decode, tuple(first))}
+    for distance in distances:
+        other = list(first)
+        other[tier.index] = perturb(
+            first[tier.index], tier.num_embeddings, 0.25, distance
+        )
+        changed = decode_all(subject.decode, tuple(other))
+        rows[f"moved\nby {distance}"] = np.clip(changed, -0.5, 0.5)
     return rows

@@ -1,9 +1,27 @@
 """How a codebook is used and how it is ordered."""
 
+import functools
+
 import numpy as np
 
+from vqzoo import plots, registry
+from vqzoo.measures.findings import Skipped
 from vqzoo.metrics import CodebookUsage
 
+ORDER = 2
+TITLE = "Codebooks"
+TEXT = (
+    "How many codes are in use over all test images (perplexity is as many equally "
+    "used codes as would be as hard to guess), and whether indices have an order: the "
+    "distance of codes with neighboring indices over that of random pairs, 1 without "
+    "order, near 0 along a smooth path; and the rank correlation of the distance of "
+    "indices with that of codes, 0 without order, 1 along a line."
+)
+GLANCE = {
+    "top_perplexity": "set perplexity of the top codes",
+    "bottom_perplexity": "set perplexity of the bottom codes",
+}
+LARGEST = 16_384  # codes of which distances are compared and drawn
 SHOWN_INDICES = 4  # of each tier, where a latent has several codes
 
 
@@ -24,12 +42,12 @@ def codebook_usage(codes, num_embeddings, code_axes=0):
     if code_axes:
         num_columns = int(np.prod(codes.shape[-code_axes:]))
         columns = list(codes.reshape(-1, num_columns).T)
-    found = []
+    rows = []
     for column in columns:
         metric = CodebookUsage(num_embeddings)
         metric.update_state(column)
-        found.append({name: float(value) for name, value in metric.result().items()})
-    return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
+        rows.append({name: float(value) for name, value in metric.result().items()})
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def codebook_ordering(codebook, seed=0):
@@ -67,7 +85,7 @@ def codebook_metrics(layer, codes):
         dict: that of `codebook_usage` and `ordering`, the mean of its codebooks.
     """
     axes = layer.code_axes
-    orders = [codebook_ordering(book) for book in layer.codebooks]
+    orders = [codebook_ordering(codebook) for codebook in layer.codebooks]
     usage = codebook_usage(codes, layer.num_embeddings, axes)
     return {**usage, "ordering": float(np.mean(orders))}
 
@@ -106,7 +124,7 @@ def index_rank_correlation(codebook, max_codes=2048, seed=0):
     return float(spearmanr(pdist(indices[:, None]), distances).statistic)
 
 
-def each_index(model, codes, limit=SHOWN_INDICES):
+def code_maps(model, codes, limit=SHOWN_INDICES):
     """The first indices of each tier, one after the other.
 
     Args:
@@ -121,8 +139,55 @@ def each_index(model, codes, limit=SHOWN_INDICES):
     for tier, layer, indices in zip(model.tier_names, model.quantizers, codes):
         grid = indices.shape[: indices.ndim - layer.code_axes]
         indices = indices.reshape(*grid, -1)
-        books = layer.codebooks
+        codebooks = layer.codebooks
         for index in range(min(indices.shape[-1], limit)):
             name = tier if indices.shape[-1] == 1 else f"{tier} {index + 1}"
-            book = np.asarray(books[index % len(books)])
-            yield name, book, layer.num_embeddings, indices[..., index]
+            codebook = np.asarray(codebooks[index % len(codebooks)])
+            yield name, codebook, layer.num_embeddings, indices[..., index]
+
+
+@registry.named("codebook")
+def measure(subject, section):
+    """Use and order of each codebook."""
+    subject.need_codes()
+    usage_rows, order_rows = [], []
+    for tier, codes in zip(subject.tiers, subject.codes):
+        metrics = codebook_metrics(tier.layer, codes)
+        section.add(metrics, f"{tier.name}_")
+        dead = metrics["dead_codes"]  # of several indices a mean, else a count
+        usage_rows.append(
+            (
+                tier.name,
+                tier.num_embeddings,
+                metrics["usage"],
+                metrics["perplexity"],
+                int(dead) if dead == int(dead) else dead,
+            )
+        )
+    for name, codebook, size, codes in code_maps(subject.model, subject.codes):
+        with section.attempt(f"order of the {name} codes"):
+            if size > LARGEST:
+                raise Skipped(f"{size:,} codes are too many to compare")
+            order = {
+                "ordering": codebook_ordering(codebook),
+                "rank_correlation": index_rank_correlation(codebook),
+            }
+            section.add(order, f"{name.replace(' ', '_')}_")
+            order_rows.append((name, *order.values()))
+            counts = np.bincount(codes.ravel(), minlength=size)
+            section.picture(
+                f"Codes of the {name} tier",
+                "The codes on the two main axes of their codebook, colored by index "
+                "and joined in their order: a smooth path of color is an ordered "
+                "codebook, speckle has no order. Hollow codes are not in use.",
+                functools.partial(plots.codebook_pca, {name: codebook}, {name: counts}),
+                width=4.8,
+            )
+    section.table(
+        f"Use of the codes, {len(subject.images):,} test images",
+        ("tier", "codes", "share in use", "set perplexity", "dead codes"),
+        usage_rows,
+    )
+    if order_rows:
+        header = ("tier", "neighbors over random pairs", "rank correlation")
+        section.table("Order of the indices", header, order_rows)

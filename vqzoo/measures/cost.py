@@ -4,7 +4,21 @@ import math
 import time
 
 import keras
+import numpy as np
 
+from vqzoo import registry
+from vqzoo.measures.findings import Skipped
+from vqzoo.measures.inference import compiled
+
+ORDER = 16
+TITLE = "Cost"
+TEXT = (
+    "Weights, multiply-adds of an image in convolutions and matrix products, images "
+    "per second on this machine, and the footprint as hours x power x carbon "
+    "intensity, all three printed."
+)
+GLANCE = {"weights": "weights"}
+BATCH = 64
 WATTS = 100.0  # a small machine with two busy cores
 CARBON_INTENSITY = 0.432  # kg of CO2 a kWh: the European average in thesis 6.2.1
 _WITH_KERNEL = ("Conv2D", "DepthwiseConv2dNative")
@@ -38,10 +52,10 @@ def multiply_adds(function, input_shape, dtype="float32"):
     loops = [op.name for op in graph.get_operations() if "While" in op.type]
     if loops:
         raise ValueError(f"expected a graph without loops, received {loops[0]}")
-    return sum(_of_operation(op) for op in graph.get_operations())
+    return sum(_operation_multiply_adds(op) for op in graph.get_operations())
 
 
-def _of_operation(op):
+def _operation_multiply_adds(op):
     """Multiply-adds of an operation of TensorFlow's graph."""
     if op.type in _WITH_KERNEL:
         kernel, output = op.inputs[1].shape, op.outputs[0].shape
@@ -79,8 +93,8 @@ def images_per_second(function, images, seconds=2.0):
 
 def _finish(outputs):
     """Waits until outputs are there: a device may still compute them."""
-    for each in keras.tree.flatten(outputs):
-        keras.ops.convert_to_numpy(each)
+    for output in keras.tree.flatten(outputs):
+        keras.ops.convert_to_numpy(output)
 
 
 def footprint(hours, watts=WATTS, carbon_intensity=CARBON_INTENSITY):
@@ -112,3 +126,58 @@ def footprint(hours, watts=WATTS, carbon_intensity=CARBON_INTENSITY):
         "energy_kwh": energy,
         "co2_kg": energy * carbon_intensity,
     }
+
+
+@registry.named("cost")
+def measure(subject, section):
+    """Weights, work, speed and footprint."""
+    model = subject.model
+    trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    rows = [("weights", model.count_params()), ("of these trained", trainable)]
+    section.add({"weights": model.count_params(), "trainable_weights": trainable})
+    images = np.resize(subject.images, (BATCH, *subject.images.shape[1:]))
+    seconds = 0.2 if subject.options.get("quick") else 2.0
+    for name, function in {
+        "encoding": lambda batch: tuple(model.encode(batch)),
+        "encoding and decoding": lambda batch: model(batch, training=False),
+    }.items():
+        with section.attempt(f"multiply-adds of {name}"):
+            count = multiply_adds(function, (1, *images.shape[1:]))
+            section.add({f"{name}_multiply_adds": count})
+            rows.append((f"multiply-adds of an image, {name}", count))
+        speed = images_per_second(compiled(function), images, seconds)
+        section.add({f"{name}_images_per_second": speed})
+        rows.append((f"images per second, {name}, {BATCH} at once", speed))
+    section.table("Weights, work and speed", ("what", "value"), rows)
+    with section.attempt("footprint of the training"):
+        _training_footprint(subject, section)
+
+
+def _training_footprint(subject, section):
+    options = subject.options
+    hours = (
+        options.get("training_hours")
+        or sum(row.get("seconds", 0.0) for row in subject.history) / 3600
+    )
+    if not hours:
+        raise Skipped(
+            "how long the model trained is not known: no history.csv is beside it; "
+            "--training_hours says it"
+        )
+    given = {n: options[n] for n in ("watts", "carbon_intensity") if n in options}
+    numbers = footprint(hours, **given)
+    section.add(numbers, "training_")
+    words = (
+        "hours",
+        "power, assumed (W)",
+        "carbon intensity, assumed (kg of CO2 a kWh)",
+        "energy (kWh)",
+        "carbon dioxide (kg)",
+    )
+    section.table(
+        "Footprint of the training",
+        ("what", "value"),
+        list(zip(words, numbers.values())),
+        "Hours x power x carbon intensity, as in thesis 6.2.1. Power and intensity are "
+        "those of --watts and --carbon_intensity, not measured.",
+    )

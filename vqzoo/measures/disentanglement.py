@@ -5,64 +5,28 @@ The sizes of samples that each measure was studied with are the defaults of
 `disentanglement_scores`.
 """
 
-import warnings
+import functools
 
 import numpy as np
 
-BINS = 20
-_TINY = 1e-11
+from vqzoo import registry
+from vqzoo.measures.factor_information import (
+    TINY,
+    info_mec,
+    linear_classifier,
+    modularity,
+    mutual_information_gap,
+)
+from vqzoo.measures.findings import Skipped
+from vqzoo.measures.representation import represent
 
-
-def histogram_bins(codes, bins=BINS):
-    """Each column of codes `(N, C)` in bins of equal width: int `(N, C)` from 1 on."""
-    codes = np.asarray(codes)
-    return np.stack(
-        [np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in codes.T], axis=1
-    )
-
-
-def mutual_information(codes, factors, bins=BINS):
-    """Mutual information of every code with every factor: float `(C, F)`, nats.
-
-    Args:
-        codes: `(N, C)`. Integers are taken as they are, floats in bins.
-        factors: int `(N, F)`.
-        bins: int.
-    """
-    from sklearn.metrics import mutual_info_score
-
-    codes = np.asarray(codes)
-    if codes.dtype.kind == "f":
-        codes = histogram_bins(codes, bins)
-    return np.array(
-        [[mutual_info_score(f, c) for f in np.asarray(factors).T] for c in codes.T]
-    )
-
-
-def entropies(factors):
-    """Entropy of each factor of int `(N, F)`: float `(F,)`, nats."""
-    from sklearn.metrics import mutual_info_score
-
-    return np.array([mutual_info_score(f, f) for f in np.asarray(factors).T])
-
-
-def mutual_information_gap(codes, factors, bins=BINS):
-    """MIG: how much more the best code knows of a factor than the second best.
-
-    Args:
-        codes: `(N, C)`, C of at least 2.
-        factors: int `(N, F)`.
-        bins: int.
-
-    Returns:
-        float in [0, 1]: the mean over factors of (I_1 - I_2) / H.
-
-    Source: Chen et al. 2018, arXiv 1802.04942, equation 6; bins: Locatello et al. 2019,
-        arXiv 1811.12359.
-    """
-    information = np.sort(mutual_information(codes, factors, bins), axis=0)[::-1]
-    gaps = information[0] - information[1]
-    return float(np.mean(gaps / np.maximum(entropies(factors), _TINY)))
+ORDER = 14
+TITLE = "Disentanglement"
+TEXT = (
+    "How far single numbers of a representation stand for single factors of the data: "
+    "images of every combination of known factors. All are 1 at best. How a grid of "
+    "codes is made a vector is part of the measure and stands in its name."
+)
 
 
 def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None):
@@ -88,13 +52,13 @@ def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None
 
     make = model or (lambda: GradientBoostingClassifier(random_state=seed))
     importance, train, test = [], [], []
-    for of_train, of_test in zip(
+    for train_values, test_values in zip(
         np.asarray(train_factors).T, np.asarray(test_factors).T
     ):
-        classifier = make().fit(train_codes, of_train)
+        classifier = make().fit(train_codes, train_values)
         importance.append(np.abs(classifier.feature_importances_))
-        train.append(classifier.score(train_codes, of_train))
-        test.append(classifier.score(test_codes, of_test))
+        train.append(classifier.score(train_codes, train_values))
+        test.append(classifier.score(test_codes, test_values))
     importance = np.stack(importance, axis=1)  # (C, F)
     return {
         "disentanglement": _concentration(importance),
@@ -108,29 +72,11 @@ def _concentration(importance):
     """Mean over rows, weighted by their sums, of 1 - entropy in units of its most."""
     rows = importance.sum(axis=1)
     weights = rows / rows.sum() if rows.sum() > 0 else np.full(len(rows), 1 / len(rows))
-    shares = importance + _TINY
+    shares = importance + TINY
     shares = shares / shares.sum(axis=1, keepdims=True)
     most = np.log(importance.shape[1]) if importance.shape[1] > 1 else 1.0
     entropy = -(shares * np.log(shares)).sum(axis=1) / most
     return float(np.sum(weights * (1 - entropy)))
-
-
-def modularity(codes, factors, bins=BINS):
-    """How nearly each code knows of one factor alone: float in [0, 1].
-
-    Args:
-        codes: `(N, C)`.
-        factors: int `(N, F)`, F of at least 2.
-        bins: int.
-
-    Source: Ridgeway and Mozer 2018, arXiv 1802.05312, equation 2. A code that knows
-        nothing counts 0.
-    """
-    squares = np.square(mutual_information(codes, factors, bins))
-    most = squares.max(axis=1)
-    rest = squares.sum(axis=1) - most
-    known = np.maximum(most, _TINY) * (squares.shape[1] - 1)
-    return float(np.mean(np.where(most > _TINY, 1 - rest / known, 0.0)))
 
 
 def explicitness(train_codes, train_factors, test_codes, test_factors):
@@ -150,18 +96,18 @@ def explicitness(train_codes, train_factors, test_codes, test_factors):
     from sklearn.metrics import roc_auc_score
 
     areas = []
-    for of_train, of_test in zip(
+    for train_values, test_values in zip(
         np.asarray(train_factors).T, np.asarray(test_factors).T
     ):
-        classifier = _linear_classifier(train_codes, of_train)
+        classifier = linear_classifier(train_codes, train_values)
         scores = classifier.predict_proba(test_codes)
         values = classifier.classes_
-        of_factor = [
-            roc_auc_score(of_test == value, score)
+        factor_areas = [
+            roc_auc_score(test_values == value, score)
             for value, score in zip(values, scores.T)
-            if 0 < np.mean(of_test == value) < 1
+            if 0 < np.mean(test_values == value) < 1
         ]
-        areas.append(np.mean(of_factor))
+        areas.append(np.mean(factor_areas))
     return float(np.mean(areas))
 
 
@@ -187,14 +133,14 @@ def separated_attribute_predictability(
 
     train_codes, test_codes = np.asarray(train_codes), np.asarray(test_codes)
     gaps = []
-    for of_train, of_test in zip(
+    for train_values, test_values in zip(
         np.asarray(train_factors).T, np.asarray(test_factors).T
     ):
         scores = []
         for code in range(train_codes.shape[1]):
             classifier = LinearSVC(C=0.01, class_weight="balanced", max_iter=10_000)
-            classifier.fit(train_codes[:, code : code + 1], of_train)
-            scores.append(classifier.score(test_codes[:, code : code + 1], of_test))
+            classifier.fit(train_codes[:, code : code + 1], train_values)
+            scores.append(classifier.score(test_codes[:, code : code + 1], test_values))
         best = np.sort(scores)[::-1]
         gaps.append(best[0] - best[1])
     return float(np.mean(gaps))
@@ -231,7 +177,7 @@ def beta_vae_score(
             found.append(difference.mean(axis=0))
         return np.array(found), labels
 
-    classifier = _linear_classifier(*points(num_train), scaled=False)
+    classifier = linear_classifier(*points(num_train), scaled=False)
     return float(classifier.score(*points(num_test)))
 
 
@@ -278,80 +224,13 @@ def factor_vae_score(
             factors = sample_factors(batch_size, generator)
             factors[:, factor] = factors[0, factor]
             local = np.asarray(represent(factors), float).var(axis=0, ddof=1)
-            ratio = np.where(active, local / np.maximum(variances, _TINY), np.inf)
+            ratio = np.where(active, local / np.maximum(variances, TINY), np.inf)
             table[np.argmin(ratio), factor] += 1
         return table
 
     named = votes(num_train).argmax(axis=1)
     test = votes(num_test)
     return float(test[np.arange(len(test)), named].sum() / test.sum())
-
-
-def info_mec(codes, factors, bins=BINS, least_deviation=1e-6):
-    """InfoM, InfoC and InfoE: modularity, compactness and explicitness in one unit.
-
-    Args:
-        codes: `(N, C)`. Integers are taken as they are, floats in bins.
-        factors: int `(N, F)`, F of at least 2.
-        bins: int.
-        least_deviation: float: codes of a smaller standard deviation do not count.
-
-    Returns:
-        dict: `info_m`, `info_c` and `info_e`, each 1 at best; 0 without active codes.
-
-    Source: Hsu et al. 2023, arXiv 2305.18378, section 4. InfoE is of logistic
-        regression on the codes, beside naming the frequencies alone.
-    """
-    codes = np.asarray(codes)
-    active = codes.astype(float).std(axis=0) > least_deviation
-    if not active.any():
-        return {"info_m": 0.0, "info_c": 0.0, "info_e": 0.0}
-    codes = codes[:, active]
-    share = mutual_information(codes, factors, bins) / np.maximum(
-        entropies(factors), _TINY
-    )
-    return {
-        "info_m": _dominance(share),
-        "info_c": _dominance(share.T),
-        "info_e": _predictive_information(codes, factors),
-    }
-
-
-def _dominance(share):
-    """Mean over rows of what the largest entry has of the row, from chance 0 to 1."""
-    count = share.shape[1]
-    if count == 1:
-        return 1.0
-    largest = share.max(axis=1) / np.maximum(share.sum(axis=1), _TINY)
-    return float((largest.mean() - 1 / count) / (1 - 1 / count))
-
-
-def _predictive_information(codes, factors):
-    """Mean share of each factor's log loss that logistic regression takes away."""
-    from sklearn.metrics import log_loss
-
-    found = []
-    for factor in np.asarray(factors).T:
-        classifier = _linear_classifier(codes, factor)
-        predicted = classifier.predict_proba(codes)
-        loss = log_loss(factor, predicted, labels=classifier.classes_)
-        found.append(1 - loss / max(entropies(factor[:, None])[0], _TINY))
-    return float(np.mean(found))
-
-
-def _linear_classifier(codes, values, scaled=True):
-    """Logistic regression after 1,000 steps at most, which separable values use up."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    classifier = LogisticRegression(max_iter=1000)
-    if scaled:
-        classifier = make_pipeline(StandardScaler(), classifier)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return classifier.fit(codes, values)
 
 
 def disentanglement_scores(
@@ -388,4 +267,61 @@ def disentanglement_scores(
         "explicitness": explicitness(*both),
         "separated_attribute_predictability": separated_attribute_predictability(*both),
         **info_mec(*train),
+    }
+
+
+@registry.named("disentanglement")
+def measure(subject, section):
+    """All measures, of each tier in the representation that was asked for."""
+    factors = subject.options.get("factors")
+    if factors is None:
+        raise Skipped("it takes minutes to hours: --factors=sprites")
+    sample_factors, images_of = factors
+    shape = images_of(sample_factors(1, np.random.default_rng(0))).shape[1:]
+    if shape[:2] != tuple(subject.model.image_shape[:2]):
+        raise Skipped(
+            f"the images with known factors are {shape[0]} x {shape[1]}, the model's "
+            f"{' x '.join(map(str, subject.model.image_shape[:2]))}"
+        )
+    columns, representations = {}, _representations(subject)
+    for name, vectors in representations.items():
+        with section.attempt(name):
+            columns[name] = disentanglement_scores(
+                sample_factors,
+                lambda rows, vectors=vectors: vectors(
+                    _images(subject, images_of(rows))
+                ),
+                num_test=subject.sizes.factor_images,
+            )
+            key = name.replace(", ", "_").replace(" ", "_")
+            prefix = f"{key}_" if len(representations) > 1 else ""
+            section.add(columns[name], prefix)
+    if columns:
+        names = next(iter(columns.values()))
+        rows = [(n.replace("_", " "), *(c[n] for c in columns.values())) for n in names]
+        section.table("Measures", ("measure", *columns), rows)
+
+
+def _images(subject, images):
+    """Images with as many channels as the model takes."""
+    channels = subject.model.image_shape[2]
+    return np.repeat(images, channels, axis=-1) if images.shape[-1] == 1 else images
+
+
+def _representations(subject):
+    """Functions from images to vectors, by name."""
+    if not subject.tiers:
+        return {"latents": lambda x: subject.encode(x)[0].reshape(len(x), -1)}
+    kind = subject.options.get("representation", "indices")
+
+    def vectors(tier, images):
+        options = {"num_embeddings": tier.num_embeddings}
+        if kind in ("sorted_indices", "vectors", "mean_vector"):
+            options = {"codebook": tier.codebook}
+        rows = represent(subject.encode(images)[tier.index], kind, **options)
+        return rows.toarray() if kind == "one_hot" else rows
+
+    return {
+        f"{tier.name}, {kind}": functools.partial(vectors, tier)
+        for tier in subject.tiers
     }

@@ -5,13 +5,34 @@ pixels. Two numbers tell: how near it is to a real image, and how little it chan
 it is encoded and decoded again. Both are compared with those of the pixel blend.
 """
 
+import functools
+
 import numpy as np
 
+from vqzoo import plots, registry
+from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import decode_all, encode_all, in_batches
 from vqzoo.measures.neighbors import nearest
 from vqzoo.measures.reconstruction import reconstruction_error
 
-SPACES = ("indices", "codes", "latents", "pixels")
+ORDER = 9
+TITLE = "Interpolation"
+TEXT = (
+    "Mid-points between pairs of test images: of their indices, of their code "
+    "vectors, of the latents before quantization, and of their pixels. A mid-point "
+    "that is an image of its own is near to real images in the encoder's features and "
+    "changes little when it is encoded and decoded again; one that is a mere "
+    "superposition looks like the blend of the pixels of its ends. Real images that "
+    "the model has not seen, and their reconstructions, say what can be reached."
+)
+SHARES = (0.0, 0.17, 0.33, 0.5, 0.67, 0.83, 1.0)
+STRIPS = 2
+SPACES = {
+    "indices": "indices",
+    "codes": "code vectors",
+    "latents": "latents",
+    "pixels": "pixels",
+}
 
 
 def interpolate(model, first, second, shares, space):
@@ -37,19 +58,21 @@ def interpolate(model, first, second, shares, space):
     Source: Coppock's thesis, section 4.3.
     """
     if space not in SPACES:
-        raise ValueError(f"expected space to be one of {SPACES}, received {space!r}")
+        raise ValueError(
+            f"expected space to be one of {tuple(SPACES)}, received {space!r}"
+        )
     if first.shape != second.shape:
         raise ValueError(
             f"expected two sets of one shape, received {first.shape} and {second.shape}"
         )
     if space == "pixels":
-        found = [(1 - share) * first + share * second for share in shares]
+        images = [(1 - share) * first + share * second for share in shares]
     else:
         between = _codes_between if model.quantizers else _real_between
         mixed = between(model, first, second, shares, space)
-        found = decode_all(model.decode, mixed)
-        found = found.reshape(len(shares), *first.shape)
-    return np.clip(np.stack(found, axis=1), -0.5, 0.5)
+        images = decode_all(model.decode, mixed)
+        images = images.reshape(len(shares), *first.shape)
+    return np.clip(np.stack(images, axis=1), -0.5, 0.5)
 
 
 def _codes_between(model, first, second, shares, space):
@@ -60,7 +83,7 @@ def _codes_between(model, first, second, shares, space):
         ends = [encode_all(model.encode, first), encode_all(model.encode, second)]
     if space == "codes":
         ends = [
-            [layer.decode(of_tier) for layer, of_tier in zip(model.quantizers, end)]
+            [layer.decode(codes) for layer, codes in zip(model.quantizers, end)]
             for end in ends
         ]
     codes = []
@@ -69,7 +92,7 @@ def _codes_between(model, first, second, shares, space):
         if space == "indices":
             codes.append(np.rint(np.concatenate(mixed)).astype("int32"))
         else:
-            nearest = [np.asarray(layer.encode(each)) for each in mixed]
+            nearest = [np.asarray(layer.encode(latents)) for latents in mixed]
             codes.append(np.concatenate(nearest))
     return tuple(codes)
 
@@ -122,3 +145,108 @@ def plausibility(images, real, features, reconstruct):
         "nearest_real": float(distances.mean()),
         "change": float(np.sqrt(np.mean(np.square(change), dtype=np.float64))),
     }
+
+
+@registry.named("interpolation")
+def measure(subject, section):
+    """Strips, and numbers of mid-points beside those of real images."""
+    if subject.is_hybrid or any(tier.code_axes for tier in subject.tiers):
+        raise Skipped("it takes one code, and nothing else, for each latent")
+    pairs = min(subject.sizes.pairs, len(subject.images) // 2)
+    if pairs < 1:
+        raise Skipped("it takes two images")
+    ends = subject.images[:pairs], subject.images[pairs : 2 * pairs]
+    spaces = tuple(SPACES) if subject.tiers else ("latents", "pixels")
+    real = subject.train_images[: 2 * subject.sizes.some]
+    features = subject.encoder_features(real)
+    center = features.mean(axis=0)
+    known = _directions(features, center)
+
+    def features_of(images):
+        if images is known:
+            return known
+        return _directions(subject.encoder_features(images), center)
+
+    decoded = [subject.reconstruct(images) for images in ends]
+    rows = {}
+    for space in subject.progress(spaces, "spaces"):
+        middles = interpolate(subject.model, *ends, (0.5,), space)[:, 0]
+        rows[space] = _numbers(subject, middles, known, features_of)
+        if space != "pixels":
+            rows[space]["likeness"] = superposition(middles, *decoded)
+    rows["real"] = _numbers(subject, ends[0], known, features_of)
+    rows["rebuilt"] = _numbers(subject, decoded[0], known, features_of)
+    for name, row in rows.items():
+        section.add(row, f"{name}_")
+    _tell(section, rows, reconstruction_error(ends[0], decoded[0])["psnr"], pairs)
+    _show(subject, section, ends, spaces)
+
+
+def _numbers(subject, images, known, features_of):
+    return plausibility(images, known, features_of, subject.reconstruct)
+
+
+def _directions(features, center):
+    """Features without their strength: a pale image would be near to all others."""
+    centered = features - center
+    lengths = np.linalg.norm(centered, axis=1, keepdims=True)
+    return centered / np.maximum(lengths, np.finfo("float32").tiny)
+
+
+def _tell(section, rows, psnr, pairs):
+    names = {
+        **{space: f"mid-points of {words}" for space, words in SPACES.items()},
+        "real": "held-out real images",
+        "rebuilt": "their reconstructions",
+    }
+    section.table(
+        f"Mid-points of {pairs} pairs",
+        ("images", "nearest real image", "change (RMS)", "PSNR to the blend (dB)"),
+        [
+            (names[n], row["nearest_real"], row["change"], row.get("likeness", "-"))
+            for n, row in rows.items()
+        ],
+        "Distance to the nearest of the real training images in the directions of the "
+        "encoder's features, 0 to 2; root mean square change of a pixel, of a range of "
+        "1, when encoded and decoded again, which is less for pale images; likeness to "
+        "the blend of the ends as decoded.",
+    )
+    blend, real = rows["pixels"]["nearest_real"], rows["real"]["nearest_real"]
+    for space in (name for name in rows if "likeness" in rows[name]):
+        row = rows[space]
+        way = _way(blend, row["nearest_real"], real)
+        alike = "as good as" if row["likeness"] >= psnr else "not"
+        section.remarks.append(
+            f"Mid-points of {SPACES[space]} are {way}. They are "
+            f"{row['likeness']:.1f} dB from the blend of their ends, where a "
+            f"reconstruction is {psnr:.1f} dB from its image: {alike} a mere "
+            "superposition."
+        )
+
+
+def _way(blend, middles, real):
+    """Where mid-points are between the blend of pixels and real images, in words."""
+    if blend <= real or middles >= blend:
+        return "no nearer to real images than the blend of pixels is"
+    way = (blend - middles) / (blend - real)
+    return f"{way:.0%} of the way from the blend of pixels to real images"
+
+
+def _show(subject, section, ends, spaces):
+    for pair in range(min(STRIPS, len(ends[0]))):
+        section.picture(
+            f"Between two images, pair {pair + 1}",
+            "Each row goes from one image to the other; the lowest blends the pixels.",
+            functools.partial(_strips, subject, ends, pair, spaces),
+        )
+
+
+def _strips(subject, ends, pair, spaces):
+    first, second = (images[pair : pair + 1] for images in ends)
+    rows = {
+        SPACES[space].replace(" ", "\n"): interpolate(
+            subject.model, first, second, SHARES, space
+        )[0]
+        for space in spaces
+    }
+    return plots.strips(rows, column_labels=[f"{share:.0%}" for share in SHARES])

@@ -2,6 +2,20 @@
 
 import numpy as np
 
+from vqzoo import registry
+from vqzoo.measures.findings import Skipped
+from vqzoo.measures.inference import in_batches
+
+ORDER = 10
+TITLE = "Likelihood"
+TEXT = (
+    "Bits that the priors need for a code of the test images, beside what the "
+    "frequencies of the codes alone and raw indices need; and of training images: "
+    "where those need much less, the prior has learned them by heart. Of a VAE, the "
+    "evidence lower bound."
+)
+GLANCE = {"test_bits_per_pixel": "bits per pixel under the priors"}
+
 
 def bits_per_code(log_prob, *codes_and_conditions, batch_size=256):
     """Mean bits that a prior needs for a code.
@@ -23,7 +37,7 @@ def bits_per_code(log_prob, *codes_and_conditions, batch_size=256):
         raise ValueError("expected at least one grid of codes, received 0")
     total = 0.0
     for start in range(0, len(codes), batch_size):
-        parts = [each[start : start + batch_size] for each in codes_and_conditions]
+        parts = [grids[start : start + batch_size] for grids in codes_and_conditions]
         total += float(np.sum(log_prob(*parts), dtype=np.float64))
     return -total / codes.size / np.log(2)
 
@@ -60,3 +74,89 @@ def unigram_bits(codes, held_out, num_embeddings):
     counts = np.bincount(np.ravel(codes), minlength=num_embeddings) + 1.0
     bits = -np.log2(counts / counts.sum())
     return float(np.mean(bits[np.ravel(held_out)]))
+
+
+@registry.named("likelihood")
+def measure(subject, section):
+    """Bits per code of each tier and per pixel of the images."""
+    if subject.pipeline is None:
+        _bound(subject, section)
+        return
+    rows, per_pixel = [], {"test": 0.0, "train": 0.0}
+    for tier in subject.tiers:
+        bits = tier_bits(subject)[tier.name]
+        codes = subject.codes[tier.index]
+        unigram = unigram_bits(
+            subject.train_codes[tier.index], codes, tier.num_embeddings
+        )
+        raw = float(np.log2(tier.num_embeddings))
+        rows.append((tier.name, bits["test"], bits["train"], unigram, raw))
+        for name, value in {**bits, "unigram": unigram}.items():
+            section.add({f"{tier.name}_{name}_bits_per_code": value})
+        for split in per_pixel:
+            count = np.prod(codes.shape[1:])
+            per_pixel[split] += bits[split] * count / subject.num_pixels
+    section.add({f"{split}_bits_per_pixel": v for split, v in per_pixel.items()})
+    section.table(
+        "Bits per code",
+        ("tier", "prior, test", "prior, training", "frequencies", "raw"),
+        rows,
+        f"All tiers of an image together: {per_pixel['test']:.4f} bits per pixel "
+        f"({per_pixel['train']:.4f} of training images).",
+    )
+
+
+def tier_bits(subject):
+    """Bits per code of each tier under its prior, of test and of training images.
+
+    Returns:
+        dict from the tier's name to a dict with `test` and `train`.
+
+    Raises:
+        Skipped: if the priors have no likelihood, or know other classes.
+    """
+    if not hasattr(subject, "_tier_bits"):
+        test, train = (
+            (subject.codes, subject.labels),
+            (subject.train_codes, subject.train_labels),
+        )
+        subject._tier_bits = {
+            tier.name: {
+                "test": _bits(subject, tier, *test),
+                "train": _bits(subject, tier, *train),
+            }
+            for tier in subject.progress(subject.tiers, "priors")
+        }
+    return subject._tier_bits
+
+
+def _bits(subject, tier, codes, labels):
+    known, names = subject.pipeline.class_names, subject.data.class_names
+    if subject.pipeline.num_classes and tuple(known) != tuple(names):
+        raise Skipped(
+            f"the priors know the classes {', '.join(known)}, the data has "
+            f"{', '.join(names) or 'none'}"
+        )
+    prior = subject.pipeline.priors[tier.index]
+    if prior.likelihood == "none":
+        raise Skipped(f"{type(prior).__name__} has no likelihood")
+    count = subject.sizes.some
+    *above, grids = (grids[:count] for grids in codes[: tier.index + 1])
+    labels = labels[:count] if prior.num_classes else None
+    return prior_bits(prior, grids, labels, above)
+
+
+def _bound(subject, section):
+    if not subject.model.has_bound:
+        subject.need_priors()
+    images = subject.images[: subject.sizes.some]
+    parts = in_batches(lambda batch: subject.model.elbo(batch, seed=0), images)
+    bound = {
+        name: float(parts[name].mean()) for name in ("elbo", "log_likelihood", "kl")
+    }
+    section.add(bound)
+    section.table(
+        f"Evidence lower bound, {len(images):,} test images",
+        ("what", "nats per image"),
+        bound.items(),
+    )

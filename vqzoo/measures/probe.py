@@ -4,10 +4,41 @@ import warnings
 
 import numpy as np
 
+from vqzoo import plots, registry
+from vqzoo.measures.findings import Skipped
+from vqzoo.measures.labels import check_labels, large_classes
+from vqzoo.measures.representation import as_matrix, on_main_axes, represent
+
+ORDER = 5
+TITLE = "What a probe reads"
+TEXT = (
+    "Logistic regression with scikit-learn's own settings, five stratified folds over "
+    "the test images, on the indices of a tier as numbers (as they are, and after its "
+    "codes were sorted along the main axis of their codebook), as zeros and ones, and "
+    "on its code vectors. Always naming the most frequent class is the floor. Below: "
+    "the same classifier after learning from few labels of training images, and "
+    "statistical efficiency, its accuracy from 100 labels over that from 10,000."
+)
+FOLDS = 5
+MOST_AXES = 256  # of code vectors, the main axes of all places together
+MOST_VALUES = 6e7  # of a dense matrix of features
+MOST_ONES = 3e6  # of a sparse one
+FEW_LABELS = ("indices", "vectors", "latents")
+WORDS = {
+    "indices": "indices",
+    "sorted_indices": "indices, sorted afterwards",
+    "one_hot": "one-hot indices",
+    "vectors": "code vectors",
+    "latents": "latents",
+}
+GLANCE = {
+    "top_indices_accuracy": "probe on top indices",
+    "bottom_indices_accuracy": "probe on bottom indices",
+}
 LABEL_COUNTS = (10, 100, 1000, 10_000)
 
 
-def linear_probe(features, labels, num_folds=5, seed=0):
+def linear_probe(features, labels, num_folds=FOLDS, seed=0):
     """Cross-validated accuracy of multinomial logistic regression.
 
     Args:
@@ -31,7 +62,7 @@ def linear_probe(features, labels, num_folds=5, seed=0):
     return probe_with_confusion(features, labels, num_folds, seed)[0]
 
 
-def probe_with_confusion(features, labels, num_folds=5, seed=0):
+def probe_with_confusion(features, labels, num_folds=FOLDS, seed=0):
     """`linear_probe`, and which classes are taken for which.
 
     Args:
@@ -54,7 +85,7 @@ def probe_with_confusion(features, labels, num_folds=5, seed=0):
     from sklearn.metrics import confusion_matrix
     from sklearn.model_selection import StratifiedKFold
 
-    rows, left_out = of_large_classes(labels, num_folds)
+    rows, left_out = large_classes(labels, num_folds)
     if left_out:
         warnings.warn(left_out, stacklevel=2)
     features = as_matrix(features, len(labels))[rows]
@@ -118,13 +149,8 @@ def label_efficiency(
             drawn = generator.choice(len(train_labels), count, replace=False)
             named = _predict(train[drawn], train_labels[drawn], test)
             scores.append(np.mean(named == test_labels))
-        rows.append(
-            {
-                "labels": count,
-                "accuracy": float(np.mean(scores)),
-                "accuracy_std": float(np.std(scores)),
-            }
-        )
+        accuracy, spread = float(np.mean(scores)), float(np.std(scores))
+        rows.append({"labels": count, "accuracy": accuracy, "accuracy_std": spread})
     return rows
 
 
@@ -153,52 +179,6 @@ def statistical_efficiency(rows, few=100, many=10_000):
     return accuracy[few] / accuracy[many]
 
 
-def check_labels(labels, num_folds):
-    """ValueError unless there are two classes with as many members as folds."""
-    _, counts = np.unique(labels, return_counts=True)
-    if np.sum(counts >= num_folds) < 2:
-        raise ValueError(
-            f"expected at least 2 classes with {num_folds} members or more, received "
-            f"class counts {counts.tolist()}"
-        )
-
-
-def of_large_classes(labels, num_folds):
-    """The rows of the classes with as many members as folds.
-
-    Args:
-        labels: int `(N,)`.
-        num_folds: int.
-
-    Returns:
-        `(rows, left_out)`: int array, and a sentence on the classes that are too small,
-        empty where there are none.
-
-    Raises:
-        ValueError: if fewer than two classes are large enough.
-    """
-    check_labels(labels, num_folds)
-    _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    rows = np.flatnonzero(counts[places] >= num_folds)
-    small = int(np.sum(counts < num_folds))
-    if not small:
-        return rows, ""
-    return rows, (
-        f"Left out: {small} of {len(counts)} classes, with "
-        f"{len(places) - len(rows)} of {len(places)} images, as there are {num_folds} "
-        "folds and fewer images of each of these classes."
-    )
-
-
-def as_matrix(features, count):
-    """Features as a matrix of `count` rows, float32; a sparse one as it is."""
-    from scipy import sparse
-
-    if sparse.issparse(features):
-        return features.tocsr()
-    return np.asarray(features, "float32").reshape(count, -1)
-
-
 def _classifier(features):
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
@@ -216,3 +196,151 @@ def _predict(features, labels, test):
     if len(np.unique(labels)) < 2:
         return np.full(test.shape[0], labels[0])
     return _classifier(features).fit(features, labels).predict(test)
+
+
+@registry.named("probe")
+def measure(subject, section):
+    """Accuracies, confusion and label efficiency of each tier."""
+    subject.need_labels()
+    kept, left_out = large_classes(subject.labels, FOLDS)
+    if left_out:
+        section.remarks.append(left_out)
+        section.add({"left_out_images": len(subject.labels) - len(kept)})
+    rows, few = {}, {}
+    for name, kind, features in _representations(subject):
+        title = f"{name}, {WORDS[kind]}".removeprefix(", ")
+        with section.attempt(title):
+            train, test = features()
+            kept, _ = large_classes(subject.labels[: test.shape[0]], FOLDS)
+            labels = subject.labels[kept]
+            accuracy, confusion = probe_with_confusion(test[kept], labels)
+            rows[title] = {**accuracy, "images": len(labels)}
+            key = f"{name}_{kind}".removeprefix("_").replace(" ", "_")
+            section.add(accuracy, f"{key}_")
+            if kind in FEW_LABELS:
+                few[title] = _few_labels(subject, section, train, test, key, title)
+            if kind in ("indices", "latents"):
+                names = [subject.data.class_names[n] for n in np.unique(labels)]
+                _confusion(section, confusion, names, title)
+    if rows:
+        _table(section, rows)
+    _label_curves(section, few)
+
+
+def _representations(subject):
+    """Tier, kind, and function that makes features of training and test images."""
+    if not subject.tiers:
+        pair = subject.train_codes[0], subject.codes[0]
+        flat = [latents.reshape(len(latents), -1) for latents in pair]
+        yield "", "latents", lambda: _on_axes(*flat)
+    for tier in subject.progress(subject.tiers, "tiers"):
+        for kind in ("indices", "sorted_indices", "one_hot", "vectors"):
+            yield tier.name, kind, lambda t=tier, k=kind: _features(subject, t, k)
+
+
+def _features(subject, tier, kind):
+    """Features of training and of test images, as many as memory holds."""
+    codes = [grids[tier.index] for grids in (subject.train_codes, subject.codes)]
+    places = int(np.prod(codes[0].shape[1:]))
+    most, options = MOST_VALUES // places, {}
+    if kind == "one_hot":
+        most, options = MOST_ONES // places, {"num_embeddings": tier.num_embeddings}
+    elif kind == "sorted_indices":
+        options = {"codebook": tier.codebook}
+    elif kind == "vectors":
+        options = {"codebook": on_main_axes(tier.codebook)}
+        most = MOST_VALUES // (places * options["codebook"].shape[1])
+    features = [represent(grids[: int(most)], kind, **options) for grids in codes]
+    return _on_axes(*features) if kind == "vectors" else features
+
+
+def _on_axes(train, test):
+    """Features on the main axes of the training images, where there are many."""
+    from sklearn.decomposition import PCA
+
+    if train.shape[1] <= MOST_AXES or len(train) <= MOST_AXES:
+        return train, test
+    axes = PCA(MOST_AXES, svd_solver="randomized", random_state=0).fit(train)
+    return axes.transform(train), axes.transform(test)
+
+
+def _few_labels(subject, section, train, test, key, title):
+    """Rows of accuracy by number of labels and the efficiency, each None without."""
+    rows = efficiency = None
+    with section.attempt(f"{title} from few labels"):
+        labels = subject.train_labels[: train.shape[0]]
+        test_labels = subject.labels[: test.shape[0]]
+        rows = label_efficiency(train, labels, test, test_labels)
+        section.add({f"{key}_{r['labels']}_labels": r["accuracy"] for r in rows})
+        with section.attempt(f"statistical efficiency of {title}"):
+            efficiency = statistical_efficiency(rows)
+            section.add({f"{key}_statistical_efficiency": efficiency})
+    return rows, efficiency
+
+
+def _table(section, rows):
+    section.table(
+        f"Accuracy, {FOLDS} folds",
+        ("representation", "accuracy", "over the folds (std)", "floor", "images"),
+        [
+            (n, r["accuracy"], r["accuracy_std"], r["majority_accuracy"], r["images"])
+            for n, r in rows.items()
+        ],
+        f"Code vectors are on their codebook's main axes, which hold 99 % of its "
+        f"variance, and those of all places together on at most {MOST_AXES} more.",
+    )
+    floor = next(iter(rows.values()))["majority_accuracy"]
+    section.picture(
+        "Accuracy of the probe",
+        "Bars: spread over the folds. Dashed: always the most frequent class.",
+        lambda: plots.bars(
+            {name: row["accuracy"] for name, row in rows.items()},
+            "share of test images named rightly",
+            spreads={name: row["accuracy_std"] for name, row in rows.items()},
+            mark=("the most frequent class", floor),
+        ),
+    )
+
+
+def _confusion(section, confusion, names, title):
+    shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
+    section.picture(
+        f"Which class is taken for which: {title}",
+        "Each row is a class and sums to 100 %; a probe that reads nothing names one "
+        "column for all of them, one that reads all is dark on the diagonal.",
+        lambda: plots.heat_map(
+            shares,
+            names,
+            names,
+            rows="class",
+            columns="named by the probe",
+            key="share of the class (%)",
+            limits=(0.0, float(shares.max())),
+            form=".0f",
+        ),
+    )
+
+
+def _label_curves(section, few):
+    few = {name: pair for name, pair in few.items() if pair[0]}
+    if not few:
+        raise Skipped("no representation has enough labels")
+    series, spreads, table = {}, {}, []
+    counts = sorted({row["labels"] for rows, _ in few.values() for row in rows})
+    has_efficiency = any(efficiency for _, efficiency in few.values())
+    for name, (rows, efficiency) in few.items():
+        series[name] = [r["labels"] for r in rows], [r["accuracy"] for r in rows]
+        spreads[name] = [row["accuracy_std"] for row in rows]
+        accuracies = dict(zip(*series[name]))
+        cells = [accuracies.get(count, "-") for count in counts]
+        table.append((name, *cells, *[efficiency or "-"] * has_efficiency))
+    titles = [f"{count:,} labels" for count in counts]
+    titles += ["statistical efficiency"] * has_efficiency
+    section.table("Accuracy from few labels", ("representation", *titles), table)
+    section.picture(
+        "Accuracy from few labels",
+        "Mean over five draws of labels; bars: their spread.",
+        lambda: plots.curves(
+            series, "labels", "accuracy on test images", log_x=True, spreads=spreads
+        ),
+    )

@@ -2,9 +2,31 @@
 
 import numpy as np
 
+from vqzoo import plots, registry
+from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import in_batches
 from vqzoo.metrics.psnr import psnr
 from vqzoo.metrics.ssim import WINDOW_SIZE, ms_ssim, num_scales, ssim
+
+ORDER = 1
+TITLE = "Reconstruction"
+TEXT = (
+    "Test images, encoded and decoded. Pixels are between 0 and 1. PSNR is the mean "
+    "of the images' own decibels; that of the mean error is lower. SSIM and MS-SSIM "
+    "are 1 for equal images."
+)
+GLANCE = {
+    "psnr": "PSNR of test images (dB)",
+    "mean_squared_error": "mean squared error",
+    "ssim": "SSIM",
+}
+COLUMNS = {
+    "mean_squared_error": "mean squared error",
+    "psnr": "PSNR (dB)",
+    "psnr_of_mean_error": "PSNR of mean error (dB)",
+    "ssim": "SSIM",
+}
+SHOWN = 8
 
 
 def reconstruction_error(images, reconstructions, batch_size=128):
@@ -65,8 +87,8 @@ def multiscale_similarity(images, reconstructions, batch_size=128):
             f"expected images of two scales, with sides of at least 21, received "
             f"shape={tuple(images.shape)}"
         )
-    found = in_batches(ms_ssim, images, reconstructions, batch_size=batch_size)
-    return {"ms_ssim": float(found.mean()), "scales": scales}
+    values = in_batches(ms_ssim, images, reconstructions, batch_size=batch_size)
+    return {"ms_ssim": float(values.mean()), "scales": scales}
 
 
 def decode_tiers(decode, codes, kept, batch_size=128):
@@ -93,7 +115,7 @@ def decode_tiers(decode, codes, kept, batch_size=128):
         rest = iter(some)
         return decode(tuple(next(rest) if keep else None for keep in kept))
 
-    chosen = [each for each, keep in zip(codes, kept) if keep]
+    chosen = [grids for grids, keep in zip(codes, kept) if keep]
     return in_batches(decode_some, *chosen, batch_size=batch_size)
 
 
@@ -108,11 +130,71 @@ def tier_subsets(tier_names):
         all tiers, each alone, and each left out; every subset once.
     """
     count = len(tier_names)
-    found = {"all tiers": (True,) * count}
+    subsets = {"all tiers": (True,) * count}
     if count > 1:
         for tier, name in enumerate(tier_names):
-            found[f"{name} alone"] = tuple(i == tier for i in range(count))
+            subsets[f"{name} alone"] = tuple(i == tier for i in range(count))
     if count > 2:
         for tier, name in enumerate(tier_names):
-            found[f"without {name}"] = tuple(i != tier for i in range(count))
-    return found
+            subsets[f"without {name}"] = tuple(i != tier for i in range(count))
+    return subsets
+
+
+@registry.named("reconstruction")
+def measure(subject, section):
+    """Errors on test and training images, and with tiers left out."""
+    test = reconstruction_error(subject.images, subject.rebuilt)
+    section.add(test)
+    with section.attempt("MS-SSIM"):
+        section.add(multiscale_similarity(subject.images, subject.rebuilt))
+    if "ssim" not in test:
+        section.skipped["SSIM"] = "its window of 11 pixels is larger than the images"
+    some = subject.train_images[: subject.sizes.some]
+    train = reconstruction_error(some, subject.reconstruct(some))
+    section.add(train, "train_")
+    rows = {f"{len(subject.images):,} test": test, f"{len(some):,} training": train}
+    section.table(
+        "Errors",
+        ("images", *(COLUMNS[name] for name in test)),
+        [(name, *row.values()) for name, row in rows.items()],
+    )
+    if "ms_ssim" in section.metrics:
+        section.remarks.append(
+            f"MS-SSIM of the test images is {section.metrics['ms_ssim']:.4f}, on "
+            f"{section.metrics['scales']:.0f} of its five scales, as many as images of "
+            "this size have."
+        )
+    images = {"image": subject.images[:SHOWN], "rebuilt": subject.rebuilt[:SHOWN]}
+    with section.attempt("tiers left out"):
+        images |= _tiers(subject, section)
+    is_small = max(subject.model.image_shape[:2]) <= 32
+    section.picture(
+        "Reconstructions",
+        "Test images and what comes back of them; below, what the decoder makes of a "
+        "part of the tiers, the mean code in the place of the others.",
+        lambda: plots.strips(images, width=4.8 if is_small else 7.2),
+    )
+
+
+def _tiers(subject, section):
+    """Errors of parts of the tiers, and a few images of each part."""
+    subject.need_whole_codes()
+    if len(subject.tiers) == 1:
+        raise Skipped("the model has one tier")
+    count = subject.sizes.some
+    codes, images = subject.some_codes(count), subject.images[:count]
+    subsets = tier_subsets([tier.name for tier in subject.tiers])
+    rows, shown = [], {}
+    for name, kept in subject.progress(subsets.items(), "subsets of tiers"):
+        rebuilt = decode_tiers(subject.decode, codes, kept)
+        errors = reconstruction_error(images, rebuilt)
+        rows.append((name, errors["mean_squared_error"], errors["psnr"]))
+        section.add({f"{name.replace(' ', '_')}_psnr": errors["psnr"]})
+        if not all(kept):
+            shown[name.replace(" ", "\n")] = np.clip(rebuilt[:SHOWN], -0.5, 0.5)
+    section.table(
+        f"With a part of the tiers, {len(images):,} test images",
+        ("tiers", COLUMNS["mean_squared_error"], COLUMNS["psnr"]),
+        rows,
+    )
+    return shown

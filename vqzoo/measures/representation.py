@@ -107,3 +107,12 @@ def on_main_axes(codebook, share=AXES_SHARE):
     held = np.cumsum(scales**2) / variance if variance > 0 else np.ones(1)
     count = min(int(np.searchsorted(held, share - 1e-12)) + 1, len(scales))
     return (left[:, :count] * scales[:count]).astype("float32")
+
+
+def as_matrix(features, count):
+    """Features as a matrix of `count` rows, float32; a sparse one as it is."""
+    from scipy import sparse
+
+    if sparse.issparse(features):
+        return features.tocsr()
+    return np.asarray(features, "float32").reshape(count, -1)

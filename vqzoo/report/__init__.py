@@ -1,23 +1,5 @@
-"""Reports: measurements of a model in tables, figures and words, as one page."""
+"""Reports: findings in tables, figures and words, as one page. Nothing is measured."""
 
-from vqzoo.report.document import Section, Skipped, shown
-from vqzoo.report.measure import as_json, measure
-from vqzoo.report.page import render
-from vqzoo.report.sections import MEASUREMENTS, glance, named
-from vqzoo.report.subject import QUICK, Data, Sizes, Subject
+from vqzoo.report.page import render, shown
 
-__all__ = [
-    "Data",
-    "MEASUREMENTS",
-    "QUICK",
-    "Section",
-    "Sizes",
-    "Skipped",
-    "Subject",
-    "as_json",
-    "glance",
-    "measure",
-    "named",
-    "render",
-    "shown",
-]
+__all__ = ["render", "shown"]

@@ -5,8 +5,8 @@ import html
 import io
 import math
 import numbers
+from typing import Any
 
-from vqzoo.report.document import shown
 from vqzoo.report.style import CSS
 
 DOTS_PER_INCH = 200  # twice what a plain screen shows
@@ -15,14 +15,13 @@ WIDE = 5.5  # inches, from which on a figure stands alone
 FOLDED = 12  # rows, beyond which a table is opened by its reader
 
 
-def render(title, facts, sections, glance=()):
+def render(title, facts, sections):
     """The page, as a str.
 
     Args:
         title: str.
         facts: dict from a name to words or a number: what was evaluated, and how.
-        sections: sequence of `Section`.
-        glance: sequence of `(name, value, section name)`: the numbers to begin with.
+        sections: sequence of `measures.Section`.
 
     Returns:
         str of HTML, with its styles and figures inside.
@@ -31,9 +30,9 @@ def render(title, facts, sections, glance=()):
         f"<header><h1>{_text(title)}</h1>",
         _table("", (), list(facts.items())),
         "</header>",
-        _glance(glance),
+        _glance(sections),
         _contents(sections),
-        *(_section(each) for each in sections),
+        *map(_section, sections),
         _not_measured(sections),
     ]
     body = "\n".join(filter(None, parts))
@@ -50,26 +49,29 @@ def _text(value):
     return html.escape(str(value))
 
 
-def _glance(glance):
-    if not glance:
-        return ""
-    rows = [(name, value) for name, value, _ in glance]
-    return f"<h2>At a glance</h2>\n{_table('', (), rows)}"
+def _glance(sections):
+    """What a reader looks for first."""
+    rows = [
+        (words, section.metrics[name])
+        for section in sections
+        for name, words in section.glance.items()
+        if name in section.metrics
+    ]
+    return f"<h2>At a glance</h2>\n{_table('', (), rows)}" if rows else ""
 
 
 def _contents(sections):
     items = "".join(
-        f'<li><a href="#{each.name}">{_text(each.title)}</a></li>' for each in sections
+        f'<li><a href="#{section.name}">{_text(section.title)}</a></li>'
+        for section in sections
     )
     return f"<nav><h2>Contents</h2><ul>{items}</ul></nav>"
 
 
 def _section(section):
     parts = [f"<h2>{_text(section.title)}</h2>", f"<p>{_text(section.text)}</p>"]
-    parts += [f'<p class="remark">{_text(each)}</p>' for each in section.remarks]
-    parts += [
-        _table(each.title, each.header, each.rows, each.note) for each in section.tables
-    ]
+    parts += [f'<p class="remark">{_text(words)}</p>' for words in section.remarks]
+    parts += [_table(t.title, t.header, t.rows, t.note) for t in section.tables]
     if section.pictures:
         figures = "".join(map(_figure, section.pictures))
         parts.append(f'<div class="figures">{figures}</div>')
@@ -82,11 +84,11 @@ def _section(section):
 
 def _table(title, header, rows, note=""):
     label = f' aria-label="{_text(title)}"' if title else ""
-    head = "".join(f'<th scope="col">{_text(each)}</th>' for each in header)
+    head = "".join(f'<th scope="col">{_text(words)}</th>' for words in header)
     head = f"<thead><tr>{head}</tr></thead>" if head else ""
     lines = []
     for first, *rest in rows:
-        cells = "".join(_cell(each, words=not header) for each in rest)
+        cells = "".join(_cell(value, words=not header) for value in rest)
         lines.append(f'<tr><th scope="row">{_text(first)}</th>{cells}</tr>')
     note = f"<p>{_text(note)}</p>" if note else ""
     table = f"<table{label}>{head}<tbody>{''.join(lines)}</tbody></table>"
@@ -101,6 +103,20 @@ def _cell(value, words):
     """A cell; in a table of words they stand at the left, as numbers never do."""
     words = words and not isinstance(value, numbers.Number)
     return f"<td{' class=words' if words else ''}>{_text(shown(value))}</td>"
+
+
+def shown(value: Any) -> str:
+    """A number or word as a table shows it: about four digits, thousands apart."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Number):
+        return str(value)
+    if isinstance(value, numbers.Integral):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return "not defined"
+    if value and abs(value) < 0.01:
+        return f"{value:.4g}"
+    digits = max(0, 4 - len(str(int(abs(value))))) if abs(value) >= 1 else 4
+    return f"{value:,.{digits}f}"
 
 
 def _figure(picture):

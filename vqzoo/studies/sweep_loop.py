@@ -9,13 +9,12 @@ import pathlib
 import filelock
 import keras
 
-from vqzoo import plots, trained
+from vqzoo import measures, plots, trained
 from vqzoo.datasets import factors
-from vqzoo.report import Data, Subject, measure, named
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.studies import sweep_table
-from vqzoo.training import devices, fitting, measuring
+from vqzoo.training import devices, fitting
 
 ROWS = "sweep.json"
 LOCKS = "locks"
@@ -303,26 +302,28 @@ def _measure(recipe, run, loaded, own, shared, names):
     model = loaded.model
     kept = shared.setdefault(tuple(model.image_shape), {})
     if "splits" not in kept:
-        kept["splits"] = measuring.load(model, run)
-    sizes, most = measuring.sizes(model, recipe.quick), recipe.num_images
+        kept["splits"] = measures.load_splits(model, run)
+    sizes, most = measures.sizes_of(model, recipe.quick), recipe.num_images
     sizes = dataclasses.replace(
         sizes,
         images=min(sizes.images, most),
         train_images=min(sizes.train_images, most),
         factor_images=min(sizes.factor_images, most),
     )
-    subject = Subject(
+    subject = measures.subject_of(
         model,
-        Data.of(kept["splits"], sizes),
+        kept["splits"],
         sizes,
-        drawn=loaded.pipeline,
+        recipe,
+        factors=_factors(recipe, names),
+        options={"judge": "judge" in names},
+        pipeline=loaded.pipeline,
         history=own.history() if own else (),
         losses=own.losses() if own else (),
-        options=_options(recipe, model, names),
     )
     if "judge" in kept:
         subject.judge = kept["judge"]
-    sections = measure(subject, named(names))
+    sections = measures.measure(subject, names, draws=False)
     if "judge" in vars(subject):
         kept["judge"] = subject.judge
     metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
@@ -330,9 +331,7 @@ def _measure(recipe, run, loaded, own, shared, names):
     return metrics, skipped
 
 
-def _options(recipe, model, names):
-    name = ""
-    if "disentanglement" in names:
-        name = recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
-    options = measuring.options(model, recipe, name)
-    return {**options, "judge": "judge" in names}
+def _factors(recipe, names):
+    if "disentanglement" not in names:
+        return ""
+    return recipe.dataset if recipe.dataset in factors.NAMES else "sprites"

@@ -3,15 +3,15 @@
 import dataclasses
 import re
 
+from vqzoo import registry
 from vqzoo.registry import parse_options
-from vqzoo.report import MEASUREMENTS
 from vqzoo.studies import sweep_loop
 from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.kinds.autoencoder import Recipe
 from vqzoo.training.prior_recipe import PriorRecipe
 from vqzoo.training.settings import setting
 
-MEASURED = (*(name for name, *_ in MEASUREMENTS), sweep_loop.RUN)
+MEASURED = (*registry.names("measures"), sweep_loop.RUN)
 DATA_SETTINGS = ("dataset", "data_dir", "classes")
 NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "smoke", *DATA_SETTINGS)
 

@@ -43,7 +43,7 @@ def _figures(model, images, codes, rebuilt):
         samples = np.asarray(model.sample(SHOWN_IMAGES, seed=0))
         figures["samples"] = plots.image_grid(samples, "Samples from the prior")
     codebooks, usage, maps, sizes = {}, {}, {}, {}
-    for name, book, size, indices in codebook.each_index(model, codes):
+    for name, book, size, indices in codebook.code_maps(model, codes):
         codebooks[name], sizes[name] = book, size
         usage[name] = np.bincount(indices.ravel(), minlength=size)
         maps[name] = indices[shown]

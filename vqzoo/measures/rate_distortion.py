@@ -5,8 +5,26 @@ import math
 
 import numpy as np
 
-from vqzoo.measures.likelihood import unigram_bits
-from vqzoo.measures.reconstruction import reconstruction_error
+from vqzoo import plots, registry
+from vqzoo.measures.likelihood import tier_bits, unigram_bits
+from vqzoo.measures.reconstruction import decode_tiers, reconstruction_error
+
+ORDER = 4
+TITLE = "Rate and distortion"
+TEXT = (
+    "Bits per pixel of the codes against PSNR, from the top tier down to all of them: "
+    "as raw indices (log2 K bits each), by the frequencies of the codes, and by the "
+    "priors' exact likelihood where there are priors. Beside them JPEG and WebP, each "
+    "image a file of its own, without headers and tables, which would be most of a "
+    "small file; the table has whole files too. All are of the same test images, at "
+    "most 1,000 of them. Images that were JPEG files before come back from JPEG better "
+    "than others would."
+)
+WORDS = {
+    "raw": "codes, raw indices",
+    "unigram": "codes, by frequency",
+    "prior": "codes, by the priors",
+}
 
 QUALITIES = (5, 10, 20, 35, 50, 65, 80, 92)
 FORMATS = ("JPEG", "WebP")
@@ -69,8 +87,8 @@ def codec_curve(images, file_format, qualities=QUALITIES):
     rows = []
     for quality in qualities:
         files = [_encode(image, file_format, quality) for image in levels]
-        data = sum(len(each) - _overhead(each, file_format) for each in files)
-        rebuilt = np.stack([_decode(each, images.shape[-1]) for each in files])
+        data = sum(len(file) - _overhead(file, file_format) for file in files)
+        rebuilt = np.stack([_decode(file, images.shape[-1]) for file in files])
         errors = reconstruction_error(images, rebuilt / np.float32(255) - 0.5)
         rows.append(
             {
@@ -110,3 +128,66 @@ def _overhead(data, file_format):
     end_marker = 2
     header = int.from_bytes(data[scan + 2 : scan + 4], "big")
     return scan + 2 + header + end_marker
+
+
+@registry.named("rate_distortion")
+def measure(subject, section):
+    """Rate and distortion of the codes and of image formats."""
+    images = subject.images[: subject.sizes.some]
+    series, table = {}, []
+    with section.attempt("rate of the codes"):
+        subject.need_whole_codes()
+        for name, points in _points(subject, section, images).items():
+            series[WORDS[name]] = [p[1] for p in points], [p[2] for p in points]
+            for tiers, rate, psnr in points:
+                table.append((f"{WORDS[name]}, {tiers}", rate, "-", psnr))
+                key = f"{name}_{tiers.replace(' + ', '_')}"
+                section.add({f"{key}_bits_per_pixel": rate, f"{key}_psnr": psnr})
+            section.add({f"{name}_bits_per_pixel": rate, "psnr": psnr})
+    for file_format in FORMATS:
+        rows = codec_curve(images, file_format)
+        series[file_format] = (
+            [row["data_bits_per_pixel"] for row in rows],
+            [row["psnr"] for row in rows],
+        )
+        for row in rows:
+            name = f"{file_format}, quality {row['quality']}"
+            bits = row["data_bits_per_pixel"], row["bits_per_pixel"]
+            table.append((name, *bits, row["psnr"]))
+            key = f"{file_format.lower()}_{row['quality']}"
+            section.add({f"{key}_bits_per_pixel": bits[0], f"{key}_psnr": row["psnr"]})
+    section.picture(
+        "Rate and distortion",
+        f"{len(images):,} test images; further up and to the left is better.",
+        lambda: plots.curves(series, "bits per pixel", "PSNR (dB)", log_x=True),
+    )
+    section.table(
+        f"Rate and distortion, {len(images):,} test images",
+        ("what", "bits per pixel", "with headers", "PSNR (dB)"),
+        table,
+    )
+
+
+def _points(subject, section, images):
+    """Points `(tiers, bits per pixel, PSNR)` of each way of counting."""
+    codes, bits = subject.some_codes(len(images)), {}
+    with section.attempt("rate by the priors"):
+        subject.need_priors()
+        bits = {name: row["test"] for name, row in tier_bits(subject).items()}
+    points, total = {}, {}
+    for tier in subject.tiers:
+        kept = [other.index <= tier.index for other in subject.tiers]
+        rebuilt = decode_tiers(subject.decode, codes, kept)
+        psnr = reconstruction_error(images, rebuilt)["psnr"]
+        rates = code_rates(
+            codes[tier.index],
+            subject.train_codes[tier.index],
+            tier.num_embeddings,
+            subject.num_pixels,
+            bits.get(tier.name),
+        )
+        tiers = " + ".join(t.name for t in subject.tiers[: tier.index + 1])
+        for name, rate in rates.items():
+            total[name] = total.get(name, 0.0) + rate
+            points.setdefault(name, []).append((tiers, total[name], psnr))
+    return points

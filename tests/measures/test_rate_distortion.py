@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vqzoo.measures import rates
+from vqzoo.measures import rate_distortion as rates
 
 
 def smooth(count, side=32, channels=3):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from vqzoo.measures import classifier
+from vqzoo.measures import classification_accuracy_score as score
+from vqzoo.measures import judge as judges
 
 SIDE = 16
 SMALL = {"filters": (64,), "batch_size": 32, "blocks": (2,)}
@@ -21,7 +22,7 @@ PROGRESS = []
 
 @pytest.fixture(scope="module")
 def judge():
-    return classifier.fit_classifier(
+    return judges.fit_classifier(
         *data(120), 3, steps=25, progress=PROGRESS.append, **SMALL
     )
 
@@ -44,7 +45,7 @@ def test_labels_without_a_meaning_are_not_learned(judge):
 
 
 def fixed_of(logits):
-    class Fixed(classifier.Classifier):
+    class Fixed(judges.Classifier):
         def _outputs(self, images):
             return np.array(logits), None
 
@@ -74,7 +75,7 @@ def test_outputs_that_are_nan_or_tied_name_nothing():
 def test_equal_seeds_learn_equally():
     images, labels = data(24)
     first, again = (
-        classifier.fit_classifier(images, labels, 3, seed=1, steps=2, **SMALL)
+        judges.fit_classifier(images, labels, 3, seed=1, steps=2, **SMALL)
         for _ in range(2)
     )
     np.testing.assert_allclose(
@@ -84,7 +85,7 @@ def test_equal_seeds_learn_equally():
 
 
 def test_the_network_is_built_from_its_arguments():
-    network = classifier.resnet((32, 32, 1), 7, filters=(64, 32, 16), blocks=(2, 2, 3))
+    network = judges.resnet((32, 32, 1), 7, filters=(64, 32, 16), blocks=(2, 2, 3))
     assert [tuple(each.shape) for each in network.outputs] == [(None, 7), (None, 16)]
     kinds = [type(layer).__name__ for layer in network.get_layer("backbone").layers]
     # A stem, two convolutions a block, and a shortcut where a stack widens.
@@ -94,7 +95,7 @@ def test_the_network_is_built_from_its_arguments():
 def test_samples_that_are_real_score_as_real_and_noise_scores_by_chance():
     images, labels = data(120)
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, images.shape)
-    found = classifier.classification_accuracy_score(
+    found = score.classification_accuracy_score(
         {"real": (images, labels), "noise": (noise.astype("float32"), labels)},
         *data(60, 1),
         3,
@@ -106,7 +107,7 @@ def test_samples_that_are_real_score_as_real_and_noise_scores_by_chance():
 
 
 def test_the_five_likeliest_count_where_there_are_more_classes(monkeypatch):
-    class Ranked(classifier.Classifier):
+    class Ranked(judges.Classifier):
         def _outputs(self, images):
             return np.tile([6.0, 5, 4, 3, 2, 1], (len(images), 1)), None
 
@@ -114,9 +115,9 @@ def test_the_five_likeliest_count_where_there_are_more_classes(monkeypatch):
         assert (len(images), num_classes, steps) == (12, 6, 9)
         return Ranked(None)
 
-    monkeypatch.setattr(classifier, "fit_classifier", fit)
+    monkeypatch.setattr(judges, "fit_classifier", fit)
     images, labels = np.zeros((12, 2, 2, 1)), np.arange(12) % 6
-    found = classifier.classification_accuracy_score(
+    found = score.classification_accuracy_score(
         {"flat": (images, labels)}, images, labels, 6, steps=9
     )
     assert found == pytest.approx({"flat_top1": 1 / 6, "flat_top5": 5 / 6})
@@ -125,7 +126,7 @@ def test_the_five_likeliest_count_where_there_are_more_classes(monkeypatch):
 def test_one_class_is_refused():
     images, _ = data(9)
     with pytest.raises(ValueError, match=r"at least 2 classes.*\[9\]"):
-        classifier.fit_classifier(images, np.zeros(9, int), 1, steps=1)
+        judges.fit_classifier(images, np.zeros(9, int), 1, steps=1)
 
 
 def test_training_says_how_far_it_is(judge):

@@ -5,128 +5,11 @@ import functools
 
 import numpy as np
 
-from vqzoo import measures
-from vqzoo.measures import classifier, inference
+from vqzoo.measures import data as measured_data
+from vqzoo.measures import inference, judge
+from vqzoo.measures.findings import Skipped
+from vqzoo.measures.inference import decode_all, encode_all, in_batches
 from vqzoo.priors import pipeline
-from vqzoo.report.document import Skipped
-
-MOST_BYTES = 400e6  # of training images in memory
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """How much is measured; `quick` is a first look.
-
-    Args:
-        images: int, test images of what takes all of them.
-        train_images: int, training images that are encoded.
-        some: int, test images of what decodes several times, and of all rates: those
-            of codes, of priors and of image formats are of the same images.
-        few: int, test images of what decodes many times.
-        pairs: int, pairs of images that are interpolated.
-        points: int, images on the map of neighbors.
-        compared: int, features whose neighbors are compared, of each set.
-        judge_images: int, training images that the judge learns from.
-        judge_steps: int, of the classifier that judges images.
-        retrain_steps: int, of each classifier of the classification accuracy score.
-        samples: int, images drawn from priors.
-        factor_images: int, images with known factors that metrics are tested on; they
-            learn from twice as many.
-    """
-
-    images: int = 10_000
-    train_images: int = 10_000
-    some: int = 1000
-    few: int = 200
-    pairs: int = 64
-    points: int = 1500
-    compared: int = 4000
-    judge_images: int = 30_000
-    judge_steps: int = 400
-    retrain_steps: int = 2000
-    samples: int = 1000
-    factor_images: int = 5000
-
-
-QUICK = Sizes(
-    images=1000,
-    train_images=1000,
-    some=128,
-    few=32,
-    pairs=16,
-    points=300,
-    compared=500,
-    judge_images=1000,
-    judge_steps=60,
-    retrain_steps=60,
-    samples=64,
-    factor_images=500,
-)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
-    """Images of one data set, in random order.
-
-    Args:
-        name: str.
-        images: float32 `(N, H, W, C)` in [-0.5, 0.5], of the test split.
-        labels: int `(N,)`, or None.
-        train_images: float32 `(M, H, W, C)`, of the training split.
-        train_labels: int `(M,)`, or None.
-        class_names: sequence of str in label order; empty without labels.
-        fingerprint: str, of the whole data set.
-        num_test: int, images of the whole test split, where that is known.
-        num_train: int, of the whole training split.
-    """
-
-    name: str
-    images: np.ndarray
-    labels: np.ndarray | None
-    train_images: np.ndarray
-    train_labels: np.ndarray | None
-    class_names: tuple[str, ...] = ()
-    fingerprint: str = ""
-    num_test: int = 0
-    num_train: int = 0
-
-    @classmethod
-    def of(cls, splits, sizes, seed=0):
-        """Random test and training images of a data set, as many as are measured.
-
-        Args:
-            splits: `datasets.Splits`.
-            sizes: `Sizes`.
-            seed: int, of the choice.
-        """
-        images, labels = _some(splits.test, sizes.images, seed)
-        most = int(MOST_BYTES // (4 * np.prod(splits.image_shape)))
-        most = max(1, min(most, max(sizes.train_images, sizes.judge_images)))
-        train_images, train_labels = _some(splits.train, most, seed)
-        return cls(
-            name=splits.name,
-            images=images,
-            labels=labels,
-            train_images=train_images,
-            train_labels=train_labels,
-            class_names=tuple(splits.class_names),
-            fingerprint=splits.fingerprint,
-            num_test=splits.test.size,
-            num_train=splits.train.size,
-        )
-
-
-def _some(split, count, seed):
-    """Images and labels of a split in random order: its own may be by class."""
-    images, labels, found = [], [], 0
-    for batch in split.batches(256, seed=seed).as_numpy_iterator():
-        images.append(batch["image"])
-        labels.append(batch.get("label"))
-        found += len(batch["image"])
-        if found >= count:
-            break
-    images = np.concatenate(images)[:count]
-    return images, None if labels[0] is None else np.concatenate(labels)[:count]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -169,7 +52,7 @@ class Subject:
         model: a model of vqzoo.models.
         data: `Data` whose images have the shape of the model's.
         sizes: `Sizes`.
-        drawn: `pipeline.Pipeline` of the model and its priors, or None.
+        pipeline: `pipeline.Pipeline` of the model and its priors, or None.
         history: list of dicts of floats, the epochs of the model's training, or empty.
         losses: list of dicts with `step` and `loss`, the mean training loss since the
             row before, or empty.
@@ -183,7 +66,7 @@ class Subject:
         data,
         sizes,
         *,
-        drawn=None,
+        pipeline=None,
         history=(),
         losses=(),
         options=None,
@@ -192,7 +75,7 @@ class Subject:
         self.model = model
         self.data = data
         self.sizes = sizes
-        self.drawn = drawn
+        self.pipeline = pipeline
         self.history = list(history)
         self.losses = list(losses)
         self.options = options or {}
@@ -242,6 +125,11 @@ class Subject:
                 "numbers"
             )
 
+    def need_priors(self):
+        """Raises Skipped for a model alone."""
+        if self.pipeline is None:
+            raise Skipped("there is no prior: give the folder of a prior's run")
+
     def need_labels(self):
         """Raises Skipped for data without classes."""
         if self.labels is None or self.data.train_labels is None:
@@ -249,15 +137,16 @@ class Subject:
 
     def encode(self, images):
         """Codes of images, or latents of a model without codes: a tuple of numpy."""
-        return measures.encode_all(self._encode, images)
+        return encode_all(self._encode, images)
 
     def reconstruct(self, images):
         """What the model makes of images: float32 numpy, clipped to [-0.5, 0.5]."""
         if self.is_hybrid:
-            rebuilt = measures.in_batches(self._rebuild, images)
-        else:
-            rebuilt = measures.decode_all(self.decode, self.encode(images))
-        return np.clip(rebuilt, -0.5, 0.5)
+            return np.clip(in_batches(self._rebuild, images), -0.5, 0.5)
+        return self._decoded(self.encode(images))
+
+    def _decoded(self, codes):
+        return np.clip(decode_all(self.decode, codes), -0.5, 0.5)
 
     @functools.cached_property
     def codes(self):
@@ -274,16 +163,15 @@ class Subject:
         """Reconstructions of the test images, clipped."""
         if self.is_hybrid:
             return self.reconstruct(self.images)
-        rebuilt = measures.decode_all(self.decode, self.codes)
-        return np.clip(rebuilt, -0.5, 0.5)
+        return self._decoded(self.codes)
 
     def some_codes(self, count):
         """Codes of the first test images."""
-        return tuple(each[:count] for each in self.codes)
+        return tuple(grids[:count] for grids in self.codes)
 
     def latents(self, images):
         """Float latents of images: a tuple, top first; of a VAE posterior means."""
-        return measures.in_batches(self._latents, images)
+        return in_batches(self._latents, images)
 
     def encoder_features(self, images):
         """Latents of the top tier, flattened: float32 `(N, D)`."""
@@ -292,11 +180,13 @@ class Subject:
 
     def pooled_features(self, images):
         """Mean and spread over the places of each tier's latents: float32 `(N, D)`."""
-        found = []
-        for each in self.latents(images):
-            flat = each.reshape(len(each), -1, each.shape[-1])
-            found += [flat.mean(axis=1)] + ([flat.std(axis=1)] if each.ndim > 2 else [])
-        return np.concatenate(found, axis=1).astype("float32")
+        pooled = []
+        for latents in self.latents(images):
+            flat = latents.reshape(len(latents), -1, latents.shape[-1])
+            pooled.append(flat.mean(axis=1))
+            if latents.ndim > 2:
+                pooled.append(flat.std(axis=1))
+        return np.concatenate(pooled, axis=1).astype("float32")
 
     @functools.cached_property
     def judge(self):
@@ -305,7 +195,7 @@ class Subject:
             raise Skipped("no judge was asked for: training it takes a minute")
         self.need_labels()
         steps = iter(self.progress(range(self.sizes.judge_steps), "steps of the judge"))
-        found = classifier.fit_classifier(
+        trained = judge.fit_classifier(
             self.data.train_images,
             self.data.train_labels,
             len(self.data.class_names),
@@ -313,7 +203,7 @@ class Subject:
             progress=lambda done: next(steps, None),
         )
         next(steps, None)  # ends the bar
-        return found
+        return trained
 
     @functools.cached_property
     def has_judge(self):
@@ -326,7 +216,7 @@ class Subject:
     @property
     def features_name(self):
         """The network behind `features`, in the name of a distance."""
-        return classifier.NAME if self.has_judge else "encoder"
+        return judge.NAME if self.has_judge else "encoder"
 
     def features(self, images):
         """Features for comparing sets: of the judge, else of the model's encoder."""
@@ -358,8 +248,8 @@ class Subject:
     def samples(self):
         """Images from the priors, or from a model that samples: `pipeline.Samples`."""
         count = self.sizes.samples
-        if self.drawn is not None:
-            return self.drawn.sample(
+        if self.pipeline is not None:
+            return self.pipeline.sample(
                 count, seed=0, progress=lambda steps: self.progress(steps, "samples")
             )
         if not self.model.can_sample:
@@ -375,3 +265,27 @@ class Subject:
         return pipeline.Samples(
             images=images, codes=(), log_prob=np.full(count, np.nan), labels=None
         )
+
+
+def subject_of(model, splits, sizes, settings, *, factors="", options=(), **records):
+    """What evaluation and sweeps measure: a model on images of a data set.
+
+    Args:
+        model: a model of vqzoo.models.
+        splits: `datasets.Splits`, as of `load_splits`.
+        sizes: `Sizes`.
+        settings: as of `data.options`.
+        factors: as `factors_of` of `data.options`.
+        options: dict of options of `Subject` beside those.
+        **records: of `Subject`: `pipeline`, `history`, `losses`, `progress`.
+
+    Returns:
+        `Subject`.
+    """
+    return Subject(
+        model,
+        measured_data.Data.of(splits, sizes),
+        sizes,
+        options={**measured_data.options(model, settings, factors), **dict(options)},
+        **records,
+    )

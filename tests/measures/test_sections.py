@@ -7,18 +7,26 @@ import numpy as np
 import pytest
 
 from tests.helpers import subject as small
-from vqzoo import layers, models
-from vqzoo.measures import classifier, disentanglement, probe, rates
+from vqzoo import layers, models, plots, registry
+from vqzoo.measures import (
+    as_json,
+    disentanglement,
+    factor_information,
+    judge,
+    measure,
+    rate_distortion,
+)
+from vqzoo.measures.labels import check_labels
 from vqzoo.measures.reconstruction import reconstruction_error
-from vqzoo.report import MEASUREMENTS, as_json, factors, glance, measure, render
+from vqzoo.report import render
 
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")
-BY_NAME = {row[0]: row for row in MEASUREMENTS}
+NAMES = registry.names("measures")
 TINY = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
 
 
 def section_of(subject, name):
-    (section,) = measure(subject, [BY_NAME[name]])
+    (section,) = measure(subject, [name])
     return section
 
 
@@ -34,13 +42,29 @@ def subject():
 
 @pytest.fixture(scope="module")
 def sections(subject):
-    return {name: section_of(subject, name) for name in BY_NAME if name not in SLOW}
+    return {name: section_of(subject, name) for name in NAMES if name not in SLOW}
 
 
 @functools.cache
 def autoencoder_subject():
     model = models.VAE(image_shape=(16, 16, 3), latent_dim=5, stride=4, **TINY)
     return small.subject_of(model)
+
+
+def test_numbers_alone_are_those_of_a_page_without_its_figures(
+    subject, sections, monkeypatch
+):
+    def refuse(*arguments, **options):
+        raise AssertionError("a figure was drawn")
+
+    assert sections["reconstruction"].pictures != []
+    for name in plots.__all__:
+        monkeypatch.setattr(plots, name, refuse)
+    names = sections.keys() - {"cost"}  # Its speeds are never the same twice.
+    for section in measure(subject, names, draws=False):
+        assert section.metrics == sections[section.name].metrics
+        assert section.skipped == sections[section.name].skipped
+        assert section.pictures == []
 
 
 def test_every_section_of_a_whole_model_has_numbers(sections):
@@ -123,7 +147,7 @@ def test_formats_and_codes_are_measured_on_the_same_images(
         measured.append(images)
         return []
 
-    monkeypatch.setattr(rates, "codec_curve", codec_curve)
+    monkeypatch.setattr(rate_distortion, "codec_curve", codec_curve)
     section = section_of(subject, "rate_distortion")
     for images in measured:
         np.testing.assert_array_equal(images, subject.images[:24])
@@ -169,7 +193,7 @@ def test_without_losses_of_steps_it_is_said_that_epochs_are_compared(sections):
 
 
 def test_the_page_of_all_sections_shows_no_nan(sections):
-    page = render("t", {}, list(sections.values()), glance(list(sections.values())))
+    page = render("t", {}, list(sections.values()))
     assert "nan<" not in page and "inf<" not in page
     assert page.count("<section") == len(sections) + 1
     numbers = as_json(list(sections.values()))
@@ -179,7 +203,7 @@ def test_the_page_of_all_sections_shows_no_nan(sections):
 
 def test_priors_are_measured_and_their_samples_compared():
     model = small.model_of(0)
-    subject = small.subject_of(model, drawn=small.pipeline_of(model))
+    subject = small.subject_of(model, pipeline=small.pipeline_of(model))
     likelihood = section_of(subject, "likelihood").metrics
     assert 2 < likelihood["top_test_bits_per_code"] < 4
     expected = 4 * likelihood["top_test_bits_per_code"]
@@ -202,7 +226,7 @@ def test_samples_are_compared_beside_as_many_real_images():
     subject = small.subject_of(
         model,
         small.data_of(9, labeled=False),
-        drawn=small.pipeline_of(model, num_classes=0),
+        pipeline=small.pipeline_of(model, num_classes=0),
         options={"inception": lambda images: images.reshape(len(images), -1)[:, :4]},
     )
     assert len(subject.samples.images) == 12
@@ -229,7 +253,7 @@ def test_too_few_samples_leave_the_other_sets():
         model,
         small.data_of(labeled=False),
         sizes=sizes,
-        drawn=small.pipeline_of(model, num_classes=0),
+        pipeline=small.pipeline_of(model, num_classes=0),
     )
     section = section_of(subject, "sets")
     assert "more than 3 vectors" in section.skipped["samples"]
@@ -239,17 +263,17 @@ def test_too_few_samples_leave_the_other_sets():
 
 def test_samples_of_one_class_leave_the_score_of_the_other_images(monkeypatch):
     def fit(images, labels, num_classes, steps):
-        probe.check_labels(labels, 1)
+        check_labels(labels, 1)
         return Named()
 
     class Named:
         def accuracy(self, images, labels, top):
             return 0.5
 
-    monkeypatch.setattr(classifier, "fit_classifier", fit)
+    monkeypatch.setattr(judge, "fit_classifier", fit)
     model = small.model_of(0)
     subject = small.subject_of(
-        model, drawn=small.pipeline_of(model), options={"retrain": True}
+        model, pipeline=small.pipeline_of(model), options={"retrain": True}
     )
     subject.samples = dataclasses.replace(subject.samples, labels=np.zeros(12, int))
     section = section_of(subject, "classification_accuracy_score")
@@ -264,7 +288,7 @@ def test_samples_of_one_class_leave_the_score_of_the_other_images(monkeypatch):
 def test_the_accuracy_score_is_of_real_of_rebuilt_and_of_drawn_images():
     model = small.model_of(0)
     subject = small.subject_of(
-        model, drawn=small.pipeline_of(model), options={"retrain": True}
+        model, pipeline=small.pipeline_of(model), options={"retrain": True}
     )
     found = section_of(subject, "classification_accuracy_score").metrics
     assert {"real_top1", "reconstructions_top1", "samples_top1"} <= found.keys()
@@ -287,9 +311,9 @@ def test_disentanglement_is_measured_of_images_with_known_factors(monkeypatch):
         factors = sample_factors(200, np.random.default_rng(0))
         codes = represent(factors)
         assert codes.shape in ((200, 8), (200, 16))  # a share for each code
-        return {"gap": disentanglement.mutual_information_gap(codes, factors)}
+        return {"gap": factor_information.mutual_information_gap(codes, factors)}
 
-    monkeypatch.setattr(factors, "disentanglement_scores", scores)
+    monkeypatch.setattr(disentanglement, "disentanglement_scores", scores)
     options = {"factors": (sample_factors, images_of), "representation": "histogram"}
     section = section_of(small.subject_of(options=options), "disentanglement")
     assert section.skipped == {}
@@ -389,7 +413,7 @@ def test_classes_of_fewer_images_than_folds_are_left_out_of_the_probe():
 
 def test_one_image_is_measured_as_far_as_it_goes():
     subject = small.subject_of(data=small.data_of(1, 1))
-    found = measure(subject, [BY_NAME[n] for n in ("reconstruction", "interpolation")])
+    found = measure(subject, ("reconstruction", "interpolation"))
     assert np.isfinite(found[0].metrics["psnr"])
     assert found[1].skipped == {"all of it": "it takes two images"}
 
@@ -437,7 +461,7 @@ def test_tiers_that_are_decoded_apart_are_not_called_bypassed():
 def test_priors_of_other_classes_are_not_asked_for_the_likelihood():
     model = small.model_of(0)
     drawn = small.pipeline_of(model, num_classes=2)
-    section = section_of(small.subject_of(model, drawn=drawn), "likelihood")
+    section = section_of(small.subject_of(model, pipeline=drawn), "likelihood")
     reason = "the priors know the classes dark, red, the data has dark, red, bright"
     assert section.skipped == {"all of it": reason}
 

@@ -3,9 +3,18 @@
 import keras
 import numpy as np
 
+from vqzoo import registry
 from vqzoo.measures.inference import compiled, in_batches
-from vqzoo.measures.probe import check_labels
+from vqzoo.measures.labels import check_labels
 
+ORDER = 7
+TITLE = "The judge"
+TEXT = (
+    "A small residual network, trained here on the real training images for a fixed "
+    "number of steps, without a download. Its opinions say whether changed images "
+    "keep their class, and its features compare sets of images (FD-resnet). Its "
+    "accuracy says how far to trust it."
+)
 FILTERS = (64, 128)
 BLOCKS = (2, 2)
 LEARNING_RATE = 2e-3
@@ -44,8 +53,8 @@ class Classifier:
         output that is NaN as named wrongly.
         """
         logits, labels = self._outputs(images)[0], np.asarray(labels)
-        of_label = np.take_along_axis(logits, labels[:, None], axis=1)
-        rank = np.sum(logits >= of_label, axis=1)
+        label_logits = np.take_along_axis(logits, labels[:, None], axis=1)
+        rank = np.sum(logits >= label_logits, axis=1)
         named = ~np.isnan(logits).any(axis=1)
         return float(np.mean(named & (rank <= top)))
 
@@ -146,33 +155,22 @@ def _batches(count, batch_size, steps, seed):
         order = order[batch_size:]
 
 
-def classification_accuracy_score(
-    training_sets, test_images, test_labels, num_classes, **options
-):
-    """How well classifiers of generated images name real ones.
-
-    Args:
-        training_sets: dict from a name, such as `"real"` or `"samples"`, to
-            `(images, labels)`; a classifier learns from each, in equally many steps.
-        test_images: float `(M, H, W, C)`, real images that no model has seen.
-        test_labels: int `(M,)`.
-        num_classes: int.
-        **options: of `fit_classifier`.
-
-    Returns:
-        dict: for each name `<name>_top1`, and `<name>_top5` where there are more than
-        five classes: shares of the real test images.
-
-    Raises:
-        ValueError: as `fit_classifier`.
-
-    Source: Ravuri and Vinyals 2019, arXiv 1905.10887. Differs: a small network.
-    """
-    found = {}
-    for name, (images, labels) in training_sets.items():
-        classifier = fit_classifier(images, labels, num_classes, **options)
-        for top in (1, 5):
-            if top == 1 or num_classes > top:
-                accuracy = classifier.accuracy(test_images, test_labels, top)
-                found[f"{name}_top{top}"] = accuracy
-    return found
+@registry.named("judge")
+def measure(subject, section):
+    """Trains the judge and says how good it is."""
+    judge, labels = subject.judge, subject.labels
+    shares = {"top1": ("the judge", judge.accuracy(subject.images, labels))}
+    if len(subject.data.class_names) > 5:
+        top5 = judge.accuracy(subject.images, labels, top=5)
+        shares["top5"] = "among its first five", top5
+    counts = np.bincount(labels)
+    most = float(counts.max() / counts.sum())
+    shares["majority"] = "always the most frequent class", most
+    section.add({name: share for name, (_, share) in shares.items()})
+    section.table(
+        f"Accuracy on {len(labels):,} real test images",
+        ("what", "share"),
+        shares.values(),
+        f"{subject.sizes.judge_steps:,} steps of 64 images of "
+        f"{len(subject.data.train_images):,}; {FILTERS} channels.",
+    )

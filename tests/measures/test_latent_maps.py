@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vqzoo.measures.bypass import _derangement, label_information, shuffled_tiers
+from vqzoo.measures.latent_maps import _derangement, label_information, shuffled_tiers
 
 GENERATOR = np.random.default_rng(0)
 TOP = GENERATOR.integers(0, 8, (20, 2, 2))

@@ -1,6 +1,6 @@
 import pytest
 
-from vqzoo.measures.stability import largest_jump
+from vqzoo.measures.training import largest_jump
 
 
 def test_a_loss_that_falls_never_jumps():

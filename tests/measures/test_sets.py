@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from vqzoo.measures.frechet import frechet_distance, precision_recall
+from vqzoo.measures.sets import frechet_distance, precision_recall
 
 
 def features(count=400, shift=0.0, seed=0, length=5):

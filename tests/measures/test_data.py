@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vqzoo import report
 from vqzoo.datasets import factors
-from vqzoo.training import measuring
+from vqzoo.measures import data
 
 
 def model_of(*image_shape):
@@ -20,7 +19,7 @@ def settings_of(dataset="photos", **changes):
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (48, 48, 3)])
 def test_sprites_have_the_shape_of_the_model(shape):
-    options = measuring.options(model_of(*shape), settings_of(), "sprites")
+    options = data.options(model_of(*shape), settings_of(), "sprites")
     sample_factors, images_of = options["factors"]
     images = images_of(sample_factors(3, np.random.default_rng(0)))
     assert images.shape == (3, *shape)
@@ -29,8 +28,8 @@ def test_sprites_have_the_shape_of_the_model(shape):
 
 def test_sprites_for_images_that_are_not_square_are_refused():
     with pytest.raises(ValueError, match="factors of sprites, .* 32 x 64"):
-        measuring.options(model_of(32, 64, 3), settings_of(), "sprites")
-    options = measuring.options(model_of(32, 64, 3), settings_of())
+        data.options(model_of(32, 64, 3), settings_of(), "sprites")
+    options = data.options(model_of(32, 64, 3), settings_of())
     assert options == {"quick": True, "representation": "vectors"}
 
 
@@ -42,21 +41,21 @@ def test_factors_are_not_looked_for_in_a_folder_of_images(
 ):
     monkeypatch.setattr(factors, "load", lambda *arguments: arguments)
     settings = settings_of(dataset, data_dir="there")
-    options = measuring.options(model_of(32, 32, 3), settings, "shapes3d")
+    options = data.options(model_of(32, 32, 3), settings, "shapes3d")
     assert options["factors"] == ("shapes3d", (32, 32, 3), expected)
 
 
 def test_large_images_are_no_more_than_memory_holds():
-    assert measuring.sizes(model_of(32, 32, 3)).images == 10_000
-    assert measuring.sizes(model_of(256, 256, 3)).images == 2543
-    assert measuring.sizes(model_of(256, 256, 3), quick=True) == report.QUICK
-    assert measuring.sizes(model_of(2**15, 2**15, 3)).images == 1
+    assert data.sizes_of(model_of(32, 32, 3)).images == 10_000
+    assert data.sizes_of(model_of(256, 256, 3)).images == 2543
+    assert data.sizes_of(model_of(256, 256, 3), quick=True) == data.QUICK
+    assert data.sizes_of(model_of(2**15, 2**15, 3)).images == 1
 
 
 def test_data_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"\(32, 64, 3\).*\(32, 32, 3\) from --data"):
-        measuring.load(model_of(32, 64, 3), settings_of("sprites"))
-    splits = measuring.load(model_of(32, 32, 3), settings_of("sprites"))
+        data.load_splits(model_of(32, 64, 3), settings_of("sprites"))
+    splits = data.load_splits(model_of(32, 32, 3), settings_of("sprites"))
     assert splits.image_shape == (32, 32, 3)
 
 
@@ -66,6 +65,6 @@ def test_the_data_are_of_the_chosen_classes(tmp_path):
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
     settings = settings_of("folder", data_dir=str(tmp_path), classes=["a", "c"])
-    splits = measuring.load(model_of(8, 8, 3), settings)
+    splits = data.load_splits(model_of(8, 8, 3), settings)
     assert splits.class_names == ("a", "c")
     assert sum(s.size for s in (splits.train, splits.validation, splits.test)) == 40

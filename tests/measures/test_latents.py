@@ -3,7 +3,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from vqzoo.measures.projection import main_axes, neighborhood_map
+from vqzoo.measures.latents import main_axes, neighborhood_map
 
 
 def two_groups(count=60):

@@ -1,0 +1,74 @@
+"""Images that priors draw: how different they are, and whether they are copies."""
+
+import numpy as np
+
+from vqzoo import plots, registry
+from vqzoo.measures.distances import diversity
+from vqzoo.measures.neighbors import memorization, nearest
+
+ORDER = 12
+TITLE = "Samples"
+TEXT = (
+    "Images drawn from the priors; how different they are from each other, beside "
+    "training images; and how much nearer to training images they are than "
+    "reconstructions of held-out ones: near 0 for copies, about 1 for images as new "
+    "as held-out ones."
+)
+GRID = 64
+SHOWN = 7
+
+
+@registry.named("samples")
+def measure(subject, section):
+    """Pictures, diversity and memorization."""
+    samples = np.clip(subject.samples.images, -0.5, 0.5)
+    section.picture(
+        "Samples",
+        f"The first {min(GRID, len(samples))} of {len(samples):,}, not chosen.",
+        lambda: plots.image_grid(samples[:GRID], ""),
+        width=4.8,
+    )
+    relative = diversity(samples) / diversity(subject.train_images)
+    section.add({"diversity": relative})
+    bits = -subject.samples.log_prob / np.log(2)
+    if np.isfinite(bits).all():
+        section.add({"bits_per_sample": float(bits.mean())})
+    rows = [("mean distance of two samples, over that of two real images", relative)]
+    with section.attempt("memorization"):
+        rows += _memorization(subject, section, len(samples))
+    section.table("New or copied", ("what", "value"), rows)
+    section.picture(
+        "Samples and the training images nearest to them",
+        f"Nearest in the features of the {subject.features_name}, and by pixels, of "
+        f"{len(subject.train_images):,} training images.",
+        lambda: _neighbors(subject, samples[:SHOWN]),
+    )
+
+
+def _memorization(subject, section, count):
+    """Rows of distances to the nearest training images."""
+    numbers = memorization(
+        subject.sample_features,
+        subject.train_features,
+        subject.rebuilt_features[:count],
+    )
+    section.add(numbers, "nearest_training_image_")
+    name = subject.features_name
+    return [
+        (f"median distance to the nearest training image, {name}", numbers["samples"]),
+        ("the same of reconstructed held-out images", numbers["held_out"]),
+        ("the one over the other", numbers["ratio"]),
+    ]
+
+
+def _neighbors(subject, samples):
+    train = subject.train_images
+    _, by_features = nearest(subject.sample_features[:SHOWN], subject.train_features)
+    _, by_pixels = nearest(samples, train)
+    return plots.strips(
+        {
+            "sample": samples,
+            "nearest": train[by_features],
+            "nearest\nby pixels": train[by_pixels],
+        }
+    )

@@ -1,0 +1,213 @@
+"""How alike sets of images are: reconstructions, samples, real ones.
+
+A Frechet distance depends on the network as much as on the images, and on how many
+there are. It is called by the name of its network, `FD-<name>`, never FID, and stands
+beside its floor: the distance of two sets of real images of the same sizes.
+"""
+
+import numpy as np
+
+from vqzoo import registry
+from vqzoo.measures import pyramid
+from vqzoo.measures.findings import Skipped
+
+ORDER = 11
+TITLE = "Sets of images"
+TEXT = (
+    "Distances of sets of images to real ones, each beside its floor: what other real "
+    "images in equal number have. FD is the Frechet distance in the features of the "
+    "network that its name says, never FID, whose network is another. Precision is "
+    "the share of a set that lies among real images, recall the share of real images "
+    "that lie among the set. SWD is the sliced Wasserstein distance of patches of "
+    "each level of a Laplacian pyramid, times 1000."
+)
+GLANCE = {
+    "samples_fd_resnet": "FD-resnet of samples",
+    "samples_floor_fd_resnet": "its floor, real images in equal number",
+}
+
+
+def frechet_distance(first, second):
+    """Frechet distance of the Gaussians of two sets of features.
+
+    Args:
+        first: float `(N, D)`, N of at least 2.
+        second: float `(M, D)`, M of at least 2.
+
+    Returns:
+        float, in squared units of the features; 0 for equal means and covariances.
+
+    Raises:
+        ValueError: if a set has fewer than 2 vectors or the lengths differ.
+
+    Source: Heusel et al. 2017, arXiv 1706.08500, equation 6. Differs: the trace of the
+        root of the product is taken from symmetric matrices, which is exact and stays
+        real where features are constant or fewer than their length.
+    """
+    first, second = (np.asarray(vectors, "float64") for vectors in (first, second))
+    if min(len(first), len(second)) < 2 or first.shape[1] != second.shape[1]:
+        raise ValueError(
+            "expected two sets of at least two vectors of one length, received shapes "
+            f"{first.shape} and {second.shape}"
+        )
+    means = [vectors.mean(axis=0) for vectors in (first, second)]
+    covariances = [
+        np.cov(vectors, rowvar=False).reshape(vectors.shape[1], -1)
+        for vectors in (first, second)
+    ]
+    values, axes = np.linalg.eigh(covariances[0])
+    root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
+    values = np.linalg.eigvalsh(root @ covariances[1] @ root)
+    cross = np.sum(np.sqrt(np.maximum(values, 0)))
+    distance = np.sum((means[0] - means[1]) ** 2)
+    distance += np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * cross
+    return float(max(distance, 0.0))
+
+
+def precision_recall(real, generated, neighbors=3):
+    """Share of generated features among real ones, and of real among generated ones.
+
+    A vector is among others if it is no further from one of them than that one's k-th
+    neighbor.
+
+    Args:
+        real: float `(N, D)`.
+        generated: float `(M, D)`.
+        neighbors: int, k; both sets have more vectors.
+
+    Returns:
+        dict: `precision` and `recall`, each in [0, 1].
+
+    Raises:
+        ValueError: if a set has too few vectors.
+
+    Source: Kynkaanniemi et al. 2019, arXiv 1904.06991, equations 1 to 3.
+    """
+    if min(len(real), len(generated)) <= neighbors:
+        raise ValueError(
+            f"expected more than {neighbors} vectors in each set, received "
+            f"{len(real)} and {len(generated)}"
+        )
+    return {
+        "precision": _share_within(generated, real, neighbors),
+        "recall": _share_within(real, generated, neighbors),
+    }
+
+
+def _share_within(queries, known, neighbors):
+    from sklearn.metrics import pairwise_distances_chunked
+    from sklearn.neighbors import NearestNeighbors
+
+    known, queries = (np.asarray(vectors, "float32") for vectors in (known, queries))
+    search = NearestNeighbors(n_neighbors=neighbors, algorithm="brute").fit(known)
+    radii = search.kneighbors()[0][:, -1]  # a vector is no neighbor of its own
+    inside = [
+        (distances <= radii).any(axis=1)
+        for distances in pairwise_distances_chunked(queries, known)
+    ]
+    return float(np.concatenate(inside).mean())
+
+
+@registry.named("sets")
+def measure(subject, section):
+    """Rows for reconstructions and samples, and floors of both."""
+    images, features = subject.images, subject.test_features
+    rows = {
+        "floor": ("real test images (floor of the next)", images, features),
+        "reconstructions": (
+            "reconstructions of them",
+            subject.rebuilt,
+            subject.rebuilt_features,
+        ),
+    }
+    with section.attempt("samples"):
+        samples, count = _equally_many(subject)
+        rows["samples_floor"] = (
+            "real test images, as many as samples (floor of the next)",
+            images[:count],
+            features[:count],
+        )
+        rows["samples"] = "samples", samples, subject.sample_features[:count]
+    table, columns = [], ()
+    for key, (title, *images_and_features) in subject.progress(rows.items(), "sets"):
+        with section.attempt(key):
+            columns = _compare(subject, *images_and_features)
+            section.add(columns, f"{key}_")
+            table.append((title, len(images_and_features[0]), *columns.values()))
+    name, sizes = subject.features_name, subject.sizes
+    paired = frechet_distance(features, subject.rebuilt_features)
+    section.add({f"paired_reconstructions_fd_{name}": paired})
+    if table:
+        words = [n.replace("fd_", "FD-").replace("swd_", "SWD ") for n in columns]
+        section.table(
+            f"Compared with {len(subject.train_images):,} real training images",
+            ("set", "images", *words),
+            table,
+            f"Precision and recall are of at most {sizes.compared:,} images of each "
+            f"set, SWD of {sizes.some:,}. The test images and their own "
+            f"reconstructions are {paired:.4g} apart in FD-{name}.",
+        )
+    with section.attempt("FID"):
+        _inception(subject, section)
+
+
+def _equally_many(subject):
+    """Samples, clipped, no more than the real images of their floor, and how many."""
+    samples = subject.samples.images[: len(subject.images)]
+    return np.clip(samples, -0.5, 0.5), len(samples)
+
+
+def _compare(subject, images, features):
+    """Figures of a set beside the training images."""
+    known, count = subject.train_features, subject.sizes.compared
+    return {
+        f"fd_{subject.features_name}": frechet_distance(known, features),
+        **precision_recall(known[:count], features[:count]),
+        **_wasserstein(subject, images),
+    }
+
+
+def _wasserstein(subject, images):
+    if min(images.shape[1:3]) < pyramid.SMALLEST:
+        return {}
+    some = subject.sizes.some
+    return pyramid.laplacian_sliced_wasserstein(
+        subject.train_images[:some], images[:some]
+    )
+
+
+def _inception(subject, section):
+    features = subject.options.get("inception")
+    if features is None:
+        raise Skipped(
+            "it takes the weights of its network: --inception=PATH, a saved model from "
+            "images of 299 x 299 in [-1, 1] to 2,048 features"
+        )
+    train, test = features(subject.train_images), features(subject.images)
+    rows = {
+        "floor": ("real test images, training images (floor)", test, train),
+        "reconstructions": (
+            "test images, their reconstructions",
+            test,
+            features(subject.rebuilt),
+        ),
+    }
+    with section.attempt("FID of samples"):
+        samples, count = _equally_many(subject)
+        rows["samples_floor"] = (
+            "real test images, as many as samples, training images (floor of the next)",
+            test[:count],
+            train,
+        )
+        rows["samples"] = "samples, training images", features(samples), train
+    table = []
+    for key, (title, first, second) in rows.items():
+        distance = frechet_distance(first, second)
+        section.add({f"{key}_fid": distance})
+        table.append((title, len(first), len(second), distance))
+    section.table(
+        "FID, by the network that was given",
+        ("the two sets", "images of the first", "of the second", "FID"),
+        table,
+        "FID falls with the number of images; published ones are of 10,000 to 50,000.",
+    )
