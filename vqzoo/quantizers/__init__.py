@@ -17,6 +17,7 @@ from vqzoo.quantizers.lookup_free_quantizer import LookupFreeQuantizer
 from vqzoo.quantizers.making import make as make
 from vqzoo.quantizers.making import uses as uses
 from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
+from vqzoo.quantizers.nsvq import NSVQ
 from vqzoo.quantizers.projected_latents import ProjectedLatents
 from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
 from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
@@ -32,6 +33,7 @@ from vqzoo.quantizers.vector_quantizer import VectorQuantizer
 from vqzoo.quantizers.vector_quantizer_ema import VectorQuantizerEMA
 
 __all__ = [
+    "NSVQ",
     "FiniteScalarQuantizer",
     "FrequencyLatents",
     "GroupedQuantizer",

@@ -1,0 +1,97 @@
+"""Noise substitution: noise as long as the quantization error, while training."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import draw_rows, lengths, straight_through, unit_norm
+from vqzoo.quantizers import soft_codes
+from vqzoo.quantizers.base import Quantizer, check_shares
+from vqzoo.quantizers.code_replacement import add_counts, replace_unused
+from vqzoo.registry import named
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class NSVQ(Quantizer):
+    """Trains with noise as long as the quantization error in the error's place.
+
+    While training the decoder receives latent + |latent - nearest code| * v / |v|, with
+    v from a normal distribution: a point as far from the latent as its code is, in a
+    random direction. That is differentiable in latents and codes, so that the loss of
+    the model trains both and no loss of the codebook's own is needed. Codes that fall
+    out of use are placed beside used ones. At inference the nearest code is taken.
+
+    Args:
+        num_embeddings: int, K in the paper. Number of codes.
+        embedding_dim: int, D in the paper. Length of a code.
+        decay: float in [0, 1), of the average count of each code. Defaults to 0.99.
+        restart_threshold: float in [0, 1). A code is placed anew when its average count
+            is below this share of the mean; 0 places none. Defaults to 0.1.
+        codebook_init: `"data"` (latents of the first training batch, with a little
+            noise) or a Keras initializer. Defaults to `"data"`.
+        seed: int or None, of the start, the noise and the places.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
+    Losses: none.
+    State: codebook_start `(K, D)`, not trainable, codebook_offset `(K, D)`, trainable,
+        whose sum is the codebook; started `()`, ema_counts `(K,)`. Replicas draw noise
+        of their own rows and place the same codes.
+    Raises: ValueError: if a size is not positive, a rate is out of its range, or the
+        last axis of the input is not `embedding_dim`.
+    Source: Vali and Backstrom 2022, IEEE Access 10, NSVQ. Differs: the codes start on
+        latents; their use is a moving average and not a count over some batches; a
+        code that is placed anew gets noise enough to part from the one beside it.
+    Example:
+        >>> quantizer = NSVQ(512, 64)
+        >>> quantizer(np.ones((2, 8, 8, 64), "float32")).shape
+        TensorShape([2, 8, 8, 64])
+    """
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        *,
+        decay=0.99,
+        restart_threshold=0.1,
+        codebook_init="data",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(num_embeddings, embedding_dim, **kwargs)
+        check_shares(decay=decay, restart_threshold=restart_threshold)
+        self.decay = decay
+        self.restart_threshold = restart_threshold
+        self.codebook_init = codebook_init
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        soft_codes.add_codebook(self)
+        add_counts(self)
+
+    @property
+    def codebook(self):
+        """The code vectors in use, float32 `(K, D)`."""
+        return self.codebook_start + self.codebook_offset
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
+        if training:
+            codebook = soft_codes.start_codebook(self, rows)
+        codes, nearest, _, _ = self._choose(latents, codebook, training)
+        if not training:
+            return straight_through(rows, nearest), {}
+        noise = draw_rows(self._noise, ops.shape(rows)[0])
+        replace_unused(self, codes, codebook)
+        return rows + lengths(rows - nearest) * unit_norm(noise), {}
+
+    def _noise(self, num_rows):
+        shape = (num_rows, self.embedding_dim)
+        return keras.random.normal(shape, seed=self.seed_generator)
+
+
+@named("nsvq")
+def _nsvq(settings, **options):
+    options = settings.options(options, "decay", "restart_threshold", "seed")
+    return NSVQ(*settings.sizes(), **options)
