@@ -5,6 +5,7 @@
 
 from vqzoo.quantizers.assignments import NoisyAssignment, StochasticAssignment
 from vqzoo.quantizers.base import Quantizer as Quantizer
+from vqzoo.quantizers.diveq import DiVeQ
 from vqzoo.quantizers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.quantizers.frequency_latents import FrequencyLatents
 from vqzoo.quantizers.grouped_quantizer import GroupedQuantizer
@@ -34,6 +35,7 @@ from vqzoo.quantizers.vector_quantizer_ema import VectorQuantizerEMA
 
 __all__ = [
     "NSVQ",
+    "DiVeQ",
     "FiniteScalarQuantizer",
     "FrequencyLatents",
     "GroupedQuantizer",

@@ -1,0 +1,109 @@
+"""Differentiable vector quantization: the error's length times a fixed direction."""
+
+import keras
+from keras import ops
+
+from vqzoo.ops import draw_rows, lengths, straight_through, unit_norm
+from vqzoo.quantizers import soft_codes
+from vqzoo.quantizers.base import Quantizer, check_not_negative, check_shares
+from vqzoo.quantizers.code_replacement import add_counts, replace_unused
+from vqzoo.registry import named
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class DiVeQ(Quantizer):
+    """Hands on the latent plus the error's length times the error's direction.
+
+    While training the decoder receives latent + |code - latent| * sg(d / |d|), where d
+    is code - latent plus a little normal noise: nearly the code, and differentiable in
+    latents and codes, so that the loss of the model trains both and no loss of the
+    codebook's own is needed. Codes that fall out of use are placed beside used ones.
+    At inference the nearest code is taken.
+
+    Args:
+        num_embeddings: int, K. Number of codes.
+        embedding_dim: int, D. Length of a code.
+        variance: float, sigma^2 in the paper, of the noise on the direction, in squared
+            units of the latents. With 0 the decoder receives the code. Defaults to
+            0.001.
+        decay: float in [0, 1), of the average count of each code. Defaults to 0.99.
+        restart_threshold: float in [0, 1). A code is placed anew when its average count
+            is below this share of the mean; 0 places none. Defaults to 0.1.
+        codebook_init: `"data"` (latents of the first training batch, with a little
+            noise) or a Keras initializer. Defaults to `"data"`.
+        assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
+            taken for the nearest while training.
+        seed: int or None, of the start, the noise and the places.
+    Input shape: `(batch, ..., embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
+    Losses: none.
+    State: codebook_start `(K, D)`, not trainable, codebook_offset `(K, D)`, trainable,
+        whose sum is the codebook; started `()`, ema_counts `(K,)`, of the nearest
+        codes. Replicas draw noise of their own rows and place the same codes.
+    Raises: ValueError: if a size is not positive, the variance is negative, a rate is
+        out of its range, or the last axis of the input is not `embedding_dim`.
+    Source: Vali et al. 2025, arXiv 2509.26469, DiVeQ. Differs: the codes start on
+        latents; their use is a moving average; a code that is placed anew gets noise
+        enough to part from the one beside it. The public package `diveq` takes its
+        `noise_var` for the deviation, this class takes the root.
+    Example:
+        >>> quantizer = DiVeQ(512, 64)
+        >>> quantizer(np.ones((2, 8, 8, 64), "float32")).shape
+        TensorShape([2, 8, 8, 64])
+    """
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        *,
+        variance=1e-3,
+        decay=0.99,
+        restart_threshold=0.1,
+        codebook_init="data",
+        assignment=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
+        check_not_negative(variance=variance)
+        check_shares(decay=decay, restart_threshold=restart_threshold)
+        self.variance = variance
+        self.decay = decay
+        self.restart_threshold = restart_threshold
+        self.codebook_init = codebook_init
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        soft_codes.add_codebook(self)
+        add_counts(self)
+
+    @property
+    def codebook(self):
+        """The code vectors in use, float32 `(K, D)`."""
+        return self.codebook_start + self.codebook_offset
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
+        if training:
+            codebook = soft_codes.start_codebook(self, rows)
+        codes, nearest, _, received = self._choose(latents, codebook, training)
+        if not training:
+            return straight_through(rows, nearest), {}
+        error = received - rows
+        direction = unit_norm(error + draw_rows(self._noise, ops.shape(rows)[0]))
+        replace_unused(self, codes, codebook)
+        return rows + lengths(error) * ops.stop_gradient(direction), {}
+
+    def _noise(self, num_rows):
+        shape = (num_rows, self.embedding_dim)
+        noise = keras.random.normal(shape, seed=self.seed_generator)
+        return self.variance**0.5 * noise
+
+
+@named("diveq")
+def _diveq(settings, **options):
+    names = ("decay", "restart_threshold", "assignment", "seed")
+    return DiVeQ(*settings.sizes(), **settings.options(options, *names))
