@@ -176,7 +176,7 @@ def assignment_entropy(latents, codebook, max_latents=1024):
         max_latents: int.
 
     Returns:
-        `(of_each, of_mean)`: the mean entropy of a latent's assignment, low when the
+        `(single, joint)`: the mean entropy of a latent's assignment, low when the
         choice is clear, and the entropy of the mean assignment, log K when all codes
         are used alike. Float32 scalars with gradients to both arguments.
     """
@@ -190,9 +190,9 @@ def assignment_entropy(latents, codebook, max_latents=1024):
     scale = ops.stop_gradient(ops.maximum(scale, 1e-10))
     log_p = ops.log_softmax(-distances / scale, axis=1)
     probabilities = ops.exp(log_p)
-    of_each = -ops.mean(ops.sum(probabilities * log_p, axis=1))
+    single = -ops.mean(ops.sum(probabilities * log_p, axis=1))
     mean = ops.mean(probabilities, axis=0)
-    return of_each, -ops.sum(mean * ops.log(ops.maximum(mean, 1e-30)))
+    return single, -ops.sum(mean * ops.log(ops.maximum(mean, 1e-30)))
 
 
 def code_statistics(latents, codes, num_codes):

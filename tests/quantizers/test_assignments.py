@@ -4,8 +4,8 @@ import pytest
 from keras import ops
 from scipy import stats
 
-from tests.helpers.case import Case, random_codes
-from vqzoo.layers import NoisyAssignment
+from tests.helpers.case import Case, random_codes, random_floats
+from vqzoo.layers import NoisyAssignment, StochasticAssignment
 
 CASES = [
     Case(
@@ -15,11 +15,19 @@ CASES = [
         {"num_embeddings": 4},
         random=True,
     ),
+    Case(
+        "StochasticAssignment",
+        lambda: StochasticAssignment(0.5, seed=1),
+        (random_codes(18),),
+        {"latents": random_floats(18, 2), "codebook": random_floats(4, 2)},
+        random=True,
+    ),
 ]
 REFUSED = [
     (lambda: NoisyAssignment(-1.0), "at least 0, received stddev=-1.0"),
     (lambda: NoisyAssignment(float("nan")), "received stddev=nan"),
     (lambda: NoisyAssignment(boundary="mirror"), "'clip'.*boundary='mirror'"),
+    (lambda: StochasticAssignment(0.0), "above 0, received temperature=0.0"),
 ]
 
 MIDDLE, MANY = 500, 1001

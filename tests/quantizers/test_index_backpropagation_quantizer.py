@@ -86,8 +86,8 @@ def test_the_losses_by_numpy(training):
     layer = quantizer(commitment_cost=0.5, entropy_weight=0.1)
     layer(LATENTS, training=training)
     p = probabilities()
-    of_each, mean = -(p * np.log(p)).sum(1).mean(), p.mean(0)
-    entropy = of_each + (mean * np.log(mean)).sum()
+    single, mean = -(p * np.log(p)).sum(1).mean(), p.mean(0)
+    entropy = single + (mean * np.log(mean)).sum()
     expected = [MEAN_SQUARE, 0.5 * MEAN_SQUARE, MEAN_SQUARE, 0.1 * entropy]
     np.testing.assert_allclose([float(x) for x in layer.losses], expected, rtol=1e-5)
     terms = layer.loss_terms(LATENTS)

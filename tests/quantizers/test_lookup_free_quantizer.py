@@ -99,8 +99,8 @@ def test_the_losses_are_those_of_all_codes(spherical, inverse_temperature, train
         units, length = exact / np.linalg.norm(exact, axis=1, keepdims=True), 0.5
     else:
         units, length = exact / np.sqrt(np.square(exact).mean()), 1.0
-    of_each, of_mean = brute_force(units, length, inverse_temperature)
-    entropy = (of_each - 0.7 * of_mean) / 4
+    single, joint = brute_force(units, length, inverse_temperature)
+    entropy = (single - 0.7 * joint) / 4
     commitment = np.square(units / length - np.sign(exact)).mean()
     received = [float(loss) for loss in layer.losses]
     assert received == pytest.approx([0.5 * entropy, 2 * commitment], rel=1e-5)

@@ -84,10 +84,10 @@ def test_the_entropy_of_the_mean_and_its_gradient():
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
         mean = tf.reduce_mean(tf.nn.softmax(logits), axis=0)
-        received = soft_codes.entropy_of_mean(mean)
+        received = soft_codes.mixture_entropy(mean)
         expected = -tf.reduce_sum(mean * tf.math.log(mean))
     assert float(received) == pytest.approx(float(expected), rel=1e-6)
     np.testing.assert_allclose(
         tape.gradient(received, logits), tape.gradient(expected, logits), atol=1e-7
     )
-    assert float(soft_codes.entropy_of_mean(tf.constant([1.0, 0.0]))) == 0
+    assert float(soft_codes.mixture_entropy(tf.constant([1.0, 0.0]))) == 0

@@ -3,7 +3,7 @@
 from keras import ops
 
 
-def entropy_of_each(logits):
+def row_entropy(logits):
     """Mean entropy of the rows, in nats.
 
     Bits drawn independently have the sum of their entropies.
@@ -16,11 +16,11 @@ def entropy_of_each(logits):
 
     Source: Zhao et al. 2024, arXiv 2406.07548, section 4.
     """
-    of_bits = ops.softplus(logits) - logits * ops.sigmoid(logits)
-    return ops.mean(ops.sum(of_bits, axis=-1))
+    entropies = ops.softplus(logits) - logits * ops.sigmoid(logits)
+    return ops.mean(ops.sum(entropies, axis=-1))
 
 
-def entropy_of_mean(logits, group_bits):
+def mixture_entropy(logits, group_bits):
     """Entropy of the mean over the rows of their distributions over codes, in nats.
 
     In the mean over rows bits depend on each other. A row's table over codes is the

@@ -138,8 +138,8 @@ class IndexBackpropagationQuantizer(Quantizer):
             mix, rows, (codebook,), self.num_embeddings
         )
         num_rows = ops.cast(ops.shape(rows)[0], "float32")
-        of_mean = soft_codes.entropy_of_mean(sum_p / num_rows)
-        return mixture, -sum_p_log_p / num_rows - of_mean
+        joint = soft_codes.mixture_entropy(sum_p / num_rows)
+        return mixture, -sum_p_log_p / num_rows - joint
 
 
 @named("ibq")

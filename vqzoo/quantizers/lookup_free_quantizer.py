@@ -13,7 +13,7 @@ from vqzoo.quantizers.base import (
     check_positive,
     mean_squared_distance,
 )
-from vqzoo.quantizers.bit_entropy import entropy_of_each, entropy_of_mean
+from vqzoo.quantizers.bit_entropy import mixture_entropy, row_entropy
 from vqzoo.registry import named
 
 _MOST_GROUP_BITS = 16
@@ -138,8 +138,8 @@ class LookupFreeQuantizer(Quantizer):
         # |u - c|^2 is a sum over the channels, so that the bits are independent; in it
         # the two values of a bit differ by 4 u.
         logits = ops.reshape(4 * self.inverse_temperature * units, (-1, self.num_bits))
-        single = entropy_of_each(logits)
-        joint = entropy_of_mean(logits, self.group_bits)
+        single = row_entropy(logits)
+        joint = mixture_entropy(logits, self.group_bits)
         signs = 2 * ops.cast(bits, "float32") - 1
         return {
             "entropy": (single - self.diversity_gamma * joint) / self.num_bits,

@@ -67,12 +67,14 @@ class TierSettings:
             *names: str, arguments that settings stand for; `assignment` is the noise.
             stage: int, which has a seed of its own.
         """
-        own = {"assignment": self.noise, "seed": self.stage_seed}
-        missing = [name for name in names if name not in given]
-        return {
-            **{n: own[n](stage) if n in own else getattr(self, n) for n in missing},
-            **given,
-        }
+        computed = {"assignment": self.noise, "seed": self.stage_seed}
+        options = dict(given)
+        for name in names:
+            if name not in given and name in computed:
+                options[name] = computed[name](stage)
+            elif name not in given:
+                options[name] = getattr(self, name)
+        return options
 
 
 def make(settings, tier):

@@ -106,7 +106,7 @@ def distance_unit(rows, nearest):
     return ops.maximum(distance, ops.maximum(1e-6 * square, 1e-30))
 
 
-def entropy_of_mean(mean):
+def mixture_entropy(mean):
     """Entropy, in nats, of the joint batch's mean probabilities.
 
     Args:

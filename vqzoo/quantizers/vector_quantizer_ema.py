@@ -239,11 +239,10 @@ def make_ema(settings, stage=0, dim=None, **options):
         dim: int, length of a code, or None for that of the settings.
         **options: of the layer, before those of the settings.
     """
-    own = ("decay", "restart_threshold", "codebook_init", "sorted_codes", "seed")
-    return VectorQuantizerEMA(
-        *settings.sizes(dim),
-        **settings.options(options, "commitment_cost", "assignment", *own, stage=stage),
-    )
+    names = ("decay", "restart_threshold", "codebook_init", "sorted_codes", "seed")
+    names += ("commitment_cost", "assignment")
+    options = settings.options(options, *names, stage=stage)
+    return VectorQuantizerEMA(*settings.sizes(dim), **options)
 
 
 @named("cosine")
