@@ -1,11 +1,167 @@
 """A codebook as pictures: its main axes, the use of its codes, what each one paints."""
 
-from vqzoo.app import book, patches, widgets
+import threading
+
+import numpy as np
+
+from vqzoo import plots
+from vqzoo.app import patches, pictures, widgets
+from vqzoo.measures.codebook import codebook_ordering, codebook_usage
 
 HELP = (
     "Where the codes lie on the two main axes of their codebook, how often each stands "
     "in images, and what it paints."
 )
+
+LARGEST = 2**18  # codes of a codebook that is drawn
+NUM_PLACES = 8
+
+
+class Counted:
+    """The codes of many images and the patches of codes, found when first asked for.
+
+    Args:
+        explored: `Explored`.
+        load: function without arguments to `(images, words)`: float `(N, H, W, C)`, and
+            what they are, for people.
+    """
+
+    def __init__(self, explored, load):
+        self._explored = explored
+        self._load = load
+        self._lock = threading.Lock()
+        self._known = None
+        self._patches = {}
+
+    def _all(self):
+        with self._lock:
+            if self._known is None:
+                images, words = self._load()
+                self._known = images, words, self._explored.encode(images)
+        return self._known
+
+    @property
+    def images(self):
+        """The images, float `(N, H, W, C)`."""
+        return self._all()[0]
+
+    @property
+    def words(self):
+        """What the images are, for people."""
+        return self._all()[1]
+
+    def codes(self, code_map):
+        """Codes of a map, int32 `(N, h, w)`."""
+        return self._all()[2][code_map.tier][..., code_map.part]
+
+    def counts(self, code_map):
+        """How often each code stands in the images, `(K,)`."""
+        codes = self.codes(code_map).ravel()
+        return np.bincount(codes, minlength=code_map.num_embeddings)
+
+    def patches(self, code_map, codes):
+        """What `patches.paint` gives for a sheet of codes, kept for the next time."""
+        key = (code_map.tier, codes)
+        with self._lock:
+            if key not in self._patches:
+                self._patches[key] = patches.paint(self._explored, code_map, codes)
+        return self._patches[key]
+
+
+def figures(explored, counted, code_map, code):
+    """The codebook on its main axes and the use of its codes: two uint8 pictures."""
+    import matplotlib
+
+    name = code_map.name
+    counts, marked = {name: counted.counts(code_map)}, {name: code}
+    # Large enough to be read where the page is as narrow as a phone.
+    with matplotlib.rc_context({"font.size": 12}):
+        drawn = (
+            plots.codebook_pca({name: explored.codebook(code_map)}, counts, marked),
+            plots.code_usage(counts, marked),
+        )
+        return tuple(map(pictures.drawn, drawn))
+
+
+def places(counted, code_map, code):
+    """Parts of images around places where a code stands, each of another image.
+
+    Returns:
+        float32 `(N, height, width, C)`, N of at most 8, three codes wide.
+    """
+    where = np.argwhere(counted.codes(code_map) == code)
+    _, first = np.unique(where[:, 0], return_index=True)
+    shape, parts = counted.images.shape[1:3], []
+    for image, *place in where[first[:NUM_PLACES]]:
+        window = []
+        for at, count, side in zip(place, code_map.grid, shape):
+            size = min(side, max(8, 3 * side // count))
+            middle = (2 * at + 1) * side // (2 * count)
+            start = min(max(middle - size // 2, 0), side - size)
+            window.append(slice(start, start + size))
+        parts.append(counted.images[image, window[0], window[1]])
+    channels = counted.images.shape[-1]
+    return np.stack(parts) if parts else np.zeros((0, 1, 1, channels), "float32")
+
+
+def describe(explored, counted, code_map, code):
+    """Figures of a codebook and of one of its codes: Markdown."""
+    codes = counted.codes(code_map)
+    usage = codebook_usage(codes, code_map.num_embeddings)
+    codebook = explored.codebook(code_map)
+    order = codebook_ordering(codebook)
+    distances = np.linalg.norm(codebook - codebook[code], axis=1)
+    nearest = np.argsort(distances, kind="stable")
+    nearest = ", ".join(str(other) for other in nearest[nearest != code][:5])
+    count = int(np.sum(codes == code))
+    return (
+        f"**{code_map.name}:** {usage['usage']:.0%} of {code_map.num_embeddings:,} "
+        f"codes stand in {counted.words}, perplexity {usage['perplexity']:,.0f}; the "
+        f"distance of neighboring indices is {order:.2f} of that of random ones.  \n"
+        f"**Code {code}** stands at {count:,} of {codes.size:,} places; nearest code "
+        f"vectors: {nearest or 'none'}."
+    )
+
+
+def look(explored, counted, code_map, code):
+    """What the tab shows.
+
+    Args:
+        explored: `Explored`.
+        counted: `Counted`.
+        code_map: `CodeMap`.
+        code: int.
+
+    Returns:
+        `(axes, usage, text, sheet, patch, where, note)`: uint8 pictures, None for what
+        cannot be shown, and Markdown, of which `note` says why.
+    """
+    if code_map.num_embeddings > LARGEST:
+        reason = (
+            f"This codebook has {code_map.num_embeddings:,} codes; up to {LARGEST:,} "
+            "are drawn."
+        )
+        return None, None, reason, None, None, None, ""
+    axes, usage = figures(explored, counted, code_map, code)
+    text = describe(explored, counted, code_map, code)
+    page, patch, note = None, None, ""
+    codes = patches.page_of(explored, code_map, code)
+    try:
+        painted = counted.patches(code_map, codes)
+        page = patches.sheet(painted, code - codes[0])
+        patch = pictures.picture(painted[code - codes[0]])
+        note = (
+            f"The sheet has what codes {codes[0]} to {codes[-1]} paint, "
+            f"{patches.ROW} in a row, where they stand at every place of the tier and "
+            "the other tiers are off."
+        )
+    except ValueError as error:
+        note = str(error)
+    parts = places(counted, code_map, code)
+    where = pictures.sheet(parts, NUM_PLACES, 64) if len(parts) else None
+    if where is None:
+        note += f" Code {code} stands nowhere in {counted.words}."
+    return axes, usage, text, page, patch, where, note
 
 
 def build(gr, explored, counted, tab):
@@ -14,13 +170,13 @@ def build(gr, explored, counted, tab):
     Args:
         gr: the module gradio.
         explored: `Explored`.
-        counted: `book.Counted`.
+        counted: `Counted`.
         tab: `gr.Tab`; the codebook is drawn when it is first opened.
     """
     gr.Markdown(HELP)
     first = explored.maps[0]
     with gr.Row():
-        of_map = widgets.map_menu(gr, explored, "book-map")
+        chosen_map = widgets.map_menu(gr, explored, "book-map")
         code = gr.Slider(
             0,
             first.num_embeddings - 1,
@@ -42,25 +198,25 @@ def build(gr, explored, counted, tab):
     note = gr.Markdown()
     seen = [axes, usage, text, sheet, patch, where, note]
 
-    def show(of_map, code):
-        code_map = explored.maps[of_map]
+    def show(chosen_map, code):
+        code_map = explored.maps[chosen_map]
         top = code_map.num_embeddings - 1
         code = min(max(int(code or 0), 0), top)
-        found = book.look(explored, counted, code_map, code)
-        return gr.update(value=code, maximum=top), *found
+        shown = look(explored, counted, code_map, code)
+        return gr.update(value=code, maximum=top), *shown
 
-    def turn(of_map, code):
-        return show(of_map, code)[1:]
+    def turn(chosen_map, code):
+        return show(chosen_map, code)[1:]
 
-    def click(of_map, code, picked: gr.SelectData):
-        code_map = explored.maps[of_map]
+    def click(chosen_map, code, picked: gr.SelectData):
+        code_map = explored.maps[chosen_map]
         code = patches.code_at(explored, code_map, int(code), *picked.index)
-        return show(of_map, code)
+        return show(chosen_map, code)
 
     quiet = widgets.quietly()
     # The first time it takes a while.
     waiting = {**quiet, "show_progress": "minimal"}
-    for event in (tab.select, of_map.input):
-        event(show, [of_map, code], [code, *seen], **waiting)
-    code.input(turn, [of_map, code], seen, **quiet)
-    sheet.select(click, [of_map, code], [code, *seen], **quiet)
+    for event in (tab.select, chosen_map.input):
+        event(show, [chosen_map, code], [code, *seen], **waiting)
+    code.input(turn, [chosen_map, code], seen, **quiet)
+    sheet.select(click, [chosen_map, code], [code, *seen], **quiet)

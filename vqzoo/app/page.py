@@ -16,7 +16,6 @@ from vqzoo.app import (
     sample,
     uploads,
 )
-from vqzoo.app.book import Counted
 from vqzoo.app.explored import Explored
 
 TITLE = "vqzoo explorer"
@@ -72,7 +71,7 @@ def build(gr, loaded, gallery, folder):
         `gradio.Blocks`.
     """
     explored = Explored(loaded.model)
-    counted = Counted(explored, gallery.counted)
+    counted = codebook.Counted(explored, gallery.counted)
     page = gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(_HOUR // 6, _HOUR)
     )

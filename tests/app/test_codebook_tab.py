@@ -3,8 +3,8 @@ import types
 import numpy as np
 import pytest
 
-from vqzoo.app import book, patches, pictures
-from vqzoo.app.book import Counted
+from vqzoo.app import codebook, patches, pictures
+from vqzoo.app.codebook import Counted
 
 
 def counted_in(explored, images_of, count):
@@ -88,7 +88,7 @@ def test_a_click_on_a_sheet_finds_the_patch_that_is_framed_there():
 def test_the_places_of_a_code_are_parts_of_other_images_each(two_tiers, counted):
     code_map = two_tiers.maps[1]
     code = int(np.argmax(counted.counts(code_map)))
-    found = book.places(counted, code_map, code)
+    found = codebook.places(counted, code_map, code)
     codes = counted.codes(code_map)
     having = [i for i, grid in enumerate(codes) if (grid == code).any()][:8]
     assert len(found) == len(having) > 0
@@ -102,7 +102,7 @@ def test_a_code_that_is_nowhere_is_said_to_be(two_tiers, images_of):
     counted = counted_in(two_tiers, images_of, 1)
     code_map = two_tiers.maps[0]
     unused = int(np.argmin(counted.counts(code_map)))
-    *_, where, note = book.look(two_tiers, counted, code_map, unused)
+    *_, where, note = codebook.look(two_tiers, counted, code_map, unused)
     assert where is None
     assert f"Code {unused} stands nowhere in 1 images." in note
 
@@ -110,7 +110,7 @@ def test_a_code_that_is_nowhere_is_said_to_be(two_tiers, images_of):
 def test_all_pictures_of_a_codebook_are_there(two_tiers, counted):
     code_map = two_tiers.maps[1]
     code = int(np.argmax(counted.counts(code_map)))
-    *shown, note = book.look(two_tiers, counted, code_map, code)
+    *shown, note = codebook.look(two_tiers, counted, code_map, code)
     axes, usage, text, sheet, patch, where = shown
     for picture in (axes, usage, sheet, patch, where):
         assert picture.dtype == np.uint8 and np.ptp(picture) > 0
@@ -125,13 +125,13 @@ def test_the_nearest_codes_are_named(two_tiers, counted):
     vectors = two_tiers.codebook(code_map)
     distances = np.linalg.norm(vectors - vectors[2], axis=1)
     nearest = [k for k in np.argsort(distances) if k != 2][:5]
-    text = book.describe(two_tiers, counted, code_map, 2)
+    text = codebook.describe(two_tiers, counted, code_map, 2)
     assert f"nearest code vectors: {', '.join(map(str, nearest))}." in text
 
 
 def test_several_codes_show_their_codebooks_and_say_why_no_patch(two_codes, images_of):
     counted = counted_in(two_codes, images_of, 4)
-    axes, usage, _, sheet, patch, _, note = book.look(
+    axes, usage, _, sheet, patch, _, note = codebook.look(
         two_codes, counted, two_codes.maps[1], 0
     )
     assert axes is not None and usage is not None and sheet is patch is None
@@ -140,6 +140,6 @@ def test_several_codes_show_their_codebooks_and_say_why_no_patch(two_codes, imag
 
 def test_a_codebook_too_large_to_draw_is_not_drawn(two_tiers, counted):
     code_map = types.SimpleNamespace(num_embeddings=2**19)
-    *shown, _ = book.look(two_tiers, counted, code_map, 0)
+    *shown, _ = codebook.look(two_tiers, counted, code_map, 0)
     assert shown.pop(2) == "This codebook has 524,288 codes; up to 262,144 are drawn."
     assert shown == [None] * 5
