@@ -186,11 +186,12 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         """
         features, num_groups = self.features(images), self.hierarchy.num_groups
         log_likelihood = group_kls = 0.0
-        own = self.hierarchy.seed_generator
-        seeds = gaussian.seeds(seed, own, num_samples * num_groups)
+        seeds = gaussian.seeds(
+            seed, self.hierarchy.seed_generator, num_samples * num_groups
+        )
         for first in range(0, len(seeds), num_groups):
-            each = seeds[first : first + num_groups]
-            state, _, kls = self.hierarchy.infer(features, each)
+            group_seeds = seeds[first : first + num_groups]
+            state, _, kls = self.hierarchy.infer(features, group_seeds)
             error = self.reconstruction_loss(images, self._reconstruct(state))
             log_likelihood -= error / num_samples
             group_kls += kls / num_samples
@@ -213,8 +214,9 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         Returns:
             Float32 `(num_images, height, width, channels)`.
         """
-        own = self.hierarchy.seed_generator
-        seeds = gaussian.seeds(seed, own, self.hierarchy.num_groups)
+        seeds = gaussian.seeds(
+            seed, self.hierarchy.seed_generator, self.hierarchy.num_groups
+        )
         return self._reconstruct(self.hierarchy.sample(num_images, temperature, seeds))
 
     def get_config(self):

@@ -164,8 +164,8 @@ class HQA(ImageModel):
         """The bottom's reconstruction; on the way the tiers above add their losses."""
         inputs, latents = self._inputs_and_latents(images)
         *upper, outputs = [
-            self.to_float32(decoder(quantizer(of_tier)))
-            for decoder, quantizer, of_tier in zip(
+            self.to_float32(decoder(quantizer(tier_latents)))
+            for decoder, quantizer, tier_latents in zip(
                 self.decoders, self.quantizers, latents
             )
         ]
@@ -182,8 +182,8 @@ class HQA(ImageModel):
     def encode(self, images):
         """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
         return tuple(
-            quantizer.encode(of_tier)
-            for quantizer, of_tier in zip(self.quantizers, self.latents(images))
+            quantizer.encode(tier_latents)
+            for quantizer, tier_latents in zip(self.quantizers, self.latents(images))
         )
 
     def decode(self, codes):
@@ -232,10 +232,10 @@ class HQA(ImageModel):
 
     def _tier_layers(self, tier):
         layers = (self.encoders, self.projections, self.quantizers, self.decoders)
-        of_tier = [group[tier] for group in layers]
+        tier_layers = [group[tier] for group in layers]
         if tier < len(self.errors):
-            of_tier += [self.normalizations[tier], self.errors[tier]]
-        return of_tier
+            tier_layers += [self.normalizations[tier], self.errors[tier]]
+        return tier_layers
 
     def _period(self, tier):
         return len(self.quantizers) - 1 - tier

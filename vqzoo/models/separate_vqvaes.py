@@ -71,8 +71,8 @@ class SeparateVQVAEs(ImageModel):
         self.encoder_kernel_size = encoder_kernel_size
         self.layer_dtype = keras.dtype_policies.get(dtype)
         self.vqvaes = [
-            self._make_vqvae(*of_tier)
-            for of_tier in zip(self.tier_names, quantizers, strides)
+            self._make_vqvae(*settings)
+            for settings in zip(self.tier_names, quantizers, strides)
         ]
         inputs = keras.Input(image_shape, name="images")
         *coarser, outputs = [vqvae(inputs) for vqvae in self.vqvaes]

@@ -60,7 +60,7 @@ def finest_given(codes, num_tiers):
     Raises:
         ValueError: if the number of tiers differs or every tier is None.
     """
-    given = [tier for tier, of_tier in enumerate(codes) if of_tier is not None]
+    given = [tier for tier, grid in enumerate(codes) if grid is not None]
     if len(codes) != num_tiers or not given:
         raise ValueError(
             f"expected codes of {num_tiers} tiers, at least one of them not None, "

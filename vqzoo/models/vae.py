@@ -173,9 +173,10 @@ class VAE(likelihoods.LikelihoodModel):
         mean, log_variance = self.posterior(images)
         kl = gaussian.standard_kl(mean, log_variance)
         log_likelihood = 0.0
-        own = self.bottleneck.seed_generator
-        for each in gaussian.seeds(seed, own, num_samples):
-            noise = gaussian.noise_like(mean, each)
+        for noise_seed in gaussian.seeds(
+            seed, self.bottleneck.seed_generator, num_samples
+        ):
+            noise = gaussian.noise_like(mean, noise_seed)
             outputs = self.decode((mean + ops.exp(0.5 * log_variance) * noise,))
             log_likelihood -= self.reconstruction_loss(images, outputs) / num_samples
         return {"elbo": log_likelihood - kl, "log_likelihood": log_likelihood, "kl": kl}

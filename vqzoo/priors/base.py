@@ -66,8 +66,8 @@ class Prior(keras.Model):
 
     def _training_inputs(self, arrays, tiers):
         """The inputs by name, as a dict even where the codes stand alone."""
-        *above, own = tiers
-        inputs = {"codes": arrays[own]}
+        *above, tier = tiers
+        inputs = {"codes": arrays[tier]}
         if self.num_classes:
             inputs["label"] = arrays["label"]
         for index, (name, _) in enumerate(zip(above, self.context)):

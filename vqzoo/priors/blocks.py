@@ -85,7 +85,7 @@ class CausalTransformerPrior(TransformerPrior):
 
     def begin_row(self, state, condition=None):
         """The state before the first place of a row, with the condition of the row."""
-        condition = conditions.of_row(condition, state["condition"])
+        condition = conditions.row_condition(condition, state["condition"])
         return {**state, "condition": condition}
 
     def _hidden_at(self, state, column):

@@ -168,6 +168,7 @@ class Conditions(keras.layers.Layer):
         self.grid_shape = tuple(grid_shape)
         self.context = context
         dtype = self.dtype_policy
+        # The names of these attributes are paths in saved files.
         self.of_label = None
         if num_classes:
             self.of_label = keras.layers.Embedding(
@@ -198,10 +199,10 @@ class Conditions(keras.layers.Layer):
         """Float `(batch, height or 1, width or 1, channels)`; None without any."""
         features = None
         for index, embed in enumerate(self.of_codes):
-            each = embed(inputs[f"context_{index}"])
+            maps = embed(inputs[f"context_{index}"])
             for axis, side in enumerate(self.grid_shape, start=1):
-                each = ops.repeat(each, side // each.shape[axis], axis=axis)
-            features = each if features is None else features + each
+                maps = ops.repeat(maps, side // maps.shape[axis], axis=axis)
+            features = maps if features is None else features + maps
         if features is not None:
             features = self.blocks(features)
         if self.of_label is not None:
@@ -230,7 +231,7 @@ def layer(prior, channels, num_blocks):
     )
 
 
-def of_row(condition, like):
+def row_condition(condition, like):
     """The condition of a row at each of its places, in the shape and dtype of `like`.
 
     Without a condition that is `like` itself.
@@ -262,7 +263,7 @@ def arrays(prior, batch_size, condition):
             or a value is out of its range.
     """
     condition = dict(condition or {})
-    found = {}
+    inputs_by_name = {}
     label = condition.pop("label", None)
     if label is None and prior.label_dropout:
         label = prior.num_classes  # the null class
@@ -280,17 +281,17 @@ def arrays(prior, batch_size, condition):
     if label is not None:
         label = np.broadcast_to(np.asarray(label, "int32"), (batch_size,))
         _check_range("label", label, prior.num_classes + bool(prior.label_dropout))
-        found["label"] = label
+        inputs_by_name["label"] = label
     if len(context) != len(prior.context):
         raise ValueError(
             f"expected the codes of {len(prior.context)} tiers above as context, "
             f"received {len(context)}"
         )
     for index, (codes, (shape, size)) in enumerate(zip(context, prior.context)):
-        found[f"context_{index}"] = codes_array(
+        inputs_by_name[f"context_{index}"] = codes_array(
             f"context {index}", codes, (batch_size, *shape), size
         )
-    return found
+    return inputs_by_name
 
 
 def codes_array(name, codes, shape, num_embeddings):

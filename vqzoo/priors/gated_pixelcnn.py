@@ -117,17 +117,17 @@ class GatedPixelCNN(AutoregressivePrior):
     def begin_row(self, state, condition=None):
         """The state before the first place of a row, with the condition of the row."""
         blocks, row = [], None
-        for block, of_block in zip(self.blocks, state["blocks"]):
-            of_block, row = block.begin_row(of_block, row, condition)
-            blocks.append(of_block)
+        for block, block_state in zip(self.blocks, state["blocks"]):
+            block_state, row = block.begin_row(block_state, row, condition)
+            blocks.append(block_state)
         return {**state, "blocks": blocks}
 
     def logits_at(self, state, column):
         """Logits `(batch, K)` of a place, and the state."""
         blocks, hidden = [], None
-        for block, of_block in zip(self.blocks, state["blocks"]):
-            of_block, hidden = block.at(of_block, hidden, column)
-            blocks.append(of_block)
+        for block, block_state in zip(self.blocks, state["blocks"]):
+            block_state, hidden = block.at(block_state, hidden, column)
+            blocks.append(block_state)
         return self._head(hidden), {**state, "blocks": blocks}
 
     def put(self, state, codes, column):
@@ -142,8 +142,8 @@ class GatedPixelCNN(AutoregressivePrior):
         """The state after the last place of a row."""
         rows = [state["row"], *([None] * (self.num_layers - 1))]
         blocks = [
-            block.end_row(of_block, row)
-            for block, of_block, row in zip(self.blocks, state["blocks"], rows)
+            block.end_row(block_state, row)
+            for block, block_state, row in zip(self.blocks, state["blocks"], rows)
         ]
         return {**state, "blocks": blocks}
 

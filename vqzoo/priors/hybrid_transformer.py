@@ -307,6 +307,7 @@ class _Tokens(PlaceTokens):
             name="embedding",
             dtype=self.dtype_policy,
         )
+        # The names of these attributes are paths in saved files.
         self.of_values = keras.layers.Dense(
             self.channels, name="of_values", dtype=self.dtype_policy
         )

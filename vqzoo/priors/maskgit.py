@@ -134,8 +134,8 @@ class MaskGIT(TransformerPrior):
             )
             mask = (ranks < hidden[:, None]).reshape(shape)
             masked = np.where(mask, self.num_embeddings, codes).astype("int32")
-            of_codes = raster.log_probs_of(self, masked, codes, arrays)
-            total += (of_codes * mask).sum(axis=(1, 2)) * places / hidden
+            code_log_p = raster.log_probs_of(self, masked, codes, arrays)
+            total += (code_log_p * mask).sum(axis=(1, 2)) * places / hidden
         return total / num_draws
 
     def sample(
@@ -268,5 +268,5 @@ class _Sampler(keras.Model):
         drawn = raster.choose(flat, ops.reshape(uniform, (-1,)))
         drawn = ops.reshape(drawn, ops.shape(uniform))
         log_p = ops.log_softmax(logits, axis=-1)
-        of_drawn = ops.take_along_axis(log_p, drawn[..., None], axis=-1)
-        return drawn, of_drawn[..., 0]
+        chosen = ops.take_along_axis(log_p, drawn[..., None], axis=-1)
+        return drawn, chosen[..., 0]

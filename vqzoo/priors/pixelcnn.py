@@ -138,11 +138,11 @@ class PixelCNN(AutoregressivePrior):
             **state,
             "first": self.first.begin_row(state["first"]),
             "masked": [
-                layer.begin_row(each)
-                for layer, each in zip(self.masked, state["masked"])
+                layer.begin_row(layer_state)
+                for layer, layer_state in zip(self.masked, state["masked"])
             ],
         }
-        state["condition"] = conditions.of_row(condition, state["condition"])
+        state["condition"] = conditions.row_condition(condition, state["condition"])
         return state
 
     def logits_at(self, state, column):
@@ -150,11 +150,11 @@ class PixelCNN(AutoregressivePrior):
         condition = ops.take(state["condition"], column, axis=1)
         features = self.first.at(state["first"], column)
         masked = []
-        for index, (layer, of_layer) in enumerate(zip(self.masked, state["masked"])):
+        for index, (layer, layer_state) in enumerate(zip(self.masked, state["masked"])):
             features, hidden = self._before(index, features, condition)
-            of_layer = layer.put(of_layer, hidden, column)
-            features = self._after(index, features, layer.at(of_layer, column))
-            masked.append(of_layer)
+            layer_state = layer.put(layer_state, hidden, column)
+            features = self._after(index, features, layer.at(layer_state, column))
+            masked.append(layer_state)
         return self._head(features), {**state, "masked": masked}
 
     def put(self, state, codes, column):
@@ -168,7 +168,8 @@ class PixelCNN(AutoregressivePrior):
             **state,
             "first": self.first.end_row(state["first"]),
             "masked": [
-                layer.end_row(each) for layer, each in zip(self.masked, state["masked"])
+                layer.end_row(layer_state)
+                for layer, layer_state in zip(self.masked, state["masked"])
             ],
         }
 

@@ -123,9 +123,10 @@ class PixelRNN(AutoregressivePrior):
         state = {**state, "first": self.first.begin_row(state["first"])}
         if self.cell == "row":
             state["lstms"] = [
-                lstm.begin_row(each) for lstm, each in zip(self.lstms, state["lstms"])
+                lstm.begin_row(lstm_state)
+                for lstm, lstm_state in zip(self.lstms, state["lstms"])
             ]
-        state["condition"] = conditions.of_row(condition, state["condition"])
+        state["condition"] = conditions.row_condition(condition, state["condition"])
         return state
 
     def logits_at(self, state, column):
@@ -133,11 +134,11 @@ class PixelRNN(AutoregressivePrior):
         condition = ops.take(state["condition"], column, axis=1)
         features = self.first.at(state["first"], column)
         lstms = []
-        for lstm, wide, of_lstm in zip(self.lstms, self.wide, state["lstms"]):
+        for lstm, wide, lstm_state in zip(self.lstms, self.wide, state["lstms"]):
             features = features + condition
-            of_lstm, hidden = lstm.at(of_lstm, features, column)
+            lstm_state, hidden = lstm.at(lstm_state, features, column)
             features = features + wide(hidden)
-            lstms.append(of_lstm)
+            lstms.append(lstm_state)
         return self._head(features), {**state, "lstms": lstms}
 
     def put(self, state, codes, column):
@@ -151,7 +152,8 @@ class PixelRNN(AutoregressivePrior):
             **state,
             "first": self.first.end_row(state["first"]),
             "lstms": [
-                lstm.end_row(each) for lstm, each in zip(self.lstms, state["lstms"])
+                lstm.end_row(lstm_state)
+                for lstm, lstm_state in zip(self.lstms, state["lstms"])
             ],
         }
 

@@ -134,17 +134,17 @@ class PixelSNAIL(AutoregressivePrior):
         return {
             "first": self.first.begin_row(state["first"]),
             "blocks": [
-                block.begin_row(of_block, condition)
-                for block, of_block in zip(self.blocks, state["blocks"])
+                block.begin_row(block_state, condition)
+                for block, block_state in zip(self.blocks, state["blocks"])
             ],
         }
 
     def logits_at(self, state, column):
         """Logits `(batch, K)` of a place, and the state."""
         hidden, blocks = self.first.at(state["first"], column), []
-        for block, of_block in zip(self.blocks, state["blocks"]):
-            of_block, hidden = block.at(of_block, hidden, column)
-            blocks.append(of_block)
+        for block, block_state in zip(self.blocks, state["blocks"]):
+            block_state, hidden = block.at(block_state, hidden, column)
+            blocks.append(block_state)
         return self._head(hidden), {**state, "blocks": blocks}
 
     def put(self, state, codes, column):
@@ -157,8 +157,8 @@ class PixelSNAIL(AutoregressivePrior):
         return {
             "first": self.first.end_row(state["first"]),
             "blocks": [
-                block.end_row(of_block)
-                for block, of_block in zip(self.blocks, state["blocks"])
+                block.end_row(block_state)
+                for block, block_state in zip(self.blocks, state["blocks"])
             ],
         }
 

@@ -29,8 +29,8 @@ def log_prob(prior, codes, condition=None, batch_size=128):
         "codes", codes, (len(codes), *prior.grid_shape), prior.num_embeddings
     )
     arrays = conditions.arrays(prior, len(codes), condition)
-    of_codes = log_probs_of(prior, codes, codes, arrays, batch_size)
-    return of_codes.sum(axis=(1, 2), dtype="float64")
+    code_log_p = log_probs_of(prior, codes, codes, arrays, batch_size)
+    return code_log_p.sum(axis=(1, 2), dtype="float64")
 
 
 def log_probs_of(prior, inputs, codes, arrays, batch_size=128):

@@ -108,6 +108,7 @@ class _Condition(keras.layers.Layer):
         super().__init__(**kwargs)
         self.grid = growing.sizes(owner.grid_shape, len(owner.channels))[0]
         sizes = [size for _, size in owner.context]
+        # The names of these attributes are paths in saved files.
         self.of_codes = [
             keras.layers.Embedding(size, channels, name=f"codes_{i}")
             for i, size in enumerate(sizes)

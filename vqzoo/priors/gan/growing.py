@@ -102,11 +102,11 @@ class _Context(keras.layers.Layer):
 
     def call(self, inputs, scale):
         """Features `(batch, h, w, channels of the scale)` on its grid."""
-        found = [
+        maps = [
             resized(embedding(inputs[f"context_{i}"]), self.grids[scale])
             for i, embedding in enumerate(self.embeddings)
         ]
-        hidden = self.maps[scale](ops.concatenate(found, axis=-1))
+        hidden = self.maps[scale](ops.concatenate(maps, axis=-1))
         for block in self.stacks[scale]:
             hidden = block(hidden)
         return hidden
