@@ -307,11 +307,11 @@ def test_a_prior_is_fitted_to_the_model_of_the_run():
 def test_disentanglement_is_of_the_data_where_its_factors_are_known(monkeypatch):
     loaded, model = [], types.SimpleNamespace(image_shape=(32, 32, 3))
     monkeypatch.setattr(factors, "load", lambda *arguments: loaded.append(arguments))
-    for dataset in ("photos", "dsprites"):
+    for dataset, data_dir in (("photos", ""), ("dsprites", "tfds")):
         recipe = dataclasses.replace(
             TINY,
             dataset=dataset,
-            data_dir="tfds",
+            data_dir=data_dir,
             measurements=("disentanglement",),
             shown=("disentanglement.beta_vae",),
         )
@@ -437,8 +437,11 @@ def test_measures_of_disentanglement_are_compared_over_runs():
 def test_priors_are_compared_on_each_model():
     recipe = dataclasses.replace(
         TINY,
-        prior_settings=("epochs=3",),
-        prior_conditions=("pixel: prior=pixelcnn", "gan: gan=dcgan scale_steps=5"),
+        prior_settings=("tiers=bottom",),
+        prior_conditions=(
+            "pixel: prior=pixelcnn epochs=3",
+            "gan: gan=dcgan scale_steps=5",
+        ),
         prior_measurements=("likelihood", "run"),
         shown=("reconstruction.psnr", "run.training_seconds"),
         only=("plain",),
@@ -456,6 +459,9 @@ def test_priors_are_compared_on_each_model():
     assert type(pixel) is training.PriorRecipe and type(gan) is training.GANRecipe
     assert (pixel.name, pixel.epochs, pixel.prior) == ("plain_0_pixel", 3, "pixelcnn")
     assert (gan.gan, gan.scale_steps) == ("dcgan", (5,))
+    assert pixel.tiers == gan.tiers == ("bottom",)
+    with pytest.raises(ValueError, match="GANRecipe: .* 'epochs'"):
+        dataclasses.replace(recipe, prior_settings=("epochs=3",))
     few = dataclasses.replace(recipe, only=()).shrunk()
     assert [row.name for row, _ in few.jobs()] == [
         "noisy 0.5",

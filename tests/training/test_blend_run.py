@@ -6,7 +6,7 @@ import pytest
 
 from vqzoo import trained, training
 from vqzoo.runs.folder import Run
-from vqzoo.training import blend_loop
+from vqzoo.training.kinds import blend
 
 TINY = training.BlendRecipe(
     name="tiny_blend",
@@ -47,27 +47,27 @@ def test_a_run_leaves_a_prior_over_blends_and_figures_of_its_samples(data, tmp_p
 def test_blends_lie_between_their_parents(data, tmp_path):
     recipe = recipe_of(data, tmp_path, blend_range=(0.0, 0.0)).shrunk()
     model = keras.saving.load_model(data / "model.keras")
-    found = blend_loop.parents(recipe, blend_loop._splits(recipe, model))
-    encode = blend_loop._encoder(recipe, model, found)
-    (first, _), _ = blend_loop._pairs(recipe)
+    found = blend.parents(recipe._splits(model), recipe.parents, recipe.num_parents)
+    encode = recipe._encoder(model, found)
+    (first, _), _ = recipe._pairs()
     expected = model.encode(found[0][first[:5]])
     for received, codes in zip(encode(np.arange(5)), expected):
         np.testing.assert_array_equal(received, codes)
     other = dataclasses.replace(recipe, blend_range=(1.0, 1.0))
-    (_, second), _ = blend_loop._pairs(other)
+    (_, second), _ = other._pairs()
     expected = model.encode(found[1][second[:5]])
-    encode = blend_loop._encoder(other, model, found)
+    encode = other._encoder(model, found)
     np.testing.assert_array_equal(encode(np.arange(5))[0], expected[0])
 
 
 def test_parents_are_the_whitest_of_their_class(data, tmp_path):
     recipe = recipe_of(data, tmp_path).shrunk()
     model = keras.saving.load_model(data / "model.keras")
-    splits = blend_loop._splits(recipe, model)
+    splits = recipe._splits(model)
     images, labels = splits.train.arrays()
-    cats, _ = blend_loop.parents(recipe, splits)
-    values = np.sort(blend_loop.whiteness(images[labels == 0]))[::-1]
-    np.testing.assert_allclose(blend_loop.whiteness(cats), values[:10], rtol=1e-6)
+    cats, _ = blend.parents(splits, recipe.parents, recipe.num_parents)
+    values = np.sort(blend.whiteness(images[labels == 0]))[::-1]
+    np.testing.assert_allclose(blend.whiteness(cats), values[:10], rtol=1e-6)
 
 
 def test_whiteness_of_white_black_red_and_of_a_white_frame():
@@ -76,18 +76,18 @@ def test_whiteness_of_white_black_red_and_of_a_white_frame():
     frame = white.copy()
     frame[:, 2:6, 2:6] = -0.5
     images = np.concatenate([white, black, red, frame])
-    np.testing.assert_allclose(blend_loop.whiteness(images), [1, 0, 0, 0])
+    np.testing.assert_allclose(blend.whiteness(images), [1, 0, 0, 0])
 
 
 def test_figures_of_the_parents_themselves_and_of_one_image():
     generator = np.random.default_rng(0)
     first, second = generator.uniform(-0.5, 0.5, (2, 20, 8, 8, 3))
-    found = blend_loop.figures(first, first, second)
+    found = blend.figures(first, first, second)
     assert found["nearest_first"] == pytest.approx(0, abs=1e-6)
     assert found["nearer_first"] == 1 and found["nearest_second"] > 0.1
     assert found["diversity"] == pytest.approx(1, abs=0.1)
     same = np.repeat(first[:1], 10, axis=0)
-    assert blend_loop.figures(same, first, second)["diversity"] == 0
+    assert blend.figures(same, first, second)["diversity"] == 0
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,7 @@ def test_parents_that_are_not_there_name_the_flag(data, tmp_path, settings, mess
         {"num_parents": 5},
         {"blend_range": (0.8, 0.2)},
         {"num_samples": 1},
+        {"class_conditional": True},
     ],
     ids=str,
 )

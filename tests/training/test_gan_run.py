@@ -9,6 +9,7 @@ from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.training import callbacks
+from vqzoo.training.kinds import tiers
 
 pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
 TINY = training.GANRecipe(
@@ -77,12 +78,10 @@ def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
 
 
 def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
-    from vqzoo.training import gan_loop, prior_loop
-
     recipe = recipe_of(data, tmp_path, average_decay=0.5).shrunk()
-    model = prior_loop._load_model(recipe)
-    codes = prior_loop.extract(recipe, model)
-    trainer = gan_loop._build(recipe, model, codes, "top")
+    model = tiers._load_model(recipe.model)
+    codes = recipe.extract(model)
+    trainer = recipe._trainer(model, codes, "top")
     trainer.begin_scale(1, 4)
     trainer.step.assign(2)
     batch = {k: v[:8].astype("int32") for k, v in codes.arrays("train").items()}
@@ -124,9 +123,9 @@ def test_a_tier_may_have_steps_of_its_own():
         scale_steps=(10, 20), tier_scale_steps=("bottom=(30,40,5000)",)
     )
     total = {
-        (tier, scale): own.epochs * steps
+        (tier, scale): epochs * steps
         for tier, scale in (("top", 1), ("top", 2), ("bottom", 0), ("bottom", 2))
-        for own, steps in [recipe.of_scale(tier, scale)]
+        for epochs, steps, _ in [recipe.of_scale(tier, scale)]
     }
     assert total == {
         ("top", 1): 20,

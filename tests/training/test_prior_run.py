@@ -8,6 +8,7 @@ from tests.helpers.small_models import model_of
 from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
+from vqzoo.training.kinds import tiers
 from vqzoo.training.main import parse
 
 pytestmark = pytest.mark.xdist_group("prior run")  # One run serves several tests.
@@ -112,28 +113,26 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
 
 def test_the_codes_of_chosen_classes_are_other_codes(data, tmp_path):
     recipe = recipe_of(data, tmp_path, smoke=False)
-    whole = training.prior_loop.extract(recipe, model_of(0))
+    whole = recipe.extract(model_of(0))
     recipe = dataclasses.replace(recipe, classes=("dog",))
-    dogs = training.prior_loop.extract(recipe, model_of(0))
+    dogs = recipe.extract(model_of(0))
     assert dogs.class_names == ("dog",) and dogs.folder != whole.folder
     found, every = dogs.arrays("test"), whole.arrays("test")
     assert found["label"].tolist() == [0] * 4
     np.testing.assert_array_equal(found["top"], every["top"][every["label"] == 1])
     with pytest.raises(ValueError, match="--classes to be of cat, dog, received cow"):
-        training.prior_loop.extract(
-            dataclasses.replace(recipe, classes=("cow",)), model_of(0)
-        )
+        dataclasses.replace(recipe, classes=("cow",)).extract(model_of(0))
 
 
 def test_held_out_codes_are_of_all_classes(data, tmp_path):
     recipe = recipe_of(data, tmp_path, smoke=False)
-    codes = training.prior_loop.extract(recipe, model_of(0))
+    codes = recipe.extract(model_of(0))
     every = codes.arrays("test")
     assert every["label"].tolist() == [0] * 4 + [1] * 4
-    few = training.prior_loop.held_out(codes, "test", 4)
+    few = tiers.held_out(codes, "test", 4)
     assert few["label"].tolist() == [0, 0, 1, 1]
     np.testing.assert_array_equal(few["top"], every["top"][::2])
-    whole = training.prior_loop.held_out(codes, "test")
+    whole = tiers.held_out(codes, "test")
     np.testing.assert_array_equal(whole["bottom"], every["bottom"])
 
 
@@ -141,9 +140,9 @@ def test_codes_of_another_model_are_refused(data, tmp_path):
     other = tmp_path / "other.keras"
     model_of(1).save(other)
     recipe = recipe_of(data, tmp_path, codes_dir=str(tmp_path / "codes"))
-    training.prior_loop.extract(recipe, model_of(0))
+    recipe.extract(model_of(0))
     with pytest.raises(ValueError, match="codes of the same model"):
-        training.prior_loop.extract(recipe, model_of(1))
+        recipe.extract(model_of(1))
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,11 @@ class Run:
             RunError: if a setting differs, with the names of the flags.
         """
         old, new = self.settings(), json.loads(json.dumps(settings))
-        # A setting that the run does not know came with a later version.
+        # Only what both know: settings come and go with versions.
         changed = [
-            f"--{name}: {value!r} in the run, {new['recipe'].get(name)!r} now"
+            f"--{name}: {value!r} in the run, {new['recipe'][name]!r} now"
             for name, value in old["recipe"].items()
-            if new["recipe"].get(name) != value
+            if name in new["recipe"] and new["recipe"][name] != value
         ]
         changed += [
             f"{name}: {old[name]!r} in the run, {new[name]!r} now"

@@ -6,9 +6,9 @@ import re
 from vqzoo import registry
 from vqzoo.registry import parse_options
 from vqzoo.studies import sweep_loop
-from vqzoo.training.gan_recipe import GANRecipe
 from vqzoo.training.kinds.autoencoder import Recipe
-from vqzoo.training.prior_recipe import PriorRecipe
+from vqzoo.training.kinds.gan import GANRecipe
+from vqzoo.training.kinds.prior import PriorRecipe
 from vqzoo.training.settings import setting
 
 MEASURED = (*registry.names("measures"), sweep_loop.RUN)

@@ -1,9 +1,20 @@
 """Training runs: a recipe of each kind, which runs itself, and its command line."""
 
-from vqzoo.training.blend_recipe import BlendRecipe
-from vqzoo.training.gan_recipe import GANRecipe
-from vqzoo.training.kinds.autoencoder import Recipe
-from vqzoo.training.main import main
-from vqzoo.training.prior_recipe import PriorRecipe
+import importlib
 
+_HOMES = {
+    "BlendRecipe": "kinds.blend",
+    "GANRecipe": "kinds.gan",
+    "PriorRecipe": "kinds.prior",
+    "Recipe": "kinds.autoencoder",
+    "main": "main",
+}
 __all__ = ["BlendRecipe", "GANRecipe", "PriorRecipe", "Recipe", "main"]
+
+
+def __getattr__(name):
+    # A recipe's --help lists its flags without waiting for what the run imports.
+    if name in _HOMES:
+        module = importlib.import_module(f"vqzoo.training.{_HOMES[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -137,3 +137,20 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         metrics = self.measure(self.model)
         logs.update({f"val_{name}": value for name, value in metrics.items()})
+
+
+class Averages(keras.callbacks.Callback):
+    """Swaps the weights with their moving average, which the optimizer keeps.
+
+    It stands before and after what measures and saves the model of an epoch. Keras's
+    own `SwapEMAWeights` swaps back when the next epoch begins, which is after the state
+    was saved.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        averages = optimizer._model_variables_moving_average
+        for variable, average in zip(self.model.trainable_variables, averages):
+            value = keras.ops.convert_to_numpy(variable)
+            variable.assign(keras.ops.convert_to_numpy(average))
+            average.assign(value)

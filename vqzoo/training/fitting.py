@@ -81,14 +81,6 @@ def steps_per_epoch(split, batch_size, most, strategy):
     return min(steps, most or steps)
 
 
-def optimizer(recipe, num_steps):
-    """Adam as a recipe sets it, for a run of `num_steps` steps."""
-    rate = recipe.learning_rate
-    if recipe.learning_rate_schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, num_steps)
-    return keras.optimizers.Adam(rate)
-
-
 def settings(recipe, image_shape, class_names, data_fingerprint, **beside):
     """All that decides what a run computes, and on what it is computed: a JSON dict.
 
@@ -155,13 +147,16 @@ def fit(
     run_state = callbacks.RunState(run, save_steps, steps)
     # What stands before the state is in it; what is measured comes before its record.
     watching = [*watchers, run_state, callbacks.Validation(measure)]
+    swap = [callbacks.Averages()] if model.optimizer.use_ema else []
+    watching[-1:-1] = swap
     if run.writes:
         if averaged:
             watching.insert(0, records.Losses(run, steps))
         watching.append(records.Records(run))
         if tensorboard:
             watching.append(records.TensorBoard(run, show))
-    watching.append(callbacks.SaveEpoch(run_state))
+    # Again, so that the state has the weights as they are trained.
+    watching += [*swap, callbacks.SaveEpoch(run_state)]
     handlers = run_state.catch_signals()
     checked = numerics.checked() if check_numerics else contextlib.nullcontext()
     try:

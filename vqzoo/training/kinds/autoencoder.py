@@ -1,58 +1,90 @@
 """The training of autoencoders, on `compile` and `fit`."""
 
+import ast
 import dataclasses
+import functools
 import inspect
+import pathlib
 
-import keras
 import numpy as np
 
-from vqzoo import measures, models, quantizers, registry
-from vqzoo.datasets.splits import spread
-from vqzoo.quantizers.assignments import BOUNDARIES
+from vqzoo import registry
+from vqzoo.registry import lazily
 from vqzoo.runs.folder import Run
-from vqzoo.training import devices, fitting, records, report
-from vqzoo.training.settings import Settings, setting
+from vqzoo.training.settings import (
+    DataSettings,
+    OptimizerSettings,
+    RunSettings,
+    Settings,
+    StepSettings,
+    setting,
+)
+
+devices = lazily("vqzoo.training.devices")
+fitting = lazily("vqzoo.training.fitting")
+keras = lazily("keras")
+measures = lazily("vqzoo.measures")
+models = lazily("vqzoo.models")
+quantizers = lazily("vqzoo.quantizers")
+records = lazily("vqzoo.training.records")
+report = lazily("vqzoo.training.report")
+splitting = lazily("vqzoo.datasets.splits")
 
 MAX_VALIDATION_IMAGES = 2048
 SMOKE_IMAGES = 16
+QUANTIZERS = registry.names("quantizers")
 
-CHOICES = {
-    "quantizer": registry.names("quantizers"),
-    "noise_boundary": BOUNDARIES,
-    "codebook_init": ("data", "k_means", "random_normal"),
-}
-AT_LEAST = {
-    "num_embeddings": 1,
-    "embedding_dim": 1,
-    "commitment_cost": 0,
-}
+
+@functools.cache
+def named_models():
+    """Names of the functions of `vqzoo.models`, from the text: no import of Keras."""
+    path = pathlib.Path(__file__).parents[2] / "models" / "__init__.py"
+    lists = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    ]
+    return tuple(name for name in lists[0] if name.islower())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe(Settings):
-    """Everything that decides the run of an autoencoder; each field is a flag.
+class ModelSettings(Settings):
+    """The model."""
 
-    Raises: ValueError: on a value that cannot work, with the name of its flag.
-    """
-
-    model: str = setting("vqvae2_64", "a named model of vqzoo.models")
+    model: str = setting(
+        "vqvae2_64", "a named model of vqzoo.models", choices=named_models()
+    )
     model_options: tuple[str, ...] = setting(
         (), "arguments of the model, name=value, for example beta=4"
     )
-    quantizer: str = setting("ema", f"one of {', '.join(CHOICES['quantizer'])}")
-    quantizer_options: tuple[str, ...] = setting(
-        (), "arguments of the quantizer, name=value, for example num_stages=8"
+    image_size: int = setting(
+        0, "side of the images in pixels; 0: the model's own", at_least=0
     )
-    image_size: int = setting(0, "side of the images in pixels; 0: the model's own")
     augmentation: tuple[str, ...] = setting(
         (), "any of flip, crop, color_jitter, for the training images"
     )
-    num_embeddings: int = setting(512, "K, number of codes of each tier")
-    embedding_dim: int = setting(64, "D, length of a code")
-    commitment_cost: float = setting(0.25, "beta, weight of the commitment loss")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QuantizerSettings(Settings):
+    """The quantizer."""
+
+    quantizer: str = setting(
+        "ema", f"one of {', '.join(QUANTIZERS)}", choices=QUANTIZERS
+    )
+    quantizer_options: tuple[str, ...] = setting(
+        (), "arguments of the quantizer, name=value, for example num_stages=8"
+    )
+    num_embeddings: int = setting(512, "K, number of codes of each tier", at_least=1)
+    embedding_dim: int = setting(64, "D, length of a code", at_least=1)
+    commitment_cost: float = setting(
+        0.25, "beta, weight of the commitment loss", at_least=0
+    )
     decay: float = setting(0.99, "gamma, decay of the codebook's moving average")
     codebook_init: str = setting(
-        "data", "data, k_means or random_normal (may collapse)"
+        "data",
+        "data, k_means or random_normal (may collapse)",
+        choices=("data", "k_means", "random_normal"),
     )
     restart_threshold: float = setting(
         0.5, "codes below this share of the mean use are placed anew; 0: never"
@@ -63,16 +95,36 @@ class Recipe(Settings):
     noise_stddev: tuple[float, ...] = setting(
         (0.0,), "sigma of the noisy assignment: one value, or one a tier, top first"
     )
-    noise_boundary: str = setting("reflect", "reflect, clip or wrap, at the index ends")
+    noise_boundary: str = setting(
+        "reflect",
+        "reflect, clip or wrap, at the index ends",
+        choices=("reflect", "clip", "wrap"),
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        self.expect_each(CHOICES, AT_LEAST)
         for name in ("decay", "restart_threshold"):
             self.expect(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         sigmas = self.noise_stddev
         self.expect("noise_stddev", sigmas and min(sigmas) >= 0, "0 or more")
-        self.expect("model", self.model in _named_models(), f"one of {_named_models()}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe(
+    RunSettings,
+    DataSettings,
+    StepSettings,
+    OptimizerSettings,
+    ModelSettings,
+    QuantizerSettings,
+):
+    """The autoencoder.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
         for name in ("model_options", "quantizer_options"):
             registry.parse_options(getattr(self, name))
 
@@ -88,6 +140,7 @@ class Recipe(Settings):
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
         """
+        self.check_used()
         recipe = self.shrunk()
         with fitting.surroundings(self.strategy, self.precision, self.seed) as strategy:
             return recipe._run(strategy)
@@ -139,7 +192,7 @@ class Recipe(Settings):
         with devices.scope(strategy):
             model = self.build_model(splits.image_shape)
             model.compile(
-                fitting.optimizer(self, num_steps),
+                self.make_optimizer(num_steps),
                 loss=model.training_loss(),
                 metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
             )
@@ -164,6 +217,31 @@ class Recipe(Settings):
             save_steps=2,
         )
 
+    def check_used(self):
+        """Raises ValueError if a setting was made that model and quantizer ignore.
+
+        What a quantizer asks for while it is made is what it uses.
+        """
+        fields = dataclasses.fields(QuantizerSettings)
+        changed = [f.name for f in fields if getattr(self, f.name) != f.default]
+        if not _takes_quantizer(self.model):
+            users = ", ".join(filter(_takes_quantizer, named_models()))
+            for name in changed:
+                self.expect_unused(name, False, "model", users)
+        used = self._asked_for()
+        for name in changed:
+            if name not in used:
+                if name == "noise_boundary" and not max(self.noise_stddev):
+                    self.expect_unused(name, False, "noise_stddev", "values above 0")
+                users = [q for q in QUANTIZERS if name in quantizers.uses(q)]
+                self.expect_unused(name, False, "quantizer", ", ".join(users))
+
+    def _asked_for(self):
+        """Names of the settings that the quantizer of a tier is made with."""
+        reads = _Reads(self)
+        quantizers.make(reads, 0)
+        return {"quantizer", *reads.names}
+
     def build_model(self, image_shape):
         """The model of the recipe, with new weights, for images of `image_shape`.
 
@@ -172,7 +250,7 @@ class Recipe(Settings):
         """
         build = getattr(models, self.model)
         options = self._model_options()
-        if "quantizer" in inspect.signature(build).parameters:
+        if _takes_quantizer(self.model):
             options["quantizer"] = lambda tier: quantizers.make(self, tier)
         try:
             model = build(image_shape=tuple(image_shape), **options)
@@ -194,8 +272,16 @@ class Recipe(Settings):
         return {**smoke, **registry.parse_options(self.model_options)}
 
 
-def _named_models():
-    return tuple(name for name in models.__all__ if name.islower())
+class _Reads:
+    """Settings that note which of them are asked for."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.names = set()
+
+    def __getattr__(self, name):
+        self.names.add(name)
+        return getattr(self.settings, name)
 
 
 def _batches(split, batch_size, seed, step):
@@ -208,10 +294,15 @@ def _batches(split, batch_size, seed, step):
 
 def _show(model, summary, images):
     """Writes a few images beside their reconstructions, and what codes there are."""
-    images = images[spread(len(images), 8)]
+    images = images[splitting.spread(len(images), 8)]
     codes = measures.encode_all(model.encode, images)
     rebuilt = measures.decode_all(model.decode, codes)
     pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
     summary.image("reconstructions", pairs, max_outputs=8)
     for tier, tier_codes in zip(model.tier_names, codes):
         summary.histogram(f"{tier}_codes", tier_codes.ravel())
+
+
+def _takes_quantizer(name):
+    """Whether a named model has codes."""
+    return "quantizer" in inspect.signature(getattr(models, name)).parameters

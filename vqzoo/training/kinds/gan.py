@@ -1,0 +1,281 @@
+"""The training of GAN priors on codes, scale after scale."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from vqzoo import registry
+from vqzoo.registry import lazily, parse_options
+from vqzoo.runs import files
+from vqzoo.training.kinds import tiers
+from vqzoo.training.kinds.tiers import TierRecipe
+from vqzoo.training.settings import setting
+
+callbacks = lazily("vqzoo.training.callbacks")
+fitting = lazily("vqzoo.training.fitting")
+keras = lazily("keras")
+measures = lazily("vqzoo.measures")
+training = lazily("vqzoo.training.gan_trainer")
+
+LOSSES = ("wgan_gp", "non_saturating")
+GANS = registry.names("priors.gan")
+MAX_MAPS = 512  # generated and real maps that are compared after an epoch
+SMOKE_MAPS = 8
+STEPS_A_MEASUREMENT = 1000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GANRecipe(TierRecipe):
+    """The GANs.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    gan: str = setting(
+        "progressive", f"of each tier; one of {', '.join(GANS)}", choices=GANS
+    )
+    gan_loss: str = setting("wgan_gp", f"one of {', '.join(LOSSES)}", choices=LOSSES)
+    scale_steps: tuple[int, ...] = setting(
+        (1000, 2000, 2000, 4000), "steps of each scale; the last one for all further"
+    )
+    tier_scale_steps: tuple[str, ...] = setting(
+        (),
+        "--scale_steps of single tiers, which may have other numbers of scales, for "
+        "example bottom=(2000,4000,20000)",
+    )
+    scale_batch_sizes: tuple[int, ...] = setting(
+        (64,), "images of a step at each scale; the last one for all further"
+    )
+    fade_share: float = setting(0.2, "part of a scale's steps in which it fades in")
+    learning_rate: float = setting(3e-4, "of the generator's Adam")
+    critic_learning_rate: float = setting(4e-4, "of the critic's Adam")
+    gradient_penalty: float = setting(
+        10.0, "lambda, weight of the gradient penalty", at_least=0
+    )
+    drift: float = setting(1e-3, "weight of the mean square of real scores", at_least=0)
+    average_decay: float = setting(0.999, "of the generator's moving average")
+    divergence_limit: float = setting(1e4, "a loss term beyond it stops the run")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("scale_steps", "scale_batch_sizes"):
+            value = getattr(self, name)
+            self.expect(name, value and min(value) >= 1, "1 or more each")
+        text = "TIER=(STEPS,...), 1 or more each, for example bottom=(2000,4000)"
+        try:
+            of_tiers = parse_options(self.tier_scale_steps).values()
+        except ValueError:
+            of_tiers = [None]
+        for steps in of_tiers:
+            is_tuple = isinstance(steps, tuple) and len(steps) > 0
+            good = is_tuple and all(isinstance(n, int) and n >= 1 for n in steps)
+            self.expect("tier_scale_steps", good, text)
+        for name in ("gradient_penalty", "drift"):
+            used = self.gan_loss == "wgan_gp"
+            self.expect_unused(name, used, "gan_loss", "wgan_gp")
+        for name in ("learning_rate", "critic_learning_rate", "divergence_limit"):
+            self.expect(name, getattr(self, name) > 0, "above 0")
+        self.expect("fade_share", 0 <= self.fade_share <= 1, "in [0, 1]")
+        self.expect("average_decay", 0 <= self.average_decay < 1, "in [0, 1)")
+
+    def run(self):
+        """Extracts codes, trains a GAN for each tier and leaves a folder of all.
+
+        Returns:
+            `pathlib.Path` of the run's folder, as that of the other priors.
+
+        Raises:
+            RunError: if the run cannot go on, for a reason that its user can mend, or
+                the GAN diverges.
+            Stopped: after SIGTERM or SIGINT, once the state is saved.
+            ValueError: if a setting does not fit the data or the model.
+        """
+        if keras.backend.backend() != "tensorflow":
+            raise files.RunError(
+                "GAN priors train on TensorFlow: KERAS_BACKEND=tensorflow"
+            )
+        self.check_used()
+        return super().run()
+
+    def check_used(self):
+        """Raises ValueError if a setting was made that the GAN ignores."""
+        # What grows says its scales once its grid is known; others have one.
+        grows = [g for g in GANS if registry.find("priors.gan", g).num_scales != 1]
+        users = ", ".join(grows)
+        self.expect_unused("fade_share", self.gan in grows, "gan", users)
+
+    def _check_data(self, codes, strategy):
+        if strategy is not None:
+            raise files.RunError("GAN priors train on one device: --strategy=none")
+
+    def _train_tier(self, model, codes, tier, run, strategy):
+        keras.utils.set_random_seed(self.seed)
+        if not run.is_finished:
+            trainer = self._trainer(model, codes, tier)
+            fitting.say(
+                f"{trainer.generator.name}: {trainer.generator.count_params():,} "
+                f"weights, critic {trainer.critic.count_params():,}"
+            )
+            measure = self._measure_of(codes, tier, "validation")
+            for scale in range(trainer.generator.num_scales):
+                part = run.part(f"scale_{scale}")
+                self._train_scale(codes, tier, trainer, scale, part, measure)
+            run.save_model(trainer.artifact, "best")
+            figures = self._measure_of(codes, tier, "test")(trainer)
+            del figures["loss"]
+            run.finish({"test": figures})
+        prior = keras.saving.load_model(run.best_path, compile=False)
+        return prior, run.metrics()["test"]
+
+    def _trainer(self, model, codes, tier):
+        layer = model.quantizers[list(codes.tier_shapes).index(tier)]
+        generator, critic, average = self.build(
+            tier,
+            codebook=np.asarray(layer.codebooks[0]),
+            **self.sizes_of(codes, tier),
+        )
+        trainer = training.GANTrainer(
+            generator,
+            critic,
+            average,
+            loss=self.gan_loss,
+            gradient_penalty=self.gradient_penalty,
+            drift=self.drift,
+            average_decay=self.average_decay,
+            seed=self.seed,
+        )
+        trainer.compile(
+            keras.optimizers.Adam(self.learning_rate, beta_1=0.0, beta_2=0.99),
+            keras.optimizers.Adam(self.critic_learning_rate, beta_1=0.0, beta_2=0.99),
+        )
+        return trainer
+
+    def _train_scale(self, codes, tier, trainer, scale, run, measure):
+        """Trains one scale, or the rest of it; one that is done is only restored."""
+        epochs, steps, batch_size = self.of_scale(tier, scale)
+        total = steps * epochs
+        trainer.begin_scale(scale, int(self.fade_share * total) if scale else 0)
+        run.restore(trainer)
+        if run.header["step"] >= total:
+            return
+        grid = " x ".join(str(n) for n in trainer.generator.generator.grids[scale])
+        fitting.say(f"{tier}, {grid}: step {run.header['step']:,} of {total:,}")
+        names = tiers.tiers_down_to(codes, tier)
+
+        def batches(step):
+            stored = codes.train.batches(
+                min(batch_size, codes.train.size),
+                seed=self.seed + scale,
+                epochs=None,
+                start_step=step,
+                drop_remainder=True,
+            )
+            return stored.map(
+                lambda batch: trainer.generator.training_pair(batch, names)
+            )
+
+        fitting.fit(
+            trainer,
+            batches,
+            run,
+            epochs=epochs,
+            steps=steps,
+            measure=measure,
+            watchers=[callbacks.Divergence(self.divergence_limit)],
+            averaged=False,
+            **self.operation(),
+        )
+
+    def _measure_of(self, codes, tier, split):
+        """The function that measures an average generator on held-out codes."""
+        limit = SMOKE_MAPS if self.smoke else MAX_MAPS
+        arrays = tiers.held_out(codes, split, limit)
+        size = codes.num_embeddings[tier]
+
+        def measure(trainer):
+            prior = trainer.average
+            if trainer.scale < prior.num_scales - 1:
+                return {"loss": math.inf}  # Nothing to compare before the last scale.
+            *above, _ = tiers.tiers_down_to(codes, tier)
+            condition = prior.condition(
+                arrays.get("label"), [arrays[name] for name in above]
+            )
+            latents = prior.generate(len(arrays[tier]), condition, seed=0)
+            drawn = np.asarray(prior.codes_of(latents))
+            real = np.asarray(prior.latents_of(arrays[tier]))
+            distance = measures.sliced_wasserstein(
+                latents.reshape(len(latents), -1), real.reshape(len(real), -1)
+            )
+            usage = np.bincount(drawn.ravel(), minlength=size)
+            return {
+                "loss": distance,
+                "sliced_wasserstein": distance,
+                "requantization": prior.requantization_error(latents),
+                "diversity": measures.diversity(latents) / measures.diversity(real),
+                "codes_used": float((usage > 0).mean()),
+            }
+
+        return measure
+
+    def shrunk(self):
+        """The recipe with the numbers of a smoke run, where `smoke` is set."""
+        if not self.smoke:
+            return self
+        return dataclasses.replace(
+            self,
+            scale_steps=(4,),
+            tier_scale_steps=(),
+            scale_batch_sizes=(4,),
+            save_steps=min(self.save_steps, 2),
+        )
+
+    def check_tiers(self, tier_names):
+        """Raises ValueError if a setting names a tier that the model does not have."""
+        super().check_tiers(tier_names)
+        known = set(parse_options(self.tier_scale_steps)) <= set(tier_names)
+        self.expect("tier_scale_steps", known, f"of tiers {tuple(tier_names)}")
+
+    def of_scale(self, tier, scale):
+        """`(epochs, steps of an epoch, images of a step)` of a scale of a tier."""
+        of_tier = parse_options(self.tier_scale_steps)
+        of_scales = of_tier.get(tier, self.scale_steps)
+        steps = of_scales[min(scale, len(of_scales) - 1)]
+        sizes = self.scale_batch_sizes
+        epochs = -(-steps // STEPS_A_MEASUREMENT)
+        return epochs, steps // epochs, sizes[min(scale, len(sizes) - 1)]
+
+    def build(self, tier, grid_shape, num_embeddings, codebook, num_classes, context):
+        """Generator, critic and a copy of the generator, of a tier.
+
+        Args:
+            tier: str, its name.
+            grid_shape: `(height, width)` of its codes.
+            num_embeddings: int, K.
+            codebook: float `(K, D)`.
+            num_classes: int, 0 for none.
+            context: sequence of `(grid shape, number of codes)` of the tiers above.
+
+        Raises:
+            ValueError: if they cannot be made so, with the name of the flag.
+        """
+        gan = registry.find("priors.gan", self.gan)
+        options = self.options_of(tier)
+        if self.smoke:
+            options |= gan.smoke_options
+        generator = self.make(
+            gan,
+            f"--gan={self.gan}",
+            tier,
+            grid_shape,
+            num_embeddings,
+            codebook.shape[1],
+            num_classes=num_classes,
+            context=context,
+            name=f"{tier}_prior",
+            **options,
+        )
+        critic = generator.make_critic(f"{tier}_critic")
+        average = gan.from_config(generator.get_config())
+        generator.set_codebook(codebook)
+        return generator, critic, average

@@ -1,0 +1,163 @@
+"""The training of priors on codes, on `compile` and `fit`."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+
+from vqzoo import registry
+from vqzoo.registry import lazily
+from vqzoo.training.kinds import tiers
+from vqzoo.training.kinds.tiers import TierRecipe
+from vqzoo.training.settings import OptimizerSettings, StepSettings, setting
+
+devices = lazily("vqzoo.training.devices")
+fitting = lazily("vqzoo.training.fitting")
+keras = lazily("keras")
+measures = lazily("vqzoo.measures")
+
+PRIORS = registry.names("priors")
+MAX_VALIDATION_GRIDS = 2048
+SMOKE_GRIDS = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
+    """The priors.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    prior: str = setting(
+        "pixelsnail", f"of each tier; one of {', '.join(PRIORS)}", choices=PRIORS
+    )
+
+    def shrunk(self):
+        """The recipe with the numbers of a smoke run, where `smoke` is set."""
+        if not self.smoke:
+            return self
+        return dataclasses.replace(
+            self,
+            epochs=min(self.epochs, 2),
+            max_steps_per_epoch=min(self.max_steps_per_epoch or 3, 3),
+            batch_size=min(self.batch_size, 4),
+            save_steps=2,
+        )
+
+    def _check_data(self, codes, strategy):
+        self._steps_per_epoch(codes, strategy)
+
+    def _steps_per_epoch(self, codes, strategy):
+        return fitting.steps_per_epoch(
+            codes.train, self.batch_size, self.max_steps_per_epoch, strategy
+        )
+
+    def _train_tier(self, model, codes, tier, run, strategy):
+        keras.utils.set_random_seed(self.seed)
+        if not run.is_finished:
+            steps = self._steps_per_epoch(codes, strategy)
+            prior = self._compiled(codes, tier, steps * self.epochs, strategy)
+            count = f"{prior.count_params():,} weights"
+            fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
+            run.restore(prior)
+            self._fit(codes, tier, prior, steps, run)
+        prior = keras.saving.load_model(run.best_path, compile=False)
+        if not run.is_finished:
+            run.finish({"test": self._measured(prior, codes, tier)})
+        return prior, run.metrics()["test"]
+
+    def _compiled(self, codes, tier, num_steps, strategy):
+        with devices.scope(strategy):
+            prior = self.build_prior(tier, **self.sizes_of(codes, tier))
+            optimizer = self.make_optimizer(num_steps)
+            prior.compile(optimizer, loss=prior.training_loss())
+        arrays = {k: v[:1].astype("int32") for k, v in codes.arrays("train").items()}
+        pair = prior.training_pair(arrays, tiers.tiers_down_to(codes, tier))
+        devices.build(prior, pair, strategy)
+        return prior
+
+    def _fit(self, codes, tier, prior, steps, run):
+        names = tiers.tiers_down_to(codes, tier)
+
+        def batches(step):
+            stored = codes.train.batches(
+                self.batch_size,
+                seed=self.seed,
+                epochs=None,
+                start_step=step,
+                drop_remainder=True,
+            )
+            # The number of a step seeds what is random in it, so that a run that goes
+            # on sees what it would have seen.
+            return stored.enumerate(start=step).map(
+                lambda number, batch: prior.training_pair(
+                    batch, names, (self.seed, number)
+                )
+            )
+
+        limit = SMOKE_GRIDS if self.smoke else MAX_VALIDATION_GRIDS
+        validation = tiers.held_out(codes, "validation", limit)
+
+        def measure(prior):
+            bits = _bits(prior, names, validation)
+            return {"loss": bits * np.log(2), "bits_per_code": bits}
+
+        fitting.fit(
+            prior,
+            batches,
+            run,
+            epochs=self.epochs,
+            steps=steps,
+            measure=measure,
+            **self.operation(),
+        )
+
+    def _measured(self, prior, codes, tier):
+        """Figures of a prior on the test split, and of the code frequencies."""
+        test = tiers.held_out(codes, "test", SMOKE_GRIDS if self.smoke else None)
+        train = codes.arrays("train")[tier]
+        size = codes.num_embeddings[tier]
+        return {
+            "bits_per_code": _bits(prior, tiers.tiers_down_to(codes, tier), test),
+            "unigram_bits_per_code": measures.unigram_bits(train, test[tier], size),
+            "raw_bits_per_code": float(np.log2(size)),
+            "codes": int(np.prod(codes.tier_shapes[tier])),
+            "weights": prior.count_params(),
+        }
+
+    def build_prior(self, tier, grid_shape, num_embeddings, num_classes, context):
+        """The prior of a tier with new weights.
+
+        Args:
+            tier: str, its name.
+            grid_shape: `(height, width)` of its codes.
+            num_embeddings: int, K.
+            num_classes: int, 0 for none.
+            context: sequence of `(grid shape, number of codes)` of the tiers above.
+
+        Raises:
+            ValueError: if it cannot be made so, with the name of the flag.
+        """
+        prior = registry.find("priors", self.prior)
+        options = self.options_of(tier)
+        if "seed" in inspect.signature(prior).parameters:
+            options.setdefault("seed", self.seed)
+        if self.smoke:
+            options |= prior.smoke_options
+        return self.make(
+            prior,
+            f"--prior={self.prior}",
+            tier,
+            grid_shape,
+            num_embeddings,
+            num_classes=num_classes,
+            context=context,
+            name=f"{tier}_prior",
+            **options,
+        )
+
+
+def _bits(prior, tiers, arrays):
+    """Bits per code of the last of these tiers under its prior."""
+    *above, codes = (arrays[name] for name in tiers)
+    return measures.prior_bits(prior, codes, arrays.get("label"), above)

@@ -1,0 +1,309 @@
+"""What the runs of all priors have: codes of a data set, then a prior of each tier."""
+
+import dataclasses
+import pathlib
+import time
+
+import numpy as np
+
+from vqzoo.registry import lazily, parse_options
+from vqzoo.runs import files
+from vqzoo.runs.folder import METRICS, Run, prior_file
+from vqzoo.training.settings import DataSettings, RunSettings, setting
+
+conditions = lazily("vqzoo.priors.conditions")
+devices = lazily("vqzoo.training.devices")
+fingerprints = lazily("vqzoo.runs.fingerprint")
+fitting = lazily("vqzoo.training.fitting")
+pipeline = lazily("vqzoo.priors.pipeline")
+plots = lazily("vqzoo.plots")
+splitting = lazily("vqzoo.datasets.splits")
+stored_codes = lazily("vqzoo.datasets.codes")
+tqdm = lazily("tqdm")
+trained = lazily("vqzoo.trained")
+
+SMOKE_IMAGES = 64
+SHOWN_SAMPLES = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TierRecipe(RunSettings, DataSettings):
+    """The model and its codes; its tiers are learned one by one.
+
+    Abstract: `PriorRecipe` and `GANRecipe` add which priors, and how they are fitted.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    model: str = setting(
+        "export/vqvae2_noisy/model.keras", "the trained model whose codes are learned"
+    )
+    tiers: tuple[str, ...] = setting(
+        (), "only these tiers; no images can be drawn then; empty: all"
+    )
+    prior_options: tuple[str, ...] = setting(
+        (),
+        "arguments of the priors, name=value for all tiers or tier.name=value for one, "
+        "for example num_channels=64,bottom.num_heads=0",
+    )
+    class_conditional: bool = setting(
+        True, "condition on the class, where the data has classes"
+    )
+    codes_dir: str = setting(
+        "", "where the codes of the data are kept; empty: a folder in --runs_dir"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.expect("model", self.model.endswith(".keras"), "a .keras file")
+        self.options_of("")
+
+    def run(self):
+        """Extracts codes, trains a prior for each tier and leaves a folder of all.
+
+        The folder holds what a pipeline is loaded from.
+
+        Returns:
+            `pathlib.Path` of the run's folder.
+
+        Raises:
+            RunError: if the run cannot go on, for a reason that its user can mend.
+            Stopped: after SIGTERM or SIGINT, once the state is saved.
+            ValueError: if a setting does not fit the data or the model.
+        """
+        recipe = self.shrunk()
+        with fitting.surroundings(self.strategy, self.precision, self.seed) as strategy:
+            if devices.is_multi_worker(strategy):
+                raise files.RunError(
+                    "priors train on the devices of one machine: unset TF_CONFIG"
+                )
+            return recipe._run(strategy)
+
+    def _run(self, strategy):
+        model = _load_model(self.model)
+        self.check_tiers(model.tier_names)
+        codes = self.extract(model)
+        self._check_data(codes, strategy)
+        settings = fitting.settings(
+            self.identity(),
+            model.image_shape,
+            codes.class_names,
+            codes.data,
+            model_fingerprint=codes.model,
+            tier_shapes={k: list(v) for k, v in codes.tier_shapes.items()},
+            num_embeddings=dict(codes.num_embeddings),
+        )
+        run = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
+        fitted = {
+            tier: self._train_tier(model, codes, tier, run.part(tier), strategy)
+            for tier in model.tier_names
+            if tier in (self.tiers or model.tier_names)
+        }
+        metrics = _metrics(model, fitted, run)
+        if len(fitted) == len(model.tier_names):
+            metrics |= self._draw(model, codes, run, fitted)
+        run.finish({"test": metrics})
+        _say_what_next(self.name, run, list(fitted), metrics)
+        return run.path
+
+    def _check_data(self, codes, strategy):
+        """Raises ValueError or RunError if the data or the devices do not fit."""
+
+    def _train_tier(self, model, codes, tier, run, strategy):
+        """Trains the prior of a tier, or the rest of it, or nothing if it is done.
+
+        Returns:
+            `(prior, figures)`, the prior of the best epoch and a dict of floats.
+        """
+        raise NotImplementedError
+
+    def extract(self, model):
+        """The codes of the data, extracted or opened: `datasets.codes.CodeSplits`.
+
+        Raises:
+            ValueError: if the images do not fit the model, or the folder holds others.
+        """
+        splits = fitting.load_data(self, model.image_shape[0])
+        if tuple(splits.image_shape) != tuple(model.image_shape):
+            raise ValueError(
+                f"expected images of {tuple(model.image_shape)} for --model, received "
+                f"{splits.image_shape} from --dataset={self.dataset}"
+            )
+        if self.smoke:
+            splits = _few(splits)
+        return self.codes_of(model, model.encode, splits)
+
+    def codes_of(self, model, encode, splits):
+        """The codes that a function makes of a data set, made now or found.
+
+        Args:
+            model: the model that they are codes of.
+            encode: function from a batch of the data to a tuple of codes, top first.
+            splits: `Splits`.
+        """
+        model_fingerprint = fingerprints.fingerprint(model)
+        names = model_fingerprint[:12], splits.fingerprint[:12].replace(" ", "_")
+        return stored_codes.extract(
+            encode,
+            splits,
+            self.codes_dir or pathlib.Path(self.runs_dir, "codes", "-".join(names)),
+            model=model_fingerprint,
+            num_embeddings={
+                tier: layer.num_embeddings
+                for tier, layer in zip(model.tier_names, model.quantizers)
+            },
+            progress=lambda batches, total: tqdm.tqdm(
+                batches, total=total, desc="codes", unit=" batches"
+            ),
+        )
+
+    def check_tiers(self, tier_names):
+        """Raises ValueError if a setting names a tier that the model does not have."""
+        known = set(self.tiers) <= set(tier_names)
+        self.expect("tiers", known, f"of {tuple(tier_names)}")
+        for option in self.prior_options:
+            tier, dot, _ = option.partition("=")[0].rpartition(".")
+            self.expect(
+                "prior_options", not dot or tier in tier_names, f"of tiers {tier_names}"
+            )
+
+    def options_of(self, tier):
+        """The arguments that the prior of a tier gets: a dict."""
+        options = {}
+        for option in self.prior_options:
+            left, _, value = option.partition("=")
+            of_one, dot, name = left.rpartition(".")
+            if not dot or of_one == tier:
+                options |= parse_options([f"{name}={value}"])
+        return options
+
+    def make(self, function, what, tier, *arguments, **options):
+        """What a function makes of arguments and options.
+
+        Raises:
+            ValueError: if it cannot be made, with the name of the flag.
+        """
+        try:
+            return function(*arguments, **options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{what} cannot be made for the {tier} tier with "
+                f"--prior_options={','.join(self.prior_options)}: {error}"
+            ) from error
+
+    def sizes_of(self, codes, tier):
+        """What the prior of a tier is made for, by the names of its arguments."""
+        num_classes = len(codes.class_names) if self.class_conditional else 0
+        shapes, sizes = codes.tier_shapes, codes.num_embeddings
+        return conditions.sizes(shapes, sizes, tier, num_classes)
+
+    def _draw(self, model, codes, run, fitted):
+        """Writes the pipeline and a picture of samples; gives how long one takes."""
+        priors = [prior for prior, _ in fitted.values()]
+        names = codes.class_names if self.class_conditional else ()
+        sampler = pipeline.Pipeline(model, priors, names, codes.model)
+        run.deliver(trained.model_file(self.model))
+        for tier in fitted:
+            run.deliver(run.part(tier).best_path, prior_file(tier))
+        pipeline.write_description(run.path, model.tier_names, names, codes.model)
+        count = 4 if self.smoke else SHOWN_SAMPLES
+        sampler.sample(count, seed=0)  # compiles
+        began = time.monotonic()
+        samples = sampler.sample(count, seed=0)
+        seconds = time.monotonic() - began
+        figure = plots.image_grid(samples.images, f"Samples of {self.name}")
+        run.save_picture("samples", figure)
+        return {"seconds_per_sample": seconds / count}
+
+
+def _load_model(path):
+    try:
+        loaded = trained.load(path, needs_codes=True)
+    except trained.TrainedError as error:
+        raise files.RunError(f"--model: {error}") from error
+    model = loaded.model
+    for tier, layer in zip(model.tier_names, model.quantizers):
+        if layer.code_axes or layer.is_hybrid:
+            raise files.RunError(
+                f"--model: expected one code for each latent, received the {tier} tier "
+                f"of {loaded.file} with {type(layer).__name__}"
+            )
+    return model
+
+
+def _few(splits):
+    """The first images of each split: other data, with a fingerprint of its own."""
+    cut = {
+        name: dataclasses.replace(split, size=min(split.size, SMOKE_IMAGES))
+        for name in ("train", "validation", "test")
+        for split in [getattr(splits, name)]
+    }
+    return dataclasses.replace(splits, **cut, fingerprint=f"few {splits.fingerprint}")
+
+
+def held_out(codes, split, limit=None):
+    """Codes and labels of a split, all or so many from all over it: a dict of int32."""
+    size = getattr(codes, split).size
+    rows = splitting.spread(size, limit or size)
+    arrays = codes.arrays(split)
+    return {name: np.asarray(array[rows], "int32") for name, array in arrays.items()}
+
+
+def tiers_down_to(codes, tier):
+    """Names of the tiers above a tier, top first, and its own."""
+    tiers = list(codes.tier_shapes)
+    return tiers[: tiers.index(tier) + 1]
+
+
+def _metrics(model, fitted, run):
+    """Figures of all tiers that were fitted, and their learning curves."""
+    metrics = {
+        f"{tier}_{name}": value
+        for tier, (_, figures) in fitted.items()
+        for name, value in figures.items()
+    }
+    if all("bits_per_code" in figures for _, figures in fitted.values()):
+        histories = {tier: run.part(tier).history() for tier in fitted}
+        figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
+        run.save_picture("bits", figure)
+        total = sum(f["bits_per_code"] * f["codes"] for _, f in fitted.values())
+        if len(fitted) == len(model.tier_names):
+            metrics["bits_per_image"] = total
+            metrics["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
+    return metrics
+
+
+def _say_what_next(name, run, tier_names, metrics):
+    """Prints what the run of a prior found, and what to do with it."""
+    lines = [_line_of_tier(tier, metrics) for tier in tier_names]
+    if "bits_per_pixel" in metrics:
+        lines.append(f"images       {metrics['bits_per_pixel']:.4f} bits a pixel")
+    if "seconds_per_sample" in metrics:
+        lines.append(f"sampling     {metrics['seconds_per_sample']:.4f} s an image")
+    text = "\n  ".join(lines)
+    print(
+        f"""
+Done: {name}, on the test split
+  {text}
+  pictures     in {run.path}: {", ".join(path.name for path in run.pictures())}
+  numbers      {run.path / METRICS}""",
+        flush=True,
+    )
+    if "seconds_per_sample" in metrics:
+        command = f"python -m vqzoo.sample --prior={run.path} --n=64 --out=samples.png"
+        print(f"What next:\n  draw images  {command}", flush=True)
+
+
+def _line_of_tier(tier, metrics):
+    """What a run found of the prior of a tier, in a line."""
+    name = f"{tier + ' codes':<13}"
+    if f"{tier}_bits_per_code" not in metrics:
+        return (
+            f"{name}re-quantization error {metrics[f'{tier}_requantization']:.3f}, "
+            f"diversity {metrics[f'{tier}_diversity']:.2f} of the data's"
+        )
+    return (
+        f"{name}{metrics[f'{tier}_bits_per_code']:.3f} bits each (their frequencies "
+        f"alone {metrics[f'{tier}_unigram_bits_per_code']:.3f}, no prior "
+        f"{metrics[f'{tier}_raw_bits_per_code']:.0f})"
+    )
