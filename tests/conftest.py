@@ -14,6 +14,11 @@ import pytest
 # XLA spends most of a test of tiny models on making them fast: this process and those
 # that it starts go without that.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# The same for TensorFlow.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 # And they share what is compiled: two test processes run the same small programs.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     COMPILED = tempfile.TemporaryDirectory(prefix="vqzoo-tests-")

@@ -82,11 +82,11 @@ def trained(case):
     if case.takes_floats:
         outputs = model(inputs)
         alike = tuple(outputs.shape) == inputs.shape
-        compiled(model, keras.optimizers.SGD(0.5), "mse")
+        compiled(model, keras.optimizers.SGD(0.5), "mse", jit_compile="auto")
         model.train_on_batch(inputs, np.flip(inputs) if alike else outputs + 1)
     elif case in PRIORS:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        compiled(model, keras.optimizers.SGD(0.5), loss)
+        compiled(model, keras.optimizers.SGD(0.5), loss, jit_compile="auto")
         model.train_on_batch(inputs, inputs)
     return model, before, values(model.weights)
 

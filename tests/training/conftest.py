@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.helpers.processes import run_in_process
 from tests.helpers.small_models import model_of
 from vqzoo import training
 
@@ -24,6 +25,14 @@ TINY = training.Recipe(
 def tiny(tmp_path):
     """A recipe of 6 steps in all, which saves its state after every second one."""
     return dataclasses.replace(TINY, runs_dir=str(tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """The recipe `tiny` elsewhere, after a run of its own process to its end."""
+    recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path_factory.mktemp("whole")))
+    assert run_in_process(recipe)[0] == 0
+    return recipe
 
 
 @pytest.fixture(scope="session")

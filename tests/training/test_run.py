@@ -126,10 +126,8 @@ def test_the_terms_of_the_loss_are_of_images_from_all_over():
 @pytest.mark.slow
 @pytest.mark.parametrize("step, saved", [(2, 2), (3, 2), (3.5, 3), (5, 4)])
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
-    tiny, tmp_path, step, saved
+    tiny, whole, step, saved
 ):
-    whole = dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole"))
-    assert run_in_process(whole)[0] == 0
     assert run_in_process(tiny, kill_after=step)[0] == -signal.SIGKILL
     code, output = run_in_process(dataclasses.replace(tiny, resume=True))
     assert code == 0, output
@@ -138,9 +136,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
 
 
 @pytest.mark.slow
-def test_sigterm_saves_says_so_and_the_run_goes_on(tiny, tmp_path):
-    whole = dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole"))
-    assert run_in_process(whole)[0] == 0
+def test_sigterm_saves_says_so_and_the_run_goes_on(tiny, whole):
     code, output = run_in_process(tiny, kill_after=4, kill_with=signal.SIGTERM)
     assert code == 128 + signal.SIGTERM
     assert "SIGTERM: the run stopped at step 5" in output
