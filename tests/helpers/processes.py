@@ -27,6 +27,8 @@ class Killer(callbacks.RunState):
             path = pathlib.Path(os.environ["STATE_OF_WORKER"])
             state.save(path, self.model, self.run.header)
 callbacks.RunState = Killer
+# JSON has no tuples, and a flag's default says what the flag takes.
+settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
 training.main(training.Recipe(**settings), ["tiny"])
 """
 
