@@ -18,6 +18,7 @@ from vqzoo.measures import (
 )
 from vqzoo.measures.labels import check_labels
 from vqzoo.measures.reconstruction import reconstruction_error
+from vqzoo.ops import main_axis_order
 from vqzoo.report import render
 
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")
@@ -113,7 +114,26 @@ def test_brittleness_has_psnr_and_agreement_of_each_tier(sections):
     assert found["top_0.1_1_psnr"] >= found["top_1_1_psnr"]
     assert 0 <= found["bottom_0.5_10_agreement"] <= 1
     assert "bottom_0.5_50_psnr" not in found  # 16 codes
+    assert found["bottom_sorted_0.25_1_psnr"] >= found["bottom_sorted_1_1_psnr"] > 0
+    assert 0 <= found["top_sorted_1_1_agreement"] <= 1
     assert sections["brittleness"].skipped == {}
+
+
+def test_sorting_changes_nothing_where_codes_are_in_their_order(subject):
+    section = section_of(subject, "brittleness").metrics
+    layer = subject.tiers[1].layer
+    codebook = np.asarray(layer.codebook)
+    order = np.asarray(main_axis_order(codebook))
+    layer.codebook.assign(codebook[order])
+    try:
+        again = small.subject_of(subject.model)
+        found = section_of(again, "brittleness").metrics
+    finally:
+        layer.codebook.assign(codebook)
+    for key in ("0.25_1_psnr", "1_1_psnr"):
+        expected = section[f"bottom_sorted_{key}"]
+        assert found[f"bottom_{key}"] == pytest.approx(expected, rel=1e-3)
+        assert found[f"bottom_sorted_{key}"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_mid_points_are_compared_with_blends_and_real_images(sections):
@@ -161,6 +181,9 @@ def test_sets_stand_beside_their_floor(sections):
     assert found["floor_fd_resnet"] > 0 and found["reconstructions_fd_resnet"] > 0
     assert 0 <= found["reconstructions_precision"] <= 1
     assert "FID" in sections["sets"].skipped and "samples" in sections["sets"].skipped
+    # Brightness tells the classes, to the judge too.
+    assert found["floor_of_the_class"] == sections["judge"].metrics["top1"]
+    assert 0 <= found["reconstructions_of_the_class"] <= 1
 
 
 def test_the_steepest_rise_and_the_hours_are_those_of_the_history(sections):
@@ -219,6 +242,7 @@ def test_priors_are_measured_and_their_samples_compared():
     )
     sets = section_of(subject, "sets").metrics
     assert sets["samples_fd_resnet"] > 0 and sets["samples_floor_fd_resnet"] > 0
+    assert 0 <= sets["samples_of_the_class"] <= 1
 
 
 def test_samples_are_compared_beside_as_many_real_images():

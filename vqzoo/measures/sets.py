@@ -147,6 +147,8 @@ def measure(subject, section):
             f"set, SWD of {sizes.some:,}. The test images and their own "
             f"reconstructions are {paired:.4g} apart in FD-{name}.",
         )
+    with section.attempt("classes of the images"):
+        _classes(subject, section)
     with section.attempt("FID"):
         _inception(subject, section)
 
@@ -173,6 +175,27 @@ def _wasserstein(subject, images):
     some = subject.sizes.some
     return pyramid.laplacian_sliced_wasserstein(
         subject.train_images[:some], images[:some]
+    )
+
+
+def _classes(subject, section):
+    """How often the judge names the class that images were made for."""
+    subject.need_labels()
+    rows = {
+        "floor": (subject.images, subject.labels),
+        "reconstructions": (subject.rebuilt, subject.labels),
+    }
+    with section.attempt("classes of the samples"):
+        samples, count = _equally_many(subject)
+        if subject.samples.labels is None:
+            raise Skipped("the samples have no classes")
+        rows["samples"] = samples, subject.samples.labels[:count]
+    shares = {key: subject.judge.accuracy(*row) for key, row in rows.items()}
+    section.add({f"{key}_of_the_class": share for key, share in shares.items()})
+    section.table(
+        "Share that the judge gives the class it was made for",
+        ("set", "share"),
+        shares.items(),
     )
 
 

@@ -22,7 +22,12 @@ RECIPE = studies.SweepRecipe(
     ),
     seeds=(0,),
     measurements=("brittleness",),
-    shown=("brittleness.bottom_1_1_psnr", "brittleness.bottom_0.25_1_psnr"),
+    shown=(
+        "brittleness.bottom_1_1_psnr",
+        "brittleness.bottom_sorted_1_1_psnr",
+        "brittleness.bottom_0.25_1_psnr",
+        "brittleness.bottom_sorted_0.25_1_psnr",
+    ),
 )
 
 if __name__ == "__main__":
