@@ -73,6 +73,9 @@ def test_what_there_is_not_gives_2_and_what_is_near(arguments, near, capsys):
     assert near in capsys.readouterr().err
 
 
+SLOW = ("evaluate", "card")
+
+
 ASKED = """
 import sys
 sys.argv = ["vqzoo", *sys.argv[1:]]
@@ -101,13 +104,31 @@ def ask(*arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["train"], ["list"], ["app"]],
+    [["train"], *([name] for name in ("list", *cli.COMMANDS) if name not in SLOW)],
     ids=" ".join,
 )
 def test_help_loads_no_keras(arguments):
     code, text, errors, loaded = ask(*arguments, "--help")
     assert (code, errors, loaded) == (0, "", [])
     assert len(text.splitlines()) > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["sample", "--prior=nowhere"], 1, "nowhere"),
+        (["sample", "--n=0", "--prior=x"], 2, "--n"),
+        (["compress", "nowhere", "out.vqz", "--model=x"], 1, "nowhere"),
+        (["compress", __file__, "out.vqz", "--model=nowhere"], 1, "nowhere"),
+        (["decompress", __file__, "out.png", "--mode=raw"], 2, "mode"),
+        (["export", "nowhere", "target"], 1, "nowhere"),
+        (["app", "--model=nowhere"], 1, "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_before_keras_is_loaded(arguments, code, text):
+    ended, _, errors, loaded = ask(*arguments)
+    assert (ended, loaded) == (code, [])
+    assert text in errors and "Traceback" not in errors
 
 
 def test_python_m_is_a_command_too():

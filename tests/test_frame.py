@@ -52,8 +52,8 @@ def test_without_flags_the_defaults_hold():
     [
         ("--sizes=3", "sizes"),
         ("--size=three", "--size=three"),
-        ("--size=0", "--size to be 1 up, received 0"),
-        ("--size=65", "--size to be 64 at most, received 65"),
+        ("--size=0", "--size to be at least 1, received 0"),
+        ("--size=65", "--size to be at most 64, received 65"),
         ("--mode=quick", "--mode to be empty or one of ('fast', 'slow')"),
         ("--only=a,c", "--only"),
         ("--seeds=1,x", "seeds"),
@@ -70,6 +70,20 @@ def test_what_cannot_be_is_named_and_ends_with_2(argument, text, capsys):
 def test_an_argument_that_is_missing_is_named(capsys):
     assert frame.run(["x", "a"], "", GROUPS, do_nothing, ["IN", "OUT"]) == 2
     assert "expected IN and OUT, received ['a']" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "called"),
+    [
+        ("vqzoo train vqvae", "vqzoo train vqvae"),
+        ("/usr/bin/vqzoo", "vqzoo"),
+        ("/a/vqzoo/export/__main__.py", "python -m vqzoo.export"),
+        ("/vqzoo/vqzoo/recipes/vae.py", "python -m vqzoo.recipes.vae"),
+    ],
+)
+def test_an_error_says_how_the_command_is_called(program, called, capsys):
+    assert frame.run([program], "", GROUPS, do_nothing, ["IN"]) == 2
+    assert f"\nUsage: {called} IN [--flag=value ...]\n" in capsys.readouterr().err
 
 
 def test_what_flags_cannot_be_together_is_an_error_of_usage(capsys):

@@ -6,42 +6,36 @@ that gets one for each image. What cannot be read is skipped and counted.
 
 import sys
 
-from absl import flags
+from vqzoo.codec import command
+from vqzoo.frame import Flag
+from vqzoo.registry import lazily
 
-from vqzoo.codec import batch, command
+batch = lazily("vqzoo.codec.batch")
 
-FLAGS = (
-    (
-        flags.DEFINE_string,
-        "mode",
-        "auto",
-        "prior, unigram or raw; auto: the first of them that there is",
-    ),
-    (
-        flags.DEFINE_string,
-        "class",
-        "",
-        "the class of all images, by name or number; empty: the likeliest of each",
-    ),
-    (
-        flags.DEFINE_list,
-        "tiers",
-        [],
-        "tiers whose codes are kept, by name; empty: all that the decoder looks at",
-    ),
-)
+FLAGS = {
+    "What is kept": [
+        Flag(
+            "mode",
+            "auto",
+            "prior, unigram or raw; auto: the first of them that there is",
+            choices=("auto", "prior", "unigram", "raw"),
+        ),
+        Flag(
+            "class",
+            "",
+            "the class of all images, by name or number; empty: the likeliest of each",
+        ),
+        Flag(
+            "tiers",
+            (),
+            "tiers whose codes are kept, by name; empty: all that the decoder looks at",
+        ),
+    ]
+}
 
 
 def main(argv):
-    """Compresses as the command line says, and returns the exit code.
-
-    Args:
-        argv: list of str, the program's name first.
-
-    Returns:
-        int: 0 when a file is written, 1 when that failed for a reason that the user can
-        mend, 2 on an unknown flag or an impossible value.
-    """
+    """Compresses as the command line says; returns the exit code of `frame`."""
     return command.run(argv, __doc__, FLAGS, _compress)
 
 
@@ -51,7 +45,7 @@ def _compress(codec, source, target, values):
         source,
         target,
         mode=values.mode,
-        label=codec.label_of(values["class"].value),
+        label=codec.label_of(getattr(values, "class")),
         tiers=values.tiers or None,
         progress=command.progress,
         overwrite=values.overwrite,

@@ -7,20 +7,15 @@ the mode prior the priors, must be those of the compression.
 
 import sys
 
-from vqzoo.codec import batch, command
+from vqzoo.codec import command
+from vqzoo.registry import lazily
+
+batch = lazily("vqzoo.codec.batch")
 
 
 def main(argv):
-    """Decompresses as the command line says, and returns the exit code.
-
-    Args:
-        argv: list of str, the program's name first.
-
-    Returns:
-        int: 0 when an image is written, 1 when that failed for a reason that the user
-        can mend, 2 on an unknown flag.
-    """
-    return command.run(argv, __doc__, (), _decompress)
+    """Decompresses as the command line says; returns the exit code of `frame`."""
+    return command.run(argv, __doc__, {}, _decompress)
 
 
 def _decompress(codec, source, target, values):

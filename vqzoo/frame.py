@@ -9,6 +9,7 @@ import dataclasses
 import gc
 import importlib.util
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -99,8 +100,11 @@ class Flag:
                 not self.choices or empty or set(given) <= set(self.choices),
                 f"{'' if self.default else 'empty or '}one of {self.choices}",
             ),
-            (self.at_least is None or value >= self.at_least, f"{self.at_least} up"),
-            (self.at_most is None or value <= self.at_most, f"{self.at_most} at most"),
+            (
+                self.at_least is None or value >= self.at_least,
+                f"at least {self.at_least}",
+            ),
+            (self.at_most is None or value <= self.at_most, f"at most {self.at_most}"),
         ):
             if not condition:
                 raise ValueError(
@@ -149,13 +153,24 @@ def run(argv, usage, groups, work, arguments=(), prepare=None):
             return 0
         prepared = prepare(values) if prepare else values
     except (flags.Error, ValueError) as error:
-        return _say(f"{error}\nSee --help for all flags.", USAGE_ERROR)
+        called = " ".join([_program(argv[0]), *arguments, "[--flag=value ...]"])
+        text = f"{error}\nUsage: {called}\nSee --help for all flags."
+        return _say(text, USAGE_ERROR)
     quiet()
     code, failure = _do(work, prepared, rest)
     # What the work has left goes now: an iterator of tf.data that the interpreter drops
     # at its end may wait forever for threads that are gone.
     gc.collect()
     return _say(failure, code) if failure else code
+
+
+def _program(name):
+    """How a program is called whose argv[0] this is."""
+    path = pathlib.PurePath(name)
+    if path.suffix != ".py" or "vqzoo" not in path.parts:
+        return path.name
+    _, _, module = "/".join(path.with_suffix("").parts).rpartition("/vqzoo/")
+    return f"python -m vqzoo.{module.replace('/', '.').removesuffix('.__main__')}"
 
 
 def _do(work, prepared, rest):

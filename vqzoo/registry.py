@@ -105,3 +105,20 @@ def lazily(name):
         name: str, the whole name of a module, such as `"keras"`.
     """
     return _Lazy(name)
+
+
+def on_demand(package, places):
+    """The `__getattr__` of a package whose names are imported when they are asked for.
+
+    Args:
+        package: str, the package's `__name__`.
+        places: dict from each name to where it is in the package, `module.name`.
+    """
+
+    def get(name):
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, found = places[name].rpartition(".")
+        return getattr(importlib.import_module(f"{package}.{module}"), found)
+
+    return get

@@ -5,60 +5,38 @@ import pathlib
 import sys
 
 import numpy as np
-from absl import flags
 
-from vqzoo import plots, trained
+from vqzoo import frame, plots, trained
+from vqzoo.frame import Flag
 
-USAGE_ERROR = 2
+FLAGS = {
+    "What is drawn": [
+        Flag("prior", "", "folder of a prior's finished run"),
+        Flag("class", "", "a class by name or number; empty: all"),
+        Flag("n", 64, "number of images", at_least=1),
+        Flag("seed", 0, "equal seeds draw equal images"),
+        Flag("batch_size", 64, "images at once", at_least=1),
+    ],
+    "How likely it is": [
+        Flag("temperature", 1.0, "below 1: likelier, less diverse"),
+        Flag("top_k", 0, "draw only the k likeliest codes; 0: all", at_least=0),
+        Flag("top_p", 1.0, "draw only codes of this much probability"),
+    ],
+    "What is written": [
+        Flag("out", "samples.png", "the picture to write"),
+        Flag("codes", "", "also write codes and images here, .npz"),
+    ],
+}
 
 
 def main(argv):
-    """Draws images as the command line says, and returns the exit code.
-
-    Args:
-        argv: list of str, the program's name first.
-
-    Returns:
-        int: 0 when the picture is written, 1 when that failed for a reason that the
-        user can mend, 2 on an unknown flag or an impossible value.
-    """
-    values = _flags()
-    try:
-        rest = values(argv)[1:]
-        if values.help:
-            print(f"{__doc__}\n{values.get_help()}")
-            return 0
-        if rest:
-            raise ValueError(f"expected flags such as --n=64, received {rest}")
-        if not values.prior:
-            raise ValueError("expected --prior=RUN, the folder of a prior's run")
-    except (flags.Error, ValueError) as error:
-        print(f"{error}\nSee --help for all flags.", file=sys.stderr)
-        return USAGE_ERROR
-    try:
-        _draw(values)
-    except (OSError, ValueError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Draws images as the command line says; returns the exit code of `frame`."""
+    return frame.run(argv, __doc__, FLAGS, _draw, prepare=_with_prior)
 
 
-def _flags():
-    values = flags.FlagValues()
-    for define, name, default, text in (
-        (flags.DEFINE_string, "prior", "", "folder of a prior's finished run"),
-        (flags.DEFINE_string, "class", "", "a class by name or number; empty: all"),
-        (flags.DEFINE_integer, "n", 64, "number of images"),
-        (flags.DEFINE_float, "temperature", 1.0, "below 1: likelier, less diverse"),
-        (flags.DEFINE_integer, "top_k", 0, "draw only the k likeliest codes; 0: all"),
-        (flags.DEFINE_float, "top_p", 1.0, "draw only codes of this much probability"),
-        (flags.DEFINE_integer, "seed", 0, "equal seeds draw equal images"),
-        (flags.DEFINE_integer, "batch_size", 64, "images at once"),
-        (flags.DEFINE_string, "out", "samples.png", "the picture to write"),
-        (flags.DEFINE_string, "codes", "", "also write codes and images here, .npz"),
-        (flags.DEFINE_bool, "help", False, "show this help"),
-    ):
-        define(name, default, text, flag_values=values)
+def _with_prior(values):
+    if not values.prior:
+        raise ValueError("expected --prior=RUN, the folder of a prior's run")
     return values
 
 
@@ -66,7 +44,7 @@ def _draw(values):
     from tqdm import tqdm
 
     pipeline = trained.load(values.prior, needs_priors=True).pipeline
-    name = values["class"].value
+    name = getattr(values, "class")
     label = pipeline.label_of(name) if name else None
     samples = pipeline.sample(
         values.n,

@@ -69,8 +69,12 @@ def test_a_model_without_codes_is_refused(tmp_path):
         ([], 2, "--model=FOLDER"),
         (["--model=m", "--ports=3"], 2, "ports"),
         (["--model=m", "--port=three"], 2, "port"),
-        (["--model=m", "--port=70000"], 2, "flag --port=70000"),
-        (["--model=m", "--port=-1"], 2, "flag --port=-1"),
+        (
+            ["--model=m", "--port=70000"],
+            2,
+            "--port to be at most 65535, received 70000",
+        ),
+        (["--model=m", "--port=-1"], 2, "--port to be at least 0, received -1"),
         (["--model=m", "three"], 2, "received ['three']"),
     ],
 )

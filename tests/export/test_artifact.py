@@ -265,7 +265,7 @@ def test_a_wrong_command_is_answered_with_the_usage(arguments, text, capsys):
     assert main(["vqzoo.export", *arguments]) == 2
     error = capsys.readouterr().err
     assert text in error
-    assert "python -m vqzoo.export RUN TARGET [--overwrite] [--bfloat16]" in error
+    assert "Usage: vqzoo.export RUN TARGET [--flag=value ...]" in error
 
 
 def test_an_export_that_cannot_be_made_ends_with_its_reason(tmp_path, capsys):

@@ -1,6 +1,38 @@
-"""Images to small files and back: `python -m vqzoo.compress`, `vqzoo.decompress`."""
+"""Images to small files and back: `vqzoo compress`, `vqzoo decompress`."""
 
-from vqzoo.codec.codec import Codec, load
-from vqzoo.codec.container import CodecError
+from vqzoo import trained
+from vqzoo.codec import container, stream
+from vqzoo.registry import lazily, on_demand
+
+keras, codec = lazily("keras"), lazily("vqzoo.codec.codec")
 
 __all__ = ["Codec", "CodecError", "load"]
+__getattr__ = on_demand(
+    __name__, {"Codec": "codec.Codec", "CodecError": "container.CodecError"}
+)
+
+
+def load(path):
+    """The codec of a trained model.
+
+    Args:
+        path: path of a model, with its priors where there are any: a folder of
+            `export/`, a finished run, or a `.keras` file.
+
+    Returns:
+        `Codec`.
+
+    Raises:
+        TrainedError: if there is no such model, it does not load, or it has no codes.
+        CodecError: if its codes are none that the codec could take, or constriction is
+            not installed.
+    """
+    stream.constriction()
+    # First, since it says what is wrong with a path before it imports Keras.
+    loaded = trained.load(path, needs_codes=True)
+    if keras.backend.backend() != "tensorflow":
+        raise container.CodecError(
+            "expected Keras to run on TensorFlow (KERAS_BACKEND=tensorflow), received "
+            f"{keras.backend.backend()}"
+        )
+    return codec.Codec(loaded.model, loaded.pipeline)

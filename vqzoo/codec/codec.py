@@ -1,13 +1,10 @@
 """Images to small files and back: the codes of a model, entropy-coded."""
 
-import keras
 import numpy as np
 
-from vqzoo import trained
 from vqzoo.codec import container, images
 from vqzoo.codec.container import CodecError
 from vqzoo.codec.file_coder import FileCoder
-from vqzoo.codec.stream import constriction
 from vqzoo.datasets.pixels import to_channels
 from vqzoo.models.cloning import clone
 from vqzoo.models.tiers import grid_shapes
@@ -149,31 +146,6 @@ class Codec:
                 height, width = sizes[index]
                 found[index] = picture[:height, :width]
         return found
-
-
-def load(path):
-    """The codec of a trained model.
-
-    Args:
-        path: path of a model, with its priors where there are any: a folder of
-            `export/`, a finished run, or a `.keras` file.
-
-    Returns:
-        `Codec`.
-
-    Raises:
-        TrainedError: if there is no such model, it does not load, or it has no codes.
-        CodecError: if its codes are none that the codec could take, or constriction is
-            not installed.
-    """
-    constriction()
-    if keras.backend.backend() != "tensorflow":
-        raise CodecError(
-            "expected Keras to run on TensorFlow (KERAS_BACKEND=tensorflow), received "
-            f"{keras.backend.backend()}"
-        )
-    loaded = trained.load(path, needs_codes=True)
-    return Codec(loaded.model, loaded.pipeline)
 
 
 def _check_model(model):

@@ -1,66 +1,53 @@
-"""What the two command lines share: flags, usage, exit codes, progress."""
+"""What both command lines share: flags, the model, progress."""
 
-import sys
+import pathlib
 
-from absl import flags
+from vqzoo import frame
+from vqzoo.codec import load
+from vqzoo.frame import Flag
 
-from vqzoo.codec.codec import load
-from vqzoo.codec.container import CodecError
-from vqzoo.runs.files import RunError
-
-USAGE_ERROR = 2
-SHARED = (
-    (
-        flags.DEFINE_string,
-        "model",
-        "",
-        "folder with model.keras, and with its priors where there are any",
-    ),
-    (
-        flags.DEFINE_bool,
-        "overwrite",
-        False,
-        "write anew what a folder has already; else it is passed over",
-    ),
-)
+FLAGS = {
+    "The model and the files": [
+        Flag(
+            "model",
+            "",
+            "folder with model.keras, and with its priors where there are any",
+        ),
+        Flag(
+            "overwrite",
+            False,
+            "write anew what a folder has already; else it is passed over",
+        ),
+    ]
+}
 
 
-def run(argv, usage, definitions, work):
-    """Does what a command line says, and returns the exit code.
+def run(argv, usage, groups, work):
+    """Does what a command line says; returns the exit code of `frame`.
 
     Args:
         argv: list of str, the program's name first.
         usage: str, what `--help` says before the flags.
-        definitions: sequence of `(define, name, default, text)`.
-        work: function of the codec, the two paths and the flags, to what is printed.
-
-    Returns:
-        int: 0 when it is done, 1 when it failed for a reason that the user can mend or
-        every file was skipped, 2 on an unknown flag or an impossible value.
+        groups: dict of `Flag`s beside those that both have.
+        work: function of the codec, the two paths and the flags, to what is printed;
+            where it has written nothing, the exit code is 1.
     """
-    values = flags.FlagValues()
-    for define, name, default, text in (*SHARED, *definitions):
-        define(name, default, text, flag_values=values)
-    flags.DEFINE_bool("help", False, "show this help", flag_values=values)
-    try:
-        paths = values(argv)[1:]
-        if values.help:
-            print(f"{usage}\n{values.get_help()}")
-            return 0
-        if len(paths) != 2:
-            raise ValueError(f"expected IN and OUT, received {paths}")
-        if not values.model:
-            raise ValueError("expected --model=FOLDER, an artifact or a prior's run")
-    except (flags.Error, ValueError) as error:
-        print(f"{error}\nSee --help for all flags.", file=sys.stderr)
-        return USAGE_ERROR
-    try:
-        report = work(load(values.model), *paths, values)
-    except (CodecError, RunError, OSError, ValueError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    print(report)
-    return 0 if report.written else 1
+
+    def do(values, source, target):
+        if not pathlib.Path(source).exists():
+            raise FileNotFoundError(f"expected a file or a folder, received {source}")
+        report = work(load(values.model), source, target, values)
+        print(report)
+        return 0 if report.written else 1
+
+    flags = FLAGS | groups
+    return frame.run(argv, usage, flags, do, ["IN", "OUT"], prepare=_with_model)
+
+
+def _with_model(values):
+    if not values.model:
+        raise ValueError("expected --model=FOLDER, an artifact or a prior's run")
+    return values
 
 
 def progress(items, total):

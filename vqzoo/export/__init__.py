@@ -1,6 +1,8 @@
 """Export of trained models: `python -m vqzoo.export RUN export/NAME`."""
 
-from vqzoo.export.artifact import export
-from vqzoo.export.files import ExportError
+from vqzoo.registry import on_demand
 
 __all__ = ["ExportError", "export"]
+__getattr__ = on_demand(
+    __name__, {"ExportError": "files.ExportError", "export": "artifact.export"}
+)

@@ -4,23 +4,22 @@ import dataclasses
 import json
 import pathlib
 import tempfile
-
-import keras
+import typing
 
 from vqzoo import trained
-from vqzoo.export import (
-    files,
-    manifest,
-    readme,
-    serving,
-    signatures,
-    verification,
-    warmup,
-)
+from vqzoo.export import files, readme, serving
 from vqzoo.export.files import ExportError
-from vqzoo.models.cloning import clone
-from vqzoo.priors.pipeline import Pipeline
+from vqzoo.registry import lazily
 from vqzoo.runs.folder import MANIFEST, MODEL
+
+# They import Keras, which takes seconds: a wrong path is an error before it.
+keras = lazily("keras")
+cloning = lazily("vqzoo.models.cloning")
+pipelines = lazily("vqzoo.priors.pipeline")
+manifest = lazily("vqzoo.export.manifest")
+signatures = lazily("vqzoo.export.signatures")
+verification = lazily("vqzoo.export.verification")
+warmup = lazily("vqzoo.export.warmup")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class Saved:
         warmup_requests: int.
     """
 
-    model: keras.Model
+    model: typing.Any
     path: pathlib.Path
     signatures: dict
     weights: int
@@ -68,6 +67,9 @@ def export(run, target, *, overwrite=False, bfloat16=False):
         ExportError: if that cannot be done, for a reason that the user can mend; what
             stood at `target` stays as it was.
     """
+    target = pathlib.Path(target).resolve()
+    version = files.check_target(target, overwrite)
+    source = trained.load(run, needs_codes=True)
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             "expected Keras to run on TensorFlow (KERAS_BACKEND=tensorflow), received "
@@ -75,9 +77,6 @@ def export(run, target, *, overwrite=False, bfloat16=False):
         )
     import tensorflow as tf
 
-    target = pathlib.Path(target).resolve()
-    version = files.check_target(target, overwrite)
-    source = trained.load(run, needs_codes=True)
     try:
         earlier = {} if overwrite else files.checksums_of_versions(target)
         kept = any(path.startswith(files.FOLDERS["bfloat16"]) for path in earlier)
@@ -117,11 +116,11 @@ def _save(folder, source, version, precision):
 
     Priors stay float32, so that a seed draws the same codes in every precision.
     """
-    model = clone(source.model, precision)
+    model = cloning.clone(source.model, precision)
     pipeline = None
     if source.pipeline is not None:
-        priors = [clone(prior) for prior in source.pipeline.priors]
-        pipeline = Pipeline(model, priors, source.pipeline.class_names)
+        priors = [cloning.clone(prior) for prior in source.pipeline.priors]
+        pipeline = pipelines.Pipeline(model, priors, source.pipeline.class_names)
     path = folder / files.FOLDERS[precision] / str(version)
     described, weights = signatures.save(model, path, pipeline)
     name = files.served_name(folder.name, precision)

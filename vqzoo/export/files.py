@@ -4,13 +4,14 @@ import hashlib
 import os
 import re
 
+from vqzoo.frame import Failure
 from vqzoo.runs.folder import MANIFEST, PIPELINE
 
 # The folder of each precision's SavedModels; a server takes each for a model.
 FOLDERS = {"float32": "saved_model", "bfloat16": "saved_model_bfloat16"}
 
 
-class ExportError(RuntimeError):
+class ExportError(Failure):
     """An export that cannot be made, for a reason that its user can mend."""
 
 

@@ -1,6 +1,8 @@
 """Sweeps: a recipe under several conditions and seeds; tables and cards of runs."""
 
-from vqzoo.studies.sweep_loop import run as run_sweep
-from vqzoo.studies.sweep_recipe import SweepRecipe
+from vqzoo.registry import on_demand
 
 __all__ = ["SweepRecipe", "run_sweep"]
+__getattr__ = on_demand(
+    __name__, {"SweepRecipe": "sweep_recipe.SweepRecipe", "run_sweep": "sweep_loop.run"}
+)

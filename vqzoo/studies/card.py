@@ -1,4 +1,4 @@
-"""The card of a finished run: `python -m vqzoo.studies.card RUN recipes/NAME`."""
+"""Writes the card of a finished run: `vqzoo card RUN recipes/NAME`."""
 
 import dataclasses
 import importlib
@@ -9,9 +9,12 @@ import shlex
 import shutil
 import sys
 
+from vqzoo import frame
+from vqzoo.registry import lazily
 from vqzoo.runs import files
 from vqzoo.runs.folder import HISTORY, METRICS, SETTINGS, Run
-from vqzoo.training.settings import OPERATIONAL
+
+training_settings = lazily("vqzoo.training.settings")
 
 PAPERS = (METRICS, SETTINGS)
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
@@ -175,7 +178,7 @@ def _command(name, recipe, settings):
     for field, default in dataclasses.asdict(recipe).items():
         value = settings.get(field, default)
         value = tuple(value) if isinstance(value, list) else value
-        if field not in (*OPERATIONAL, "name") and value != default:
+        if field not in (*training_settings.OPERATIONAL, "name") and value != default:
             parts.append(shlex.quote(f"--{field}={_flag(value)}"))
     return " ".join(parts)
 
@@ -188,10 +191,14 @@ def _flag(value):
     return value
 
 
+def main(argv):
+    """Writes a card as the command line says; returns the exit code of `frame`."""
+    return frame.run(argv, __doc__, {}, _main, ["RUN", "TARGET"])
+
+
+def _main(values, run, target):
+    print(write(run, target))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("Usage: python -m vqzoo.studies.card RUN recipes/NAME")
-    try:
-        print(write(*sys.argv[1:]))
-    except files.RunError as error:
-        sys.exit(f"Error: {error}")
+    sys.exit(main(sys.argv))
