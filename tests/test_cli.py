@@ -24,6 +24,7 @@ def listed(kind, capsys, *flags):
     [
         ("recipes", RECIPES),
         ("models", [name for name in models.__all__ if name.islower()]),
+        ("quantizers", registry.names("quantizers")),
         ("priors", registry.names("priors") + registry.names("priors.gan")),
         ("datasets", list(DATASETS)),
     ],

@@ -122,7 +122,7 @@ def _models(values):
     public = _tree(FOLDER / "models" / "__init__.py")
     names = {alias.name for node in public.body for alias in getattr(node, "names", ())}
     functions = _definitions("models", ast.FunctionDef)
-    return {name: text for name, (text, _) in functions.items() if name in names}
+    return {name: text for name, text, _ in functions if name in names}
 
 
 def _named(package):
@@ -130,7 +130,7 @@ def _named(package):
     definitions = _definitions(package, ast.FunctionDef | ast.ClassDef)
     texts = {
         decorator.args[0].value: text
-        for text, decorators in definitions.values()
+        for _, text, decorators in definitions
         for decorator in decorators
         if isinstance(decorator, ast.Call)
         and ast.unparse(decorator.func).endswith("named")
@@ -139,13 +139,20 @@ def _named(package):
 
 
 def _definitions(package, kind):
-    """First line and decorators of what the files of a package define, by name."""
-    return {
-        node.name: (_first_line(node), node.decorator_list)
-        for path in sorted(FOLDER.joinpath(*package.split(".")).glob("*.py"))
-        for node in _tree(path).body
-        if isinstance(node, kind)
-    }
+    """Name, first line and decorators of all that the files of a package define.
+
+    What has no docstring is described by the first class of its file.
+    """
+    definitions = []
+    for path in sorted(FOLDER.joinpath(*package.split(".")).glob("*.py")):
+        body = _tree(path).body
+        classes = [node for node in body if isinstance(node, ast.ClassDef)]
+        for node in body:
+            if isinstance(node, kind):
+                texts = map(_first_line, (node, *classes))
+                text = next(filter(None, texts), "")
+                definitions.append((node.name, text, node.decorator_list))
+    return definitions
 
 
 def _datasets(values):

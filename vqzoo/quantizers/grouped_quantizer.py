@@ -83,6 +83,7 @@ class GroupedQuantizer(Quantizer):
 
 @named("grouped_residual")
 def _grouped_residual(settings, num_groups=2, num_stages=2, **options):
+    """Groups of channels, each with residual stages of `ema`."""
     dim = settings.embedding_dim // num_groups
 
     def group(index):

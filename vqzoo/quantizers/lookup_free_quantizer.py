@@ -167,4 +167,5 @@ def _lfq(settings, num_bits=None, **options):
 
 @named("binary_spherical")
 def _binary_spherical(settings, **options):
+    """`lfq` with latents on the unit sphere."""
     return _lfq(settings, spherical=True, **options)

@@ -129,5 +129,6 @@ def _residual(settings, num_stages=4, dropout=False, **options):
 
 @named("residual_fsq")
 def _residual_fsq(settings, num_stages=2, **options):
+    """Several stages of `fsq`, each for what the last left."""
     stages = [make_grid(settings, stage, **options) for stage in range(num_stages)]
     return batch_normalized(ResidualQuantizer(stages))

@@ -128,10 +128,12 @@ def batch_normalized(quantizer, **kwargs):
 
 @named("low_dimensional")
 def _low_dimensional(settings, dim=8, **options):
+    """`ema` with codes of few dimensions."""
     inner = make_ema(settings, dim=dim, **options)
     return low_dimensional(inner, settings.embedding_dim)
 
 
 @named("batch_normalized")
 def _batch_normalized(settings, **options):
+    """`gradient` with latents normalized over the batch."""
     return batch_normalized(make_gradient(settings, **options))

@@ -126,6 +126,6 @@ class VectorQuantizer(Quantizer):
 
 @named("gradient")
 def make_gradient(settings, **options):
-    """A quantizer of one tier, learned by gradient; options before settings."""
+    """The nearest code, learned by gradient."""
     options = settings.options(options, "commitment_cost", "assignment")
     return VectorQuantizer(*settings.sizes(), **options)

@@ -231,7 +231,7 @@ class VectorQuantizerEMA(Quantizer):
 
 @named("ema")
 def make_ema(settings, stage=0, dim=None, **options):
-    """A quantizer of one tier or stage, by moving average.
+    """The nearest code, which follows its latents by moving average.
 
     Args:
         settings: `TierSettings`.
@@ -247,15 +247,18 @@ def make_ema(settings, stage=0, dim=None, **options):
 
 @named("cosine")
 def _cosine(settings, **options):
+    """`ema` with codes and latents of length 1."""
     return make_ema(settings, normalize=True, **options)
 
 
 @named("rotation")
 def _rotation(settings, **options):
+    """`ema` with the rotation trick in the place of straight-through."""
     return make_ema(settings, estimator="rotation", **options)
 
 
 @named("stochastic")
 def _stochastic(settings, temperature=1.0, **options):
+    """`ema` that draws the code, the nearer the likelier."""
     draw = StochasticAssignment(temperature, seed=settings.stage_seed())
     return make_ema(settings, **{"assignment": draw, **options})
