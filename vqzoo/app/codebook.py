@@ -164,15 +164,9 @@ def look(explored, counted, code_map, code):
     return axes, usage, text, page, patch, where, note
 
 
-def build(gr, explored, counted, tab):
-    """Puts the tab's components on the page.
-
-    Args:
-        gr: the module gradio.
-        explored: `Explored`.
-        counted: `Counted`.
-        tab: `gr.Tab`; the codebook is drawn when it is first opened.
-    """
+def build(page):
+    """Puts the tab's components on a `widgets.Page`; drawn when it is first opened."""
+    gr, explored, counted = page.gr, page.explored, page.counted
     gr.Markdown(HELP)
     first = explored.maps[0]
     with gr.Row():
@@ -216,7 +210,7 @@ def build(gr, explored, counted, tab):
     quiet = widgets.quietly()
     # The first time it takes a while.
     waiting = {**quiet, "show_progress": "minimal"}
-    for event in (tab.select, chosen_map.input):
+    for event in (page.tab.select, chosen_map.input):
         event(show, [chosen_map, code], [code, *seen], **waiting)
     code.input(turn, [chosen_map, code], seen, **quiet)
     sheet.select(click, [chosen_map, code], [code, *seen], **quiet)

@@ -12,17 +12,13 @@ HELP = (
 )
 
 
-def build(gr, explored, images):
-    """Puts the tab's components on the page.
-
-    Args:
-        gr: the module gradio.
-        explored: `Explored`.
-        images: `gr.State` of the two images.
+def build(page):
+    """Puts the tab's components on a `widgets.Page`.
 
     Returns:
         `(function, inputs, outputs)`: what to run when the images change.
     """
+    gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
     ui = types.SimpleNamespace(edited=gr.State(), seed=gr.State(0))
     with gr.Row():

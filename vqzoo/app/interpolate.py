@@ -39,17 +39,13 @@ def strip(explored, images, steps, space):
     return pictures.sheet(between[0], steps, least_side=96)
 
 
-def build(gr, explored, images):
-    """Puts the tab's components on the page.
-
-    Args:
-        gr: the module gradio.
-        explored: `Explored`.
-        images: `gr.State` of the two images.
+def build(page):
+    """Puts the tab's components on a `widgets.Page`.
 
     Returns:
         `(function, inputs, outputs)`: what to run when the images change.
     """
+    gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
     spaces = interpolation.SPACES
     with gr.Row():

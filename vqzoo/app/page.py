@@ -1,8 +1,7 @@
-"""The page: two images, five tabs, and the server that shows it on this machine."""
+"""The page: two images, tabs, and the server that shows it on this machine."""
 
 import contextlib
 import os
-import shlex
 import signal
 import tempfile
 import threading
@@ -15,10 +14,20 @@ from vqzoo.app import (
     reconstruct,
     sample,
     uploads,
+    widgets,
 )
 from vqzoo.app.explored import Explored
 
 TITLE = "vqzoo explorer"
+# In their order. A tab is a module with `build`, from a `widgets.Page` to what it runs
+# when the images change: `(function, inputs, outputs)` or None.
+TABS = {
+    "Reconstruct": reconstruct,
+    "Codes": codes,
+    "Interpolate": interpolate,
+    "Sample": sample,
+    "Codebook": codebook,
+}
 # Labels and buttons stand above pictures, not on them; pixels stay squares.
 STYLE = """
 .pixels { display: flex; flex-direction: column; }
@@ -71,7 +80,13 @@ def build(gr, loaded, gallery, folder):
         `gradio.Blocks`.
     """
     explored = Explored(loaded.model)
-    counted = codebook.Counted(explored, gallery.counted)
+    parts = {
+        "gr": gr,
+        "loaded": loaded,
+        "explored": explored,
+        "counted": codebook.Counted(explored, gallery.counted),
+        "folder": folder,
+    }
     page = gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(_HOUR // 6, _HOUR)
     )
@@ -79,21 +94,18 @@ def build(gr, loaded, gallery, folder):
         gr.Markdown(f"# {TITLE}\n{explored.describe()}")
         images, changed = picker.build(gr, gallery.samples)
         with gr.Tabs():
-            refreshers = []
-            for name, module in (
-                ("Reconstruct", reconstruct),
-                ("Codes", codes),
-                ("Interpolate", interpolate),
-            ):
-                with gr.Tab(name):
-                    refreshers.append(module.build(gr, explored, images))
-            with gr.Tab("Sample"):
-                model_path = shlex.quote(str(loaded.file))
-                sample.build(gr, explored, loaded.pipeline, model_path, folder)
-            with gr.Tab("Codebook") as tab:
-                codebook.build(gr, explored, counted, tab)
-        _follow(page, changed, refreshers)
+            refreshers = [
+                _tab(name, module, parts | {"images": images})
+                for name, module in TABS.items()
+            ]
+        _follow(page, changed, list(filter(None, refreshers)))
     return page
+
+
+def _tab(name, module, parts):
+    """Builds a tab; returns what it runs when the images change, or None."""
+    with parts["gr"].Tab(name) as tab:
+        return module.build(widgets.Page(tab=tab, **parts))
 
 
 def _follow(page, changed, refreshers):

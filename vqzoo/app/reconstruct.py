@@ -55,17 +55,13 @@ def _figures(explored, image, rebuilt, white):
     )
 
 
-def build(gr, explored, images):
-    """Puts the tab's components on the page.
-
-    Args:
-        gr: the module gradio.
-        explored: `Explored`.
-        images: `gr.State` of the two images.
+def build(page):
+    """Puts the tab's components on a `widgets.Page`.
 
     Returns:
         `(function, inputs, outputs)`: what to run when the images change.
     """
+    gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
     shown = widgets.tier_boxes(gr, explored, "reconstruct-tiers", "Tiers that are on")
     with gr.Row():

@@ -1,6 +1,7 @@
 """New images: codes that priors draw, and what the model makes of them."""
 
 import pathlib
+import shlex
 import tempfile
 
 import numpy as np
@@ -113,18 +114,12 @@ def write(samples, tiers, folder):
     return str(path)
 
 
-def build(gr, explored, pipeline, model_path, folder):
-    """Puts the tab's components on the page.
-
-    Args:
-        gr: the module gradio.
-        explored: `Explored`.
-        pipeline: `pipeline.Pipeline` or None.
-        model_path: str, the model's file as a shell takes it.
-        folder: path of the temporary folder for what is downloaded.
-    """
+def build(page):
+    """Puts the tab's components on a `widgets.Page`."""
+    gr, pipeline = page.gr, page.loaded.pipeline
     if pipeline is None:
-        gr.Markdown(how_to(explored, model_path), elem_id="sample-how-to")
+        model_path = shlex.quote(str(page.loaded.file))
+        gr.Markdown(how_to(page.explored, model_path), elem_id="sample-how-to")
         return
     gr.Markdown(HELP)
     settings = _settings(gr, pipeline)
@@ -135,7 +130,7 @@ def build(gr, explored, pipeline, model_path, folder):
         "Download codes and images (.npz)", interactive=False, elem_id="download"
     )
     button.click(
-        _answer(gr, pipeline, folder),
+        _answer(gr, pipeline, page.folder),
         settings,
         [text, picture, download],
         api_visibility="private",

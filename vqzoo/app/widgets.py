@@ -1,4 +1,31 @@
-"""Components that several tabs have. `gr` is the module gradio."""
+"""What a tab is put on, and components of several. `gr` is the module gradio."""
+
+import dataclasses
+import os
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a tab is built from.
+
+    Args:
+        gr: the module gradio.
+        tab: `gr.Tab` that is being built.
+        loaded: `trained.Trained`.
+        explored: `Explored`, its model.
+        counted: `codebook.Counted`, the use of its codes.
+        images: `gr.State` of the two images, float `(2, H, W, C)`.
+        folder: path of the temporary folder for what is downloaded.
+    """
+
+    gr: Any
+    tab: Any
+    loaded: Any
+    explored: Any
+    counted: Any
+    images: Any
+    folder: str | os.PathLike[str]
 
 
 def tier_boxes(gr, explored, name, label):
