@@ -10,6 +10,7 @@ from vqzoo.app import (
     codebook,
     codes,
     interpolate,
+    likelihood,
     picker,
     reconstruct,
     sample,
@@ -26,6 +27,7 @@ TABS = {
     "Codes": codes,
     "Interpolate": interpolate,
     "Sample": sample,
+    "Likelihood": likelihood,
     "Codebook": codebook,
 }
 # Labels and buttons stand above pictures, not on them; pixels stay squares.
