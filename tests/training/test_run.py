@@ -246,3 +246,34 @@ def test_a_folder_that_cannot_be_made_names_the_flag(tiny, tmp_path):
 def test_a_batch_larger_than_the_data_names_the_flag(tiny):
     with pytest.raises(ValueError, match="--batch_size"):
         dataclasses.replace(tiny, smoke=False, batch_size=5000).run()
+
+
+@pytest.mark.slow
+def test_a_run_with_an_average_delivers_it_and_goes_on_to_the_bit(
+    tiny, tmp_path, monkeypatch
+):
+    averaged = dataclasses.replace(
+        tiny,
+        optimizer="adamw",
+        weight_decay=0.01,
+        clip_norm=1.0,
+        accumulation_steps=2,
+        average_decay=0.5,
+        warmup_share=0.3,
+        learning_rate_schedule="cosine",
+    )
+    whole = dataclasses.replace(averaged, runs_dir=str(tmp_path / "whole"))
+    run_dir = whole.run()
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5)
+        with pytest.raises(files.Stopped):
+            averaged.run()
+    dataclasses.replace(averaged, resume=True).run()
+    assert_same_state(averaged, whole)
+    model = keras.saving.load_model(run_dir / "last.keras")
+    arrays = final_state(whole)[0]
+    weight = model.trainable_variables[0].numpy()
+    saved = [array for array in arrays if array.shape == weight.shape]
+    # The state has the weights as they are trained, and their average as another.
+    assert not np.array_equal(saved[0], weight)
+    assert any(np.array_equal(array, weight) for array in saved[1:])

@@ -18,7 +18,6 @@ from vqzoo.training import devices, fitting
 
 ROWS = "sweep.json"
 LOCKS = "locks"
-RUN = "run"  # The numbers that a run left itself, in its metrics.json.
 
 
 def run(recipe):
@@ -255,8 +254,8 @@ def _numbers(recipe, condition, seed, folder, shared):
     prior = recipe.prior_of(condition, run, path)
     prior_run = Run(finished(prior)) if prior else None
     names = recipe.measured(condition)
-    metrics = _numbers_of_run(prior_run or own) if RUN in names else {}
-    names = [name for name in names if name != RUN]
+    metrics = _numbers_of_run(prior_run or own) if "run" in names else {}
+    names = [name for name in names if name != "run"]
     if not names:
         return metrics, {}
     loaded = trained.load(prior_run.path if prior else path)
@@ -269,8 +268,8 @@ def _numbers_of_run(run):
     if run is None:
         return {}
     seconds = sum(row["seconds"] for part in run.parts() for row in part.history())
-    return {f"{RUN}.{k}": v for k, v in run.metrics()["test"].items()} | {
-        f"{RUN}.training_seconds": seconds
+    return {f"run.{k}": v for k, v in run.metrics()["test"].items()} | {
+        "run.training_seconds": seconds
     }
 
 

@@ -4,14 +4,15 @@ import dataclasses
 import re
 
 from vqzoo import registry
-from vqzoo.registry import parse_options
-from vqzoo.studies import sweep_loop
+from vqzoo.registry import lazily, parse_options
 from vqzoo.training.kinds.autoencoder import Recipe
 from vqzoo.training.kinds.gan import GANRecipe
 from vqzoo.training.kinds.prior import PriorRecipe
 from vqzoo.training.settings import setting
 
-MEASURED = (*registry.names("measures"), sweep_loop.RUN)
+sweep_loop = lazily("vqzoo.studies.sweep_loop")
+RUN = "run"  # The numbers that a run left itself, in its metrics.json.
+MEASURED = (*registry.names("measures"), RUN)
 DATA_SETTINGS = ("dataset", "data_dir", "classes")
 NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "smoke", *DATA_SETTINGS)
 

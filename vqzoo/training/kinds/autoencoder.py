@@ -228,6 +228,10 @@ class Recipe(
             users = ", ".join(filter(_takes_quantizer, named_models()))
             for name in changed:
                 self.expect_unused(name, False, "model", users)
+        # A layer that takes no noise is asked first: it would not name the flag.
+        noise = "noise_stddev" in quantizers.uses(self.quantizer)
+        users = [q for q in QUANTIZERS if "noise_stddev" in quantizers.uses(q)]
+        self.expect_unused("noise_stddev", noise, "quantizer", ", ".join(users))
         used = self._asked_for()
         for name in changed:
             if name not in used:
