@@ -173,7 +173,7 @@ def test_the_report_says_how_many_images_of_the_split_it_measured(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "expected one MODEL"),
+        ([], "expected MODEL, received"),
         (["a.keras", "b.keras"], "received ['a.keras', 'b.keras']"),
         (["a.keras", "--datasets=x"], "datasets"),
         (["a.keras", "--only=probe,psnr"], "--only to be some of brittleness"),

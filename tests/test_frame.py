@@ -54,7 +54,7 @@ def test_without_flags_the_defaults_hold():
         ("--size=three", "--size=three"),
         ("--size=0", "--size to be at least 1, received 0"),
         ("--size=65", "--size to be at most 64, received 65"),
-        ("--mode=quick", "--mode to be empty or one of ('fast', 'slow')"),
+        ("--mode=quick", "--mode to be empty or one of fast, slow"),
         ("--only=a,c", "--only"),
         ("--seeds=1,x", "seeds"),
         ("size=3", "received ['size=3']"),

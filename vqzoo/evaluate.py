@@ -11,10 +11,9 @@ import platform
 import sys
 import time
 
-from absl import flags
-
-from vqzoo import measures, registry, report, trained
+from vqzoo import frame, measures, registry, report, trained
 from vqzoo.datasets import factors
+from vqzoo.frame import Flag
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
 from vqzoo.runs import files
@@ -22,115 +21,76 @@ from vqzoo.runs.folder import METRICS, Run
 from vqzoo.training import devices
 from vqzoo.version import __version__
 
-USAGE_ERROR = 2
 NAMES = registry.names("measures")
-
-
-def main(argv):
-    """Evaluates as the command line says, and returns the exit code.
-
-    Args:
-        argv: list of str, the program's name first.
-
-    Returns:
-        int: 0 when the report is written, 1 when that failed for a reason that the user
-        can mend, 2 on an unknown flag or an impossible value.
-    """
-    values = _flags()
-    try:
-        rest = values(argv)[1:]
-        if values.help:
-            print(f"{__doc__}\n{values.get_help()}")
-            return 0
-        _check(values, rest)
-    except (flags.Error, ValueError) as error:
-        print(f"{error}\nSee --help for all flags.", file=sys.stderr)
-        return USAGE_ERROR
-    try:
-        _evaluate(pathlib.Path(rest[0]), values)
-    except (OSError, ValueError, files.RunError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _flags():
-    values = flags.FlagValues()
-    text, whole, real = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
-    kinds = ", ".join(REPRESENTATIONS)
-    for define, name, default, words in (
-        (text, "dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
-        (text, "data_dir", "", "folder or archive of the data, where it needs one"),
-        (
-            flags.DEFINE_list,
-            "classes",
-            [],
-            "only these classes of the data; empty: all",
+FLAGS = {
+    "The data": [
+        Flag("dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
+        Flag("data_dir", "", "folder or archive of the data, where it needs one"),
+        Flag("classes", (), "only these classes of the data; empty: all"),
+        Flag("image_size", 0, "side of the images; 0: the model's own", at_least=0),
+        Flag("num_images", 0, "test images; 0: 10,000 at most, and 2 GB", at_least=0),
+    ],
+    "What is measured": [
+        Flag("only", (), f"some of {', '.join(NAMES)}; empty: all", choices=NAMES),
+        Flag("quick", False, "few images and steps: a first look"),
+        Flag(
+            "num_samples",
+            0,
+            "images to draw; 0: 1,000, or to --retrain 10,000",
+            at_least=0,
         ),
-        (whole, "image_size", 0, "side of the images; 0: the model's own"),
-        (text, "out", "", "folder for the report; empty: runs/evaluate/<time>"),
-        (flags.DEFINE_bool, "quick", False, "few images and steps: a first look"),
-        (flags.DEFINE_list, "only", [], f"some of {', '.join(NAMES)}; empty: all"),
-        (whole, "num_images", 0, "test images; 0: 10,000 at most, and 2 GB"),
-        (whole, "num_samples", 0, "images to draw; 0: 1,000, or to --retrain 10,000"),
-        (flags.DEFINE_bool, "retrain", False, "also what trains classifiers, for long"),
-        (whole, "retrain_steps", 0, "steps of each of those classifiers; 0: 2,000"),
-        (
-            text,
+        Flag("retrain", False, "also what trains classifiers, for long"),
+        Flag(
+            "retrain_steps",
+            0,
+            "steps of each of those classifiers; 0: 2,000",
+            at_least=0,
+        ),
+        Flag(
             "factors",
             "",
             f"{', '.join(factors.NAMES)}: measure disentanglement, minutes to hours",
+            choices=factors.NAMES,
         ),
-        (text, "representation", "indices", f"of grids of codes there: {kinds}"),
-        (text, "inception", "", "saved network of FID, images to 2,048 features"),
-        (real, "watts", WATTS, "assumed mean power of the machine that trained"),
-        (real, "carbon_intensity", CARBON_INTENSITY, "assumed, kg of CO2 a kWh"),
-        (real, "training_hours", 0.0, "of the training; 0: those of its history.csv"),
-        (flags.DEFINE_bool, "help", False, "show this help"),
-    ):
-        define(name, default, words, flag_values=values)
+        Flag(
+            "representation",
+            "indices",
+            f"of grids of codes there: {', '.join(REPRESENTATIONS)}",
+            choices=tuple(REPRESENTATIONS),
+        ),
+        Flag("inception", "", "saved network of FID, images to 2,048 features"),
+    ],
+    "What is assumed": [
+        Flag("watts", WATTS, "mean power of the machine that trained"),
+        Flag("carbon_intensity", CARBON_INTENSITY, "kg of CO2 a kWh", at_least=0),
+        Flag(
+            "training_hours",
+            0.0,
+            "of the training; 0: those of its history.csv",
+            at_least=0,
+        ),
+    ],
+    "What is written": [
+        Flag("out", "", "folder for the report; empty: runs/evaluate/<time>")
+    ],
+}
+
+
+def main(argv):
+    """Evaluates as the command line says; returns the exit code of `frame`."""
+    return frame.run(argv, __doc__, FLAGS, _evaluate, ["MODEL"], prepare=_with_power)
+
+
+def _with_power(values):
+    if values.watts <= 0:
+        raise ValueError(f"expected --watts to be above 0, received {values.watts}")
     return values
 
 
-def _check(values, rest):
-    if len(rest) != 1:
-        raise ValueError(f"expected one MODEL, a file or a folder, received {rest}")
-    unknown = set(values.only) - set(NAMES)
-    for name, condition, text in (
-        ("only", not unknown, f"some of {', '.join(NAMES)}"),
-        (
-            "factors",
-            values.factors in ("", *factors.NAMES),
-            f"empty or one of {', '.join(factors.NAMES)}",
-        ),
-        (
-            "representation",
-            values.representation in REPRESENTATIONS,
-            f"one of {', '.join(REPRESENTATIONS)}",
-        ),
-        ("watts", values.watts > 0, "above 0"),
-        *(
-            (name, values[name].value >= 0, "at least 0")
-            for name in (
-                "image_size",
-                "num_images",
-                "num_samples",
-                "retrain_steps",
-                "carbon_intensity",
-                "training_hours",
-            )
-        ),
-    ):
-        if not condition:
-            raise ValueError(
-                f"expected --{name} to be {text}, received {values[name].value!r}"
-            )
-
-
-def _evaluate(path, values):
+def _evaluate(values, path):
     from tqdm import tqdm
 
-    began = time.monotonic()
+    began, path = time.monotonic(), pathlib.Path(path)
     loaded = trained.load(path)
     model = loaded.model
     splits = measures.load_splits(model, values, values.image_size)
@@ -178,7 +138,7 @@ def _sizes(model, values, num_train):
 
 def _options(values):
     names = ("retrain", "watts", "training_hours", "carbon_intensity")
-    options = {name: values[name].value for name in names}
+    options = {name: getattr(values, name) for name in names}
     if values.inception:
         from vqzoo.measures.inception import inception_features
 
@@ -221,7 +181,7 @@ def _write(out, path, facts, sections, values):
     page = report.render(title, facts, sections)
     with files.replacing(out / "report.html") as aside:
         aside.write_text(page, encoding="utf-8")
-    settings = {name: values[name].value for name in values if name != "help"}
+    settings = vars(values)
     Run(out).finish(facts=facts, settings=settings, **measures.as_json(sections))
     skipped = [section.title for section in sections if section.skipped]
     print(f"report   {out / 'report.html'}\nnumbers  {out / METRICS}")

@@ -95,10 +95,14 @@ class Flag:
         """Raises ValueError, which names the flag, unless a value is possible."""
         given = value if isinstance(value, tuple) else (value,)
         empty = self.default in ("", ()) and value == self.default
+        names = ", ".join(map(str, self.choices))
+        words = "one of" if self.default else "empty or one of"
+        if isinstance(self.default, tuple):
+            words = "some of"
         for condition, text in (
             (
                 not self.choices or empty or set(given) <= set(self.choices),
-                f"{'' if self.default else 'empty or '}one of {self.choices}",
+                f"{words} {names}",
             ),
             (
                 self.at_least is None or value >= self.at_least,
