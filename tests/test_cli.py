@@ -74,9 +74,6 @@ def test_what_there_is_not_gives_2_and_what_is_near(arguments, near, capsys):
     assert near in capsys.readouterr().err
 
 
-SLOW = ("evaluate", "card")
-
-
 ASKED = """
 import sys
 sys.argv = ["vqzoo", *sys.argv[1:]]
@@ -105,7 +102,7 @@ def ask(*arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["train"], *([name] for name in ("list", *cli.COMMANDS) if name not in SLOW)],
+    [["train"], *([name] for name in ("list", *cli.COMMANDS))],
     ids=" ".join,
 )
 def test_help_loads_no_keras(arguments):
@@ -124,12 +121,36 @@ def test_help_loads_no_keras(arguments):
         (["decompress", __file__, "out.png", "--mode=raw"], 2, "mode"),
         (["export", "nowhere", "target"], 1, "nowhere"),
         (["app", "--model=nowhere"], 1, "nowhere"),
+        (["evaluate", "nowhere"], 1, "nowhere"),
+        (["card", "nowhere", "target"], 1, "nowhere"),
     ],
 )
 def test_what_is_wrong_is_said_before_keras_is_loaded(arguments, code, text):
     ended, _, errors, loaded = ask(*arguments)
     assert (ended, loaded) == (code, [])
     assert text in errors and "Traceback" not in errors
+
+
+RECIPES_ASKED = """
+import importlib, sys
+sys.argv, HEAVY = ["vqzoo"], {"tensorflow", "keras"}
+from vqzoo import training
+for name in NAMES:
+    module = importlib.import_module(f"vqzoo.recipes.{name}")
+    try:
+        training.main(module.RECIPE, [name, "--help"], module.__doc__)
+    except SystemExit as stop:
+        print(stop.code, name, *HEAVY & set(sys.modules), file=sys.stderr)
+"""
+
+
+def test_help_of_a_recipe_loads_no_keras():
+    program = RECIPES_ASKED.replace("NAMES", str(RECIPES))
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert finished.stderr.splitlines() == [f"0 {name}" for name in RECIPES]
+    assert finished.stdout.count("--seed") >= len(RECIPES)
 
 
 def test_python_m_is_a_command_too():

@@ -12,14 +12,15 @@ import sys
 import time
 
 from vqzoo import frame, measures, registry, report, trained
-from vqzoo.datasets import factors
+from vqzoo.datasets import WITH_FACTORS
 from vqzoo.frame import Flag
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
 from vqzoo.runs import files
 from vqzoo.runs.folder import METRICS, Run
-from vqzoo.training import devices
 from vqzoo.version import __version__
+
+devices = registry.lazily("vqzoo.training.devices")
 
 NAMES = registry.names("measures")
 FLAGS = {
@@ -49,8 +50,8 @@ FLAGS = {
         Flag(
             "factors",
             "",
-            f"{', '.join(factors.NAMES)}: measure disentanglement, minutes to hours",
-            choices=factors.NAMES,
+            f"{', '.join(WITH_FACTORS)}: measure disentanglement, minutes to hours",
+            choices=WITH_FACTORS,
         ),
         Flag(
             "representation",

@@ -27,7 +27,7 @@ def test_without_a_prior_the_tab_says_how_to_get_one(two_tiers):
 
 def test_the_command_for_a_prior_is_one_that_is_understood(two_tiers):
     from vqzoo.recipes.pixelsnail_prior import RECIPE
-    from vqzoo.training.main import parse
+    from vqzoo.training.command import parse
 
     words = sample.how_to(two_tiers, "m.keras").split("```sh\n")[1].split("```")[0]
     arguments = words.replace("\\\n", " ").split()[3:]

@@ -41,8 +41,8 @@ class MadeUpHoles(MadeUpFactors):
 def made_up(monkeypatch):
     """Two made-up data sets among those with known factors; nothing is kept."""
     for name in ("made_up_factors", "made_up_holes"):
-        monkeypatch.setitem(factors.STORED, name, ("shape", "hue"))
-    monkeypatch.setattr(factors, "NAMES", ("sprites", *factors.STORED))
+        monkeypatch.setitem(factors.STORED_FACTORS, name, ("shape", "hue"))
+    monkeypatch.setattr(factors, "WITH_FACTORS", ("sprites", *factors.STORED_FACTORS))
     monkeypatch.setattr(preparation, "_has_network", lambda builder: True)
     yield
     factors.load.cache_clear()
@@ -101,7 +101,7 @@ def test_data_that_are_not_there_are_an_error_that_helps(name, tmp_path, monkeyp
 )
 def test_the_factors_are_those_of_tensorflow_datasets(name, sizes, channels, tmp_path):
     features = named.find_builder(name, tmp_path).info.features
-    labels = [f"label_{each}" for each in factors.STORED[name]]
+    labels = [f"label_{each}" for each in factors.STORED_FACTORS[name]]
     assert tuple(features[label].num_classes for label in labels) == sizes
     assert set(labels) == {each for each in features if each.startswith("label_")}
     assert features["image"].shape == (64, 64, channels)

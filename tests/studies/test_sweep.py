@@ -13,7 +13,7 @@ from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.studies import card, sweep_loop, sweep_table
 from vqzoo.studies.sweep_recipe import Condition
-from vqzoo.training.main import parse
+from vqzoo.training.command import parse
 
 pytestmark = pytest.mark.xdist_group("sweep")  # One run serves several tests.
 TINY = studies.SweepRecipe(

@@ -8,8 +8,8 @@ from tests.helpers.small_models import model_of
 from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
+from vqzoo.training.command import parse
 from vqzoo.training.kinds import tiers
-from vqzoo.training.main import parse
 
 pytestmark = pytest.mark.xdist_group("prior run")  # One run serves several tests.
 TINY = training.PriorRecipe(

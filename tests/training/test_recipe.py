@@ -6,7 +6,7 @@ from absl import flags
 
 from vqzoo import training
 from vqzoo.runs import files
-from vqzoo.training.main import main, parse
+from vqzoo.training.command import main, parse
 
 
 def test_every_field_is_a_flag_with_its_own_type():

@@ -2,9 +2,9 @@
 
 import importlib
 
-from vqzoo.datasets.catalog import DATASETS, load, takes
+from vqzoo.datasets.catalog import DATASETS, WITH_FACTORS, load, takes
 
-__all__ = ["DATASETS", "Split", "Splits", "load", "takes"]
+__all__ = ["DATASETS", "Split", "Splits", "WITH_FACTORS", "load", "takes"]
 
 
 def __getattr__(name):

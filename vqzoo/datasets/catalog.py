@@ -62,6 +62,20 @@ DATASETS = {
         text="20 classes of ImageNet, from its tars", loader=_TFDS, takes=_FILES
     ),
 }
+# Those that have an image for every combination of known factors. Of the stored ones,
+# these labels of tensorflow-datasets are the factors; sprites are rendered.
+STORED_FACTORS = {
+    "dsprites": ("shape", "scale", "orientation", "x_position", "y_position"),
+    "shapes3d": (
+        "floor_hue",
+        "wall_hue",
+        "object_hue",
+        "scale",
+        "shape",
+        "orientation",
+    ),
+}
+WITH_FACTORS = ("sprites", *STORED_FACTORS)
 
 
 def load(

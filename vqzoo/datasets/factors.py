@@ -7,23 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from vqzoo.datasets import sprites
+from vqzoo.datasets.catalog import STORED_FACTORS, WITH_FACTORS
 from vqzoo.datasets.named import find_builder, pixels_of
 from vqzoo.datasets.pixels import SmallImageError, fit, to_channels, to_float
 from vqzoo.datasets.preparation import prepare
 from vqzoo.datasets.store import allocate
 
-STORED = {
-    "dsprites": ("shape", "scale", "orientation", "x_position", "y_position"),
-    "shapes3d": (
-        "floor_hue",
-        "wall_hue",
-        "object_hue",
-        "scale",
-        "shape",
-        "orientation",
-    ),
-}
-NAMES = ("sprites", *STORED)
 _BATCH = 512  # images read at once
 
 Draw = Callable[[int, np.random.Generator], np.ndarray]
@@ -72,8 +61,10 @@ def load(
 
 
 def _side(name, image_shape):
-    if name not in NAMES:
-        raise ValueError(f"expected one of {', '.join(NAMES)}, received name={name!r}")
+    if name not in WITH_FACTORS:
+        raise ValueError(
+            f"expected one of {', '.join(WITH_FACTORS)}, received name={name!r}"
+        )
     if image_shape[0] != image_shape[1]:
         raise ValueError(
             f"expected square images for the factors of {name}, received images of "
@@ -95,7 +86,9 @@ def _read(name, side, data_dir):
             f"{error}\n--factors=sprites needs no files: its images are rendered"
         ) from None
     features = builder.info.features
-    sizes = tuple(features[f"label_{each}"].num_classes for each in STORED[name])
+    sizes = tuple(
+        features[f"label_{each}"].num_classes for each in STORED_FACTORS[name]
+    )
     total = int(np.prod(sizes))
     images = allocate((total, side, side, features["image"].shape[-1]))
     found = np.zeros(total, bool)
@@ -104,7 +97,7 @@ def _read(name, side, data_dir):
     bar = tqdm(total=total, desc=name, unit=" images", delay=3, mininterval=0.5)
     with bar:
         for batch in tfds.as_numpy(batches):
-            labels = [batch[f"label_{each}"] for each in STORED[name]]
+            labels = [batch[f"label_{each}"] for each in STORED_FACTORS[name]]
             rows = np.ravel_multi_index(labels, sizes)
             images[rows] = _fitted(pixels_of(batch, name), side, name)
             found[rows] = True

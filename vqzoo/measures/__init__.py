@@ -4,20 +4,7 @@ A measure for reports is a module here; `findings.modules` says which words it h
 numbers come first, as functions of arrays and of `encode` or `decode`.
 """
 
-from vqzoo.measures.codebook import (
-    codebook_metrics,
-    codebook_ordering,
-    codebook_usage,
-)
-from vqzoo.measures.data import Data, Sizes, load_splits, sizes_of
-from vqzoo.measures.distances import diversity, sliced_wasserstein
-from vqzoo.measures.findings import Section, Skipped, as_json, measure
-from vqzoo.measures.held_out import held_out_metrics
-from vqzoo.measures.inference import decode_all, encode_all, in_batches
-from vqzoo.measures.likelihood import bits_per_code, prior_bits, unigram_bits
-from vqzoo.measures.probe import linear_probe
-from vqzoo.measures.reconstruction import reconstruction_error
-from vqzoo.measures.subject import Subject, subject_of
+from vqzoo.registry import on_demand
 
 __all__ = [
     "Data",
@@ -45,3 +32,32 @@ __all__ = [
     "subject_of",
     "unigram_bits",
 ]
+__getattr__ = on_demand(
+    __name__,
+    {
+        "Data": "data.Data",
+        "Section": "findings.Section",
+        "Sizes": "data.Sizes",
+        "Skipped": "findings.Skipped",
+        "Subject": "subject.Subject",
+        "as_json": "findings.as_json",
+        "bits_per_code": "likelihood.bits_per_code",
+        "codebook_metrics": "codebook.codebook_metrics",
+        "codebook_ordering": "codebook.codebook_ordering",
+        "codebook_usage": "codebook.codebook_usage",
+        "decode_all": "inference.decode_all",
+        "diversity": "distances.diversity",
+        "encode_all": "inference.encode_all",
+        "held_out_metrics": "held_out.held_out_metrics",
+        "in_batches": "inference.in_batches",
+        "linear_probe": "probe.linear_probe",
+        "load_splits": "data.load_splits",
+        "measure": "findings.measure",
+        "prior_bits": "likelihood.prior_bits",
+        "reconstruction_error": "reconstruction.reconstruction_error",
+        "sizes_of": "data.sizes_of",
+        "sliced_wasserstein": "distances.sliced_wasserstein",
+        "subject_of": "subject.subject_of",
+        "unigram_bits": "likelihood.unigram_bits",
+    },
+)

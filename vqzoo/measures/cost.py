@@ -3,12 +3,13 @@
 import math
 import time
 
-import keras
 import numpy as np
 
 from vqzoo import registry
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import compiled
+
+keras = registry.lazily("keras")
+inference = registry.lazily("vqzoo.measures.inference")
 
 ORDER = 16
 TITLE = "Cost"
@@ -145,7 +146,7 @@ def measure(subject, section):
             count = multiply_adds(function, (1, *images.shape[1:]))
             section.add({f"{name}_multiply_adds": count})
             rows.append((f"multiply-adds of an image, {name}", count))
-        speed = images_per_second(compiled(function), images, seconds)
+        speed = images_per_second(inference.compiled(function), images, seconds)
         section.add({f"{name}_images_per_second": speed})
         rows.append((f"images per second, {name}, {BATCH} at once", speed))
     section.table("Weights, work and speed", ("what", "value"), rows)

@@ -177,7 +177,7 @@ def options(model, settings, factors_of=""):
         model: a model of vqzoo.models.
         settings: a recipe or flags, with `dataset`, `data_dir`, `quick` and
             `representation`, that of grids of codes in measures of disentanglement.
-        factors_of: one of `datasets.factors.NAMES`, for images with known factors in
+        factors_of: one of `datasets.WITH_FACTORS`, for images with known factors in
             the model's shape, or empty.
 
     Raises:

@@ -6,7 +6,9 @@ of the representation therefore stands beside each number.
 
 import numpy as np
 
-from vqzoo.ops import main_axis_order
+from vqzoo.registry import lazily
+
+ops = lazily("vqzoo.ops")
 
 REPRESENTATIONS = (
     "indices",
@@ -59,7 +61,7 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
     if representation == "indices":
         return flat
     if representation == "sorted_indices":
-        return np.argsort(main_axis_order(np.asarray(codebook, "float32")))[flat]
+        return np.argsort(ops.main_axis_order(np.asarray(codebook, "float32")))[flat]
     if representation == "one_hot":
         return _one_hot(flat, num_embeddings)
     if representation == "histogram":

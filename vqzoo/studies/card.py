@@ -1,4 +1,8 @@
-"""Writes the card of a finished run: `vqzoo card RUN recipes/NAME`."""
+"""Writes the card of a finished run: `vqzoo card RUN recipes/NAME`.
+
+It copies the numbers, settings and pictures of the run and writes README.md. What
+stands below the pictures of a card that is there already is kept.
+"""
 
 import dataclasses
 import importlib

@@ -10,7 +10,7 @@ import filelock
 import keras
 
 from vqzoo import measures, plots, trained
-from vqzoo.datasets import factors
+from vqzoo.datasets import WITH_FACTORS
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.studies import sweep_table
@@ -333,4 +333,4 @@ def _measure(recipe, run, loaded, own, shared, names):
 def _factors(recipe, names):
     if "disentanglement" not in names:
         return ""
-    return recipe.dataset if recipe.dataset in factors.NAMES else "sprites"
+    return recipe.dataset if recipe.dataset in WITH_FACTORS else "sprites"
