@@ -15,7 +15,7 @@ from tests.helpers.small_models import (
     to_levels,
     two_tiers,
 )
-from vqzoo.export import image_files, signatures
+from vqzoo.export import graph, image_files, signatures
 from vqzoo.models.cloning import clone
 
 KINDS = ("one tier", "two tiers")
@@ -180,7 +180,7 @@ def test_the_c_library_reads_and_writes_image_files(saved, run_c_api):
 
 def test_images_of_four_channels_have_no_files():
     functions = {"encode": None}
-    assert image_files.trace(functions, (32, 32, 4), signatures._only_if) == {}
+    assert image_files.trace(functions, (32, 32, 4)) == {}
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +200,11 @@ def test_every_level_survives_the_way_to_floats_and_back():
     levels = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
     floats = signatures._to_floats(levels, (16, 16, 1))
     assert (float(floats[0, 0, 0, 0]), float(floats[0, -1, -1, 0])) == (-0.5, 0.5)
-    np.testing.assert_array_equal(signatures._to_bytes(floats), levels)
+    np.testing.assert_array_equal(graph.to_bytes(floats), levels)
 
 
 def test_values_beyond_the_range_become_black_and_white():
-    found = signatures._to_bytes(tf.constant([-9.0, -0.5, 0.1, 0.5, 9.0]))
+    found = graph.to_bytes(tf.constant([-9.0, -0.5, 0.1, 0.5, 9.0]))
     assert found.numpy().tolist() == [0, 0, 153, 255, 255]
 
 

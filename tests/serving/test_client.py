@@ -10,7 +10,7 @@ from PIL import Image
 from tests.helpers.small_models import make_images, to_files, to_floats, to_levels
 from vqzoo import trained
 from vqzoo.serving import MAX_BATCH_SIZE, Client, ServingError
-from vqzoo.serving.batches import MAX_REQUEST_BYTES, rows_of_request
+from vqzoo.serving.protocol import MAX_REQUEST_BYTES, rows_of_request
 
 IMAGES = make_images(5)
 

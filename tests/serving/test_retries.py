@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from vqzoo.serving import Client, ServingError
-from vqzoo.serving.signature import Signature, Tensor
+from vqzoo.serving.protocol import Signature, Tensor
 
 CODES = np.arange(4, dtype="int32").reshape(1, 2, 2)
 IMAGE = np.zeros((1, 4, 4, 3), "uint8")

@@ -4,9 +4,10 @@ import dataclasses
 import io
 import pathlib
 
+from PIL import Image
+
 from vqzoo.codec.codec import Codec
 from vqzoo.codec.container import MAX_FILE_BYTES, CodecError, check_size, unpack
-from vqzoo.codec.report import Report
 from vqzoo.datasets import archives
 from vqzoo.datasets.folder import IMAGE_SUFFIXES
 from vqzoo.datasets.pixels import UnreadableImageError, decode
@@ -14,6 +15,44 @@ from vqzoo.runs.files import replacing
 
 SUFFIX = ".vqz"
 _FILES_AT_ONCE, _PIXELS_AT_ONCE = 64, 2**23
+_REASONS_SHOWN = 5
+
+
+@dataclasses.dataclass(kw_only=True)
+class Report:
+    """What became of the files.
+
+    Args:
+        written: int, files that were written.
+        pixels: int, of their images.
+        compressed_bytes: int, of their `.vqz` files.
+        skipped: list of `(name, reason)`, files that were passed over.
+    """
+
+    written: int = 0
+    pixels: int = 0
+    compressed_bytes: int = 0
+    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def add(self, size, compressed_bytes):
+        """Counts a file that was written, of an image of `(height, width)`."""
+        self.written += 1
+        self.pixels += size[0] * size[1]
+        self.compressed_bytes += compressed_bytes
+
+    def __str__(self):
+        bits = 8 * self.compressed_bytes / max(1, self.pixels)
+        lines = [
+            f"{self.written} images of {self.pixels:,} pixels, "
+            f"{self.compressed_bytes:,} bytes compressed, {bits:.3f} bits a pixel"
+        ]
+        if self.skipped:
+            lines.append(f"skipped {len(self.skipped)} files")
+        shown = self.skipped[:_REASONS_SHOWN]
+        lines += [f"  {name}: {reason}" for name, reason in shown]
+        if len(self.skipped) > len(shown):
+            lines.append(f"  and {len(self.skipped) - len(shown)} more")
+        return "\n".join(lines)
 
 
 def compress(codec: Codec, source, target, *, progress, overwrite=False, **options):
@@ -41,10 +80,10 @@ def compress(codec: Codec, source, target, *, progress, overwrite=False, **optio
     if jobs.single and pathlib.Path(target).suffix != SUFFIX:
         raise CodecError(f"expected a name that ends in {SUFFIX}, received {target}")
     for group in jobs.groups(_picture, lambda picture: picture.shape[:2], progress):
-        files = codec.compress([each.value for each in group], **options)
-        for each, data in zip(group, files):
-            _write(each.path, data)
-            jobs.report.add(each.value.shape[:2], len(data))
+        files = codec.compress([job.value for job in group], **options)
+        for job, data in zip(group, files):
+            _write(job.path, data)
+            jobs.report.add(job.value.shape[:2], len(data))
     return jobs.finished()
 
 
@@ -69,13 +108,13 @@ def decompress(codec: Codec, source, target, *, progress, overwrite=False):
     if jobs.single:
         _format(pathlib.Path(target))
     for group in jobs.groups(_file, _size_of_file, progress):
-        pictures = codec.decompress([each.value for each in group])
-        for each, picture in zip(group, pictures):
+        pictures = codec.decompress([job.value for job in group])
+        for job, picture in zip(group, pictures):
             if isinstance(picture, CodecError):
-                jobs.report.skipped.append((each.name, str(picture)))
+                jobs.report.skipped.append((job.name, str(picture)))
                 continue
-            _write(each.path, _encoded(picture, each.path))
-            jobs.report.add(picture.shape[:2], len(each.value))
+            _write(job.path, _encoded(picture, job.path))
+            jobs.report.add(picture.shape[:2], len(job.value))
     return jobs.finished()
 
 
@@ -99,8 +138,8 @@ class _Jobs:
         self._names = [self._source.name]
         if not self.single:
             endings = tuple(suffixes)
-            found = archives.list_files(self._source)
-            self._names = [name for name in found if name.lower().endswith(endings)]
+            names = archives.list_files(self._source)
+            self._names = [name for name in names if name.lower().endswith(endings)]
         if not self._names:
             raise CodecError(
                 f"expected files of {' '.join(suffixes)} in {source}, received none"
@@ -186,20 +225,16 @@ def _image_name(name):
 
 def _format(path):
     """Pillow's name of the format that the suffix of a path means."""
-    from PIL import Image
-
     formats = Image.registered_extensions()
-    found = formats.get(path.suffix.lower())
-    if found not in Image.SAVE:
+    name = formats.get(path.suffix.lower())
+    if name not in Image.SAVE:
         raise CodecError(
             f"expected the suffix of an image format such as .png, received {path}"
         )
-    return found
+    return name
 
 
 def _encoded(picture, path):
-    from PIL import Image
-
     if picture.shape[2] == 1:
         picture = picture[..., 0]
     buffer = io.BytesIO()

@@ -69,8 +69,44 @@ def load_arrays(
         raise ValueError(f"expected images of one shape in {path}, found {shapes}")
     given = [split for split, pixels in images.items() for _ in pixels]
     labels, names = _labels(path, arrays, parts, images)
-    pixels = np.concatenate(list(images.values()))
-    numbers, class_names = renumber(names, classes)
+    return splits_of_pixels(
+        np.concatenate(list(images.values())),
+        labels,
+        given,
+        names,
+        name="arrays",
+        classes=classes,
+        image_size=image_size,
+        channels=channels,
+        validation_fraction=validation_fraction,
+        seed=seed,
+    )
+
+
+def splits_of_pixels(
+    pixels: np.ndarray,
+    labels: np.ndarray | None,
+    given: Sequence[str],
+    class_names: Sequence[str],
+    *,
+    name: str,
+    classes: Sequence[str],
+    image_size: int | None,
+    channels: int | None,
+    validation_fraction: float,
+    seed: int,
+) -> Splits:
+    """Splits of images that are all in memory, as `load_arrays` makes them.
+
+    Args:
+        pixels: uint8 `(N, height, width, channels)`.
+        labels: int `(N,)`, or None.
+        given: the split that each image is in.
+        class_names: those of all labels, before some classes are chosen.
+        name: of the data set.
+        classes, image_size, channels, validation_fraction, seed: as of `load_arrays`.
+    """
+    numbers, class_names = renumber(class_names, classes)
     if classes:
         labels = numbers[labels]
         rows = np.flatnonzero(labels >= 0)
@@ -84,7 +120,7 @@ def load_arrays(
         validation_fraction=validation_fraction,
         seed=seed,
     )
-    return make_splits(pixels, labels, rows, name="arrays", class_names=class_names)
+    return make_splits(pixels, labels, rows, name=name, class_names=class_names)
 
 
 def _read(path):

@@ -45,7 +45,7 @@ DATASETS = {
     ),
     "binary_folder": Entry(
         text="as folder, each value black or white: what nats of VAEs are measured on",
-        loader="binary.load_binary_folder",
+        loader="folder.load_binary_folder",
         takes=(*_FILES, "seed"),
         is_file=True,
     ),

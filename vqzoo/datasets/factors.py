@@ -50,14 +50,11 @@ def load(
         return sprites.sample_factors, render
     sizes, images = _read(name, side, data_dir)
 
-    def sample_factors(count, generator):
-        return np.stack([generator.integers(n, size=count) for n in sizes], axis=1)
-
     def images_of(factors):
         rows = np.ravel_multi_index(np.asarray(factors).T, sizes)
         return np.asarray(to_float(to_channels(images[rows], channels)))
 
-    return sample_factors, images_of
+    return functools.partial(sprites.sample_factors, sizes=sizes), images_of
 
 
 def _side(name, image_shape):

@@ -1,22 +1,26 @@
 """A directory or an archive of the user's own images."""
 
 import collections
+import dataclasses
 import os
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from vqzoo.datasets import archives, idx
-from vqzoo.datasets.classes import choose, renumber
+from vqzoo.datasets.arrays import splits_of_pixels
+from vqzoo.datasets.classes import choose
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
-from vqzoo.datasets.splits import Splits
+from vqzoo.datasets.splits import Split, Splits
 from vqzoo.datasets.store import make_splits
 
 IMAGE_SUFFIXES = (
     ".jpg .jpeg .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .tga"
 ).split()
+THRESHOLD = 128  # of 8-bit values, the least that is white in a binary image
 _SPLIT_FOLDERS = {
     "train": "train",
     "training": "train",
@@ -65,36 +69,58 @@ def load_folder(
     """
     files = archives.list_files(data_dir)
     if idx.is_idx(files):
-        images, labels, given, digests = idx.read(data_dir, files, image_size, channels)
-        known = () if labels is None else _numbers(labels)
-        numbers, class_names = renumber(known, classes)
-        if classes:
-            labels = numbers[labels]
-            rows = np.flatnonzero(labels >= 0)
-            images, labels = images[rows], labels[rows]
-            given, digests = (
-                [given[row] for row in rows],
-                [digests[row] for row in rows],
-            )
-    else:
-        names = _of_classes(_within_splits(_image_names(files, data_dir)), classes)
-        images, rows, digests = decode_files(
-            archives.read_files(data_dir, names),
-            names,
+        return splits_of_pixels(
+            *idx.read(data_dir, files),
+            name="folder",
+            classes=classes,
             image_size=image_size,
             channels=channels,
-            cache_dir=cache_dir,
+            validation_fraction=validation_fraction,
+            seed=seed,
         )
-        given, found = _split_and_class(names)
-        _check_left("split", given, rows)
-        if classes:
-            _check_left("class", found, rows)
-        given, found = ([each[row] for row in rows] for each in (given, found))
-        labels, class_names = _labels(found)
+    names = _of_classes(_within_splits(_image_names(files, data_dir)), classes)
+    images, rows, digests = decode_files(
+        archives.read_files(data_dir, names),
+        names,
+        image_size=image_size,
+        channels=channels,
+        cache_dir=cache_dir,
+    )
+    splits, folders = _split_and_class(names)
+    _check_left("split", splits, rows)
+    if classes:
+        _check_left("class", folders, rows)
+    labels, class_names = _labels([folders[row] for row in rows])
     rows = assign_rows(
-        digests, given, validation_fraction=validation_fraction, seed=seed
+        digests,
+        [splits[row] for row in rows],
+        validation_fraction=validation_fraction,
+        seed=seed,
     )
     return make_splits(images, labels, rows, name="folder", class_names=class_names)
+
+
+def load_binary_folder(data_dir: str | os.PathLike[str], **options) -> Splits:
+    """`load_folder` with each value -0.5 or 0.5: likelihoods in bits are of these."""
+    splits = load_folder(data_dir, **options)
+    parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
+    return dataclasses.replace(
+        splits,
+        **{name: _binary(split) for name, split in parts.items()},
+        # Other data than the folder's, so that their codes and runs are kept apart.
+        fingerprint=f"binary {splits.fingerprint}",
+    )
+
+
+def _binary(split: Split) -> Split:
+    def load(indices, seed):
+        batch = split.load(indices, seed)
+        # Float32 images are a rounding error away from their 8-bit values.
+        levels = tf.round((batch["image"] + 0.5) * 255.0)
+        white = tf.cast(levels >= THRESHOLD, "float32")
+        return {**batch, "image": white - 0.5}
+
+    return Split(size=split.size, load=load)
 
 
 def _image_names(files: Sequence[str], data_dir) -> list[str]:
@@ -165,7 +191,3 @@ def _labels(classes: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]
         return None, ()
     class_names, labels = np.unique(classes, return_inverse=True)
     return labels.astype(np.int32), tuple(class_names.tolist())
-
-
-def _numbers(labels: np.ndarray) -> tuple[str, ...]:
-    return tuple(str(number) for number in range(int(labels.max()) + 1))

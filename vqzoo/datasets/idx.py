@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from vqzoo.datasets import archives
-from vqzoo.datasets.holdout import content_digest
-from vqzoo.datasets.pixels import fit_all, to_channels
 
 _NAME = re.compile(
     r"(?P<split>train|t10k|test)[-.](?P<kind>images|labels)[-.]idx\d-ubyte(\.gz)?$"
@@ -26,15 +24,13 @@ def is_idx(names: Sequence[str]) -> bool:
 def read(
     data_dir: str | os.PathLike[str],
     names: Sequence[str],
-    image_size: int | None,
-    channels: int | None,
-) -> tuple[np.ndarray, np.ndarray | None, list[str], list[bytes]]:
+) -> tuple[np.ndarray, np.ndarray | None, list[str], tuple[str, ...]]:
     """Read all images and labels, training images first.
 
     Returns: uint8 images `(num_images, height, width, channels)`, int32 labels if every
-        split has them, the split of each image, and a digest of each.
-    Raises: ValueError: if a file is broken, labels do not match, or images are smaller
-        than `image_size` by more than a quarter.
+        split has them, the split of each image, and the names of the classes, which are
+        numbers.
+    Raises: ValueError: if a file is broken or labels do not match.
     """
     found = _find(names)
     contents = dict(archives.read_files(data_dir, list(found.values())))
@@ -49,15 +45,11 @@ def read(
         if (split, "labels") in found:
             name = found[split, "labels"]
             labels.append(_labels(contents[name], name, len(pixels)))
-    sized = fit_all(np.concatenate(images), image_size)
-    sized = to_channels(sized, channels or sized.shape[-1])
-    whole = len(labels) == len(images)
-    return (
-        sized,
-        np.concatenate(labels) if whole else None,
-        given,
-        [content_digest(image) for image in sized],
-    )
+    pixels = np.concatenate(images)
+    if len(labels) < len(images):
+        return pixels, None, given, ()
+    labels = np.concatenate(labels)
+    return pixels, labels, given, tuple(map(str, range(int(labels.max()) + 1)))
 
 
 def parse(data: bytes | None, name: str) -> np.ndarray:

@@ -4,13 +4,14 @@ The factors are those of dSprites: shape, scale, orientation and the two positio
 the same numbers of values, so that measures of disentanglement run without a download.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from vqzoo.datasets.splits import Split, Splits
 
-FACTOR_NAMES = ("shape", "scale", "orientation", "x", "y")
-FACTOR_SIZES = (3, 6, 40, 32, 32)
+FACTOR_SIZES = (3, 6, 40, 32, 32)  # shape, scale, orientation, x, y
 SHAPES = ("square", "ellipse", "heart")
 SIDE = 64
 _RADIUS = 0.16  # of the largest sprite, in sides of the image
@@ -18,9 +19,11 @@ _BATCH = 512  # images rendered at once
 _SIZES = {"test": 10_000, "validation": 10_000, "train": 100_000}
 
 
-def sample_factors(count: int, generator: np.random.Generator) -> np.ndarray:
-    """Factors drawn evenly: int `(count, 5)`."""
-    return np.stack([generator.integers(n, size=count) for n in FACTOR_SIZES], axis=1)
+def sample_factors(
+    count: int, generator: np.random.Generator, sizes: Sequence[int] = FACTOR_SIZES
+) -> np.ndarray:
+    """Factors drawn evenly, each below its size: int `(count, num_factors)`."""
+    return np.stack([generator.integers(n, size=count) for n in sizes], axis=1)
 
 
 def load_sprites(image_size: int | None = None, channels: int | None = None) -> Splits:

@@ -1,6 +1,7 @@
 """What a fresh process proves of a SavedModel: one signature by the others."""
 
 import numpy as np
+import tensorflow as tf
 
 from vqzoo.export import warmup
 from vqzoo.export.files import ExportError
@@ -106,8 +107,6 @@ def check(path, expected, precision):
     Raises:
         ExportError: if an answer is not as it should be.
     """
-    import tensorflow as tf
-
     calls = tf.saved_model.load(path).signatures
     images = tf.constant(expected["images"])
     codes = calls["encode"](images=images)
@@ -139,8 +138,6 @@ def _expect_equal(name, images, others):
 
 def _check_files(calls, images, codes, rebuilt):
     """Asks for the codes of PNG files, and for files of images."""
-    import tensorflow as tf
-
     files = tf.io.encode_png(images)
     for name, found in calls["encode_bytes"](image_bytes=files).items():
         if np.any(found != codes[name]):
@@ -158,8 +155,6 @@ def _check_files(calls, images, codes, rebuilt):
 
 def _check_samples(calls):
     """Draws twice with one seed, and compares the images with those of the codes."""
-    import tensorflow as tf
-
     inputs = {
         "label": tf.constant([-1, -1]),
         "temperature": tf.constant([1.0, 1.0]),

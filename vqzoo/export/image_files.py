@@ -4,6 +4,10 @@ A model server hands what JSON holds as `{"b64": ...}` to an input of strings, a
 writes an output of strings in that way if its name ends in `_bytes`.
 """
 
+import tensorflow as tf
+
+from vqzoo.export.graph import only_if
+
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 # The signature, its length and its type stand before the sizes in a PNG file.
@@ -11,7 +15,7 @@ PNG_SIZES_AT = 16
 CHANNELS = (1, 3)
 
 
-def trace(functions, image_shape, only_if):
+def trace(functions, image_shape):
     """A signature `NAME_bytes` for each signature with images, `reconstruct_bytes` too.
 
     `image_bytes`, string `(batch,)`, stands in the place of the images: going in, whole
@@ -21,26 +25,21 @@ def trace(functions, image_shape, only_if):
     Args:
         functions: dict of `tf.ConcreteFunction` by name, as of `signatures.trace`.
         image_shape: `(height, width, channels)`.
-        only_if: function `(condition, text, tensor)` to the tensor, or an error.
 
     Returns:
         dict of `tf.ConcreteFunction`; empty for images of other than 1 or 3 channels,
         of which there are no such files.
     """
-    import tensorflow as tf
-
     if image_shape[-1] not in CHANNELS:
         return {}
     names = {"serving_default": "reconstruct_bytes"}
     return {
-        names.get(name, f"{name}_bytes"): _with_files(
-            tf, function, image_shape, only_if
-        )
+        names.get(name, f"{name}_bytes"): _with_files(function, image_shape)
         for name, function in functions.items()
     }
 
 
-def _with_files(tf, function, image_shape, only_if):
+def _with_files(function, image_shape):
     """A signature with image files in the place of its images."""
     specs = input_specs(function)
     if "images" in specs:
@@ -49,8 +48,7 @@ def _with_files(tf, function, image_shape, only_if):
     @tf.function(autograph=False)
     def signature(**inputs):
         if "image_bytes" in inputs:
-            files = inputs["image_bytes"]
-            inputs = {"images": read(files, image_shape, only_if)}
+            inputs = {"images": read(inputs["image_bytes"], image_shape)}
         outputs = dict(function(**inputs))
         for name in ("images", "reconstructions"):
             if name in outputs:
@@ -66,27 +64,22 @@ def input_specs(function):
     return {spec.name: spec for spec in (*positional, *named.values())}
 
 
-def read(files, image_shape, only_if):
+def read(files, image_shape):
     """Images, uint8 `(batch, height, width, channels)`, of the bytes of their files.
 
     Args:
         files: string tensor `(batch,)`.
         image_shape: `(height, width, channels)` that each image has to have.
-        only_if: function `(condition, text, tensor)` to the tensor, or an error.
     """
-    import tensorflow as tf
-
     files = tf.ensure_shape(files, [None])
     return tf.map_fn(
-        lambda file: _read_one(file, image_shape, only_if),
+        lambda file: _read_one(file, image_shape),
         files,
         fn_output_signature=tf.TensorSpec(image_shape, tf.uint8),
     )
 
 
-def _read_one(file, image_shape, only_if):
-    import tensorflow as tf
-
+def _read_one(file, image_shape):
     height, width, channels = image_shape
     is_png = tf.equal(tf.strings.substr(file, 0, len(PNG)), PNG)
     is_png &= tf.strings.length(file) >= PNG_SIZES_AT + 8
@@ -104,13 +97,9 @@ def _read_one(file, image_shape, only_if):
 
 
 def _png_size(file):
-    import tensorflow as tf
-
     sizes = tf.strings.substr(file, PNG_SIZES_AT, 8)
     return tf.io.decode_raw(sizes, tf.int32, little_endian=False)[::-1]
 
 
 def _jpeg_size(file):
-    import tensorflow as tf
-
     return tf.image.extract_jpeg_shape(file)[:2]

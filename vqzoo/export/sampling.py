@@ -1,9 +1,13 @@
 """The signature that draws images: priors, then the model, in one graph."""
 
+import tensorflow as tf
+
+from vqzoo.export.graph import check_batch_sizes, only_if, to_bytes
+
 NAME = "sample"
 
 
-def trace(pipeline, to_bytes, only_if):
+def trace(pipeline):
     """The `sample` signature of a pipeline, a `tf.ConcreteFunction`.
 
     It takes `label`, int32, where -1 is any class and the only value for priors without
@@ -13,19 +17,13 @@ def trace(pipeline, to_bytes, only_if):
 
     Args:
         pipeline: `pipeline.Pipeline`; its priors are float32 throughout.
-        to_bytes: function from float images to uint8.
-        only_if: function `(condition, text, tensor)` to the tensor, or an error.
     """
-    import tensorflow as tf
-
     samplers = [prior.sampler() for prior in pipeline.priors]
     num_classes = pipeline.num_classes
 
     @tf.function(autograph=False)
     def sample(label, temperature, seed):
-        label, temperature, seed = _check(
-            label, temperature, seed, num_classes, only_if
-        )
+        label, temperature, seed = _check(label, temperature, seed, num_classes)
         if num_classes:
             any_label = _each_row(
                 lambda key: tf.random.stateless_uniform(
@@ -43,8 +41,8 @@ def trace(pipeline, to_bytes, only_if):
                 inputs["label"] = label
             for index in range(len(prior.context)):
                 inputs[f"context_{index}"] = codes[index]
-            found = sampler(inputs)
-            codes.append(tf.ensure_shape(found, [None, *prior.grid_shape]))
+            grid = [None, *prior.grid_shape]
+            codes.append(tf.ensure_shape(sampler(inputs), grid))
         named = {f"{t}_codes": c for t, c in zip(pipeline.tiers, codes)}
         images = to_bytes(pipeline.model.decode(codes))
         return {"images": images, "label": label, **named}
@@ -56,15 +54,13 @@ def trace(pipeline, to_bytes, only_if):
     )
 
 
-def _check(label, temperature, seed, num_classes, only_if):
+def _check(label, temperature, seed, num_classes):
     """The inputs, or an error of what is wrong with them."""
-    import tensorflow as tf
-
-    given = {"label": label, "temperature": temperature, "seed": seed}
-    given = {name: tf.ensure_shape(value, [None]) for name, value in given.items()}
-    label, temperature, seed = given.values()
-    batch = tf.shape(label)[0]
-    label = only_if(batch > 0, ["expected a batch of 1 or more labels"], label)
+    label, temperature, seed = (
+        tf.ensure_shape(value, [None]) for value in (label, temperature, seed)
+    )
+    text = ["expected a batch of 1 or more labels"]
+    label = only_if(tf.shape(label)[0] > 0, text, label)
     inside = tf.logical_and(label >= -1, label < num_classes)
     text = f"expected label in [-1, {num_classes}), received values from"
     lowest, highest = tf.reduce_min(label), tf.reduce_max(label)
@@ -72,26 +68,17 @@ def _check(label, temperature, seed, num_classes, only_if):
     label = only_if(tf.reduce_all(inside), text, label)
     text = ["expected a temperature above 0, received", tf.reduce_min(temperature)]
     temperature = only_if(tf.reduce_all(temperature > 0), text, temperature)
-    checked = [label]
-    for name, value in (("temperature", temperature), ("seed", seed)):
-        size = tf.shape(value)[0]
-        text = [f"expected as many {name} as label, received", size, "and", batch]
-        checked.append(only_if(tf.equal(size, batch), text, value))
-    return checked
+    return check_batch_sizes({"label": label, "temperature": temperature, "seed": seed})
 
 
 def _each_row(draw, seeds, stream, dtype):
     """What `draw` makes of each row's own seed, `(batch, ...)`."""
-    import tensorflow as tf
-
     keys = tf.stack([seeds, tf.fill(tf.shape(seeds), stream)], axis=1)
     return tf.map_fn(draw, keys, fn_output_signature=dtype)
 
 
 def _random(kind, shape, seeds, stream):
     """Random numbers `(batch, *shape)` of a kind, the same ones for the same seed."""
-    import tensorflow as tf
-
     draw = {
         "normal": tf.random.stateless_normal,
         "uniform": tf.random.stateless_uniform,

@@ -1,8 +1,15 @@
 """A model as a SavedModel: uint8 images and int32 codes, in and out."""
 
 import numpy as np
+import tensorflow as tf
 
 from vqzoo.export import image_files, sampling
+from vqzoo.export.graph import (
+    check_batch_sizes,
+    check_not_empty,
+    only_if,
+    to_bytes,
+)
 from vqzoo.models import tiers
 
 
@@ -27,12 +34,10 @@ def save(model, path, pipeline=None):
         `(signatures, weights)`: a JSON dict with the dtype and the shape of every input
         and output, and the number of saved weights.
     """
-    import tensorflow as tf
-
     functions = trace(model)
     if pipeline is not None:
-        functions[sampling.NAME] = sampling.trace(pipeline, _to_bytes, _only_if)
-    functions |= image_files.trace(functions, model.image_shape, _only_if)
+        functions[sampling.NAME] = sampling.trace(pipeline)
+    functions |= image_files.trace(functions, model.image_shape)
     read = {id(v): v for f in functions.values() for v in f.variables}
     module = tf.Module()
     module.weights = list(read.values())
@@ -44,8 +49,6 @@ def save(model, path, pipeline=None):
 
 def trace(model):
     """The signatures of a model, `{name: tf.ConcreteFunction}`."""
-    import tensorflow as tf
-
     images = tf.TensorSpec([None, *model.image_shape], tf.uint8, "images")
     codes = {
         f"{tier}_codes": tf.TensorSpec([None, *grid], tf.int32, f"{tier}_codes")
@@ -59,17 +62,16 @@ def trace(model):
 
     @tf.function(autograph=False)
     def decode(**received):
-        received = [
-            _check_codes(name, received[name], spec.shape[1:], size)
+        received = {
+            name: _check_codes(name, received[name], spec.shape[1:], size)
             for (name, spec), size in zip(codes.items(), sizes)
-        ]
-        received = _check_batch_sizes(list(codes), received)
-        return {"images": _to_bytes(model.decode(received))}
+        }
+        return {"images": to_bytes(model.decode(check_batch_sizes(received)))}
 
     @tf.function(autograph=False)
     def reconstruct(images):
         rebuilt = rebuild(model, _to_floats(images, model.image_shape))
-        return {"reconstructions": _to_bytes(rebuilt)}
+        return {"reconstructions": to_bytes(rebuilt)}
 
     return {
         "serving_default": reconstruct.get_concrete_function(images),
@@ -94,58 +96,18 @@ def _to_floats(images, image_shape):
     A server feeds what it is sent, whatever shape the signature names, and these are
     convolutions, which take any; so the shape is checked as the graph runs.
     """
-    import tensorflow as tf
-
     images = tf.ensure_shape(images, [None, *image_shape])
-    images = _check_not_empty("images", images)
+    images = check_not_empty("images", images)
     return tf.cast(images, tf.float32) * (1.0 / 255.0) - 0.5
 
 
-def _to_bytes(images):
-    """Images float32 as uint8: to the nearest of the 256 levels, within them."""
-    import tensorflow as tf
-
-    levels = tf.round((images + 0.5) * 255.0)
-    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
-
-
 def _check_codes(name, codes, grid, num_embeddings):
-    import tensorflow as tf
-
     codes = tf.ensure_shape(codes, [None, *grid])
-    codes = _check_not_empty(name, codes)
+    codes = check_not_empty(name, codes)
     inside = tf.logical_and(codes >= 0, codes < num_embeddings)
     lowest, highest = tf.reduce_min(codes), tf.reduce_max(codes)
     text = f"expected {name} in [0, {num_embeddings}), received values from"
-    return _only_if(tf.reduce_all(inside), [text, lowest, "to", highest], codes)
-
-
-def _check_not_empty(name, tensor):
-    import tensorflow as tf
-
-    # TensorFlow's convolutions fail on an empty batch, with a word about depths.
-    text = f"expected a batch of 1 or more {name}, received a batch of 0"
-    return _only_if(tf.shape(tensor)[0] > 0, [text], tensor)
-
-
-def _check_batch_sizes(names, codes):
-    import tensorflow as tf
-
-    first = tf.shape(codes[0])[0]
-    checked = codes[:1]
-    for name, tier_codes in zip(names[1:], codes[1:]):
-        size = tf.shape(tier_codes)[0]
-        text = [f"expected as many {name} as {names[0]}, received", size, "and", first]
-        checked.append(_only_if(tf.equal(size, first), text, tier_codes))
-    return checked
-
-
-def _only_if(condition, text, tensor):
-    """`tensor` itself, or where it runs an error of `text` unless `condition`."""
-    import tensorflow as tf
-
-    with tf.control_dependencies([tf.debugging.Assert(condition, text)]):
-        return tf.identity(tensor)
+    return only_if(tf.reduce_all(inside), [text, lowest, "to", highest], codes)
 
 
 def _describe(function, codes):

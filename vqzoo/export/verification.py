@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 
 from vqzoo.export import checks, signatures
 from vqzoo.export.files import FOLDERS, ExportError
@@ -68,8 +69,6 @@ def make_images(image_shape):
 
 def _answers(name, model, images):
     """Codes of images, and the images of those codes, of a model."""
-    import tensorflow as tf
-
     with tf.device("CPU:0"):
         codes = model.encode(_to_floats(images))
         decoded = _to_levels(model.decode(codes))

@@ -17,9 +17,6 @@ def learning_curves(histories, name, label):
             `val_` + `name`.
         name: str, a figure of held-out data in bits; the loss is drawn in bits too.
         label: str, of the vertical axis.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure, axes = style.grid(1, len(histories), size=3.2)
     for axis, (title, rows) in zip(axes.flat, histories.items()):
@@ -43,9 +40,6 @@ def panels(groups, x_label):
         groups: dict from the label of a vertical axis to a dict from a name to `(x,
             y)`, sequences of int and of float.
         x_label: str, with its unit.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     from matplotlib import ticker
 
@@ -75,9 +69,6 @@ def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
         spreads: dict from some of the names to a sequence of float, drawn as bars of
             one spread up and down, or to two such sequences, down and up; or None.
         limits: `(low, high)` of the vertical axis, or None.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure, axis = style.chart()
     for index, (name, (x, y)) in enumerate(series.items()):
@@ -128,9 +119,6 @@ def bars(values, x_label, *, spreads=None, mark=None):
         x_label: str, with its unit.
         spreads: dict from some of the names to a float, drawn up and down; or None.
         mark: `(name, x)` of a level to draw as a dashed line, or None.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure, axis = style.chart(height=0.9 + 0.32 * len(values))
     places = np.arange(len(values))
@@ -191,9 +179,6 @@ def heat_map(
         limits: `(low, high)` of the colors, or None: those of the values. Where 0 lies
             in the middle the colors are those of a scale with two ends.
         form: str, how the numbers are written.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     low, high = limits or (float(np.min(matrix)), float(np.max(matrix)))
     two_ended = low == -high

@@ -12,9 +12,6 @@ def reconstructions(images, rebuilt, columns=8):
         images: float `(N, H, W, C)` in [-0.5, 0.5].
         rebuilt: same shape; clipped.
         columns: int, pairs in a row.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     count = min(len(images), len(rebuilt))
     rows = -(-count // columns)
@@ -36,9 +33,6 @@ def image_grid(images, title, columns=8):
         images: float `(N, H, W, C)` in [-0.5, 0.5]; clipped.
         title: str.
         columns: int, images in a row.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure, axes = style.grid(-(-len(images) // columns), min(columns, len(images)))
     for axis in axes.flat:
@@ -57,9 +51,6 @@ def code_maps(images, codes, num_embeddings, columns=8):
         codes: dict from tier name to int `(N, h, w)`.
         num_embeddings: dict from tier name to K: white is the code K - 1.
         columns: int, images shown.
-
-    Returns:
-        `matplotlib.figure.Figure`.
 
     Source: Coppock's thesis, figure 4.11.
     """
@@ -89,9 +80,6 @@ def strips(rows, *, column_labels=(), width=style.CHART_WIDTH, columns=None):
         column_labels: sequence of str, above the first row.
         width: float, inches.
         columns: int, images of a row, or None: as many as the longest row has.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     columns = columns or max(len(images) for images in rows.values())
     height, wide = next(iter(rows.values())).shape[1:3]

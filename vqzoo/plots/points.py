@@ -18,9 +18,6 @@ def codebook_pca(codebooks, usage=None, marked=None):
         usage: dict from tier name to counts `(K,)`, or None. Unused codes are hollow.
         marked: dict from tier name to a code with a ring around it, or None.
 
-    Returns:
-        `matplotlib.figure.Figure`.
-
     Source: Coppock's thesis, figure 4.2.
     """
     figure, axes = style.grid(1, len(codebooks), size=4.5)
@@ -72,9 +69,6 @@ def codebooks_beside(codebooks, columns=4):
         codebooks: dict from title to float `(K, D)`.
         columns: int, of them in a row.
 
-    Returns:
-        `matplotlib.figure.Figure`.
-
     Source: Coppock's thesis, figure 4.2.
     """
     columns = min(columns, len(codebooks))
@@ -102,9 +96,6 @@ def code_usage(usage, marked=None):
     Args:
         usage: dict from tier name to counts `(K,)`.
         marked: dict from tier name to a code with a ring around it, or None.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure, axes = style.grid(1, len(usage), size=4.5)
     for axis, (tier, counts) in zip(axes.flat, usage.items()):
@@ -130,9 +121,6 @@ def scatter(points, labels, *, axes=("", ""), key="", names=()):
         axes: str, str: what the axes are; empty where they mean nothing.
         key: str: what the labels are.
         names: sequence of str, of the labels; empty for real numbers.
-
-    Returns:
-        `matplotlib.figure.Figure`.
     """
     figure, axis = style.chart(height=4.2 if names else 3.8)
     if names:

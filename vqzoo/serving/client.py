@@ -1,13 +1,18 @@
 """The client of a model that TensorFlow Serving serves."""
 
+import io
 from typing import NamedTuple
 
 import numpy as np
 
-from vqzoo.serving import batches
-from vqzoo.serving.batches import MAX_BATCH_SIZE
-from vqzoo.serving.errors import ServingError, retrying
-from vqzoo.serving.signature import Signature
+from vqzoo.serving.protocol import (
+    MAX_BATCH_SIZE,
+    ServingError,
+    Signature,
+    join,
+    retrying,
+    split,
+)
 
 
 class Samples(NamedTuple):
@@ -197,9 +202,9 @@ class Client:
                 signature.name,
                 lambda left, part=part: self._transport.predict(signature, part, left),
             )
-            for part in batches.split(arrays, self.max_batch_size)
+            for part in split(arrays, self.max_batch_size)
         ]
-        return batches.join(answers)
+        return join(answers)
 
     def _ask(self, what, call):
         asked = f"{what} of {self.model} at {self.host}"
@@ -228,8 +233,6 @@ def _to_int32(name, codes):
 
 def _read_png(file):
     """Pixels of a PNG file: uint8 `(height, width, channels)`."""
-    import io
-
     from PIL import Image
 
     pixels = np.asarray(Image.open(io.BytesIO(file)))

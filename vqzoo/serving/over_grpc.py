@@ -1,9 +1,9 @@
 """The protocol of TensorFlow Serving over gRPC, by its published stubs."""
 
 import numpy as np
+import tensorflow as tf
 
-from vqzoo.serving.errors import ServingError
-from vqzoo.serving.signature import INITIALIZATION, Signature, Tensor
+from vqzoo.serving.protocol import INITIALIZATION, ServingError, Signature, Tensor
 
 # A server that starts or restarts is looked for ten times in two seconds, not every two
 # minutes; how long one attempt to connect may take, stays as it is.
@@ -44,18 +44,7 @@ class OverGRPC:
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def predict(self, signature, arrays, timeout):
-        """Outputs by name, numpy arrays, of a signature's inputs by name.
-
-        Args:
-            signature: `Signature`.
-            arrays: dict of numpy arrays.
-            timeout: float, seconds.
-
-        Raises:
-            ServingError: with the server's reason.
-        """
-        import tensorflow as tf
-
+        """Outputs by name of a signature's inputs by name."""
         request = predict_request(self._model, signature.name, arrays)
         response = _call(self._predictions.Predict, request, timeout)
         return {k: tf.make_ndarray(v) for k, v in response.outputs.items()}
@@ -85,10 +74,7 @@ class OverGRPC:
         request.model_spec.name = self._model
         response = _call(self._models.GetModelStatus, request, timeout)
         states = get_model_status_pb2.ModelVersionStatus.State
-        return {
-            each.version: states.Name(each.state)
-            for each in response.model_version_status
-        }
+        return {v.version: states.Name(v.state) for v in response.model_version_status}
 
     def close(self):
         """Ends the connection."""
@@ -103,7 +89,6 @@ def predict_request(model, signature, arrays):
         signature: str.
         arrays: dict of numpy arrays, or of `TensorProto`, by the names of the inputs.
     """
-    import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
     request = predict_pb2.PredictRequest()
@@ -126,8 +111,6 @@ def _call(method, request, timeout):
 
 
 def _tensors(infos):
-    import tensorflow as tf
-
     return {
         name: Tensor(
             tf.dtypes.as_dtype(info.dtype).name,

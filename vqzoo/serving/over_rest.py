@@ -5,8 +5,7 @@ import json
 
 import numpy as np
 
-from vqzoo.serving.errors import ServingError
-from vqzoo.serving.signature import INITIALIZATION, Signature, Tensor
+from vqzoo.serving.protocol import INITIALIZATION, ServingError, Signature, Tensor
 
 # The server's own table from statuses to HTTP, the other way around. Where several have
 # one number, it is the one that a model gives.
@@ -49,16 +48,7 @@ class OverREST:
         self._pool = urllib3.PoolManager(maxsize=32, retries=False)
 
     def predict(self, signature, arrays, timeout):
-        """Outputs by name, numpy arrays, of a signature's inputs by name.
-
-        Args:
-            signature: `Signature`.
-            arrays: dict of numpy arrays.
-            timeout: float, seconds.
-
-        Raises:
-            ServingError: with the server's reason.
-        """
+        """Outputs by name of a signature's inputs by name."""
         inputs = {name: _to_json(array) for name, array in arrays.items()}
         body = {"signature_name": signature.name, "inputs": inputs}
         response = self._ask("POST", ":predict", timeout, json.dumps(body))
