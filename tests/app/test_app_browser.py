@@ -312,15 +312,15 @@ def test_images_are_drawn_and_downloaded(page):
 
 def test_the_codebook_is_shown_code_by_code(page):
     open_tab(page, "Codebook")
-    page.wait_for_selector("#book-places img")
-    assert "Code 0 stands at" in page.inner_text("#book-text")
-    patch = pixels_of(page, "book-patch")
-    with changing(page, "book-axes"):
-        set_number(page, "book-code", 511)
+    page.wait_for_selector("#codebook-places img")
+    assert "Code 0 stands at" in page.inner_text("#codebook-text")
+    patch = pixels_of(page, "codebook-patch")
+    with changing(page, "codebook-axes"):
+        set_number(page, "codebook-code", 511)
     page.get_by_text("Code 511 stands at").wait_for()
-    assert not np.array_equal(pixels_of(page, "book-patch"), patch)
-    sheet = shown(page, "book-sheet")
-    with changing(page, "book-sheet"):
+    assert not np.array_equal(pixels_of(page, "codebook-patch"), patch)
+    sheet = shown(page, "codebook-sheet")
+    with changing(page, "codebook-sheet"):
         sheet.click(position={"x": sheet.bounding_box()["width"] / 32 * 2.5, "y": 3})
     page.get_by_text("Code 2 stands at").wait_for()
 
@@ -385,7 +385,7 @@ def test_nothing_overlaps_or_runs_out_of_the_page(browser, server, width, tmp_pa
         for tab in TABS:
             open_tab(page, tab)
             if tab == "Codebook":
-                page.wait_for_selector("#book-places img")
+                page.wait_for_selector("#codebook-places img")
             page.wait_for_timeout(500)
             page.screenshot(path=tmp_path / f"{tab}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
@@ -434,7 +434,7 @@ def test_a_gray_model_with_two_codes_a_latent(browser, tmp_path, two_codes):
             open_tab(page, "Sample")
             page.get_by_text("this model has several").wait_for()
             open_tab(page, "Codebook")
-            page.wait_for_selector("#book-axes img")
+            page.wait_for_selector("#codebook-axes img")
             page.get_by_text("One code paints nothing by itself here").wait_for()
 
 

@@ -76,6 +76,6 @@ def test_a_sheet_has_every_image_at_its_place():
 def test_a_figure_becomes_pixels():
     figure = Figure((2, 1), 50)
     figure.add_axes((0, 0, 1, 1)).plot([0, 1], [0, 1], color="black")
-    found = pictures.drawn(figure)
+    found = pictures.to_pixels(figure)
     assert (found.shape, found.dtype) == ((50, 100, 3), np.uint8)
     assert found.min() < 50 and found[10, 20].min() > 200

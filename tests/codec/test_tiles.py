@@ -26,7 +26,7 @@ def test_every_place_is_inside_of_one_tile():
 
 def test_batches_keep_to_the_limit_and_the_order():
     batches = tiles.batches([3, 9, 1, 4], 4)
-    found = [[(p.image, p.of_image.start, p.of_image.stop) for p in b] for b in batches]
+    found = [[(p.image, p.tiles.start, p.tiles.stop) for p in b] for b in batches]
     assert found == [
         [(0, 0, 3)],
         [(1, 0, 4)],
@@ -34,4 +34,4 @@ def test_batches_keep_to_the_limit_and_the_order():
         [(1, 8, 9), (2, 0, 1)],
         [(3, 0, 4)],
     ]
-    assert [p.of_batch for p in batches[3]] == [slice(0, 1), slice(1, 2)]
+    assert [p.rows for p in batches[3]] == [slice(0, 1), slice(1, 2)]

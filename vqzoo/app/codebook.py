@@ -76,11 +76,9 @@ def figures(explored, counted, code_map, code):
     counts, marked = {name: counted.counts(code_map)}, {name: code}
     # Large enough to be read where the page is as narrow as a phone.
     with matplotlib.rc_context({"font.size": 12}):
-        drawn = (
-            plots.codebook_pca({name: explored.codebook(code_map)}, counts, marked),
-            plots.code_usage(counts, marked),
-        )
-        return tuple(map(pictures.drawn, drawn))
+        axes = plots.codebook_pca({name: explored.codebook(code_map)}, counts, marked)
+        usage = plots.code_usage(counts, marked)
+        return pictures.to_pixels(axes), pictures.to_pixels(usage)
 
 
 def places(counted, code_map, code):
@@ -170,24 +168,32 @@ def build(page):
     gr.Markdown(HELP)
     first = explored.maps[0]
     with gr.Row():
-        chosen_map = widgets.map_menu(gr, explored, "book-map")
+        chosen_map = widgets.map_menu(gr, explored, "codebook-map")
         code = gr.Slider(
             0,
             first.num_embeddings - 1,
             step=1,
             label="Code",
-            elem_id="book-code",
+            elem_id="codebook-code",
             buttons=[],
         )
-    text = gr.Markdown(elem_id="book-text")
+    text = gr.Markdown(elem_id="codebook-text")
     with gr.Row():
-        axes = widgets.picture_of(gr, "Main axes", "book-axes", min_width=280)
-        usage = widgets.picture_of(gr, "Use of each code", "book-usage", min_width=280)
-    sheet = widgets.picture_of(gr, "Patches: click on one", "book-sheet", buttons=[])
+        axes = widgets.picture_of(gr, "Main axes", "codebook-axes", min_width=280)
+        usage = widgets.picture_of(
+            gr, "Use of each code", "codebook-usage", min_width=280
+        )
+    sheet = widgets.picture_of(
+        gr, "Patches: click on one", "codebook-sheet", buttons=[]
+    )
     with gr.Row():
-        patch = widgets.picture_of(gr, "Patch of the code", "book-patch", scale=1)
+        patch = widgets.picture_of(gr, "Patch of the code", "codebook-patch", scale=1)
         where = widgets.picture_of(
-            gr, "Where the code stands in images", "book-places", scale=4, min_width=280
+            gr,
+            "Where the code stands in images",
+            "codebook-places",
+            scale=4,
+            min_width=280,
         )
     note = gr.Markdown()
     seen = [axes, usage, text, sheet, patch, where, note]
@@ -207,10 +213,9 @@ def build(page):
         code = patches.code_at(explored, code_map, int(code), *picked.index)
         return show(chosen_map, code)
 
-    quiet = widgets.quietly()
     # The first time it takes a while.
-    waiting = {**quiet, "show_progress": "minimal"}
+    waiting = {**widgets.QUIET, "show_progress": "minimal"}
     for event in (page.tab.select, chosen_map.input):
         event(show, [chosen_map, code], [code, *seen], **waiting)
-    code.input(turn, [chosen_map, code], seen, **quiet)
-    sheet.select(click, [chosen_map, code], [code, *seen], **quiet)
+    code.input(turn, [chosen_map, code], seen, **widgets.QUIET)
+    sheet.select(click, [chosen_map, code], [code, *seen], **widgets.QUIET)

@@ -13,11 +13,7 @@ HELP = (
 
 
 def build(page):
-    """Puts the tab's components on a `widgets.Page`.
-
-    Returns:
-        `(function, inputs, outputs)`: what to run when the images change.
-    """
+    """Puts the tab on a `widgets.Page`."""
     gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
     ui = types.SimpleNamespace(edited=gr.State(), seed=gr.State(0))
@@ -101,8 +97,8 @@ class _Answers:
         self._gr = gr
         self._explored = explored
 
-    def _place(self, which, of_map, row, column):
-        code_map = self._explored.maps[of_map]
+    def _place(self, which, which_map, row, column):
+        code_map = self._explored.maps[which_map]
         # Another map's grid may be smaller than the one that was chosen on.
         row, column = (
             min(max(int(at or 0), 0), side - 1)
@@ -128,10 +124,10 @@ class _Answers:
         edited = edits.begin(self._explored, images)
         return edited, *self.show(edited, shown, *chosen)
 
-    def click(self, point, edited, shown, which, of_map):
+    def click(self, point, edited, shown, which, which_map):
         """Another square."""
-        row, column = edits.square_at(*point, self._explored.maps[of_map].grid)
-        return self.show(edited, shown, which, of_map, row, column)
+        row, column = edits.square_at(*point, self._explored.maps[which_map].grid)
+        return self.show(edited, shown, which, which_map, row, column)
 
     def change(self, edited, code, shown, *chosen):
         """Another index; the slider, which a hand may hold, stays as it is."""
@@ -162,26 +158,25 @@ def _connect(gr, answers, images, ui):
     seen = [ui.picture, ui.first, ui.second, ui.text]
     everything = [ui.row, ui.column, ui.code, *seen]
     state = [ui.edited, ui.shown, *chosen]
-    quiet = widgets.quietly()
 
-    def click(edited, shown, which, of_map, picked: gr.SelectData):
-        return answers.click(picked.index, edited, shown, which, of_map)
+    def click(edited, shown, which, which_map, picked: gr.SelectData):
+        return answers.click(picked.index, edited, shown, which, which_map)
 
     for control in (*chosen, ui.shown):
-        control.input(answers.show, state, everything, **quiet)
-    ui.picture.select(click, state[:4], everything, **quiet)
+        control.input(answers.show, state, everything, **widgets.QUIET)
+    ui.picture.select(click, state[:4], everything, **widgets.QUIET)
     ui.code.input(
         answers.change,
         [ui.edited, ui.code, ui.shown, *chosen],
         [ui.edited, *seen],
-        **quiet,
+        **widgets.QUIET,
     )
     ui.perturb.click(
         answers.add_noise,
         [ui.edited, ui.seed, ui.share, ui.distance, ui.shown, *chosen],
         [ui.seed, ui.edited, *everything],
-        **quiet,
+        **widgets.QUIET,
     )
-    ui.swap.click(answers.swap, state, [ui.edited, *everything], **quiet)
-    ui.reset.click(answers.reset, state, [ui.edited, *everything], **quiet)
+    ui.swap.click(answers.swap, state, [ui.edited, *everything], **widgets.QUIET)
+    ui.reset.click(answers.reset, state, [ui.edited, *everything], **widgets.QUIET)
     return answers.start, [images, ui.shown, *chosen], [ui.edited, *everything]

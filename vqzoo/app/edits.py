@@ -128,14 +128,11 @@ def look(explored, edited, place, shown):
     code_map = pictures.code_map(codes, size, (place.row, place.column))
     if not shown:
         return code_map, None, None, "Every tier is off. Switch at least one on."
-    both = explored.decode(_stacked(edited.now, edited.before), shown)
+    stacked = [np.concatenate(pair) for pair in zip(edited.now, edited.before)]
+    both = explored.decode(stacked, shown)
     images, unedited = both[:2], both[2:]
     text = _figures(edited, place, images, unedited)
     return code_map, *map(pictures.picture, images), text
-
-
-def _stacked(now, before):
-    return tuple(np.concatenate(each) for each in zip(now, before))
 
 
 def _figures(edited, place, images, unedited):
@@ -155,8 +152,7 @@ def _figures(edited, place, images, unedited):
         if np.abs(images[which] - unedited[which]).max() < 0.5 / 255:
             effect = "the image is the same: its decoder does not look at these"
         else:
-            found = psnr(unedited[which : which + 1], images[which : which + 1])
-            found = float(found[0])
-            effect = f"PSNR {found:.1f} dB to the image without them"
+            decibels = psnr(unedited[which : which + 1], images[which : which + 1])
+            effect = f"PSNR {float(decibels[0]):.1f} dB to the image without them"
         lines.append(f"{name}: {moved:,} of {total:,} codes changed, {effect}.")
     return "  \n".join(lines)

@@ -88,8 +88,8 @@ class Explored:
 
     def encode(self, images):
         """Codes of images `(N, H, W, C)`: a tuple of int32 `(N, h, w, P)`."""
-        found = encode_all(self.model.encode, images)
-        return tuple(codes.reshape(*codes.shape[:3], -1) for codes in found)
+        tiers = encode_all(self.model.encode, images)
+        return tuple(codes.reshape(*codes.shape[:3], -1) for codes in tiers)
 
     def decode(self, codes, shown=None):
         """Images of codes, float32 `(N, H, W, C)` in [-0.5, 0.5].
@@ -135,7 +135,7 @@ class Explored:
         for tier, (name, (height, width, *several)) in enumerate(
             zip(self.tiers, self._shapes)
         ):
-            each = f" with {math.prod(several)} codes each" if several else ""
+            parts = f" with {math.prod(several)} codes each" if several else ""
             size = self.model.quantizers[tier].num_embeddings
-            tiers.append(f"{name} {height} x {width}{each}, K = {size:,}")
+            tiers.append(f"{name} {height} x {width}{parts}, K = {size:,}")
         return f"{self.model.name}: images {sizes}; codes {'; '.join(tiers)}"

@@ -40,11 +40,7 @@ def strip(explored, images, steps, space):
 
 
 def build(page):
-    """Puts the tab's components on a `widgets.Page`.
-
-    Returns:
-        `(function, inputs, outputs)`: what to run when the images change.
-    """
+    """Puts the tab on a `widgets.Page`."""
     gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
     spaces = interpolation.SPACES
@@ -73,5 +69,5 @@ def build(page):
 
     inputs = [images, steps, chosen]
     for event in (steps.release, chosen.input):
-        event(refresh, inputs, strips, **widgets.quietly())
+        event(refresh, inputs, strips, **widgets.QUIET)
     return refresh, inputs, strips

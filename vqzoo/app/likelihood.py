@@ -159,7 +159,7 @@ def build(page):
             return [gr.skip()] * len(outputs)
         return look(explored, pipeline, images, name)
 
-    quiet = widgets.quietly()
+    quiet = widgets.QUIET
     inputs = [page.images, name]
     page.tab.select(
         show, inputs, [opened, *outputs], **{**quiet, "show_progress": "minimal"}

@@ -57,23 +57,23 @@ def page_of(explored, code_map, code):
     return range(first, min(first + size, code_map.num_embeddings))
 
 
-def sheet(found, marked):
+def sheet(painted, marked):
     """Patches in rows of 32 with a frame around one of them.
 
     Args:
-        found: float `(N, side, side, C)`.
+        painted: float `(N, side, side, C)`, as of `paint`.
         marked: int, which one has the frame.
 
     Returns:
         uint8 `(height, width, 3)`, a square cell for each.
     """
-    count, side = found.shape[:2]
-    cells = np.full((-(-count // ROW) * ROW, side + 1, side + 1, 3), pictures.PAPER)
-    cells[:count, :side, :side] = pictures.to_bytes(found)
+    count, side = painted.shape[:2]
+    cells = np.full((-(-count // ROW) * ROW, side + 1, side + 1, 3), pictures.WHITE)
+    cells[:count, :side, :side] = pictures.to_bytes(painted)
     rows = cells.reshape(-1, ROW, side + 1, side + 1, 3).swapaxes(1, 2)
     page = rows.reshape(-1, ROW * (side + 1), 3).astype(np.uint8)
     factor = _magnification(side)
-    page = page.repeat(factor, axis=0).repeat(factor, axis=1)
+    page = pictures.magnify(page, factor)
     cell = (side + 1) * factor
     pictures.frame(page, *divmod(marked, ROW), cell, max(2, cell // 8))
     return page

@@ -101,7 +101,7 @@ def _picker(gr, samples, images, which, name):
         return images, pictures.picture(images[which]), text, name
 
     return [
-        menu.input(pick, [images, menu], [images, picture, note], **widgets.quietly()),
+        menu.input(pick, [images, menu], [images, picture, note], **widgets.QUIET),
         button.upload(
             take,
             [images, button, menu],

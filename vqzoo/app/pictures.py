@@ -5,7 +5,7 @@ import numpy as np
 LEAST_SIDE = 256  # pixels of a picture's short side
 MAP_SIDE = 384  # pixels, at least, of the long side of a picture of codes
 GAP = 0.06  # of the side of an image, between images in a row
-PAPER = 255
+WHITE = 255
 MARK = np.array([230, 60, 20], np.uint8)
 
 
@@ -22,7 +22,11 @@ def enlarge(pixels, least_side=LEAST_SIDE):
         pixels: `(H, W, ...)`.
         least_side: int.
     """
-    factor = max(1, -(-least_side // min(pixels.shape[:2])))
+    return magnify(pixels, max(1, -(-least_side // min(pixels.shape[:2]))))
+
+
+def magnify(pixels, factor):
+    """Every pixel as a square of `factor` by `factor`."""
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
@@ -60,9 +64,8 @@ def code_map(codes, num_embeddings, marked=None):
         uint8 `(H, W, 3)`, squares of one size.
     """
     gray = np.round(codes / max(1, num_embeddings - 1) * 255).astype(np.uint8)
-    pixels = np.repeat(gray[..., None], 3, axis=-1)
     factor = code_map_shape(codes.shape)[0] // len(codes)
-    pixels = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+    pixels = magnify(np.repeat(gray[..., None], 3, axis=-1), factor)
     if marked is not None:
         frame(pixels, *marked, factor, max(2, factor // 8))
     return pixels
@@ -109,7 +112,7 @@ def sheet(images, columns, least_side=LEAST_SIDE):
     gap = max(1, round(GAP * min(height, width)))
     rows = -(-count // columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
-    page = np.full(shape, PAPER, np.uint8)
+    page = np.full(shape, WHITE, np.uint8)
     for index, image in enumerate(pixels):
         top, left = (
             place * (side + gap)
@@ -119,7 +122,7 @@ def sheet(images, columns, least_side=LEAST_SIDE):
     return enlarge(page, least_side)
 
 
-def drawn(figure):
+def to_pixels(figure):
     """A matplotlib figure as uint8 `(height, width, 3)`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

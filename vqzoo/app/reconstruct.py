@@ -42,13 +42,13 @@ def look(explored, images, shown):
 
 
 def _figures(explored, image, rebuilt, white):
-    found = reconstruction_error(image, rebuilt)
-    ssim = f", SSIM {found['ssim']:.3f}" if "ssim" in found else ""
+    errors = reconstruction_error(image, rebuilt)
+    ssim = f", SSIM {errors['ssim']:.3f}" if "ssim" in errors else ""
     height, width, channels = explored.image_shape
     packed = explored.num_bytes
     bits = 8 * packed / (height * width)
     return (
-        f"**PSNR {found['psnr']:.2f} dB{ssim}.** White in the error map is a "
+        f"**PSNR {errors['psnr']:.2f} dB{ssim}.** White in the error map is a "
         f"difference of {white:.0f} of 255 levels. The image takes "
         f"{height * width * channels:,} bytes; its {explored.num_codes:,} codes take "
         f"{packed:,} ({bits:.2f} bits per pixel), before any compression."
@@ -56,11 +56,7 @@ def _figures(explored, image, rebuilt, white):
 
 
 def build(page):
-    """Puts the tab's components on a `widgets.Page`.
-
-    Returns:
-        `(function, inputs, outputs)`: what to run when the images change.
-    """
+    """Puts the tab on a `widgets.Page`."""
     gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
     shown = widgets.tier_boxes(gr, explored, "reconstruct-tiers", "Tiers that are on")
@@ -78,5 +74,5 @@ def build(page):
     def refresh(images, shown):
         return look(explored, images, shown)
 
-    shown.input(refresh, [images, shown], outputs, **widgets.quietly())
+    shown.input(refresh, [images, shown], outputs, **widgets.QUIET)
     return refresh, [images, shown], outputs

@@ -4,6 +4,7 @@ import io
 import math
 
 import numpy as np
+from PIL import Image, features
 
 from vqzoo.datasets import pixels
 
@@ -42,7 +43,7 @@ def read(data, image_shape):
         )
     try:
         notes = _look_at(data)
-        found, gray = pixels.decode(data, _formats())
+        decoded, gray = pixels.decode(data, _formats())
     except UploadError:
         raise
     except Exception as error:
@@ -53,15 +54,15 @@ def read(data, image_shape):
         ) from error
     if gray:
         notes.append("it is gray")
-    notes.append(_resizing(found.shape, image_shape))
-    return to_shape(found, image_shape), notes
+    notes.append(_resizing(decoded.shape, image_shape))
+    return to_shape(decoded, image_shape), notes
 
 
-def to_shape(found, image_shape):
+def to_shape(image, image_shape):
     """uint8 pixels of any size as a model's input: the middle, resized.
 
     Args:
-        found: uint8 `(height, width, 3)`.
+        image: uint8 `(height, width, 3)`.
         image_shape: `(height, width, channels)`.
 
     Returns:
@@ -69,27 +70,23 @@ def to_shape(found, image_shape):
     """
     height, width, channels = image_shape
     # The square first: resizing all of a long strip could take any amount of memory.
-    middle = _middle(found, min(found.shape[:2]), min(found.shape[:2]))
-    resized = pixels.fit(middle, max(height, width), enlarge=True)
+    side = min(image.shape[:2])
+    resized = pixels.fit(_middle(image, side, side), max(height, width), enlarge=True)
     resized = pixels.to_channels(_middle(resized, height, width), channels)
     return np.asarray(pixels.to_float(np.ascontiguousarray(resized)))
 
 
-def _middle(found, height, width):
-    top, left = (found.shape[0] - height) // 2, (found.shape[1] - width) // 2
-    return found[top : top + height, left : left + width]
+def _middle(image, height, width):
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
 
 
 def _formats():
-    from PIL import features
-
     return tuple(f for f in FORMATS if f != "AVIF" or features.check("avif"))
 
 
 def _look_at(data):
     """What the head of a file says, before its pixels are decoded: a list of notes."""
-    from PIL import Image
-
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         image = Image.open(io.BytesIO(data), formats=_formats())
@@ -120,8 +117,8 @@ def _too_many(received):
     )
 
 
-def _resizing(found, wanted):
-    height, width = found[:2]
+def _resizing(received, wanted):
+    height, width = received[:2]
     if (height, width) == tuple(wanted[:2]):
         return f"{width} x {height} pixels, taken as they are"
     cut = "" if height == width else "cut to the middle and "

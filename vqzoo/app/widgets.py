@@ -28,6 +28,14 @@ class Page:
     folder: str | os.PathLike[str]
 
 
+# Options of an event that answers too fast for a progress bar.
+QUIET = {
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "api_visibility": "private",
+}
+
+
 def tier_boxes(gr, explored, name, label):
     """Boxes to tick, one for each tier; all are."""
     return gr.CheckboxGroup(
@@ -59,12 +67,3 @@ def picture_of(gr, label, name, **options):
         "min_width": 140,
     }
     return gr.Image(**{**defaults, **options})
-
-
-def quietly():
-    """Options of an event that answers too fast for a progress bar."""
-    return {
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_visibility": "private",
-    }

@@ -91,19 +91,17 @@ class Codec:
 
     def encode(self, pictures):
         """Codes of images: a list of tuples of int32 grids, top first."""
-        by_shape = {}
-        for index, picture in enumerate(pictures):
+        for picture in pictures:
             container.check_size(picture.shape[1], picture.shape[0])
-            by_shape.setdefault(picture.shape, []).append(index)
-        found = [None] * len(pictures)
+        codes = [None] * len(pictures)
         channels = self.model.image_shape[2]
-        for indices in by_shape.values():
+        for indices in _alike(picture.shape for picture in pictures):
             batch = np.stack([to_channels(pictures[i], channels) for i in indices])
             padded = images.pad(batch, max(self._strides))
             grids = images.encode(self.model, self._strides, padded)
             for row, index in enumerate(indices):
-                found[index] = tuple(grid[row] for grid in grids)
-        return found
+                codes[index] = tuple(grid[row] for grid in grids)
+        return codes
 
     def decompress(self, files):
         """Images of files.
@@ -115,14 +113,14 @@ class Codec:
             list of uint8 `(height, width, channels)`, or of a CodecError for a file
             that is damaged, of another model or of other priors.
         """
-        found = self.files.read(files)
-        sound = [i for i, each in enumerate(found) if not isinstance(each, CodecError)]
-        known = [container.unpack(files[index]) for index in sound]
-        sizes = [(file.height, file.width) for file in known]
-        pictures = self.decode([found[index] for index in sound], sizes)
+        results = self.files.read(files)
+        sound = [i for i, r in enumerate(results) if not isinstance(r, CodecError)]
+        headers = [container.unpack(files[index]) for index in sound]
+        sizes = [(header.height, header.width) for header in headers]
+        pictures = self.decode([results[index] for index in sound], sizes)
         for index, picture in zip(sound, pictures):
-            found[index] = picture
-        return found
+            results[index] = picture
+        return results
 
     def decode(self, grids, sizes):
         """Images of codes: a list of uint8 `(height, width, channels)`.
@@ -131,21 +129,25 @@ class Codec:
             grids: list of tuples of int32 grids, top first, None for a tier without.
             sizes: list of `(height, width)`, of the images.
         """
-        by_kind = {}
-        for index, of_image in enumerate(grids):
-            kind = tuple(None if grid is None else grid.shape for grid in of_image)
-            by_kind.setdefault(kind, []).append(index)
-        found = [None] * len(grids)
-        for indices in by_kind.values():
+        pictures = [None] * len(grids)
+        for indices in _alike(tuple(map(np.shape, tiers)) for tiers in grids):
             stacked = [
-                None if of_tier[0] is None else np.stack(of_tier)
-                for of_tier in zip(*(grids[index] for index in indices))
+                None if tier_grids[0] is None else np.stack(tier_grids)
+                for tier_grids in zip(*(grids[index] for index in indices))
             ]
             decoded = images.decode(self.model, self._strides, stacked)
             for index, picture in zip(indices, decoded):
                 height, width = sizes[index]
-                found[index] = picture[:height, :width]
-        return found
+                pictures[index] = picture[:height, :width]
+        return pictures
+
+
+def _alike(kinds):
+    """Lists of the places at which equal kinds stand: what is computed together."""
+    places = {}
+    for place, kind in enumerate(kinds):
+        places.setdefault(kind, []).append(place)
+    return places.values()
 
 
 def _check_model(model):

@@ -169,11 +169,11 @@ def _check_frame(data):
             f"expected a .vqz file of version {VERSION}, received version={version}"
         )
     (expected,) = struct.unpack("<I", data[-4:])
-    found = zlib.crc32(data[:-4])
-    if found != expected:
+    checksum = zlib.crc32(data[:-4])
+    if checksum != expected:
         raise CodecError(
-            f"expected the checksum {expected:08x}, received {found:08x}: the file is "
-            "truncated or altered"
+            f"expected the checksum {expected:08x}, received {checksum:08x}: the file "
+            "is truncated or altered"
         )
 
 
@@ -206,7 +206,7 @@ class _Fields:
         return tuple(tier for tier in range(mask.bit_length()) if mask >> tier & 1)
 
     def corrections(self):
-        found, position, count = [], 0, self.number()
+        corrections, position, count = [], 0, self.number()
         if count > MAX_CORRECTIONS:
             raise CodecError(
                 f"expected at most {MAX_CORRECTIONS:,} corrections, received {count:,}"
@@ -214,5 +214,5 @@ class _Fields:
         for _ in range(count):
             distance, bit = divmod(self.number(), 2)
             position += distance
-            found.append((position, bit))
-        return tuple(found)
+            corrections.append((position, bit))
+        return tuple(corrections)

@@ -55,7 +55,7 @@ def decisions(weights, codes):
     levels = np.arange(len(sums), 0, -1)
     bits = (codes[:, None] >> (levels - 1) & 1).astype("int32")
     values = [
-        _log_odds(of_level, codes >> level) for of_level, level in zip(sums, levels)
+        _log_odds(subtrees, codes >> level) for subtrees, level in zip(sums, levels)
     ]
     return np.stack(values, axis=1), bits
 
@@ -73,8 +73,8 @@ def decide(weights, count, read):
         int64 `(count,)`. Bits that no encoder wrote can lead to K or more.
     """
     codes = np.zeros(count, "int64")
-    for of_level in _subtree_sums(weights):
-        codes = 2 * codes + read(_log_odds(of_level, codes))
+    for subtrees in _subtree_sums(weights):
+        codes = 2 * codes + read(_log_odds(subtrees, codes))
     return codes
 
 

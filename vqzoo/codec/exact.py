@@ -6,6 +6,7 @@ that is enough.
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from vqzoo.codec.container import CodecError
 from vqzoo.priors import conditions, raster
@@ -21,8 +22,6 @@ class ExactPrior:
     """
 
     def __init__(self, prior):
-        import tensorflow as tf
-
         self.prior = prior
         self._clone = _in_float64(prior)
         self._choose = None
@@ -59,9 +58,12 @@ class ExactPrior:
         step = max(1, _VALUES_AT_ONCE // (places * size))
         for start in range(0, len(codes), step):
             part = {name: value[start : start + step] for name, value in arrays.items()}
-            found = np.asarray(self._clone(conditions.packed(part), training=False))
-            _check_finite(found)
-            yield start, found.reshape(-1, places, size)
+            logits = np.asarray(self._clone(conditions.packed(part), training=False))
+            if not np.isfinite(logits).all():
+                raise CodecError(
+                    "expected a prior with finite logits, received one without"
+                )
+            yield start, logits.reshape(-1, places, size)
 
     def run(self, batch_size, condition, choose):
         """Goes through grids place by place.
@@ -80,8 +82,6 @@ class ExactPrior:
         return self._run(arrays, batch_size).numpy()
 
     def _place_by_place(self, arrays, batch):
-        import tensorflow as tf
-
         def draw(logits, place):
             codes = tf.numpy_function(self._chosen, [logits, place], tf.int32)
             return tf.ensure_shape(codes, [None])
@@ -104,8 +104,3 @@ def _in_float64(prior):
     clone.output_logits.dtype_policy = keras.DTypePolicy("float64")
     clone.set_weights(prior.get_weights())
     return clone
-
-
-def _check_finite(logits):
-    if not np.isfinite(logits).all():
-        raise CodecError("expected a prior with finite logits, received one without")

@@ -49,15 +49,7 @@ class FileCoder:
         Args:
             grids: list of tuples of int32 grids, as from `Codec.encode`.
             sizes: list of `(height, width)`, of the images.
-            mode: str, as of `Codec.compress`.
-            label: int or None, as of `Codec.compress`.
-            tiers: sequence of str or None, as of `Codec.compress`.
-
-        Returns:
-            list of bytes.
-
-        Raises:
-            CodecError: if an argument does not fit.
+            mode, label, tiers: as of `Codec.compress`, which returns and raises this.
         """
         if mode not in ("auto", *self.modes):
             why = "" if mode not in MODES else ": there is no autoregressive prior"

@@ -45,11 +45,11 @@ def insides(grid_shape, tile_shape):
 
 
 class Part(NamedTuple):
-    """Tiles of one image within a batch: which image, and which tiles of each."""
+    """Tiles of one image: which of the image, and which rows of the batch they are."""
 
     image: int
-    of_image: slice
-    of_batch: slice
+    tiles: slice
+    rows: slice
 
 
 def batches(tile_counts, limit):
@@ -65,14 +65,14 @@ def batches(tile_counts, limit):
     Returns:
         list of lists of `Part`.
     """
-    found, used = [], limit
+    parts, used = [], limit
     for image, count in enumerate(tile_counts):
         for start in range(0, count, limit):
             size = min(limit, count - start)
             if used + size > limit:
-                found.append([])
+                parts.append([])
                 used = 0
             part = Part(image, slice(start, start + size), slice(used, used + size))
-            found[-1].append(part)
+            parts[-1].append(part)
             used += size
-    return found
+    return parts

@@ -51,8 +51,8 @@ def read(reader, weights, shape, *, adapts):
     count, size = int(np.prod(shape)), weights.shape[-1]
     codes = np.zeros(count, "int32")
     for start, stop in _blocks(count, adapts):
-        found = decide(weights, stop - start, reader.read)
-        codes[start:stop] = np.minimum(found, size - 1)
+        decided = decide(weights, stop - start, reader.read)
+        codes[start:stop] = np.minimum(decided, size - 1)
         weights = _counted(weights, codes[start:stop], adapts)
     return codes.reshape(shape)
 

@@ -27,7 +27,7 @@ class PriorCoder:
     def __init__(self, pipeline, num_tiers):
         self._pipeline = pipeline
         self._priors = [ExactPrior(prior) for prior in pipeline.priors[:num_tiers]]
-        self._shapes = [each.prior.grid_shape for each in self._priors]
+        self._shapes = [exact.prior.grid_shape for exact in self._priors]
         finest = int(np.prod(self._shapes[-1]))
         self._chunk = min(_MOST_TILES, max(1, _CODES_A_CHUNK // finest))
 
@@ -47,7 +47,7 @@ class PriorCoder:
         writers = [Writer() for _ in images]
         cut = [self._cut(grids) for grids in images]
         insides = self._insides([[g.shape for g in grids] for grids in images])
-        for batch in tiles.batches([len(of_image[0]) for of_image in cut], self._chunk):
+        for batch in tiles.batches([len(tiers[0]) for tiers in cut], self._chunk):
             above = []
             for tier, prior in enumerate(self._priors):
                 codes = _gathered(cut, batch, tier)
@@ -55,9 +55,10 @@ class PriorCoder:
                 values, bits = _all_decisions(prior, codes, condition)
                 inside = _gathered(insides, batch, tier)
                 for part in batch:
-                    of_part = (values[part.of_batch], bits[part.of_batch])
+                    places = inside[part.rows]
                     writers[part.image].put(
-                        *(_in_order(each, inside[part.of_batch]) for each in of_part)
+                        _in_order(values[part.rows], places),
+                        _in_order(bits[part.rows], places),
                     )
                 above.append(codes)
         return writers
@@ -75,24 +76,24 @@ class PriorCoder:
             no writer wrote, becomes its last.
         """
         insides = self._insides(shapes)
-        found = [[[] for _ in self._priors] for _ in shapes]
-        for batch in tiles.batches([len(each[0]) for each in insides], self._chunk):
+        chunks = [[[] for _ in self._priors] for _ in shapes]
+        for batch in tiles.batches([len(tiers[0]) for tiers in insides], self._chunk):
             above = []
             for tier, prior in enumerate(self._priors):
                 inside = _gathered(insides, batch, tier)
                 condition = self._condition(prior, batch, labels, above)
-                of_parts = [readers[part.image] for part in batch]
-                reading = _Reading(prior.prior, inside, batch, of_parts)
+                streams = [readers[part.image] for part in batch]
+                reading = _Reading(prior.prior, inside, batch, streams)
                 codes = prior.run(len(inside), condition, reading.choose)
                 for part in batch:
-                    found[part.image][tier].append(codes[part.of_batch])
+                    chunks[part.image][tier].append(codes[part.rows])
                 above.append(codes)
         return [
             tuple(
-                tiles.join(np.concatenate(of_tier), shape)
-                for of_tier, shape in zip(*of_image)
+                tiles.join(np.concatenate(tier_chunks), shape)
+                for tier_chunks, shape in zip(*image)
             )
-            for of_image in zip(found, shapes)
+            for image in zip(chunks, shapes)
         ]
 
     def likeliest_labels(self, images):
@@ -101,12 +102,12 @@ class PriorCoder:
         Args:
             images: list of tuples of int32 grids, top first.
         """
-        knowing = [t for t, each in enumerate(self._priors) if each.prior.num_classes]
-        if not knowing or not images:
+        conditional = [t for t, p in enumerate(self._priors) if p.prior.num_classes]
+        if not conditional or not images:
             return [None] * len(images)
-        tier, prior = knowing[0], self._priors[knowing[0]].prior
+        tier, prior = conditional[0], self._priors[conditional[0]].prior
         cut = [[t[: self._chunk] for t in self._cut(grids)] for grids in images]
-        first = [np.concatenate(of_tier) for of_tier in zip(*cut)]
+        first = [np.concatenate(tier_tiles) for tier_tiles in zip(*cut)]
         scores = np.stack(
             [
                 prior.log_prob(first[tier], prior.condition(label, first[:tier]))
@@ -114,8 +115,8 @@ class PriorCoder:
             ]
         )
         ends = np.cumsum([len(tiles[0]) for tiles in cut])[:-1]
-        of_images = np.split(scores, ends, axis=1)
-        return [int(np.argmax(each.sum(axis=1))) for each in of_images]
+        image_scores = np.split(scores, ends, axis=1)
+        return [int(np.argmax(tiles.sum(axis=1))) for tiles in image_scores]
 
     def _cut(self, grids):
         return [tiles.cut(grid, shape) for grid, shape in zip(grids, self._shapes)]
@@ -123,21 +124,21 @@ class PriorCoder:
     def _insides(self, shapes):
         """Which places of the tiles lie in their grids, for each image and tier."""
         return [
-            [tiles.insides(*pair) for pair in zip(of_image, self._shapes)]
-            for of_image in shapes
+            [tiles.insides(*pair) for pair in zip(image_shapes, self._shapes)]
+            for image_shapes in shapes
         ]
 
     def _condition(self, prior, batch, labels, above):
         label = None
         if prior.prior.num_classes:
-            sizes = [part.of_batch.stop - part.of_batch.start for part in batch]
+            sizes = [part.rows.stop - part.rows.start for part in batch]
             label = np.repeat([labels[part.image] for part in batch], sizes)
         return prior.prior.condition(label, above)
 
 
-def _gathered(of_images, batch, tier):
+def _gathered(images, batch, tier):
     """What each image has for its tiles of a tier, for the tiles of a batch."""
-    return np.concatenate([of_images[p.image][tier][p.of_image] for p in batch])
+    return np.concatenate([images[part.image][tier][part.tiles] for part in batch])
 
 
 def _all_decisions(prior, codes, condition):
@@ -148,8 +149,8 @@ def _all_decisions(prior, codes, condition):
     for start, logits in prior.logits(codes, condition):
         stop = start + len(logits)
         weights = weights_of(logits.reshape(-1, size))
-        of_part = decisions(weights, codes[start:stop].ravel())
-        for whole, part in zip((values, bits), of_part):
+        decided = decisions(weights, codes[start:stop].ravel())
+        for whole, part in zip((values, bits), decided):
             whole[start:stop] = part.reshape(len(logits), *shape[1:])
     return values, bits
 
@@ -188,7 +189,7 @@ class _Reading:
 
     def _reader_of(self, inside):
         """A function from the values of the tiles that are inside to their bits."""
-        sizes = [int(inside[part.of_batch].sum()) for part in self._batch]
+        sizes = [int(inside[part.rows].sum()) for part in self._batch]
         ends = np.cumsum(sizes)
 
         def read(values):

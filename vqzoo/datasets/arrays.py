@@ -44,12 +44,9 @@ def load_arrays(
 
     Args:
         data_dir: the file.
-        classes: str, the only ones to load. Defaults to all.
-        image_size: int. The short side is resized to it and the center cropped; images
-            which are up to a quarter smaller get a black border. Defaults to theirs.
-        channels: 1 or 3. Defaults to that of the images.
-        validation_fraction: float. Share of a missing validation split.
-        seed: int. Chooses other images for missing splits.
+        image_size: int. Images which are up to a quarter smaller get a black border.
+
+    The other arguments are those of `datasets.load`.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -51,15 +51,11 @@ def load_folder(
 
     Args:
         data_dir: directory or archive.
-        classes: str, the only ones to load. Defaults to all.
-        image_size: int. The short side is resized to it and the center cropped; gray
-            IDX images which are up to a quarter smaller get a black border instead.
-            Smaller image files are left out, with a warning. Defaults to the size of
-            the images, which must then be equal.
-        channels: 1 or 3. Defaults to 1 if all images are gray, else 3.
-        cache_dir: folder for decoded images that exceed the memory limit.
-        validation_fraction: float. Share of a missing validation split.
-        seed: int. Chooses other images for missing splits.
+        image_size: int. Gray IDX images which are up to a quarter smaller get a black
+            border; smaller image files are left out, with a warning. Defaults to the
+            size of the images, which must then be equal.
+
+    The other arguments are those of `datasets.load`.
 
     Raises:
         FileNotFoundError: if there is nothing at `data_dir`.

@@ -38,11 +38,8 @@ def load_named(
         name: str, or `name/config`.
         data_dir: folder in which tensorflow-datasets keeps its data. Defaults to its
             default. For ffhq and natural_image_net it may hold the downloaded files.
-        classes: str, the only ones to load. Defaults to all.
-        image_size: int. As in `load_folder`.
-        channels: 1 or 3. As in `load_folder`.
-        cache_dir: folder for decoded images that exceed the memory limit.
-        validation_fraction: float. Share of a missing validation split.
+
+    The other arguments are those of `datasets.load`.
 
     Raises:
         ValueError: if there is no data set of this name, it has no images, or no such

@@ -49,10 +49,7 @@ def panels(groups, x_label):
             look = {"markersize": 4, "linewidth": 1.4, "label": name}
             axis.plot(x, y, **look, **style.look(index))
         axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
-        axis.set_xlabel(x_label, color=style.DARK)
-        axis.set_ylabel(y_label, color=style.DARK)
-        axis.grid(axis="y", color="0.88", linewidth=0.8)
-        axis.set_axisbelow(True)
+        style.label(axis, x_label, y_label)
         if len(series) > 1:
             axis.legend(fontsize=8)
     return figure
@@ -78,13 +75,8 @@ def curves(series, x_label, y_label, *, log_x=False, spreads=None, limits=None):
     if limits is not None:
         axis.set_ylim(limits)
     if log_x:
-        _plain_log(
-            axis, sorted({float(each) for x, _ in series.values() for each in x})
-        )
-    axis.grid(axis="y", color="0.88", linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.set_xlabel(x_label, color=style.DARK)
-    axis.set_ylabel(textwrap.fill(y_label, LABEL_WIDTH), color=style.DARK)
+        _plain_log(axis, sorted({float(v) for x, _ in series.values() for v in x}))
+    style.label(axis, x_label, textwrap.fill(y_label, LABEL_WIDTH))
     if len(series) > 1:
         figure.legend(
             loc="outside lower center",
@@ -134,10 +126,10 @@ def bars(values, x_label, *, spreads=None, mark=None):
             capsize=3,
             linewidth=1,
         )
-    for place, (value, each) in enumerate(zip(values.values(), spread)):
+    for place, (value, above) in enumerate(zip(values.values(), spread)):
         axis.annotate(
             f"{value:.3g}",
-            (value + each, place),
+            (value + above, place),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",

@@ -57,8 +57,7 @@ def code_maps(images, codes, num_embeddings, columns=8):
     count = min(len(images), columns)
     figure, axes = style.grid(1 + len(codes), count)
     for axis in axes.flat:
-        axis.set_xticks([])
-        axis.set_yticks([])
+        style.without_ticks(axis)
     axes[0, 0].set_ylabel("image")
     for i in range(count):
         show(axes[0, i], images[i])

@@ -52,11 +52,11 @@ def codebooks_over_training(tiers, titles):
     Source: Coppock's thesis, figure 4.2, shows the end.
     """
     figure, axes = style.grid(len(tiers), len(titles), size=2.0)
-    for row, (tier, books) in zip(axes, tiers.items()):
-        center = np.mean(books[-1], axis=0)
-        directions = np.linalg.svd(books[-1] - center, full_matrices=False)[2][:2].T
-        for axis, title, book in zip(row, titles, books):
-            places = np.pad((book - center) @ directions, ((0, 0), (0, 1)))[:, :2]
+    for row, (tier, codebooks) in zip(axes, tiers.items()):
+        center = np.mean(codebooks[-1], axis=0)
+        directions = np.linalg.svd(codebooks[-1] - center, full_matrices=False)[2][:2].T
+        for axis, title, codebook in zip(row, titles, codebooks):
+            places = np.pad((codebook - center) @ directions, ((0, 0), (0, 1)))[:, :2]
             _small_path(axis, places, title)
         row[0].set_ylabel(f"{tier} codes", color=style.DARK)
     return figure
@@ -76,8 +76,8 @@ def codebooks_beside(codebooks, columns=4):
     figure, axes = style.grid(rows, columns, size=2.2)
     for axis in axes.flat[len(codebooks) :]:
         axis.set_visible(False)
-    for axis, (title, book) in zip(axes.flat, codebooks.items()):
-        _small_path(axis, _main_axes(book)[0], title)
+    for axis, (title, codebook) in zip(axes.flat, codebooks.items()):
+        _small_path(axis, _main_axes(codebook)[0], title)
     return figure
 
 
@@ -85,8 +85,7 @@ def _small_path(axis, points, title):
     """Codes as dots that are colored by index and joined in their order."""
     axis.plot(*points.T, color="0.8", linewidth=0.4, zorder=0)
     axis.scatter(*points.T, s=6, c=np.arange(len(points)), cmap="viridis")
-    axis.set_xticks([])
-    axis.set_yticks([])
+    style.without_ticks(axis)
     axis.set_title(title, fontsize=9, color=style.DARK)
 
 
