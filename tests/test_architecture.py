@@ -17,7 +17,7 @@ ROOT = pathlib.Path(vqzoo.__file__).parent
 # A part may import itself and the floors below its own.
 FLOORS = (
     ("version", "registry", "frame"),
-    ("ops",),
+    ("arguments", "ops"),
     ("metrics", "runs"),
     ("quantizers",),
     ("layers",),
@@ -62,6 +62,7 @@ NAMES_IN_A_RUN = {
     "state.npz",
 }
 WITHOUT_TENSORFLOW = (
+    "arguments",
     "ops",
     "metrics",
     "layers",

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
+
 
 @keras.saving.register_keras_serializable("vqzoo")
-class CodebookUsage(keras.metrics.Metric):
+class CodebookUsage(Configured, keras.metrics.Metric):
     """Share of the codes in use and perplexity of the codes, over all batches seen.
 
     The state is a histogram, so that the result is the one of the whole set: a mean of
@@ -30,12 +32,8 @@ class CodebookUsage(keras.metrics.Metric):
 
     def __init__(self, num_embeddings, *, name="codebook", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        if num_embeddings < 1:
-            raise ValueError(
-                "expected num_embeddings of at least 1, received "
-                f"num_embeddings={num_embeddings}"
-            )
-        self.num_embeddings = num_embeddings
+        check_at_least(1, num_embeddings=num_embeddings)
+        self._keep(locals())
         self.counts = self.add_variable(
             shape=(num_embeddings,), initializer="zeros", name="counts"
         )
@@ -57,8 +55,3 @@ class CodebookUsage(keras.metrics.Metric):
             "perplexity": ops.where(total > 0, ops.exp(entropy), 0.0),
             "dead_codes": self.num_embeddings - used,
         }
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(num_embeddings=self.num_embeddings)
-        return config

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_at_least
 from vqzoo.layers import GaussianBottleneck
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
@@ -73,10 +74,7 @@ class VAE(likelihoods.LikelihoodModel):
     ):
         convolutional.check_image_shape(image_shape, stride)
         likelihoods.check(likelihood, scale)
-        if latent_dim < 1:
-            raise ValueError(
-                f"expected latent_dim of at least 1, received latent_dim={latent_dim}"
-            )
+        check_at_least(1, latent_dim=latent_dim)
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
         self.beta = beta

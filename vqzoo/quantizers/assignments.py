@@ -6,12 +6,13 @@ Noise on the index of the chosen code is the signature of the library.
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_not_negative, check_one_of, check_positive
 from vqzoo.ops import draw_rows, sample_code
 
 BOUNDARIES = ("reflect", "clip", "wrap")
 
 
-class Assignment(keras.layers.Layer):
+class Assignment(Configured, keras.layers.Layer):
     """Abstract: hands a quantizer other codes than the nearest while training.
 
     One that acts on indices alone defines `call(codes, num_embeddings, training)`. One
@@ -64,18 +65,10 @@ class NoisyAssignment(Assignment):
 
     def __init__(self, stddev=1.0, *, boundary="reflect", seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not stddev >= 0:
-            raise ValueError(
-                f"expected a stddev of at least 0, received stddev={stddev}"
-            )
-        if boundary not in BOUNDARIES:
-            raise ValueError(
-                f"expected boundary to be one of {BOUNDARIES}, received "
-                f"boundary={boundary!r}"
-            )
-        self.stddev = float(stddev)
-        self.boundary = boundary
-        self.seed = seed
+        check_not_negative(stddev=stddev)
+        check_one_of(BOUNDARIES, boundary=boundary)
+        stddev = float(stddev)
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
@@ -104,11 +97,6 @@ class NoisyAssignment(Assignment):
 
     def compute_output_spec(self, codes, num_embeddings, training=False):
         return keras.KerasTensor(codes.shape, dtype="int32")
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(stddev=self.stddev, boundary=self.boundary, seed=self.seed)
-        return config
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -140,12 +128,9 @@ class StochasticAssignment(Assignment):
 
     def __init__(self, temperature=1.0, *, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        if not temperature > 0:
-            raise ValueError(
-                f"expected a temperature above 0, received temperature={temperature}"
-            )
-        self.temperature = float(temperature)
-        self.seed = seed
+        check_positive(temperature=temperature)
+        temperature = float(temperature)
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
@@ -161,9 +146,3 @@ class StochasticAssignment(Assignment):
 
     def compute_output_spec(self, codes, latents, codebook, training=False):
         return keras.KerasTensor(codes.shape, dtype="int32")
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(temperature=self.temperature, seed=self.seed)
-        return config

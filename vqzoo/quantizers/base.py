@@ -1,11 +1,11 @@
 """The protocol of the quantizers, and what they share beside it."""
 
-import inspect
 import threading
 
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_one_of, check_positive_ints
 from vqzoo.ops import (
     assignment_entropy,
     nearest_code,
@@ -17,7 +17,7 @@ from vqzoo.ops import (
 ESTIMATORS = {"straight_through": straight_through, "rotation": rotation_trick}
 
 
-class Quantizer(keras.layers.Layer):
+class Quantizer(Configured, keras.layers.Layer):
     """Abstract: latents to codes and back, and the loss terms of doing so.
 
     A quantizer defines `_quantize` and has a `codebook`. One whose codes are not the
@@ -134,22 +134,6 @@ class Quantizer(keras.layers.Layer):
         assigned = self.assignment.assign(shaped, rows, codebook)
         return codes, nearest, assigned, ops.take(codebook, assigned, axis=0)
 
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        for name, parameter in inspect.signature(
-            type(self).__init__
-        ).parameters.items():
-            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
-                value = getattr(self, name)
-                value = list(value) if isinstance(value, tuple) else value
-                config[name] = keras.saving.serialize_keras_object(value)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
-
 
 class ReplicaLosses(threading.local):
     """The losses of a layer's last call, for each replica its own.
@@ -178,45 +162,9 @@ class ReplicaLosses(threading.local):
         return (ReplicaLosses, ())
 
 
-def check_positive_ints(**values):
-    """Raises ValueError for a value that is not a positive int, by its name."""
-    for name, value in values.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"expected {name} to be a positive int, received {name}={value}"
-            )
-
-
-def check_not_negative(**values):
-    """Raises ValueError for a value below 0, or not a number, by its name."""
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(
-                f"expected {name} to be at least 0, received {name}={value}"
-            )
-
-
-def check_positive(**values):
-    """Raises ValueError for a value that is not above 0, by its name."""
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"expected {name} above 0, received {name}={value}")
-
-
-def check_shares(**values):
-    """Raises ValueError for a value that is not in [0, 1), by its name."""
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"expected {name} in [0, 1), received {name}={value}")
-
-
 def check_estimator(estimator, assignment):
     """Raises ValueError for an unknown estimator, or one that cannot go with noise."""
-    if estimator not in ESTIMATORS:
-        raise ValueError(
-            f"expected estimator to be one of {tuple(ESTIMATORS)}, received "
-            f"estimator={estimator!r}"
-        )
+    check_one_of(ESTIMATORS, estimator=estimator)
     if estimator == "rotation" and assignment is not None:
         raise ValueError(
             "expected estimator='straight_through' with an assignment, received "

@@ -50,7 +50,7 @@ class FiniteScalarQuantizer(Quantizer):
         super().__init__(
             math.prod(levels), len(levels), assignment=assignment, **kwargs
         )
-        self.levels = levels
+        self._keep(locals())
         mixed_radix.check_assignment(assignment)
 
     @property

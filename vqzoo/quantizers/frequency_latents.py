@@ -59,9 +59,7 @@ class FrequencyLatents(Quantizer):
                 f"expected num_frequent in [1, {quantizer.num_embeddings}], the number "
                 f"of codes, received num_frequent={num_frequent}"
             )
-        self.quantizer = quantizer
-        self.num_frequent = num_frequent
-        self.projected = projected
+        self._keep(locals())
         self.is_hybrid = num_frequent < quantizer.num_embeddings
 
     @property

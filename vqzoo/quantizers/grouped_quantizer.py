@@ -37,7 +37,7 @@ class GroupedQuantizer(Quantizer):
         first = quantizers[0]
         dim = len(quantizers) * first.embedding_dim
         super().__init__(first.num_embeddings, dim, **kwargs)
-        self.quantizers = list(quantizers)
+        self._keep(locals())
         self.code_axes = 1 + first.code_axes
 
     @property

@@ -5,14 +5,10 @@ import math
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative, check_positive
 from vqzoo.ops import replica_position, straight_through
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import (
-    Quantizer,
-    add_state,
-    check_not_negative,
-    check_positive,
-)
+from vqzoo.quantizers.base import Quantizer, add_state
 from vqzoo.quantizers.transformed_quantizer import batch_normalized
 from vqzoo.registry import named
 
@@ -86,13 +82,7 @@ class GumbelVectorQuantizer(Quantizer):
             final_temperature=final_temperature,
             annealing_steps=annealing_steps,
         )
-        self.temperature = temperature
-        self.final_temperature = final_temperature
-        self.annealing_steps = annealing_steps
-        self.commitment_cost = commitment_cost
-        self.divergence_cost = divergence_cost
-        self.codebook_init = codebook_init
-        self.seed = seed
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):

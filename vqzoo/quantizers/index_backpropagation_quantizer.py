@@ -3,14 +3,10 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative, check_positive
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import (
-    Quantizer,
-    check_not_negative,
-    check_positive,
-    mean_squared_distance,
-)
+from vqzoo.quantizers.base import Quantizer, mean_squared_distance
 from vqzoo.registry import named
 
 
@@ -81,11 +77,7 @@ class IndexBackpropagationQuantizer(Quantizer):
             commitment_cost=commitment_cost, entropy_weight=entropy_weight
         )
         check_positive(temperature=temperature)
-        self.commitment_cost = commitment_cost
-        self.entropy_weight = entropy_weight
-        self.temperature = temperature
-        self.codebook_init = codebook_init
-        self.seed = seed
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):

@@ -5,14 +5,10 @@ import math
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import mixed_radix
-from vqzoo.quantizers.base import (
-    Quantizer,
-    add_learned,
-    check_not_negative,
-    mean_squared_distance,
-)
+from vqzoo.quantizers.base import Quantizer, add_learned, mean_squared_distance
 from vqzoo.registry import named
 
 
@@ -68,14 +64,11 @@ class LatentQuantizer(Quantizer):
         super().__init__(
             math.prod(levels), len(levels), assignment=assignment, **kwargs
         )
-        self.levels = levels
+        self._keep(locals())
         mixed_radix.check_assignment(assignment)
         check_not_negative(
             commitment_cost=commitment_cost, quantization_cost=quantization_cost
         )
-        self.commitment_cost = commitment_cost
-        self.quantization_cost = quantization_cost
-        self.optimize_values = optimize_values
 
     @property
     def codebook(self):

@@ -5,14 +5,10 @@ import math
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative, check_positive
 from vqzoo.ops import straight_through, unit_norm
 from vqzoo.quantizers import mixed_radix
-from vqzoo.quantizers.base import (
-    Quantizer,
-    check_not_negative,
-    check_positive,
-    mean_squared_distance,
-)
+from vqzoo.quantizers.base import Quantizer, mean_squared_distance
 from vqzoo.quantizers.bit_entropy import mixture_entropy, row_entropy
 from vqzoo.registry import named
 
@@ -92,13 +88,7 @@ class LookupFreeQuantizer(Quantizer):
                 "expected no assignment, because codes of neighboring numbers can "
                 f"differ in every bit, received assignment={assignment}"
             )
-        self.num_bits = num_bits
-        self.spherical = spherical
-        self.entropy_weight = entropy_weight
-        self.diversity_gamma = diversity_gamma
-        self.commitment_cost = commitment_cost
-        self.inverse_temperature = inverse_temperature
-        self.group_bits = group_bits
+        self._keep(locals())
 
     @property
     def codebook(self):

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from vqzoo.quantizers.base import Quantizer, check_last_axis, check_positive_ints
+from vqzoo.arguments import check_positive_ints
+from vqzoo.quantizers.base import Quantizer, check_last_axis
 from vqzoo.quantizers.vector_quantizer_ema import make_ema
 from vqzoo.registry import named
 
@@ -32,8 +33,7 @@ class MultiHeadQuantizer(Quantizer):
         check_positive_ints(num_heads=num_heads)
         dim = num_heads * quantizer.embedding_dim
         super().__init__(quantizer.num_embeddings, dim, **kwargs)
-        self.quantizer = quantizer
-        self.num_heads = num_heads
+        self._keep(locals())
         self.code_axes = 1 + quantizer.code_axes
 
     @property

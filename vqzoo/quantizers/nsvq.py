@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_shares
 from vqzoo.ops import draw_rows, lengths, straight_through, unit_norm
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import Quantizer, check_shares
+from vqzoo.quantizers.base import Quantizer
 from vqzoo.quantizers.code_replacement import add_counts, replace_unused
 from vqzoo.registry import named
 
@@ -59,10 +60,7 @@ class NSVQ(Quantizer):
     ):
         super().__init__(num_embeddings, embedding_dim, **kwargs)
         check_shares(decay=decay, restart_threshold=restart_threshold)
-        self.decay = decay
-        self.restart_threshold = restart_threshold
-        self.codebook_init = codebook_init
-        self.seed = seed
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):

@@ -45,7 +45,7 @@ class ProjectedLatents(Quantizer):
     def __init__(self, quantizer, **kwargs):
         check_one_code(quantizer)
         super().__init__(quantizer.num_embeddings, quantizer.embedding_dim, **kwargs)
-        self.quantizer = quantizer
+        self._keep(locals())
 
     @property
     def codebook(self):

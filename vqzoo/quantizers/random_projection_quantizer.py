@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_positive_ints
 from vqzoo.ops import nearest_code, straight_through, unit_norm
-from vqzoo.quantizers.base import Quantizer, add_state, check_positive_ints
+from vqzoo.quantizers.base import Quantizer, add_state
 from vqzoo.registry import named
 
 
@@ -47,8 +48,7 @@ class RandomProjectionQuantizer(Quantizer):
     ):
         super().__init__(num_embeddings, embedding_dim, **kwargs)
         check_positive_ints(codebook_dim=codebook_dim)
-        self.codebook_dim = codebook_dim
-        self.seed = seed
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     @property

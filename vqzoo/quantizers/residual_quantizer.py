@@ -44,10 +44,8 @@ class ResidualQuantizer(Quantizer):
         check_alike(quantizers)
         first = quantizers[0]
         super().__init__(first.num_embeddings, first.embedding_dim, **kwargs)
-        self.quantizers = list(quantizers)
         self.code_axes = 1 + first.code_axes
-        self.dropout = dropout
-        self.seed = seed
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     @property

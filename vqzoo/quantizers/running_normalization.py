@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_positive, check_shares
 from vqzoo.ops import sum_across_replicas
 from vqzoo.quantizers.base import add_state
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class RunningNormalization(keras.layers.Layer):
+class RunningNormalization(Configured, keras.layers.Layer):
     """Brings each channel to mean 0 and standard deviation 1, by running statistics.
 
     Training calls move the statistics; training and inference normalize by them alike,
@@ -37,12 +38,9 @@ class RunningNormalization(keras.layers.Layer):
 
     def __init__(self, *, decay=0.99, epsilon=1e-5, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        if not 0 <= decay < 1:
-            raise ValueError(f"expected decay in [0, 1), received decay={decay}")
-        if not epsilon > 0:
-            raise ValueError(f"expected epsilon above 0, received epsilon={epsilon}")
-        self.decay = decay
-        self.epsilon = epsilon
+        check_shares(decay=decay)
+        check_positive(epsilon=epsilon)
+        self._keep(locals())
 
     def build(self, input_shape):
         self.input_spec = keras.layers.InputSpec(axes={-1: input_shape[-1]})
@@ -81,9 +79,3 @@ class RunningNormalization(keras.layers.Layer):
 
     def compute_output_spec(self, inputs, training=False):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(decay=self.decay, epsilon=self.epsilon)
-        return config

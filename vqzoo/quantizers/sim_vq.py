@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through, sum_across_replicas
 from vqzoo.quantizers.base import (
     Quantizer,
     add_learned,
     add_state,
-    check_not_negative,
     mean_squared_distance,
 )
 from vqzoo.registry import named
@@ -69,9 +69,7 @@ class SimVQ(Quantizer):
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
         check_not_negative(commitment_cost=commitment_cost)
-        self.commitment_cost = commitment_cost
-        self.mapping_init = mapping_init
-        self.seed = seed
+        self._keep(locals())
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
 from vqzoo.quantizers.base import (
     Quantizer,
     add_learned,
     add_state,
-    check_not_negative,
     mean_squared_distance,
 )
 from vqzoo.registry import named
@@ -82,12 +82,8 @@ class SoftVectorQuantizer(Quantizer):
                 "expected variance_init to be None or above 0, received "
                 f"variance_init={variance_init}"
             )
-        self.commitment_cost = commitment_cost
-        self.variance_init = variance_init
-        self.hard_at_inference = hard_at_inference
+        self._keep(locals())
         self.is_hybrid = not hard_at_inference
-        self.codebook_init = codebook_init
-        self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):

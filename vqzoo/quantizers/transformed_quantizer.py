@@ -42,9 +42,7 @@ class TransformedQuantizer(Quantizer):
                 f"embedding_dim={embedding_dim}, before={before}, after={after}"
             )
         super().__init__(quantizer.num_embeddings, embedding_dim, **kwargs)
-        self.quantizer = quantizer
-        self.before = before
-        self.after = after
+        self._keep(locals())
         self.code_axes = quantizer.code_axes
 
     @property

@@ -2,13 +2,13 @@
 
 import keras
 
+from vqzoo.arguments import check_not_negative
 from vqzoo.ops import unit_norm
 from vqzoo.quantizers.base import (
     ESTIMATORS,
     Quantizer,
     add_learned,
     check_estimator,
-    check_not_negative,
     entropy_loss,
     mean_squared_distance,
 )
@@ -79,13 +79,8 @@ class VectorQuantizer(Quantizer):
             entropy_weight=entropy_weight,
         )
         check_estimator(estimator, assignment)
-        self.commitment_cost = commitment_cost
-        self.codebook_cost = codebook_cost
-        self.codebook_init = codebook_init
+        self._keep(locals())
         self.codebook_regularizer = keras.regularizers.get(codebook_regularizer)
-        self.entropy_weight = entropy_weight
-        self.normalize = normalize
-        self.estimator = estimator
 
     def build(self, input_shape):
         super().build(input_shape)

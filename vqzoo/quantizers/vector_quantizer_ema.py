@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_not_negative, check_shares
 from vqzoo.ops import (
     code_statistics,
     k_means,
@@ -17,8 +18,6 @@ from vqzoo.quantizers.base import (
     Quantizer,
     add_state,
     check_estimator,
-    check_not_negative,
-    check_shares,
     entropy_loss,
     mean_squared_distance,
 )
@@ -103,15 +102,7 @@ class VectorQuantizerEMA(Quantizer):
         )
         check_shares(decay=decay, restart_threshold=restart_threshold)
         check_estimator(estimator, assignment)
-        self.commitment_cost = commitment_cost
-        self.decay = decay
-        self.restart_threshold = restart_threshold
-        self.codebook_init = codebook_init
-        self.sorted_codes = sorted_codes
-        self.entropy_weight = entropy_weight
-        self.normalize = normalize
-        self.estimator = estimator
-        self.seed = seed
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):

@@ -1,11 +1,36 @@
-"""Corruptions of images as pure functions of the images and a seed."""
+"""Corruptions of images as pure functions of a seed, and what their layers share."""
 
 import math
 
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured
 from vqzoo.ops import draw_rows
+
+
+class Corruption(Configured, keras.layers.Layer):
+    """Abstract: corrupts images while training; at inference they pass unchanged.
+
+    A subclass has the argument `seed`, ends its constructor with `_start` and defines
+    `_corrupt`.
+    """
+
+    def _start(self, arguments):
+        """Keeps the arguments of the constructor and makes the stream of noise."""
+        self._keep(arguments)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.built = True
+
+    def _corrupt(self, images):
+        """The images with noise of `seed_generator` in them."""
+        raise NotImplementedError
+
+    def call(self, images, training=False):
+        return self._corrupt(images) if training else images
+
+    def compute_output_spec(self, images, training=False):
+        return keras.KerasTensor(images.shape, dtype=self.compute_dtype)
 
 
 def gaussian_corruption(images, stddev, seed):

@@ -2,11 +2,12 @@
 
 import keras
 
+from vqzoo.arguments import check_not_negative
 from vqzoo.layers.autoencoding import corruption
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GaussianCorruption(keras.layers.Layer):
+class GaussianCorruption(corruption.Corruption):
     """Adds Gaussian noise to images while training; at inference they pass unchanged.
 
     To corrupt images at inference too, call
@@ -30,24 +31,8 @@ class GaussianCorruption(keras.layers.Layer):
 
     def __init__(self, stddev=0.1, *, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not stddev >= 0:
-            raise ValueError(
-                f"expected a stddev of at least 0, received stddev={stddev}"
-            )
-        self.stddev = stddev
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
+        check_not_negative(stddev=stddev)
+        self._start(locals())
 
-    def call(self, images, training=False):
-        if not training:
-            return images
+    def _corrupt(self, images):
         return corruption.gaussian_corruption(images, self.stddev, self.seed_generator)
-
-    def compute_output_spec(self, images, training=False):
-        return keras.KerasTensor(images.shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(stddev=self.stddev, seed=self.seed)
-        return config

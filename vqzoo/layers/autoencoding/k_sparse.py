@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least, check_positive_ints
+
 
 @keras.saving.register_keras_serializable("vqzoo")
-class KSparse(keras.layers.Layer):
+class KSparse(Configured, keras.layers.Layer):
     """Keeps the k largest activations of each vector and sets the others to 0.
 
     Exactly k are kept; of equal ones, those that come first. Largest means largest in
@@ -30,18 +32,9 @@ class KSparse(keras.layers.Layer):
 
     def __init__(self, num_active, *, inference_factor=1.0, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(num_active, int) or num_active < 1:
-            raise ValueError(
-                "expected num_active to be a positive int, received "
-                f"num_active={num_active}"
-            )
-        if not inference_factor >= 1:
-            raise ValueError(
-                "expected an inference_factor of at least 1, received "
-                f"inference_factor={inference_factor}"
-            )
-        self.num_active = num_active
-        self.inference_factor = inference_factor
+        check_positive_ints(num_active=num_active)
+        check_at_least(1, inference_factor=inference_factor)
+        self._keep(locals())
 
     def build(self, input_shape):
         if self.num_active > input_shape[-1]:
@@ -60,10 +53,3 @@ class KSparse(keras.layers.Layer):
 
     def compute_output_spec(self, activations, training=False):
         return keras.KerasTensor(activations.shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            num_active=self.num_active, inference_factor=self.inference_factor
-        )
-        return config

@@ -6,7 +6,7 @@ from vqzoo.layers.autoencoding import corruption
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class MaskingCorruption(keras.layers.Layer):
+class MaskingCorruption(corruption.Corruption):
     """Sets pixels to 0 while training; at inference the images pass unchanged.
 
     In every image the same number of pixels is masked, all channels of a pixel
@@ -34,20 +34,7 @@ class MaskingCorruption(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0 <= rate <= 1:
             raise ValueError(f"expected rate in [0, 1], received rate={rate}")
-        self.rate = rate
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
+        self._start(locals())
 
-    def call(self, images, training=False):
-        if not training:
-            return images
+    def _corrupt(self, images):
         return corruption.masking_corruption(images, self.rate, self.seed_generator)
-
-    def compute_output_spec(self, images, training=False):
-        return keras.KerasTensor(images.shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(rate=self.rate, seed=self.seed)
-        return config

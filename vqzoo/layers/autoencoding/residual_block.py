@@ -2,9 +2,11 @@
 
 import keras
 
+from vqzoo.arguments import Configured, check_at_least, check_not_negative
+
 
 @keras.saving.register_keras_serializable("vqzoo")
-class ResidualBlock(keras.layers.Layer):
+class ResidualBlock(Configured, keras.layers.Layer):
     """Adds to the input what ReLU, 3 x 3, ReLU and 1 x 1 convolutions make of it.
 
     Args:
@@ -21,12 +23,8 @@ class ResidualBlock(keras.layers.Layer):
 
     def __init__(self, residual_channels, **kwargs):
         super().__init__(**kwargs)
-        if residual_channels < 1:
-            raise ValueError(
-                "expected residual_channels of at least 1, received "
-                f"residual_channels={residual_channels}"
-            )
-        self.residual_channels = residual_channels
+        check_at_least(1, residual_channels=residual_channels)
+        self._keep(locals())
 
     def build(self, input_shape):
         inner = (*input_shape[:-1], self.residual_channels)
@@ -52,14 +50,9 @@ class ResidualBlock(keras.layers.Layer):
         hidden = keras.ops.conv(keras.ops.relu(hidden), self.point.kernel)
         return inputs + (hidden + self.point.bias)
 
-    def get_config(self):
-        config = super().get_config()
-        config.update(residual_channels=self.residual_channels)
-        return config
-
 
 @keras.saving.register_keras_serializable("vqzoo")
-class ResidualStack(keras.layers.Layer):
+class ResidualStack(Configured, keras.layers.Layer):
     """Residual blocks one after the other, and a ReLU.
 
     Args:
@@ -76,12 +69,8 @@ class ResidualStack(keras.layers.Layer):
 
     def __init__(self, num_blocks, residual_channels, **kwargs):
         super().__init__(**kwargs)
-        if num_blocks < 0:
-            raise ValueError(
-                f"expected num_blocks of at least 0, received num_blocks={num_blocks}"
-            )
-        self.num_blocks = num_blocks
-        self.residual_channels = residual_channels
+        check_not_negative(num_blocks=num_blocks)
+        self._keep(locals())
         self.blocks = [
             ResidualBlock(residual_channels, name=f"block_{i}", dtype=self.dtype_policy)
             for i in range(num_blocks)
@@ -95,10 +84,3 @@ class ResidualStack(keras.layers.Layer):
         for block in self.blocks:
             inputs = block(inputs)
         return keras.ops.relu(inputs)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            num_blocks=self.num_blocks, residual_channels=self.residual_channels
-        )
-        return config

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
 from vqzoo.ops import put_at
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class CausalSelfAttention(keras.layers.Layer):
+class CausalSelfAttention(Configured, keras.layers.Layer):
     """Attention of each place of a grid to the places before it, in raster order.
 
     Queries come from one tensor, keys and values from another, which may hold more. A
@@ -37,15 +38,8 @@ class CausalSelfAttention(keras.layers.Layer):
         self, num_heads, head_dim, *, sees_itself=False, use_bias=True, **kwargs
     ):
         super().__init__(**kwargs)
-        for name, value in (("num_heads", num_heads), ("head_dim", head_dim)):
-            if value < 1:
-                raise ValueError(
-                    f"expected {name} of at least 1, received {name}={value}"
-                )
-        self.num_heads = num_heads
-        self.head_dim = head_dim
-        self.sees_itself = sees_itself
-        self.use_bias = use_bias
+        check_at_least(1, num_heads=num_heads, head_dim=head_dim)
+        self._keep(locals())
         self.to_queries, self.to_keys, self.to_values = (
             keras.layers.Dense(
                 num_heads * head_dim,
@@ -161,16 +155,6 @@ class CausalSelfAttention(keras.layers.Layer):
             "values": put_at(state["values"], state["row_values"], row, axis=2),
             "row": row + 1,
         }
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            num_heads=self.num_heads,
-            head_dim=self.head_dim,
-            sees_itself=self.sees_itself,
-            use_bias=self.use_bias,
-        )
-        return config
 
 
 _LOW = -1e9  # a score of what may not be looked at

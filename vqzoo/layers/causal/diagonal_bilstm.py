@@ -4,12 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
 from vqzoo.layers.causal.row_lstm import lstm_step
 from vqzoo.ops import put_at
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class DiagonalBiLSTM(keras.layers.Layer):
+class DiagonalBiLSTM(Configured, keras.layers.Layer):
     """Two convolutional LSTMs that go over a grid along its diagonals.
 
     One goes from the top left: a place takes the states to its left and above. The
@@ -34,9 +35,8 @@ class DiagonalBiLSTM(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(f"expected units of at least 1, received {units=}")
-        self.units = units
+        check_at_least(1, units=units)
+        self._keep(locals())
         self.of_inputs = self._dense(8 * units, "of_inputs", use_bias=True)
         # Of the states beside and above, for each of the two LSTMs.
         self.of_left = self._dense(4 * units, "of_left", use_bias=False)
@@ -155,8 +155,3 @@ class DiagonalBiLSTM(keras.layers.Layer):
             "above": state["row"],
             "from_right": ops.transpose(found, (1, 0, 2)),
         }
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(units=self.units)
-        return config

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured
 from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GatedMaskedConv2D(keras.layers.Layer):
+class GatedMaskedConv2D(Configured, keras.layers.Layer):
     """Two stacks that together see all that comes before a place, each behind gates.
 
     The vertical stack sees the rows above, the horizontal one the places to the left
@@ -37,9 +38,7 @@ class GatedMaskedConv2D(keras.layers.Layer):
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
         super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.mask_type = mask_type
+        self._keep(locals())
         options = {"mask_type": mask_type, "dtype": self.dtype_policy}
         self.vertical = MaskedConv2D(
             2 * filters, kernel_size, by_row=True, name="vertical", **options
@@ -157,15 +156,6 @@ class GatedMaskedConv2D(keras.layers.Layer):
             "vertical": self.vertical.end_row(vertical),
             "horizontal": self.horizontal.end_row(state["horizontal"]),
         }
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            filters=self.filters,
-            kernel_size=self.kernel_size,
-            mask_type=self.mask_type,
-        )
-        return config
 
 
 def _gated(halves):

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_shares
 from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GatedResidualBlock(keras.layers.Layer):
+class GatedResidualBlock(Configured, keras.layers.Layer):
     """Adds to the input what two causal convolutions make of it, behind a gate.
 
     With u the output of the second convolution, of twice the input's channels, and a
@@ -39,12 +40,8 @@ class GatedResidualBlock(keras.layers.Layer):
 
     def __init__(self, filters, kernel_size, *, dropout=0.0, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"expected dropout in [0, 1), received {dropout=}")
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.dropout = dropout
-        self.seed = seed
+        check_shares(dropout=dropout)
+        self._keep(locals())
         self.first = self._conv(filters, "first")
         self.second = None
         self.of_beside = None
@@ -120,16 +117,6 @@ class GatedResidualBlock(keras.layers.Layer):
             "first": self.first.end_row(state["first"]),
             "second": self.second.end_row(state["second"]),
         }
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            filters=self.filters,
-            kernel_size=self.kernel_size,
-            dropout=self.dropout,
-            seed=self.seed,
-        )
-        return config
 
 
 def _gated(halves):

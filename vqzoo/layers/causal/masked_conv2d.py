@@ -4,13 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least, check_one_of
 from vqzoo.ops import put_at
 
 MASK_TYPES = ("A", "B")
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class MaskedConv2D(keras.layers.Layer):
+class MaskedConv2D(Configured, keras.layers.Layer):
     """Convolution over a grid whose output at a place depends on earlier places alone.
 
     Earlier is above, or to the left in the same row. Type A leaves out the place itself
@@ -57,23 +58,14 @@ class MaskedConv2D(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         sides = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
-        if filters < 1:
-            raise ValueError(f"expected filters of at least 1, received {filters=}")
+        check_at_least(1, filters=filters)
         if len(sides) != 2 or any(side < 1 or side % 2 == 0 for side in sides):
             raise ValueError(
                 "expected a kernel_size of odd positive ints, received "
                 f"kernel_size={kernel_size}"
             )
-        if mask_type not in MASK_TYPES:
-            raise ValueError(
-                f"expected mask_type to be one of {MASK_TYPES}, received "
-                f"mask_type={mask_type!r}"
-            )
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.mask_type = mask_type
-        self.by_row = by_row
-        self.use_bias = use_bias
+        check_one_of(MASK_TYPES, mask_type=mask_type)
+        self._keep(locals())
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self._above, self._beside = (side // 2 for side in sides)
         self._num_taps = self._beside + (mask_type == "B")  # of the row itself
@@ -185,18 +177,6 @@ class MaskedConv2D(keras.layers.Layer):
         """The state one row further down, nothing known of that row."""
         above = ops.concatenate([state["above"], state["row"][:, None]], axis=1)
         return {**state, "above": above[:, 1:], "row": ops.zeros_like(state["row"])}
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            filters=self.filters,
-            kernel_size=self.kernel_size,
-            mask_type=self.mask_type,
-            by_row=self.by_row,
-            use_bias=self.use_bias,
-            kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
-        )
-        return config
 
 
 def _mask(above, beside, mask_type, by_row):

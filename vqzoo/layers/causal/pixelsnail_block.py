@@ -4,12 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import Configured
 from vqzoo.layers.causal.causal_self_attention import CausalSelfAttention
 from vqzoo.layers.causal.gated_residual_block import GatedResidualBlock
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class PixelSNAILBlock(keras.layers.Layer):
+class PixelSNAILBlock(Configured, keras.layers.Layer):
     """Gated residual blocks, and attention to all places before.
 
     Queries are made of what the residual blocks give, keys and values of that and of
@@ -51,12 +52,7 @@ class PixelSNAILBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_residual_blocks = num_residual_blocks
-        self.residual_channels = residual_channels
-        self.kernel_size = kernel_size
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.seed = seed
+        self._keep(locals())
         self.blocks = [
             self._block(residual_channels, kernel_size, f"block_{index}", index)
             for index in range(num_residual_blocks)
@@ -175,18 +171,6 @@ class PixelSNAILBlock(keras.layers.Layer):
         if self.num_heads:
             state["attention"] = self.attention.end_row(state["attention"])
         return state
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            num_residual_blocks=self.num_residual_blocks,
-            residual_channels=self.residual_channels,
-            kernel_size=self.kernel_size,
-            num_heads=self.num_heads,
-            dropout=self.dropout,
-            seed=self.seed,
-        )
-        return config
 
 
 def _positions(side):

@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured
 from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 from vqzoo.ops import put_at
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class RowLSTM(keras.layers.Layer):
+class RowLSTM(Configured, keras.layers.Layer):
     """A convolutional LSTM that goes over a grid from the top row to the bottom one.
 
     The gates of a place come from the inputs to its left and its own, and from the
@@ -33,8 +34,7 @@ class RowLSTM(keras.layers.Layer):
 
     def __init__(self, units, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
-        self.units = units
-        self.kernel_size = kernel_size
+        self._keep(locals())
         self.of_inputs = MaskedConv2D(
             4 * units, (1, kernel_size), "B", name="of_inputs", dtype=self.dtype_policy
         )
@@ -106,11 +106,6 @@ class RowLSTM(keras.layers.Layer):
             "hidden": state["row_hidden"],
             "cell": state["row_cell"],
         }
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(units=self.units, kernel_size=self.kernel_size)
-        return config
 
 
 def lstm_step(gates, cell):

@@ -2,11 +2,12 @@
 
 import keras
 
+from vqzoo.arguments import Configured, check_at_least, check_shares
 from vqzoo.layers.causal.causal_self_attention import CausalSelfAttention
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Configured, keras.layers.Layer):
     """Self-attention and a perceptron of one hidden layer, each added to its input.
 
     Layer normalization stands before each. For sampling, a causal block also works step
@@ -41,15 +42,9 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_heads < 1:
-            raise ValueError(f"expected num_heads of at least 1, received {num_heads=}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"expected dropout in [0, 1), received {dropout=}")
-        self.num_heads = num_heads
-        self.hidden_channels = hidden_channels
-        self.causal = causal
-        self.dropout = dropout
-        self.seed = seed
+        check_at_least(1, num_heads=num_heads)
+        check_shares(dropout=dropout)
+        self._keep(locals())
         dtype = self.dtype_policy
         self.norms = [
             keras.layers.LayerNormalization(name=f"norm_{i}", dtype=dtype)
@@ -116,14 +111,3 @@ class TransformerBlock(keras.layers.Layer):
     def end_row(self, state):
         """The state before the next row."""
         return self.attention.end_row(state)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            num_heads=self.num_heads,
-            hidden_channels=self.hidden_channels,
-            causal=self.causal,
-            dropout=self.dropout,
-            seed=self.seed,
-        )
-        return config

@@ -5,11 +5,13 @@ import math
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_positive
+
 HE_GAIN = math.sqrt(2)
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class EqualizedConv2D(keras.layers.Layer):
+class EqualizedConv2D(Configured, keras.layers.Layer):
     """Convolution whose weights are scaled when they are used, not when they are made.
 
     Weights start at unit variance and are multiplied by gain / sqrt(fan in) at each
@@ -31,16 +33,8 @@ class EqualizedConv2D(keras.layers.Layer):
 
     def __init__(self, filters, kernel_size, *, gain=HE_GAIN, **kwargs):
         super().__init__(**kwargs)
-        for name, value in (
-            ("filters", filters),
-            ("kernel_size", kernel_size),
-            ("gain", gain),
-        ):
-            if not value > 0:
-                raise ValueError(f"expected {name} above 0, received {name}={value}")
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.gain = gain
+        check_positive(filters=filters, kernel_size=kernel_size, gain=gain)
+        self._keep(locals())
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -61,10 +55,3 @@ class EqualizedConv2D(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            filters=self.filters, kernel_size=self.kernel_size, gain=self.gain
-        )
-        return config

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
 from vqzoo.layers.gan.equalized_conv2d import EqualizedConv2D
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GatedLinearBlock(keras.layers.Layer):
+class GatedLinearBlock(Configured, keras.layers.Layer):
     """Adds to the input a convolution of it, half of which gates the other half.
 
     With a and b the halves of the convolution of leaky_relu(inputs), gives inputs +
@@ -29,12 +30,8 @@ class GatedLinearBlock(keras.layers.Layer):
 
     def __init__(self, kernel_size=3, *, slope=0.2, **kwargs):
         super().__init__(**kwargs)
-        if kernel_size < 1:
-            raise ValueError(
-                f"expected kernel_size of at least 1, received {kernel_size=}"
-            )
-        self.kernel_size = kernel_size
-        self.slope = slope
+        check_at_least(1, kernel_size=kernel_size)
+        self._keep(locals())
 
     def build(self, input_shape):
         self.conv = EqualizedConv2D(
@@ -49,8 +46,3 @@ class GatedLinearBlock(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(kernel_size=self.kernel_size, slope=self.slope)
-        return config

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
+
 
 @keras.saving.register_keras_serializable("vqzoo")
-class MinibatchStd(keras.layers.Layer):
+class MinibatchStd(Configured, keras.layers.Layer):
     """Adds a channel with the standard deviation over groups of the batch.
 
     The deviation of each feature over the group's members, its mean over all features
@@ -26,11 +28,8 @@ class MinibatchStd(keras.layers.Layer):
 
     def __init__(self, group_size=4, **kwargs):
         super().__init__(**kwargs)
-        if group_size < 1:
-            raise ValueError(
-                f"expected group_size of at least 1, received {group_size=}"
-            )
-        self.group_size = group_size
+        check_at_least(1, group_size=group_size)
+        self._keep(locals())
 
     def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)
@@ -51,6 +50,3 @@ class MinibatchStd(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] + 1)
-
-    def get_config(self):
-        return {**super().get_config(), "group_size": self.group_size}

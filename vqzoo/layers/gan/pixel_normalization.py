@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_positive
+
 
 @keras.saving.register_keras_serializable("vqzoo")
-class PixelNormalization(keras.layers.Layer):
+class PixelNormalization(Configured, keras.layers.Layer):
     """Divides the features of each place by their root mean square.
 
     Args:
@@ -21,9 +23,8 @@ class PixelNormalization(keras.layers.Layer):
 
     def __init__(self, epsilon=1e-8, **kwargs):
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise ValueError(f"expected epsilon above 0, received {epsilon=}")
-        self.epsilon = epsilon
+        check_positive(epsilon=epsilon)
+        self._keep(locals())
 
     def call(self, inputs):
         features = ops.cast(inputs, "float32")
@@ -32,6 +33,3 @@ class PixelNormalization(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
+
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(Configured, keras.layers.Layer):
     """Adds to each place what attention over all places gives, times a learned scale.
 
     The scale starts at 0, so that the layer begins as the identity and takes in what is
@@ -27,9 +29,8 @@ class SelfAttention(keras.layers.Layer):
 
     def __init__(self, reduction=8, **kwargs):
         super().__init__(**kwargs)
-        if reduction < 1:
-            raise ValueError(f"expected reduction of at least 1, received {reduction=}")
-        self.reduction = reduction
+        check_at_least(1, reduction=reduction)
+        self._keep(locals())
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -64,6 +65,3 @@ class SelfAttention(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "reduction": self.reduction}

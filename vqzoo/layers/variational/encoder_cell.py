@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_shares
 from vqzoo.layers.variational.squeeze_excitation import SqueezeExcitation
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class EncoderCell(keras.layers.Layer):
+class EncoderCell(Configured, keras.layers.Layer):
     """Adds to the input what two normalized 3 x 3 convolutions make of it.
 
     The branch is BN, Swish, 3 x 3, BN, Swish, 3 x 3 and squeeze-and-excitation, where
@@ -28,11 +29,8 @@ class EncoderCell(keras.layers.Layer):
 
     def __init__(self, *, momentum=0.95, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= momentum < 1:
-            raise ValueError(
-                f"expected momentum in [0, 1), received momentum={momentum}"
-            )
-        self.momentum = momentum
+        check_shares(momentum=momentum)
+        self._keep(locals())
 
     def build(self, input_shape):
         self.norms, self.convolutions = [], []
@@ -64,8 +62,3 @@ class EncoderCell(keras.layers.Layer):
         for norm, convolution in zip(self.norms, self.convolutions):
             hidden = convolution(ops.silu(norm(hidden, training=training)))
         return inputs + self.excitation(hidden)
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(momentum=self.momentum)
-        return config

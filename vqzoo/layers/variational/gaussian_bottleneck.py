@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_not_negative
 from vqzoo.layers.variational import gaussian
 
 # Standard deviations stay between exp(-5) and exp(5).
@@ -10,7 +11,7 @@ _MAX_LOG_VARIANCE = 10.0
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GaussianBottleneck(keras.layers.Layer):
+class GaussianBottleneck(Configured, keras.layers.Layer):
     """Draws latents from a normal posterior and holds it near the standard normal.
 
     The input names the posterior of each image: means, then log variances. While
@@ -42,16 +43,9 @@ class GaussianBottleneck(keras.layers.Layer):
 
     def __init__(self, *, beta=1.0, kl_target=None, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        if not beta >= 0:
-            raise ValueError(f"expected a beta of at least 0, received beta={beta}")
-        if kl_target is not None and not kl_target >= 0:
-            raise ValueError(
-                f"expected a kl_target of at least 0 nats, received "
-                f"kl_target={kl_target}"
-            )
-        self.beta = beta
-        self.kl_target = kl_target
-        self.seed = seed
+        check_not_negative(beta=beta)
+        check_not_negative(kl_target=kl_target or 0.0)
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
@@ -79,9 +73,3 @@ class GaussianBottleneck(keras.layers.Layer):
     def compute_output_spec(self, moments, training=False):
         shape = (*moments.shape[:-1], moments.shape[-1] // 2)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        config.update(beta=self.beta, kl_target=self.kl_target, seed=self.seed)
-        return config

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least, check_shares
 from vqzoo.layers.variational.squeeze_excitation import SqueezeExcitation
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GenerativeCell(keras.layers.Layer):
+class GenerativeCell(Configured, keras.layers.Layer):
     """Adds to the input what a wide depthwise 5 x 5 convolution makes of it.
 
     The branch is BN, 1 x 1 to `expansion` times the channels, BN, Swish, depthwise
@@ -31,16 +32,9 @@ class GenerativeCell(keras.layers.Layer):
 
     def __init__(self, *, expansion=6, momentum=0.95, **kwargs):
         super().__init__(**kwargs)
-        if expansion < 1:
-            raise ValueError(
-                f"expected expansion of at least 1, received expansion={expansion}"
-            )
-        if not 0 <= momentum < 1:
-            raise ValueError(
-                f"expected momentum in [0, 1), received momentum={momentum}"
-            )
-        self.expansion = expansion
-        self.momentum = momentum
+        check_at_least(1, expansion=expansion)
+        check_shares(momentum=momentum)
+        self._keep(locals())
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -77,8 +71,3 @@ class GenerativeCell(keras.layers.Layer):
             hidden = norm(hidden, training=training)
             hidden = convolution(ops.silu(hidden) if i else hidden)
         return inputs + self.excitation(self.last_norm(hidden, training=training))
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(expansion=self.expansion, momentum=self.momentum)
-        return config

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least, check_not_negative
 from vqzoo.layers.variational import gaussian
 from vqzoo.layers.variational.generative_cell import GenerativeCell
 from vqzoo.ops import replica_position, sum_across_replicas
@@ -14,7 +15,7 @@ _BOUND = 5.0
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class LatentHierarchy(keras.layers.Layer):
+class LatentHierarchy(Configured, keras.layers.Layer):
     """Groups of latents over several scales, each with a prior that the last ones give.
 
     A state starts at a learned constant and runs from the coarsest scale to the finest.
@@ -80,21 +81,9 @@ class LatentHierarchy(keras.layers.Layer):
                 "expected groups_per_scale to hold ints of at least 1, received "
                 f"groups_per_scale={groups_per_scale}"
             )
-        for name, value, least in (
-            ("latent_dim", latent_dim, 1),
-            ("beta", beta, 0),
-            ("warmup_steps", warmup_steps, 0),
-        ):
-            if not value >= least:
-                raise ValueError(
-                    f"expected {name} of at least {least}, received {name}={value}"
-                )
-        self.groups_per_scale = tuple(groups_per_scale)
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.warmup_steps = warmup_steps
-        self.kl_balancing = kl_balancing
-        self.seed = seed
+        check_at_least(1, latent_dim=latent_dim)
+        check_not_negative(beta=beta, warmup_steps=warmup_steps)
+        self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
         counts = np.cumsum(self.groups_per_scale)
         self.num_groups = int(counts[-1])
@@ -277,18 +266,6 @@ class LatentHierarchy(keras.layers.Layer):
         per_latent = sum_across_replicas(per_latent) / replica_position()[1]
         total = ops.maximum(ops.sum(per_latent), 1e-10)
         return self.num_groups * per_latent / total
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(
-            groups_per_scale=self.groups_per_scale,
-            latent_dim=self.latent_dim,
-            beta=self.beta,
-            warmup_steps=self.warmup_steps,
-            kl_balancing=self.kl_balancing,
-            seed=self.seed,
-        )
-        return config
 
 
 def _moments(outputs):

@@ -3,11 +3,13 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured, check_at_least
+
 _MIN_HIDDEN = 4
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SqueezeExcitation(keras.layers.Layer):
+class SqueezeExcitation(Configured, keras.layers.Layer):
     """Weighs each channel by a number in (0, 1) that the whole image decides on.
 
     Args:
@@ -23,11 +25,8 @@ class SqueezeExcitation(keras.layers.Layer):
 
     def __init__(self, reduction=16, **kwargs):
         super().__init__(**kwargs)
-        if reduction < 1:
-            raise ValueError(
-                f"expected reduction of at least 1, received reduction={reduction}"
-            )
-        self.reduction = reduction
+        check_at_least(1, reduction=reduction)
+        self._keep(locals())
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -44,8 +43,3 @@ class SqueezeExcitation(keras.layers.Layer):
     def call(self, inputs):
         weights = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
         return inputs * weights[:, None, None, :]
-
-    def get_config(self):
-        config = super().get_config()
-        config.update(reduction=self.reduction)
-        return config
