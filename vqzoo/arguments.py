@@ -25,7 +25,9 @@ class Configured:
             values: dict, `locals()` of the constructor.
         """
         for name in argument_names(type(self)):
-            if name in values:
+            # What a class computes under the name of an argument stays computed.
+            computed = isinstance(getattr(type(self), name, None), property)
+            if name in values and not computed:
                 value = values[name]
                 value = tuple(value) if isinstance(value, list) else value
                 setattr(self, name, value)

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from vqzoo.arguments import check_positive_ints
 from vqzoo.layers import KSparse, MaskingCorruption
 from vqzoo.models import convolutional
 from vqzoo.models.base import ImageModel
@@ -69,17 +70,7 @@ class Autoencoder(ImageModel):
     ):
         convolutional.check_image_shape(image_shape, stride)
         _check_sizes(latent_dim, num_active)
-        self.image_shape = tuple(image_shape)
-        self.latent_dim = latent_dim
-        self.corruption = corruption
-        self.num_active = num_active
-        self.inference_factor = inference_factor
-        self.stride = stride
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.num_residual_blocks = num_residual_blocks
-        self.encoder_kernel_size = encoder_kernel_size
-        self.layer_dtype = keras.dtype_policies.get(dtype)
+        self._keep(locals())
         self._make_layers()
         inputs = keras.Input(image_shape, name="images")
         seen = inputs if corruption is None else corruption(inputs)
@@ -87,18 +78,7 @@ class Autoencoder(ImageModel):
 
     def _make_layers(self):
         dtype = self.layer_dtype
-        residual = (
-            self.num_channels,
-            self.residual_channels,
-            self.num_residual_blocks,
-        )
-        self.encoder = convolutional.encoder(
-            self.stride,
-            *residual,
-            kernel_size=self.encoder_kernel_size,
-            dtype=dtype,
-            name="encoder",
-        )
+        self.encoder = convolutional.encoder(self, self.stride)
         self.flatten = layers.Flatten(dtype=dtype, name="flatten")
         self.bottleneck = layers.Dense(self.latent_dim, dtype=dtype, name="bottleneck")
         self.sparsity = None
@@ -115,15 +95,8 @@ class Autoencoder(ImageModel):
             height * width * self.num_channels, dtype=dtype, name="expansion"
         )
         self.reshape = layers.Reshape(grid, dtype=dtype, name="reshape")
-        self.decoder = convolutional.decoder(
-            self.stride,
-            *residual,
-            out_channels=self.image_shape[2],
-            kernel_size=4,
-            dtype=dtype,
-            name="decoder",
-        )
-        self.to_float32 = convolutional.float32_output("reconstruction")
+        self.decoder = convolutional.decoder(self, self.stride, self.image_shape[2])
+        self.to_float32 = convolutional.float32_output()
 
     def _to_latents(self, images):
         latents = self.bottleneck(self.flatten(self.encoder(images)))
@@ -143,27 +116,9 @@ class Autoencoder(ImageModel):
             raise ValueError(f"expected latents of 1 tier, received {len(latents)}")
         return self._to_images(latents[0])
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "latent_dim": self.latent_dim,
-            "corruption": keras.saving.serialize_keras_object(self.corruption),
-            "num_active": self.num_active,
-            "inference_factor": self.inference_factor,
-            "stride": self.stride,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "num_residual_blocks": self.num_residual_blocks,
-            "encoder_kernel_size": self.encoder_kernel_size,
-        }
-
 
 def _check_sizes(latent_dim, num_active):
-    if not isinstance(latent_dim, int) or latent_dim < 1:
-        raise ValueError(
-            "expected latent_dim to be a positive int, received "
-            f"latent_dim={latent_dim}"
-        )
+    check_positive_ints(latent_dim=latent_dim)
     if num_active is not None and not 1 <= num_active <= latent_dim:
         raise ValueError(
             f"expected num_active in [1, latent_dim={latent_dim}], received "

@@ -3,12 +3,15 @@
 import keras
 from keras import ops
 
+from vqzoo.arguments import Configured
 
-class ImageModel(keras.Model):
+
+class ImageModel(Configured, keras.Model):
     """A model that turns images into codes or latents, and those into images.
 
-    Abstract. A subclass has `image_shape`, `layer_dtype`, `encode`, `decode` and, with
-    quantizers, `latents`; it keeps each argument of its constructor under its name.
+    Abstract. A subclass keeps the arguments of its constructor (`_keep`), among them
+    `image_shape`, `dtype` (as `layer_dtype`) and `name`. It has `decode`, and `encode`
+    or, with quantizers, `latents`.
     """
 
     # Of a model with codes: names of the tiers and their quantizer layers, top first.
@@ -33,15 +36,16 @@ class ImageModel(keras.Model):
         """The loss that it is compiled with; the rest comes by `add_loss`."""
         return "mse"
 
-    def get_config(self):
-        """What every model's constructor takes; a subclass adds the rest."""
-        return {
-            "name": self.name,
-            "image_shape": self.image_shape,
-            "dtype": keras.dtype_policies.serialize(self.layer_dtype),
-        }
+    def _keep(self, values):
+        super()._keep(values)
+        self.layer_dtype = keras.dtype_policies.get(values["dtype"])
 
-    @classmethod
-    def from_config(cls, config):
-        # Quantizers and other layers within it are made of theirs.
-        return cls(**keras.saving.deserialize_keras_object(config))
+    def encode(self, images):
+        """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
+        latents = zip(self.quantizers, self.latents(images))
+        return tuple(quantizer.encode(values) for quantizer, values in latents)
+
+    def get_config(self):
+        # Not Keras's own, which lists the layers of the graph.
+        dtype = keras.dtype_policies.serialize(self.layer_dtype)
+        return {"name": self.name, "dtype": dtype, **self._arguments()}

@@ -7,25 +7,14 @@ import keras
 from vqzoo.layers import ResidualStack
 
 
-def encoder(
-    stride,
-    num_channels,
-    residual_channels,
-    num_residual_blocks,
-    *,
-    kernel_size,
-    dtype,
-    name,
-):
+def encoder(model, stride, name="encoder"):
     """Features at 1 / `stride` of the resolution.
 
     Args:
+        model: with `num_channels` of the features, of which the first convolution has
+            half, `residual_channels` inside of its `num_residual_blocks`,
+            `encoder_kernel_size` of the strided convolutions, and `layer_dtype`.
         stride: int, a power of 2 of at least 2.
-        num_channels: int, channels of the features; the first convolution has half.
-        residual_channels: int, channels inside of the residual blocks.
-        num_residual_blocks: int.
-        kernel_size: int, of the strided convolutions.
-        dtype: dtype policy of the layers.
         name: str.
 
     Returns:
@@ -34,37 +23,24 @@ def encoder(
     Raises:
         ValueError: if `stride` is not a power of 2 of at least 2.
     """
+    num_channels, dtype = model.num_channels, model.layer_dtype
+    kernel_size = model.encoder_kernel_size
     layers = []
     for i in range(_num_halvings(stride)):
         channels = num_channels // 2 if i == 0 else num_channels
         layers.append(_conv(channels, kernel_size, dtype, strides=2, activation="relu"))
-    layers.append(_conv(num_channels, 3, dtype))
-    layers.append(ResidualStack(num_residual_blocks, residual_channels, dtype=dtype))
+    layers += _residual(model)
     return keras.Sequential(layers, name=name)
 
 
-def decoder(
-    stride,
-    num_channels,
-    residual_channels,
-    num_residual_blocks,
-    *,
-    out_channels,
-    kernel_size,
-    dtype,
-    name,
-):
+def decoder(model, stride, out_channels, name="decoder"):
     """Maps quantized latents to an output of `stride` times their resolution.
 
     Args:
+        model: as of `encoder`; half of the channels stand before the last up-sampling
+            where there are several.
         stride: int, a power of 2 of at least 2.
-        num_channels: int, channels at the resolution of the latents; half of them
-            before the last up-sampling where there are several.
-        residual_channels: int, channels inside of the residual blocks.
-        num_residual_blocks: int.
         out_channels: int.
-        kernel_size: int, of the up-sampling convolutions.
-        dtype: dtype policy of the layers.
         name: str.
 
     Returns:
@@ -73,28 +49,38 @@ def decoder(
     Raises:
         ValueError: if `stride` is not a power of 2 of at least 2.
     """
-    layers = [
-        _conv(num_channels, 3, dtype),
-        ResidualStack(num_residual_blocks, residual_channels, dtype=dtype),
-    ]
+    num_channels, dtype = model.num_channels, model.layer_dtype
+    layers = _residual(model)
     halvings = _num_halvings(stride)
     for i in range(halvings - 1):
         channels = num_channels // 2 if i == halvings - 2 else num_channels
-        layers.append(upsampling(channels, kernel_size, dtype, activation="relu"))
-    layers.append(upsampling(out_channels, kernel_size, dtype))
+        layers.append(upsampling(channels, dtype, activation="relu"))
+    layers.append(upsampling(out_channels, dtype))
     return keras.Sequential(layers, name=name)
 
 
-def upsampling(channels, kernel_size, dtype, **kwargs):
+def _residual(model):
+    dtype = model.layer_dtype
+    stack = (model.num_residual_blocks, model.residual_channels)
+    return [_conv(model.num_channels, 3, dtype), ResidualStack(*stack, dtype=dtype)]
+
+
+def upsampling(channels, dtype, **kwargs):
     """Transposed convolution that doubles height and width."""
     return keras.layers.Conv2DTranspose(
-        channels, kernel_size, strides=2, padding="same", dtype=dtype, **kwargs
+        channels, 4, strides=2, padding="same", dtype=dtype, **kwargs
     )
 
 
-def float32_output(name):
-    """Layer that hands its input on as float32, under every dtype policy."""
-    return keras.layers.Activation("linear", dtype="float32", name=name)
+def projection(model, embedding_dim, name="projection"):
+    """The 1 x 1 convolution from an encoder's features to the latents."""
+    dtype = model.layer_dtype
+    return keras.layers.Conv2D(embedding_dim, 1, dtype=dtype, name=name)
+
+
+def float32_output():
+    """Layer that hands the reconstruction on as float32, under every dtype policy."""
+    return keras.layers.Activation("linear", dtype="float32", name="reconstruction")
 
 
 def _conv(channels, kernel_size, dtype, **kwargs):

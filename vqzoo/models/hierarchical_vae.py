@@ -78,7 +78,10 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
                 f"expected a stride that is a power of 2, received stride={stride}"
             )
         likelihoods.check(likelihood, scale)
-        self.layer_dtype = keras.dtype_policies.get(dtype)
+        convolutional.check_image_shape(
+            image_shape, stride * 2 ** (len(groups_per_scale) - 1)
+        )
+        self._keep(locals())
         self.hierarchy = LatentHierarchy(
             groups_per_scale,
             latent_dim,
@@ -89,20 +92,6 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
             dtype=self.layer_dtype,
             name="hierarchy",
         )
-        convolutional.check_image_shape(
-            image_shape, stride * 2 ** (len(groups_per_scale) - 1)
-        )
-        self.image_shape = tuple(image_shape)
-        self.groups_per_scale = tuple(groups_per_scale)
-        self.stride = stride
-        self.num_channels = num_channels
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.warmup_steps = warmup_steps
-        self.kl_balancing = kl_balancing
-        self.likelihood = likelihood
-        self.scale = scale
-        self.seed = seed
         self._make_layers()
         inputs = keras.Input(image_shape, name="images")
         state = self.hierarchy(self.features(inputs))
@@ -127,7 +116,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         ]
         self.stem = keras.Sequential(stem, name="stem")
         self.decoder = keras.Sequential(decoder, name="decoder")
-        self.to_float32 = convolutional.float32_output("reconstruction")
+        self.to_float32 = convolutional.float32_output()
         # Both finest first, as the encoder meets them.
         self.encoder_cells = [
             EncoderCell(dtype=dtype, name=f"encoder_cell_{i}")
@@ -218,19 +207,6 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
             seed, self.hierarchy.seed_generator, self.hierarchy.num_groups
         )
         return self._reconstruct(self.hierarchy.sample(num_images, temperature, seeds))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "groups_per_scale": self.groups_per_scale,
-            "stride": self.stride,
-            "num_channels": self.num_channels,
-            "latent_dim": self.latent_dim,
-            "beta": self.beta,
-            "warmup_steps": self.warmup_steps,
-            "kl_balancing": self.kl_balancing,
-            "seed": self.seed,
-        }
 
 
 def _convolution(channels, dtype, **kwargs):

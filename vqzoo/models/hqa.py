@@ -8,12 +8,11 @@ from keras import ops
 from vqzoo.arguments import check_positive_ints
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import ImageModel
 from vqzoo.quantizers.base import add_state
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class HQA(ImageModel):
+class HQA(tiers.TieredModel):
     """A stack of VQ-VAEs, each on the continuous latents of the one below.
 
     The bottom tier rebuilds the image. Each tier above normalizes the latents of the
@@ -79,21 +78,8 @@ class HQA(ImageModel):
         dtype=None,
         name=None,
     ):
-        tiers.check_quantizers(quantizers)
-        num_tiers = len(quantizers)
-        convolutional.check_image_shape(
-            image_shape, bottom_stride * 2 ** (num_tiers - 1)
-        )
-        self.quantizers = list(quantizers)
-        self.tier_names = tiers.tier_names(num_tiers)
-        self.image_shape = tuple(image_shape)
-        self.bottom_stride = bottom_stride
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.num_residual_blocks = num_residual_blocks
-        self.encoder_kernel_size = encoder_kernel_size
-        self.tier_steps = tier_steps
-        self.layer_dtype = keras.dtype_policies.get(dtype)
+        tiers.check_halvings(quantizers, image_shape, bottom_stride)
+        self._keep(locals())
         self._make_layers()
         inputs = keras.Input(image_shape, name="images")
         super().__init__(inputs, self._reconstruct(inputs), name=name)
@@ -113,42 +99,19 @@ class HQA(ImageModel):
         self.errors = [
             tiers.ReconstructionError(name=f"{tier}_error") for tier in upper
         ]
-        self.to_float32 = convolutional.float32_output("reconstruction")
+        self.to_float32 = convolutional.float32_output()
         self.schedule = None
         if self.tier_steps is not None:
             self.schedule = _Schedule(self.tier_steps, name="schedule")
 
     def _make_tier(self, tier, embedding_dim, out_channels):
         stride = self.bottom_stride if tier == "bottom" else 2
-        dtype = self.layer_dtype
-        residual = (
-            self.num_channels,
-            self.residual_channels,
-            self.num_residual_blocks,
-        )
-        self.encoders.append(
-            convolutional.encoder(
-                stride,
-                *residual,
-                kernel_size=self.encoder_kernel_size,
-                dtype=dtype,
-                name=f"{tier}_encoder",
-            )
-        )
+        self.encoders.append(convolutional.encoder(self, stride, f"{tier}_encoder"))
         self.projections.append(
-            keras.layers.Conv2D(
-                embedding_dim, 1, dtype=dtype, name=f"{tier}_projection"
-            )
+            convolutional.projection(self, embedding_dim, f"{tier}_projection")
         )
         self.decoders.append(
-            convolutional.decoder(
-                stride,
-                *residual,
-                out_channels=out_channels,
-                kernel_size=4,
-                dtype=dtype,
-                name=f"{tier}_decoder",
-            )
+            convolutional.decoder(self, stride, out_channels, f"{tier}_decoder")
         )
 
     def _inputs_and_latents(self, images):
@@ -179,13 +142,6 @@ class HQA(ImageModel):
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return tuple(self._inputs_and_latents(images)[1])
-
-    def encode(self, images):
-        """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
-        return tuple(
-            quantizer.encode(tier_latents)
-            for quantizer, tier_latents in zip(self.quantizers, self.latents(images))
-        )
 
     def decode(self, codes):
         """Images of codes, float32.
@@ -277,18 +233,6 @@ class HQA(ImageModel):
                 for v in layer.weights:
                     v.assign(ops.where(active, v.value, before[id(v)]))
         self.schedule.steps.assign(self.schedule.steps.value + 1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "quantizers": tiers.serialize(self.quantizers),
-            "bottom_stride": self.bottom_stride,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "num_residual_blocks": self.num_residual_blocks,
-            "encoder_kernel_size": self.encoder_kernel_size,
-            "tier_steps": self.tier_steps,
-        }
 
 
 class _Schedule(keras.layers.Layer):

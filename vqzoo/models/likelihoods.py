@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_one_of
 from vqzoo.layers.variational import gaussian
 from vqzoo.models.base import ImageModel
 
@@ -17,11 +18,7 @@ _MAX_LOGIT = 12.0
 
 def check(likelihood, scale):
     """Raises ValueError for an unknown likelihood or a scale that is not positive."""
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(
-            f"expected likelihood to be one of {LIKELIHOODS}, received "
-            f"likelihood={likelihood!r}"
-        )
+    check_one_of(LIKELIHOODS, likelihood=likelihood)
     if scale is not None and not scale > 0:
         raise ValueError(
             f"expected a scale above 0, or None for a learned one, received "
@@ -110,10 +107,3 @@ class LikelihoodModel(ImageModel):
         config = keras.saving.deserialize_keras_object({**config, "loss": None})
         self.compile(**{**config, "loss": self.reconstruction_loss})
         self.optimizer.build(self.trainable_variables)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "likelihood": self.likelihood,
-            "scale": self.scale,
-        }

@@ -6,12 +6,11 @@ import keras
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import tiers
-from vqzoo.models.base import ImageModel
 from vqzoo.models.vqvae import VQVAE
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SeparateVQVAEs(ImageModel):
+class SeparateVQVAEs(tiers.TieredModel):
     """A VQ-VAE for each tier, all on the raw image, with nothing in common.
 
     A tier that has to rebuild the image on its own cannot leave its work to a finer
@@ -62,14 +61,7 @@ class SeparateVQVAEs(ImageModel):
     ):
         tiers.check_quantizers(quantizers)
         _check_strides(strides, len(quantizers))
-        self.tier_names = tiers.tier_names(len(quantizers))
-        self.image_shape = tuple(image_shape)
-        self.strides = tuple(strides)
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.num_residual_blocks = num_residual_blocks
-        self.encoder_kernel_size = encoder_kernel_size
-        self.layer_dtype = keras.dtype_policies.get(dtype)
+        self._keep(locals())
         self.vqvaes = [
             self._make_vqvae(*settings)
             for settings in zip(self.tier_names, quantizers, strides)
@@ -103,10 +95,6 @@ class SeparateVQVAEs(ImageModel):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return tuple(vqvae.latents(images)[0] for vqvae in self.vqvaes)
 
-    def encode(self, images):
-        """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
-        return tuple(vqvae.encode(images)[0] for vqvae in self.vqvaes)
-
     def decode(self, codes):
         """Images of codes, float32.
 
@@ -131,17 +119,6 @@ class SeparateVQVAEs(ImageModel):
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
         return tuple(vqvae(images, training=False) for vqvae in self.vqvaes)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "quantizers": tiers.serialize(self.quantizers),
-            "strides": self.strides,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "num_residual_blocks": self.num_residual_blocks,
-            "encoder_kernel_size": self.encoder_kernel_size,
-        }
 
 
 def _check_strides(strides, num_tiers):

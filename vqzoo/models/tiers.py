@@ -4,7 +4,17 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.models import convolutional
+from vqzoo.models.base import ImageModel
 from vqzoo.quantizers.base import ReplicaLosses
+
+
+class TieredModel(ImageModel):
+    """Abstract: a model with a quantizer for each of its tiers, top first."""
+
+    def _keep(self, values):
+        super()._keep(values)
+        self.tier_names = tier_names(len(values["quantizers"]))
 
 
 def tier_names(num_tiers):
@@ -36,9 +46,11 @@ def make_quantizers(quantizer, num_tiers, default):
     return [make(tier) for tier in range(num_tiers)]
 
 
-def serialize(quantizers):
-    """Quantizer layers as a config holds them."""
-    return [keras.saving.serialize_keras_object(layer) for layer in quantizers]
+def check_halvings(quantizers, image_shape, bottom_stride):
+    """Raises ValueError unless the sides divide by a stride that doubles each tier."""
+    check_quantizers(quantizers)
+    top_stride = bottom_stride * 2 ** (len(quantizers) - 1)
+    convolutional.check_image_shape(image_shape, top_stride)
 
 
 def grid_shapes(model):

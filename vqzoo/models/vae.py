@@ -55,6 +55,8 @@ class VAE(likelihoods.LikelihoodModel):
         TensorShape([2, 16])
     """
 
+    encoder_kernel_size = 4
+
     def __init__(
         self,
         *,
@@ -75,18 +77,7 @@ class VAE(likelihoods.LikelihoodModel):
         convolutional.check_image_shape(image_shape, stride)
         likelihoods.check(likelihood, scale)
         check_at_least(1, latent_dim=latent_dim)
-        self.image_shape = tuple(image_shape)
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.kl_target = kl_target
-        self.likelihood = likelihood
-        self.scale = scale
-        self.stride = stride
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.num_residual_blocks = num_residual_blocks
-        self.seed = seed
-        self.layer_dtype = keras.dtype_policies.get(dtype)
+        self._keep(locals())
         self._make_layers()
         inputs = keras.Input(image_shape, name="images")
         latents = self.bottleneck(self.encoder(inputs))
@@ -95,14 +86,7 @@ class VAE(likelihoods.LikelihoodModel):
 
     def _make_layers(self):
         dtype = self.layer_dtype
-        residual = (
-            self.num_channels,
-            self.residual_channels,
-            self.num_residual_blocks,
-        )
-        features = convolutional.encoder(
-            self.stride, *residual, kernel_size=4, dtype=dtype, name="features"
-        )
+        features = convolutional.encoder(self, self.stride, "features")
         # The moments are float32, so that no divergence is rounded.
         moments = keras.layers.Dense(
             2 * self.latent_dim, dtype="float32", name="moments"
@@ -128,15 +112,8 @@ class VAE(likelihoods.LikelihoodModel):
             ],
             name="expansion",
         )
-        self.decoder = convolutional.decoder(
-            self.stride,
-            *residual,
-            out_channels=self.image_shape[2],
-            kernel_size=4,
-            dtype=dtype,
-            name="decoder",
-        )
-        self.to_float32 = convolutional.float32_output("reconstruction")
+        self.decoder = convolutional.decoder(self, self.stride, self.image_shape[2])
+        self.to_float32 = convolutional.float32_output()
 
     def _reconstruct(self, latents):
         outputs = self.to_float32(self.decoder(self.expansion(latents)))
@@ -193,19 +170,6 @@ class VAE(likelihoods.LikelihoodModel):
         (seed,) = gaussian.seeds(seed, self.bottleneck.seed_generator, 1)
         noise = keras.random.normal((num_images, self.latent_dim), seed=seed)
         return self.decode((temperature * noise,))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "latent_dim": self.latent_dim,
-            "beta": self.beta,
-            "kl_target": self.kl_target,
-            "stride": self.stride,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "num_residual_blocks": self.num_residual_blocks,
-            "seed": self.seed,
-        }
 
 
 def vae_32(**overrides):

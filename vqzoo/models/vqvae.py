@@ -52,34 +52,11 @@ class VQVAE(ImageModel):
         name=None,
     ):
         convolutional.check_image_shape(image_shape, stride)
-        self.quantizer = quantizer
-        self.image_shape = tuple(image_shape)
-        self.stride = stride
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.num_residual_blocks = num_residual_blocks
-        self.encoder_kernel_size = encoder_kernel_size
-        self.layer_dtype = dtype = keras.dtype_policies.get(dtype)
-        residual = (num_channels, residual_channels, num_residual_blocks)
-        self.encoder = convolutional.encoder(
-            stride,
-            *residual,
-            kernel_size=encoder_kernel_size,
-            dtype=dtype,
-            name="encoder",
-        )
-        self.projection = keras.layers.Conv2D(
-            quantizer.embedding_dim, 1, dtype=dtype, name="projection"
-        )
-        self.decoder = convolutional.decoder(
-            stride,
-            *residual,
-            out_channels=image_shape[2],
-            kernel_size=4,
-            dtype=dtype,
-            name="decoder",
-        )
-        self.to_float32 = convolutional.float32_output("reconstruction")
+        self._keep(locals())
+        self.encoder = convolutional.encoder(self, stride)
+        self.projection = convolutional.projection(self, quantizer.embedding_dim)
+        self.decoder = convolutional.decoder(self, stride, image_shape[2])
+        self.to_float32 = convolutional.float32_output()
         inputs = keras.Input(image_shape, name="images")
         quantized = quantizer(self.projection(self.encoder(inputs)))
         outputs = self.to_float32(self.decoder(quantized))
@@ -93,10 +70,6 @@ class VQVAE(ImageModel):
     def latents(self, images):
         """Encoder outputs before quantization, `(batch, h, w, D)`, in a tuple."""
         return (self.projection(self.encoder(images)),)
-
-    def encode(self, images):
-        """Codes of images `(batch, height, width, channels)`: int32, in a tuple."""
-        return (self.quantizer.encode(self.latents(images)[0]),)
 
     def decode(self, codes):
         """Images of a tuple of codes: float32 `(batch, height, width, channels)`."""
@@ -119,17 +92,6 @@ class VQVAE(ImageModel):
     def decode_hybrid(self, codes, values):
         """Images of what `encode_hybrid` gives: float32."""
         return self.to_float32(self.decoder(self.quantizer.assemble(codes, values)))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "quantizer": keras.saving.serialize_keras_object(self.quantizer),
-            "stride": self.stride,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "num_residual_blocks": self.num_residual_blocks,
-            "encoder_kernel_size": self.encoder_kernel_size,
-        }
 
 
 def vqvae_32(quantizer=None, **overrides):

@@ -7,11 +7,10 @@ from keras import ops
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import ImageModel
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VQVAE2(ImageModel):
+class VQVAE2(tiers.TieredModel):
     """Autoencoder whose bottleneck is a hierarchy of code grids, top first.
 
     The bottom encoder halves the image to the finest grid and each further encoder
@@ -58,76 +57,39 @@ class VQVAE2(ImageModel):
         dtype=None,
         name=None,
     ):
-        tiers.check_quantizers(quantizers)
-        num_tiers = len(quantizers)
-        convolutional.check_image_shape(
-            image_shape, bottom_stride * 2 ** (num_tiers - 1)
-        )
-        self.quantizers = list(quantizers)
-        self.tier_names = tiers.tier_names(num_tiers)
-        self.image_shape = tuple(image_shape)
-        self.bottom_stride = bottom_stride
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.num_residual_blocks = num_residual_blocks
-        self.encoder_kernel_size = encoder_kernel_size
-        self.layer_dtype = keras.dtype_policies.get(dtype)
+        tiers.check_halvings(quantizers, image_shape, bottom_stride)
+        self._keep(locals())
         self._make_layers()
         inputs = keras.Input(image_shape, name="images")
         _, quantized = self._quantize(inputs, lambda layer, latents: layer(latents))
         super().__init__(inputs, self._reconstruct(quantized), name=name)
 
     def _make_layers(self):
-        residual = (
-            self.num_channels,
-            self.residual_channels,
-            self.num_residual_blocks,
-        )
         strides = [2] * (len(self.quantizers) - 1) + [self.bottom_stride]
-        kernel = self.encoder_kernel_size
-        dtype = self.layer_dtype
         self.encoders = []
         self.projections = []
         self.tier_decoders = []
         self.tier_upsamplings = []
         for tier, stride, layer in zip(self.tier_names, strides, self.quantizers):
             dim = layer.embedding_dim
-            self.encoders.append(
-                convolutional.encoder(
-                    stride,
-                    *residual,
-                    kernel_size=kernel,
-                    dtype=dtype,
-                    name=f"{tier}_encoder",
-                )
-            )
+            self.encoders.append(convolutional.encoder(self, stride, f"{tier}_encoder"))
             self.projections.append(
-                keras.layers.Conv2D(dim, 1, dtype=dtype, name=f"{tier}_projection")
+                convolutional.projection(self, dim, f"{tier}_projection")
             )
             if tier == "bottom":
                 break
             self.tier_decoders.append(
-                convolutional.decoder(
-                    2,
-                    *residual,
-                    out_channels=dim,
-                    kernel_size=4,
-                    dtype=dtype,
-                    name=f"{tier}_decoder",
-                )
+                convolutional.decoder(self, 2, dim, f"{tier}_decoder")
             )
             self.tier_upsamplings.append(
-                convolutional.upsampling(dim, 4, dtype, name=f"{tier}_upsampling")
+                convolutional.upsampling(
+                    dim, self.layer_dtype, name=f"{tier}_upsampling"
+                )
             )
         self.decoder = convolutional.decoder(
-            self.bottom_stride,
-            *residual,
-            out_channels=self.image_shape[2],
-            kernel_size=4,
-            dtype=dtype,
-            name="decoder",
+            self, self.bottom_stride, self.image_shape[2]
         )
-        self.to_float32 = convolutional.float32_output("reconstruction")
+        self.to_float32 = convolutional.float32_output()
 
     def _features(self, images):
         """Encoder outputs of each tier, top first."""
@@ -212,17 +174,6 @@ class VQVAE2(ImageModel):
         every_code = ops.broadcast_to(indices, (layer.num_embeddings, *codes_shape))
         mean = ops.mean(layer.decode(every_code), axis=0)
         return ops.broadcast_to(mean, (batch, *grid, layer.embedding_dim))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "quantizers": tiers.serialize(self.quantizers),
-            "bottom_stride": self.bottom_stride,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "num_residual_blocks": self.num_residual_blocks,
-            "encoder_kernel_size": self.encoder_kernel_size,
-        }
 
 
 def _nearest(layer, latents):
