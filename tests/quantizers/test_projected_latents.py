@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tests.helpers.case import Case, random_floats, uniform
 from vqzoo.layers import ProjectedLatents, ResidualQuantizer, VectorQuantizer
-from vqzoo.quantizers.projected_latents import project
+from vqzoo.quantizers.hybrid_latents import project
 
 CASES = [
     Case(

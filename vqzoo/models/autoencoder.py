@@ -169,11 +169,7 @@ def sparse_autoencoder_32(**overrides):
 
     5,351,787 weights.
 
-    Args:
-        **overrides: arguments of `Autoencoder`.
-
-    Returns:
-        `Autoencoder`.
+    Args and returns: as of `autoencoder_32`.
 
     Source: Makhzani and Frey 2013, arXiv 1312.5663, section 4, the sizes for MNIST,
         and Coppock's thesis, figure 2.7.

@@ -196,11 +196,7 @@ def beta_vae_32(**overrides):
     The network of `vae_32` with a fixed scale of 0.1, because a learned one would make
     up for beta; 1,451,459 trainable weights.
 
-    Args:
-        **overrides: arguments of `VAE`.
-
-    Returns:
-        `VAE`.
+    Args and returns: as of `vae_32`.
 
     Source: Higgins et al. 2017, beta-VAE, eq. 4 (thesis, eq. 2.9). Differs: the
         likelihood, which the paper leaves to the data.
@@ -215,11 +211,7 @@ def bernoulli_vae_32(**overrides):
     A Bernoulli likelihood of each value, 20 latents, 64 hidden channels, a last grid of
     4 x 4, 1 residual block of 32; 375,401 trainable weights.
 
-    Args:
-        **overrides: arguments of `VAE`.
-
-    Returns:
-        `VAE`.
+    Args and returns: as of `vae_32`.
 
     Source: Kingma and Welling 2013, arXiv 1312.6114, appendix C.1. Differs:
         convolutions; gray values count as shares of ones.

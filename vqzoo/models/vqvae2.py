@@ -219,13 +219,7 @@ def vqvae2_64(quantizer=None, **overrides):
     128 hidden channels, 2 residual blocks of 32, K = 512, D = 64; 1,388,867 trainable
     weights with the default quantizers, as in the most used public VQ-VAE-2.
 
-    Args:
-        quantizer: function from the tier's index, top first, to a quantizer layer.
-            Defaults to `VectorQuantizerEMA(512, 64)`.
-        **overrides: arguments of `VQVAE2`.
-
-    Returns:
-        `VQVAE2`.
+    Args and returns: as of `vqvae2_32`.
 
     Source: `vqvae2_256_public` at a smaller image size.
     """
@@ -238,13 +232,7 @@ def vqvae2_128(quantizer=None, **overrides):
 
     The network of `vqvae2_64`: 1,388,867 trainable weights.
 
-    Args:
-        quantizer: function from the tier's index, top first, to a quantizer layer.
-            Defaults to `VectorQuantizerEMA(512, 64)`.
-        **overrides: arguments of `VQVAE2`.
-
-    Returns:
-        `VQVAE2`.
+    Args and returns: as of `vqvae2_32`.
 
     Source: `vqvae2_256_public` at a smaller image size.
     """
@@ -259,13 +247,7 @@ def vqvae2_256(quantizer=None, **overrides):
     up-sampling kernels 4, K = 512, D = 64, beta 0.25, learning rate 3e-4; 2,256,643
     trainable weights with the default quantizers.
 
-    Args:
-        quantizer: function from the tier's index, top first, to a quantizer layer.
-            Defaults to `VectorQuantizerEMA(512, 64)`.
-        **overrides: arguments of `VQVAE2`.
-
-    Returns:
-        `VQVAE2`.
+    Args and returns: as of `vqvae2_32`.
 
     Source: Coppock's thesis, table 6.2. Differs: its counts of 25 and 12 convolutions
         do not follow from its other rows; these have 21 and 8.
@@ -284,13 +266,7 @@ def vqvae2_256_public(quantizer=None, **overrides):
     128 hidden channels, 2 residual blocks of 32, encoder and up-sampling kernels 4,
     K = 512, D = 64; exactly 1,388,867 trainable weights with the default quantizers.
 
-    Args:
-        quantizer: function from the tier's index, top first, to a quantizer layer.
-            Defaults to `VectorQuantizerEMA(512, 64)`.
-        **overrides: arguments of `VQVAE2`.
-
-    Returns:
-        `VQVAE2`.
+    Args and returns: as of `vqvae2_32`.
 
     Source: the network of rosinality's vq-vae-2-pytorch.
     """
@@ -304,13 +280,7 @@ def vqvae2_three_tier_256(quantizer=None, **overrides):
     The code maps have 3072, 768 and 192 times fewer values than the image. The blocks
     of `vqvae2_256_public`; 2,705,091 trainable weights with the default quantizers.
 
-    Args:
-        quantizer: function from the tier's index, top first, to a quantizer layer.
-            Defaults to `VectorQuantizerEMA(512, 64)`.
-        **overrides: arguments of `VQVAE2`.
-
-    Returns:
-        `VQVAE2`.
+    Args and returns: as of `vqvae2_32`.
 
     Source: Razavi et al. 2019, arXiv 1906.00446, figure 3, the FFHQ hierarchy brought
         down from 1024 to 256 pixels.

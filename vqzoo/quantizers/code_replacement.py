@@ -3,15 +3,52 @@
 import keras
 from keras import ops
 
-from vqzoo.ops import sum_across_replicas
+from vqzoo.ops import draw_rows, straight_through, sum_across_replicas
 from vqzoo.quantizers.base import add_state
-from vqzoo.quantizers.soft_codes import JITTER
+from vqzoo.quantizers.soft_codes import JITTER, MovedCodebook
 
 
-def add_counts(layer):
-    """Adds the moving average of how often each code is chosen."""
-    shape = (layer.num_embeddings,)
-    layer.ema_counts = add_state(layer, "ema_counts", shape, "ones")
+class ReplacedCodes(MovedCodebook):
+    """Abstract: something differentiable stands for the error, unused codes move.
+
+    The loss of the model trains latents and codes alike, through what a subclass hands
+    on in `_substitute`, so that no loss of the codebook's own is needed.
+
+    Args: as of `MovedCodebook`; a subclass has `decay` and `restart_threshold` too.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.ema_counts = add_state(self, "ema_counts", (self.num_embeddings,), "ones")
+
+    def _quantize(self, latents, training):
+        rows, codebook = self._rows(latents), self.codebook
+        if training:
+            codebook = self._start_codebook(rows)
+        codes, nearest, _, received = self._choose(latents, codebook, training)
+        if not training:
+            return straight_through(rows, nearest), {}
+        quantized = self._substitute(rows, received)
+        replace_unused(self, codes, codebook)
+        return quantized, {}
+
+    def _substitute(self, rows, received):
+        """What the decoder receives while training.
+
+        Args:
+            rows: float32 `(N, D)`, the latents.
+            received: float32 `(N, D)`, the codes chosen for them.
+        """
+        raise NotImplementedError
+
+    def _draw_noise(self, rows):
+        """Standard normal noise for this replica's rows: float32 `(N, D)`."""
+
+        def draw(num_rows):
+            shape = (num_rows, self.embedding_dim)
+            return keras.random.normal(shape, seed=self.seed_generator)
+
+        return draw_rows(draw, ops.shape(rows)[0])
 
 
 def replace_unused(layer, codes, codebook):
@@ -19,11 +56,11 @@ def replace_unused(layer, codes, codebook):
 
     A code is unused when its average count is below `restart_threshold` of the mean.
     It becomes a copy of a used code, drawn evenly, with a little noise in which the two
-    part. The codebook is that of `soft_codes.add_codebook`: the step of the optimizer
+    part. The codebook is a `soft_codes.MovedCodebook`: the step of the optimizer
     is kept, so that what is placed anew is where it started.
 
     Args:
-        layer: `Quantizer` with `decay`, `restart_threshold` and `seed_generator`.
+        layer: `MovedCodebook` with `decay`, `restart_threshold` and `seed_generator`.
         codes: int32 `(N,)`, of this replica's latents.
         codebook: float32 `(K, D)`, that chose them.
 

@@ -4,15 +4,13 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_not_negative, check_shares
-from vqzoo.ops import draw_rows, lengths, straight_through, unit_norm
-from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import Quantizer
-from vqzoo.quantizers.code_replacement import add_counts, replace_unused
+from vqzoo.ops import lengths, unit_norm
+from vqzoo.quantizers.code_replacement import ReplacedCodes
 from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class DiVeQ(Quantizer):
+class DiVeQ(ReplacedCodes):
     """Hands on the latent plus the error's length times the error's direction.
 
     While training the decoder receives latent + |code - latent| * sg(d / |d|), where d
@@ -70,34 +68,12 @@ class DiVeQ(Quantizer):
         check_not_negative(variance=variance)
         check_shares(decay=decay, restart_threshold=restart_threshold)
         self._keep(locals())
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        soft_codes.add_codebook(self)
-        add_counts(self)
-
-    @property
-    def codebook(self):
-        """The code vectors in use, float32 `(K, D)`."""
-        return self.codebook_start + self.codebook_offset
-
-    def _quantize(self, latents, training):
-        rows, codebook = self._rows(latents), self.codebook
-        if training:
-            codebook = soft_codes.start_codebook(self, rows)
-        codes, nearest, _, received = self._choose(latents, codebook, training)
-        if not training:
-            return straight_through(rows, nearest), {}
+    def _substitute(self, rows, received):
         error = received - rows
-        direction = unit_norm(error + draw_rows(self._noise, ops.shape(rows)[0]))
-        replace_unused(self, codes, codebook)
-        return rows + lengths(error) * ops.stop_gradient(direction), {}
-
-    def _noise(self, num_rows):
-        shape = (num_rows, self.embedding_dim)
-        noise = keras.random.normal(shape, seed=self.seed_generator)
-        return self.variance**0.5 * noise
+        noise = self.variance**0.5 * self._draw_noise(rows)
+        direction = unit_norm(error + noise)
+        return rows + lengths(error) * ops.stop_gradient(direction)
 
 
 @named("diveq")

@@ -4,19 +4,14 @@ import keras
 from keras import ops
 
 from vqzoo.ops import sum_across_replicas
-from vqzoo.quantizers.base import Quantizer, add_state
-from vqzoo.quantizers.projected_latents import (
-    check_one_code,
-    make_learned,
-    project,
-    projection_loss,
-    shares,
-)
+from vqzoo.quantizers.base import add_state
+from vqzoo.quantizers.hybrid_latents import HybridLatents, project, projection_loss
+from vqzoo.quantizers.projected_latents import make_learned
 from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class FrequencyLatents(Quantizer):
+class FrequencyLatents(HybridLatents):
     """Keeps the codes of a quantizer that are used most; other latents pass unchanged.
 
     A table counts over the whole run how often each code is chosen. A latent whose code
@@ -52,8 +47,7 @@ class FrequencyLatents(Quantizer):
     """
 
     def __init__(self, quantizer, num_frequent, *, projected=False, **kwargs):
-        check_one_code(quantizer)
-        super().__init__(quantizer.num_embeddings, quantizer.embedding_dim, **kwargs)
+        super().__init__(quantizer, **kwargs)
         if not 1 <= num_frequent <= quantizer.num_embeddings:
             raise ValueError(
                 f"expected num_frequent in [1, {quantizer.num_embeddings}], the number "
@@ -62,20 +56,8 @@ class FrequencyLatents(Quantizer):
         self._keep(locals())
         self.is_hybrid = num_frequent < quantizer.num_embeddings
 
-    @property
-    def codebook(self):
-        """The code vectors of the quantizer, float32 `(K, D)`."""
-        return self.quantizer.codebook
-
-    @property
-    def codebooks(self):
-        """The code vectors of the quantizer, a tuple of `(K, d)`."""
-        return self.quantizer.codebooks
-
     def build(self, input_shape):
         super().build(input_shape)
-        if not self.quantizer.built:
-            self.quantizer.build(input_shape)
         shape = (self.num_embeddings,)
         self.code_counts = add_state(self, "code_counts", shape, "zeros")
 
@@ -106,57 +88,11 @@ class FrequencyLatents(Quantizer):
         )
         return ops.take(frequent, codes, axis=0) > 0
 
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return self.quantizer.encode(latents)
-
-    def decode(self, codes):
-        """Code vectors of `codes` `(...)`, frequent or not: float `(..., D)`."""
-        return self.quantizer.decode(codes)
-
-    @property
-    def num_values(self):
-        """Real numbers beside each code that is not frequent."""
-        return 1 if self.projected else self.embedding_dim
-
     @property
     def has_values(self):
         """Bool `(K,)`: which codes have real numbers beside them, the rare ones."""
         codes = ops.arange(self.num_embeddings)
         return ops.logical_not(self._is_frequent(codes, self.code_counts.value))
-
-    def values(self, latents):
-        """The real numbers beside each code: float32 `(..., num_values)`.
-
-        The latent itself, or with `projected` the length of its projection in lengths
-        of the code; 0 where the code is kept.
-        """
-        latents = ops.cast(latents, "float32")
-        codes = self.encode(latents)
-        values = latents
-        if self.projected:
-            values = shares(latents, ops.cast(self.decode(codes), "float32"))
-        rare = ops.take(self.has_values, codes, axis=0)[..., None]
-        return ops.where(rare, values, 0.0)
-
-    def assemble(self, codes, values):
-        """What a call gives, of codes `(...)` and numbers `(..., num_values)`."""
-        quantized = ops.cast(self.decode(codes), "float32")
-        other = values * quantized if self.projected else values
-        rare = ops.take(self.has_values, codes, axis=0)[..., None]
-        return ops.cast(ops.where(rare, other, quantized), self.compute_dtype)
-
-    def loss_terms(self, latents):
-        """Loss terms by name, before their weights; float32 scalars."""
-        terms = self.quantizer.loss_terms(latents)
-        if self.projected:
-            codes = self.encode(latents)
-            quantized = ops.cast(self.decode(codes), "float32")
-            rare = ops.logical_not(self._is_frequent(codes, self.code_counts.value))
-            inputs = ops.cast(latents, "float32")
-            loss = projection_loss(inputs, quantized, rare[..., None])
-            terms = {**terms, "projection": loss}
-        return terms
 
 
 @named("frequency_latents")

@@ -8,13 +8,13 @@ from keras import ops
 from vqzoo.arguments import check_not_negative, check_positive
 from vqzoo.ops import replica_position, straight_through
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import Quantizer, add_state
+from vqzoo.quantizers.base import add_state
 from vqzoo.quantizers.transformed_quantizer import batch_normalized
 from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class GumbelVectorQuantizer(Quantizer):
+class GumbelVectorQuantizer(soft_codes.MovedCodebook):
     """Replaces each latent by a random mixture of codes that hardens during training.
 
     A latent defines probabilities of the codes, proportional to exp(-|z - e_k|^2).
@@ -83,17 +83,10 @@ class GumbelVectorQuantizer(Quantizer):
             annealing_steps=annealing_steps,
         )
         self._keep(locals())
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
         super().build(input_shape)
-        soft_codes.add_codebook(self)
         self.steps = add_state(self, "steps", (), "zeros")
-
-    @property
-    def codebook(self):
-        """The code vectors in use, float32 `(K, D)`."""
-        return self.codebook_start + self.codebook_offset
 
     @property
     def current_temperature(self):
@@ -112,7 +105,7 @@ class GumbelVectorQuantizer(Quantizer):
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook
         if training:
-            codebook = soft_codes.start_codebook(self, rows)
+            codebook = self._start_codebook(rows)
             quantized = self._sample(rows, codebook, self.current_temperature)
             self.steps.assign(self.steps + 1)
         else:

@@ -6,12 +6,12 @@ from keras import ops
 from vqzoo.arguments import check_not_negative, check_positive
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import Quantizer, mean_squared_distance
+from vqzoo.quantizers.base import mean_squared_distance
 from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class IndexBackpropagationQuantizer(Quantizer):
+class IndexBackpropagationQuantizer(soft_codes.MovedCodebook):
     """Replaces each latent by the nearest code; the gradient passes the one-hot choice.
 
     Forward, the one-hot vector of the nearest code picks the code. Backward, it is
@@ -78,16 +78,6 @@ class IndexBackpropagationQuantizer(Quantizer):
         )
         check_positive(temperature=temperature)
         self._keep(locals())
-        self.seed_generator = keras.random.SeedGenerator(seed)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        soft_codes.add_codebook(self)
-
-    @property
-    def codebook(self):
-        """The code vectors in use, float32 `(K, D)`."""
-        return self.codebook_start + self.codebook_offset
 
     @property
     def loss_weights(self):
@@ -97,7 +87,7 @@ class IndexBackpropagationQuantizer(Quantizer):
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook
         if training:
-            codebook = soft_codes.start_codebook(self, rows)
+            codebook = self._start_codebook(rows)
         _, nearest, _, assigned = self._choose(latents, codebook, training)
         entropy = None
         if training or self.entropy_weight:

@@ -1,18 +1,15 @@
 """Noise substitution: noise as long as the quantization error, while training."""
 
 import keras
-from keras import ops
 
 from vqzoo.arguments import check_shares
-from vqzoo.ops import draw_rows, lengths, straight_through, unit_norm
-from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import Quantizer
-from vqzoo.quantizers.code_replacement import add_counts, replace_unused
+from vqzoo.ops import lengths, unit_norm
+from vqzoo.quantizers.code_replacement import ReplacedCodes
 from vqzoo.registry import named
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class NSVQ(Quantizer):
+class NSVQ(ReplacedCodes):
     """Trains with noise as long as the quantization error in the error's place.
 
     While training the decoder receives latent + |latent - nearest code| * v / |v|, with
@@ -61,32 +58,10 @@ class NSVQ(Quantizer):
         super().__init__(num_embeddings, embedding_dim, **kwargs)
         check_shares(decay=decay, restart_threshold=restart_threshold)
         self._keep(locals())
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        soft_codes.add_codebook(self)
-        add_counts(self)
-
-    @property
-    def codebook(self):
-        """The code vectors in use, float32 `(K, D)`."""
-        return self.codebook_start + self.codebook_offset
-
-    def _quantize(self, latents, training):
-        rows, codebook = self._rows(latents), self.codebook
-        if training:
-            codebook = soft_codes.start_codebook(self, rows)
-        codes, nearest, _, _ = self._choose(latents, codebook, training)
-        if not training:
-            return straight_through(rows, nearest), {}
-        noise = draw_rows(self._noise, ops.shape(rows)[0])
-        replace_unused(self, codes, codebook)
-        return rows + lengths(rows - nearest) * unit_norm(noise), {}
-
-    def _noise(self, num_rows):
-        shape = (num_rows, self.embedding_dim)
-        return keras.random.normal(shape, seed=self.seed_generator)
+    def _substitute(self, rows, received):
+        noise = self._draw_noise(rows)
+        return rows + lengths(rows - received) * unit_norm(noise)
 
 
 @named("nsvq")

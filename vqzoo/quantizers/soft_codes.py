@@ -4,13 +4,56 @@ import keras
 from keras import ops
 
 from vqzoo.ops import replica_position, sample_rows, sum_across_replicas
-from vqzoo.quantizers.base import add_learned, add_state
+from vqzoo.quantizers.base import Quantizer, add_learned, add_state
 
 # Values of one N x K table held at once: 2**22 float32 are 16 MiB.
 _SCORES_PER_BLOCK = 2**22
 _MIN_ROWS_PER_BLOCK = 64
 # Of the drawn latents' deviation: tells codes apart that start on the same latent.
 JITTER = 0.1
+
+
+class MovedCodebook(Quantizer):
+    """Abstract: a codebook that the first batch can place and the optimizer then moves.
+
+    An optimizer owns what it moves, and a backend without side effects forgets an
+    assignment to it. The codebook is therefore the sum of two weights: where it
+    started, and how far it was moved.
+
+    Args: as of `Quantizer`; a subclass has `codebook_init` and `seed` too.
+    """
+
+    def _keep(self, values):
+        super()._keep(values)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = (self.num_embeddings, self.embedding_dim)
+        start = "uniform" if self.codebook_init == "data" else self.codebook_init
+        self.codebook_start = add_state(self, "codebook_start", shape, start)
+        self.codebook_offset = add_learned(self, "codebook_offset", shape)
+        self.started = add_state(self, "started", (), "zeros")
+
+    @property
+    def codebook(self):
+        """The code vectors in use, float32 `(K, D)`."""
+        return self.codebook_start + self.codebook_offset
+
+    def _start_codebook(self, rows):
+        """The codebook of a training step; the first one places it on latents."""
+        if self.codebook_init != "data":
+            self.started.assign(ops.ones(()))
+            return self.codebook
+        drawn = sample_rows(rows, self.num_embeddings, self.seed_generator)
+        noise = keras.random.normal(drawn.shape, seed=self.seed_generator)
+        drawn = drawn + JITTER * ops.std(drawn, axis=0) * noise
+        start = ops.cond(
+            self.started > 0, lambda: self.codebook_start.value, lambda: drawn
+        )
+        self.codebook_start.assign(start)
+        self.started.assign(ops.ones(()))
+        return start + self.codebook_offset
 
 
 def refuse_assignment(assignment):
@@ -120,33 +163,3 @@ def mixture_entropy(mean):
     log_joint = ops.log(ops.maximum(joint, 1e-30))
     slope = -ops.sum(mean * log_joint)
     return -ops.sum(joint * log_joint) + (slope - ops.stop_gradient(slope))
-
-
-def add_codebook(layer):
-    """Adds a codebook that the first batch can place and the optimizer then moves.
-
-    An optimizer owns what it moves, and a backend without side effects forgets an
-    assignment to it. The codebook is therefore the sum of two weights: where it
-    started, and how far it was moved.
-    """
-    shape = (layer.num_embeddings, layer.embedding_dim)
-    start = "uniform" if layer.codebook_init == "data" else layer.codebook_init
-    layer.codebook_start = add_state(layer, "codebook_start", shape, start)
-    layer.codebook_offset = add_learned(layer, "codebook_offset", shape)
-    layer.started = add_state(layer, "started", (), "zeros")
-
-
-def start_codebook(layer, rows):
-    """The codebook of a training step; the first one places it on latents."""
-    if layer.codebook_init != "data":
-        layer.started.assign(ops.ones(()))
-        return layer.codebook
-    drawn = sample_rows(rows, layer.num_embeddings, layer.seed_generator)
-    noise = keras.random.normal(drawn.shape, seed=layer.seed_generator)
-    drawn = drawn + JITTER * ops.std(drawn, axis=0) * noise
-    start = ops.cond(
-        layer.started > 0, lambda: layer.codebook_start.value, lambda: drawn
-    )
-    layer.codebook_start.assign(start)
-    layer.started.assign(ops.ones(()))
-    return start + layer.codebook_offset

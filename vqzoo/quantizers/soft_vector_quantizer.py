@@ -7,7 +7,6 @@ from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
 from vqzoo.quantizers.base import (
-    Quantizer,
     add_learned,
     add_state,
     mean_squared_distance,
@@ -19,7 +18,7 @@ _MIN_VARIANCE = 1e-20
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class SoftVectorQuantizer(Quantizer):
+class SoftVectorQuantizer(soft_codes.MovedCodebook):
     """Replaces each latent by the posterior mean of the codes.
 
     The latent is taken for a code plus Gaussian noise of that code's variance, and the
@@ -84,20 +83,13 @@ class SoftVectorQuantizer(Quantizer):
             )
         self._keep(locals())
         self.is_hybrid = not hard_at_inference
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
         super().build(input_shape)
-        soft_codes.add_codebook(self)
         start = keras.initializers.Constant(self.variance_init or 1.0)
         self.variance_scale = add_state(self, "variance_scale", (), start)
         shape = (self.num_embeddings,)
         self.log_variances = add_learned(self, "log_variances", shape)
-
-    @property
-    def codebook(self):
-        """The code vectors in use, float32 `(K, D)`."""
-        return self.codebook_start + self.codebook_offset
 
     @property
     def variances(self):
@@ -141,7 +133,7 @@ class SoftVectorQuantizer(Quantizer):
     def _start(self, rows):
         """Codebook and variances of a training step; the first one places them."""
         fresh = self.started.value <= 0
-        codebook = soft_codes.start_codebook(self, rows)
+        codebook = self._start_codebook(rows)
         if self.variance_init is not None:
             return codebook, self.variances
         # exp(-d / unit) is a Gaussian whose variance is half of the unit.
