@@ -5,7 +5,12 @@ import threading
 import keras
 from keras import ops
 
-from vqzoo.arguments import Configured, check_one_of, check_positive_ints
+from vqzoo.arguments import (
+    Configured,
+    check_not_negative,
+    check_one_of,
+    check_positive_ints,
+)
 from vqzoo.ops import (
     assignment_entropy,
     nearest_code,
@@ -35,7 +40,8 @@ class Quantizer(Configured, keras.layers.Layer):
         code_axes: int, axes that the codes have and the grid of latents has not.
         is_hybrid: bool, whether the output at inference is no function of the codes.
         ema_counts: moving average of how often each code was chosen, `(K,)`, or None.
-        loss_weights: dict, the weight of each loss term by name; of others it is 1.
+        cost_arguments: dict, the argument that weighs a loss term, at least 0, by the
+            term's name; the weight of others is 1.
         normalize: bool, whether latents are compared at length 1.
     Raises: ValueError: if a size is not a positive int, or the last axis of the input
         is not `embedding_dim`.
@@ -45,7 +51,7 @@ class Quantizer(Configured, keras.layers.Layer):
     is_hybrid = False
     normalize = False
     ema_counts = None
-    loss_weights = {}
+    cost_arguments = {}
 
     def __init__(self, num_embeddings, embedding_dim, *, assignment=None, **kwargs):
         # Codebooks and distances are float32 whatever the policy: half precision
@@ -56,6 +62,16 @@ class Quantizer(Configured, keras.layers.Layer):
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.assignment = assignment
+
+    def _keep(self, values):
+        costs = self.cost_arguments.values()
+        check_not_negative(**{name: values[name] for name in costs})
+        super()._keep(values)
+
+    @property
+    def loss_weights(self):
+        """Weight of each loss term by name; that of the others is 1."""
+        return {term: getattr(self, name) for term, name in self.cost_arguments.items()}
 
     @property
     def codebooks(self):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative, check_positive
+from vqzoo.arguments import check_positive
 from vqzoo.ops import replica_position, straight_through
 from vqzoo.quantizers import soft_codes
 from vqzoo.quantizers.base import add_state
@@ -57,6 +57,8 @@ class GumbelVectorQuantizer(soft_codes.MovedCodebook):
         TensorShape([2, 8, 8, 64])
     """
 
+    cost_arguments = {"commitment": "commitment_cost", "divergence": "divergence_cost"}
+
     def __init__(
         self,
         num_embeddings,
@@ -73,9 +75,6 @@ class GumbelVectorQuantizer(soft_codes.MovedCodebook):
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
-        check_not_negative(
-            commitment_cost=commitment_cost, divergence_cost=divergence_cost
-        )
         soft_codes.refuse_assignment(assignment)
         check_positive(
             temperature=temperature,
@@ -93,14 +92,6 @@ class GumbelVectorQuantizer(soft_codes.MovedCodebook):
         """Temperature of the next training step, float32 scalar."""
         share = ops.minimum(self.steps / self.annealing_steps, 1.0)
         return (1 - share) * self.temperature + share * self.final_temperature
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {
-            "commitment": self.commitment_cost,
-            "divergence": self.divergence_cost,
-        }
 
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative, check_positive
+from vqzoo.arguments import check_positive
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
 from vqzoo.quantizers.base import mean_squared_distance
@@ -59,6 +59,8 @@ class IndexBackpropagationQuantizer(soft_codes.MovedCodebook):
         TensorShape([2, 8, 8, 64])
     """
 
+    cost_arguments = {"commitment": "commitment_cost", "entropy": "entropy_weight"}
+
     def __init__(
         self,
         num_embeddings,
@@ -73,16 +75,8 @@ class IndexBackpropagationQuantizer(soft_codes.MovedCodebook):
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
-        check_not_negative(
-            commitment_cost=commitment_cost, entropy_weight=entropy_weight
-        )
         check_positive(temperature=temperature)
         self._keep(locals())
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name; that of the others is 1."""
-        return {"commitment": self.commitment_cost, "entropy": self.entropy_weight}
 
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook

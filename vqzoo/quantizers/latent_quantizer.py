@@ -5,7 +5,6 @@ import math
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import mixed_radix
 from vqzoo.quantizers.base import Quantizer, add_learned, mean_squared_distance
@@ -50,6 +49,11 @@ class LatentQuantizer(Quantizer):
         TensorShape([2])
     """
 
+    cost_arguments = {
+        "quantization": "quantization_cost",
+        "commitment": "commitment_cost",
+    }
+
     def __init__(
         self,
         levels,
@@ -66,9 +70,6 @@ class LatentQuantizer(Quantizer):
         )
         self._keep(locals())
         mixed_radix.check_assignment(assignment)
-        check_not_negative(
-            commitment_cost=commitment_cost, quantization_cost=quantization_cost
-        )
 
     @property
     def codebook(self):
@@ -88,14 +89,6 @@ class LatentQuantizer(Quantizer):
     def _spread_evenly(self, shape, dtype=None):
         parts = [ops.linspace(-0.5, 0.5, count, dtype=dtype) for count in self.levels]
         return ops.concatenate(parts)
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {
-            "quantization": self.quantization_cost,
-            "commitment": self.commitment_cost,
-        }
 
     def _quantize(self, latents, training):
         digits = self._digits(latents)

@@ -61,6 +61,8 @@ class LookupFreeQuantizer(Quantizer):
         TensorShape([2, 8, 8])
     """
 
+    cost_arguments = {"entropy": "entropy_weight", "commitment": "commitment_cost"}
+
     def __init__(
         self,
         num_bits,
@@ -77,11 +79,7 @@ class LookupFreeQuantizer(Quantizer):
         _check_range("num_bits", num_bits, 1, 30)
         super().__init__(2**num_bits, num_bits, assignment=assignment, **kwargs)
         _check_range("group_bits", group_bits, 1, _MOST_GROUP_BITS)
-        check_not_negative(
-            entropy_weight=entropy_weight,
-            diversity_gamma=diversity_gamma,
-            commitment_cost=commitment_cost,
-        )
+        check_not_negative(diversity_gamma=diversity_gamma)
         check_positive(inverse_temperature=inverse_temperature)
         if assignment is not None:
             raise ValueError(
@@ -94,11 +92,6 @@ class LookupFreeQuantizer(Quantizer):
     def codebook(self):
         """The implicit code vectors in the order of their indices, `(K, num_bits)`."""
         return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {"entropy": self.entropy_weight, "commitment": self.commitment_cost}
 
     def _quantize(self, latents, training):
         units, bits = self._units(latents), _bits(latents)

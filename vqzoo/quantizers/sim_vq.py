@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through, sum_across_replicas
 from vqzoo.quantizers.base import (
     Quantizer,
@@ -56,6 +55,8 @@ class SimVQ(Quantizer):
         TensorShape([2, 8, 8, 64])
     """
 
+    cost_arguments = {"commitment": "commitment_cost"}
+
     def __init__(
         self,
         num_embeddings,
@@ -68,7 +69,6 @@ class SimVQ(Quantizer):
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
-        check_not_negative(commitment_cost=commitment_cost)
         self._keep(locals())
 
     def build(self, input_shape):
@@ -113,11 +113,6 @@ class SimVQ(Quantizer):
         self.shift_start.assign(start[1])
         self.started.assign(ops.ones(()))
         return self._mapped(*start)
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {"commitment": self.commitment_cost}
 
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
 from vqzoo.quantizers.base import (
@@ -60,6 +59,8 @@ class SoftVectorQuantizer(soft_codes.MovedCodebook):
         TensorShape([2, 8, 8, 64])
     """
 
+    cost_arguments = {"commitment": "commitment_cost"}
+
     def __init__(
         self,
         num_embeddings,
@@ -74,7 +75,6 @@ class SoftVectorQuantizer(soft_codes.MovedCodebook):
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
-        check_not_negative(commitment_cost=commitment_cost)
         soft_codes.refuse_assignment(assignment)
         if variance_init is not None and not variance_init > 0:
             raise ValueError(
@@ -105,11 +105,6 @@ class SoftVectorQuantizer(soft_codes.MovedCodebook):
         densities = _log_densities(self._rows(latents), self.codebook, self.variances)
         p = ops.softmax(densities, axis=1)
         return ops.reshape(p, (*ops.shape(latents)[:-1], self.num_embeddings))
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {"commitment": self.commitment_cost}
 
     def _quantize(self, latents, training):
         rows = self._rows(latents)

@@ -2,7 +2,6 @@
 
 import keras
 
-from vqzoo.arguments import check_not_negative
 from vqzoo.ops import unit_norm
 from vqzoo.quantizers.base import (
     ESTIMATORS,
@@ -57,6 +56,12 @@ class VectorQuantizer(Quantizer):
         TensorShape([2, 8, 8, 64])
     """
 
+    cost_arguments = {
+        "codebook": "codebook_cost",
+        "commitment": "commitment_cost",
+        "entropy": "entropy_weight",
+    }
+
     def __init__(
         self,
         num_embeddings,
@@ -73,11 +78,6 @@ class VectorQuantizer(Quantizer):
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
-        check_not_negative(
-            commitment_cost=commitment_cost,
-            codebook_cost=codebook_cost,
-            entropy_weight=entropy_weight,
-        )
         check_estimator(estimator, assignment)
         self._keep(locals())
         self.codebook_regularizer = keras.regularizers.get(codebook_regularizer)
@@ -97,15 +97,6 @@ class VectorQuantizer(Quantizer):
     def codebook(self):
         """The code vectors in use, float32 `(K, D)`."""
         return unit_norm(self.raw_codebook) if self.normalize else self.raw_codebook
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {
-            "codebook": self.codebook_cost,
-            "commitment": self.commitment_cost,
-            "entropy": self.entropy_weight,
-        }
 
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative, check_shares
+from vqzoo.arguments import check_shares
 from vqzoo.ops import (
     code_statistics,
     k_means,
@@ -79,6 +79,8 @@ class VectorQuantizerEMA(Quantizer):
         TensorShape([2, 8, 8])
     """
 
+    cost_arguments = {"commitment": "commitment_cost", "entropy": "entropy_weight"}
+
     def __init__(
         self,
         num_embeddings,
@@ -97,9 +99,6 @@ class VectorQuantizerEMA(Quantizer):
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
-        check_not_negative(
-            commitment_cost=commitment_cost, entropy_weight=entropy_weight
-        )
         check_shares(decay=decay, restart_threshold=restart_threshold)
         check_estimator(estimator, assignment)
         self._keep(locals())
@@ -120,11 +119,6 @@ class VectorQuantizerEMA(Quantizer):
         self.nearest_counts = None
         if self.assignment is not None:
             self.nearest_counts = add_state(self, "nearest_counts", shape[:1], "ones")
-
-    @property
-    def loss_weights(self):
-        """Weight of each loss term by name."""
-        return {"commitment": self.commitment_cost, "entropy": self.entropy_weight}
 
     def _quantize(self, latents, training):
         rows, codebook = self._rows(latents), self.codebook
