@@ -5,7 +5,6 @@ import functools
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_positive_ints
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
 from vqzoo.quantizers.base import add_state
@@ -240,7 +239,11 @@ class _Schedule(keras.layers.Layer):
 
     def __init__(self, tier_steps, **kwargs):
         super().__init__(autocast=False, dtype="float32", **kwargs)
-        check_positive_ints(tier_steps=tier_steps)
+        if not isinstance(tier_steps, int) or tier_steps < 1:
+            raise ValueError(
+                "expected tier_steps to be a positive int or None, received "
+                f"tier_steps={tier_steps}"
+            )
         self.tier_steps = tier_steps
 
     def build(self, input_shape):
