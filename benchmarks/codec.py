@@ -53,18 +53,18 @@ def measure_mode(codec, pictures, mode, tiers):
 
     def timed(what, function, *arguments, **options):
         began = time.perf_counter()
-        found = function(*arguments, **options)
+        result = function(*arguments, **options)
         seconds[what] += time.perf_counter() - began
-        return found
+        return result
 
     for start in range(0, len(pictures), BATCH):
         batch = list(pictures[start : start + BATCH])
         sizes = [picture.shape[:2] for picture in batch]
         grids = timed("encode", codec.encode, batch)
         made = timed("write", codec.files.write, grids, sizes, mode=mode, tiers=tiers)
-        found = timed("read", codec.files.read, made)
-        identical += sum(_same(*pair) for pair in zip(found, grids))
-        rebuilt += timed("decode", codec.decode, found, sizes)
+        codes = timed("read", codec.files.read, made)
+        identical += sum(_same(*pair) for pair in zip(codes, grids))
+        rebuilt += timed("decode", codec.decode, codes, sizes)
         files += made
     indices = index_bytes(codec, files[0], grids[0])
     figures = {
@@ -92,11 +92,11 @@ def index_bytes(codec, data, grids):
     return sum(bits) / 8
 
 
-def _same(found, expected):
+def _same(codes, expected):
     """Whether all codes that a file keeps are those that went in."""
-    if isinstance(found, CodecError):
-        raise SystemExit(f"a file is not read: {found}")
-    pairs = [(a, b) for a, b in zip(found, expected) if a is not None]
+    if isinstance(codes, CodecError):
+        raise SystemExit(f"a file is not read: {codes}")
+    pairs = [(a, b) for a, b in zip(codes, expected) if a is not None]
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
@@ -106,15 +106,15 @@ def _payload(data):
 
 def information_bytes(codec, pictures, files):
     """-log2 of the likelihood of each image's codes under the priors, in bytes."""
-    found = []
+    bytes_batches = []
     for start in range(0, len(files), BATCH):
-        of_batch = files[start : start + BATCH]
-        labels = [container.unpack(data).label for data in of_batch]
+        batch = files[start : start + BATCH]
+        labels = [container.unpack(data).label for data in batch]
         grids = codec.encode(list(pictures[start : start + BATCH]))
-        stacked = [np.stack(of_tier) for of_tier in zip(*grids)]
+        stacked = [np.stack(tier) for tier in zip(*grids)]
         label = None if labels[0] is None else np.array(labels)
-        found.append(-codec.drawn.log_prob(stacked, label) / np.log(2) / 8)
-    return np.concatenate(found)
+        bytes_batches.append(-codec.pipeline.log_prob(stacked, label) / np.log(2) / 8)
+    return np.concatenate(bytes_batches)
 
 
 def psnr_of(pictures, rebuilt):
@@ -131,15 +131,15 @@ def peers(pictures):
         dict of name to float `(3, qualities, N)`.
     """
     makers = {"jpeg": _jpeg, "webp": _webp}
-    found = {name: np.zeros((3, len(QUALITIES), len(pictures))) for name in makers}
+    tables = {name: np.zeros((3, len(QUALITIES), len(pictures))) for name in makers}
     for name, make in makers.items():
         for row, quality in enumerate(QUALITIES):
             made = [make(picture, quality) for picture in pictures]
-            found[name][0, row] = [len(data) for data, _ in made]
-            found[name][1, row] = [bare for _, bare in made]
+            tables[name][0, row] = [len(data) for data, _ in made]
+            tables[name][1, row] = [bare for _, bare in made]
             rebuilt = np.stack([_opened(data) for data, _ in made])
-            found[name][2, row] = psnr_of(pictures, rebuilt)
-    return found
+            tables[name][2, row] = psnr_of(pictures, rebuilt)
+    return tables
 
 
 def _saved(picture, kind, **options):
@@ -212,22 +212,22 @@ def rate_distortion(pictures, files, rebuilt, others):
         )["psnr_of_mean_error"],
         "matched": {
             name: {
-                "with headers": beside(ours, whole, found[0], found[2]),
-                "without headers": beside(ours, bare, found[1], found[2]),
+                "with headers": beside(ours, whole, table[0], table[2]),
+                "without headers": beside(ours, bare, table[1], table[2]),
             }
-            for name, found in others.items()
+            for name, table in others.items()
         },
         "curves": {
             name: [
                 {
                     "quality": quality,
-                    "bits_per_pixel": float(8 * found[0, row].mean() / pixels),
-                    "without_headers": float(8 * found[1, row].mean() / pixels),
-                    "psnr": float(found[2, row].mean()),
+                    "bits_per_pixel": float(8 * table[0, row].mean() / pixels),
+                    "without_headers": float(8 * table[1, row].mean() / pixels),
+                    "psnr": float(table[2, row].mean()),
                 }
                 for quality, row in zip(SHOWN_QUALITIES, rows)
             ]
-            for name, found in others.items()
+            for name, table in others.items()
         },
     }
 
@@ -236,7 +236,7 @@ def run(flags):
     """All figures of a model on a data set: a JSON dict."""
     codec = codecs.load(flags.model)
     pictures, fingerprint = pictures_of(flags.data_dir, flags.image_size, flags.images)
-    found = {
+    results = {
         "images": len(pictures),
         "image_size": flags.image_size,
         "tiers": flags.tiers,
@@ -250,11 +250,11 @@ def run(flags):
             sizes = np.array(sizes_of(files))
             figures["information_bytes"] = float(information.mean())
             figures["most_over_information"] = float((sizes - 1.01 * information).max())
-        found["modes"][mode] = figures
-        found["mode"] = mode
+        results["modes"][mode] = figures
+        results["mode"] = mode
     peers_of = {} if not flags.peers else peers(pictures)
-    found["rate_distortion"] = rate_distortion(pictures, files, rebuilt, peers_of)
-    return found
+    results["rate_distortion"] = rate_distortion(pictures, files, rebuilt, peers_of)
+    return results
 
 
 def _is_one_tile(codec, pictures, tiers):
@@ -266,18 +266,18 @@ def rows_of(results):
     """Header and rows of the table that the README shows."""
     header = ("images", "mode", "codes back", "bytes", "bits a pixel", "PSNR", "beside")
     rows = []
-    for label, found in results["runs"].items():
-        for mode, figures in found["modes"].items():
-            best = mode == found["mode"]
+    for label, run in results["runs"].items():
+        for mode, figures in run["modes"].items():
+            best = mode == run["mode"]
             rows.append(
                 (
-                    f"{label}, {found['images']:,} of {found['image_size']} pixels",
+                    f"{label}, {run['images']:,} of {run['image_size']} pixels",
                     f"`{mode}`",
-                    f"{figures['identical'] / found['images']:.0%}",
+                    f"{figures['identical'] / run['images']:.0%}",
                     f"{figures['bytes']['median']:.0f}",
                     f"{figures['bits_per_pixel']:.2f}",
-                    f"{found['rate_distortion']['psnr']:.2f} dB",
-                    _words(found["rate_distortion"]["matched"]) if best else "",
+                    f"{run['rate_distortion']['psnr']:.2f} dB",
+                    _words(run["rate_distortion"]["matched"]) if best else "",
                 )
             )
     return header, *rows
@@ -285,24 +285,24 @@ def rows_of(results):
 
 def _words(matched):
     return "; ".join(
-        f"{name.upper()} {of_kind['with headers']['psnr']:.2f} "
-        f"({of_kind['without headers']['psnr']:.2f} without headers)"
-        for name, of_kind in matched.items()
+        f"{name.upper()} {psnrs['with headers']['psnr']:.2f} "
+        f"({psnrs['without headers']['psnr']:.2f} without headers)"
+        for name, psnrs in matched.items()
     )
 
 
 def main(flags):
     """Measures, writes the results, prints the table."""
     keras.utils.set_random_seed(0)
-    found = run(flags)
+    run_results = run(flags)
     results = measure.read(RESULTS) or {"runs": {}}
-    _keep_other_modes(found, results["runs"].get(flags.label, {}))
-    results["runs"][flags.label] = {**found, "machine": measure.machine()}
+    _keep_other_modes(run_results, results["runs"].get(flags.label, {}))
+    results["runs"][flags.label] = {**run_results, "machine": measure.machine()}
     measure.write(RESULTS, results)
     header, *rows = rows_of(results)
     measure.print_table(header, rows)
-    if "information_bytes" in found["modes"].get("prior", {}):
-        figures = found["modes"]["prior"]
+    if "information_bytes" in run_results["modes"].get("prior", {}):
+        figures = run_results["modes"]["prior"]
         print(
             f"prior: {figures['bytes']['median']:.0f} bytes for "
             f"{figures['information_bytes']:.1f} bytes of information; at most "
@@ -311,11 +311,11 @@ def main(flags):
         )
 
 
-def _keep_other_modes(found, earlier):
+def _keep_other_modes(results, earlier):
     """Takes over modes that an earlier run on the same images measured."""
     same = ("images", "image_size", "tiers", "data_fingerprint")
-    if all(earlier.get(key) == found[key] for key in same):
-        found["modes"] = {**earlier["modes"], **found["modes"]}
+    if all(earlier.get(key) == results[key] for key in same):
+        results["modes"] = {**earlier["modes"], **results["modes"]}
 
 
 if __name__ == "__main__":

@@ -96,13 +96,13 @@ class Load:
         known, codes = self.known, [c[rows] for c in self.known.codes]
         try:
             if name == "encode":
-                found, expected = client.encode(known.images[rows]), codes
-                right = all(map(_alike, found, expected))
+                received, expected = client.encode(known.images[rows]), codes
+                right = all(map(_alike, received, expected))
             elif name == "decode":
                 right = _alike(client.decode(codes), known.decoded[rows], 2)
             else:
-                found = client.reconstruct(known.images[rows])
-                right = _alike(found, known.decoded[rows], 2)
+                received = client.reconstruct(known.images[rows])
+                right = _alike(received, known.decoded[rows], 2)
         except ServingError as error:
             return kind, f"lost: {error}"
         return kind, "answered" if right else "crossed: another's answer"
@@ -136,12 +136,12 @@ def _protocol(client):
     return "REST" if "://" in client.host else "gRPC"
 
 
-def _alike(found, expected, levels=0):
+def _alike(received, expected, levels=0):
     """Whether an answer is the expected one, but for a few values."""
-    if found.shape != expected.shape:
+    if received.shape != expected.shape:
         return False
-    apart = np.abs(found.astype(int) - expected) > levels
-    return bool(apart.reshape(len(found), -1).mean(axis=1).max() <= MAX_DIFFERING)
+    apart = np.abs(received.astype(int) - expected) > levels
+    return bool(apart.reshape(len(received), -1).mean(axis=1).max() <= MAX_DIFFERING)
 
 
 @contextlib.contextmanager
@@ -203,7 +203,7 @@ def watch(load, threads, pid):
 def summary(load, memory, seconds):
     """What became of the requests, latencies and memory: a JSON dict."""
     done = sum(load.outcomes.values())
-    found = {
+    figures = {
         "requests": load.count,
         "answered": load.outcomes["answered"],
         "refused": load.outcomes["refused"],
@@ -219,20 +219,20 @@ def summary(load, memory, seconds):
     }
     if memory:
         settled = min(n for n in memory if n >= SETTLED * load.count)
-        found["memory"] = {
+        figures["memory"] = {
             "requests_before": settled,
             "bytes_before": memory[settled],
             "bytes_at_the_end": memory[load.count],
             "growth": round(memory[load.count] / memory[settled] - 1, 5),
         }
-    return found
+    return figures
 
 
 def _percentiles(values):
     values = np.array(values) * 1e3
     names = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
-    found = {k: round(float(np.percentile(values, q)), 2) for k, q in names.items()}
-    return {"count": len(values), **found}
+    figures = {k: round(float(np.percentile(values, q)), 2) for k, q in names.items()}
+    return {"count": len(values), **figures}
 
 
 def main(flags):
@@ -243,11 +243,11 @@ def main(flags):
         hosts, pid = flags.hosts, flags.pid
         if not hosts:
             hosts, pid = stack.enter_context(endpoint(artifact))
-        found = run(flags, hosts, flags.model or artifact.resolve().name, pid)
+        results = run(flags, hosts, flags.model or artifact.resolve().name, pid)
     server = "given" if flags.hosts else "endpoint of the tests"
-    measure.write(RESULTS, {"server": server, **found, "machine": machine})
-    print(json.dumps(found, indent=2))
-    return int(found["lost"] or found["crossed"])
+    measure.write(RESULTS, {"server": server, **results, "machine": machine})
+    print(json.dumps(results, indent=2))
+    return int(results["lost"] or results["crossed"])
 
 
 if __name__ == "__main__":

@@ -65,20 +65,20 @@ def make_contestants(model, folder, batch_size, number):
 def summary(taken, batch_size):
     """Percentiles, images a second and ratios to `predict` of a case: a JSON dict."""
     rates = {
-        name: [batch_size * len(each) / sum(each) for each in rounds]
+        name: [batch_size * len(times) / sum(times) for times in rounds]
         for name, rounds in taken.items()
     }
-    found = {}
+    figures = {}
     for name, rounds in taken.items():
         p50, p99 = np.percentile(np.concatenate(rounds), (50, 99)) * 1e3
-        found[name] = {
+        figures[name] = {
             "p50_ms": round(float(p50), 3),
             "p99_ms": round(float(p99), 3),
             "calls": sum(map(len, rounds)),
             "images_per_second": measure.spread(rates[name]),
             "of_predict": measure.ratio(rates[name], rates["predict"]),
         }
-    return found
+    return figures
 
 
 def main(flags):
@@ -109,8 +109,8 @@ def main(flags):
             f"{facts['images_per_second']['median']:.0f}",
             f"{facts['of_predict']['median']:.2f}",
         )
-        for case, found in cases.items()
-        for name, facts in found.items()
+        for case, contestants in cases.items()
+        for name, facts in contestants.items()
     ]
     header = ("case", "contestant", "p50 ms", "p99 ms", "images/s", "of predict")
     measure.print_table(header, rows)

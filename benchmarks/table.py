@@ -199,10 +199,10 @@ def sampling_rows():
 def serving_rows():
     """A SavedModel's `encode` and `decode` beside `predict` in the same process."""
     rows = []
-    for case, found in measure.read("serving").get("cases", {}).items():
+    for case, contestants in measure.read("serving").get("cases", {}).items():
         batch = case.removeprefix("batch_")
         for precision in ("float32", "bfloat16"):
-            ours = found[precision]
+            ours = contestants[precision]
             times = ours["of_predict"]["median"]
             rows.append(
                 (
@@ -210,7 +210,7 @@ def serving_rows():
                     f"p50 {ours['p50_ms']:.1f} ms, p99 {ours['p99_ms']:.1f} ms, "
                     f"{times:.1f}x as fast",
                     "`predict`: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms".format(
-                        **found["predict"]
+                        **contestants["predict"]
                     ),
                     f"{SERVING_TARGET}x",
                     _verdict(times, SERVING_TARGET),
@@ -245,14 +245,14 @@ def load_rows():
 def codec_rows():
     """Codes and sizes of the codec, and its errors beside JPEG and WebP."""
     rows = []
-    for label, found in measure.read("codec").get("runs", {}).items():
-        prior = found["modes"].get("prior", {})
+    for label, run in measure.read("codec").get("runs", {}).items():
+        prior = run["modes"].get("prior", {})
         if "most_over_information" in prior:
-            rows += _exact_rows(label, found["images"], prior)
-        best = found["modes"][found["mode"]]
-        matched = found["rate_distortion"]["matched"]
+            rows += _exact_rows(label, run["images"], prior)
+        best = run["modes"][run["mode"]]
+        matched = run["rate_distortion"]["matched"]
         if matched and best["bits_per_pixel"] <= LOW_RATE:
-            rows += _matched_rows(label, found, best["bits_per_pixel"], matched)
+            rows += _matched_rows(label, run, best["bits_per_pixel"], matched)
     return rows
 
 
@@ -285,12 +285,12 @@ def _exact_rows(label, images, prior):
     ]
 
 
-def _matched_rows(label, found, rate, matched):
+def _matched_rows(label, run, rate, matched):
     targets = {"jpeg": 1.0, "webp": 0.0}
-    psnr = found["rate_distortion"]["psnr"]
+    psnr = run["rate_distortion"]["psnr"]
     rows = []
-    for name, of_kind in matched.items():
-        for kind, theirs in of_kind.items():
+    for name, by_kind in matched.items():
+        for kind, theirs in by_kind.items():
             missing = targets[name] - theirs["gain_db"]
             larger = f" ({theirs['larger']} larger: its smallest)" * (
                 theirs["larger"] > 0

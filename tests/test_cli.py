@@ -131,6 +131,27 @@ def test_what_is_wrong_is_said_before_keras_is_loaded(arguments, code, text):
     assert text in errors and "Traceback" not in errors
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list", "recipes"], ["train", "vqvae", "--help"]],
+    ids=" ".join,
+)
+def test_a_reader_that_is_gone_is_no_error(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-m", "vqzoo", *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(writer)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
 RECIPES_ASKED = """
 import importlib, sys
 sys.argv, HEAVY = ["vqzoo"], {"tensorflow", "keras"}

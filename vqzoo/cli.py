@@ -39,7 +39,7 @@ def main(argv=None):
     name, rest = "".join(argv[1:2]), argv[2:]
     if name in ("--help", "-h", ""):
         texts = OWN | {command: _command_text(command) for command in COMMANDS}
-        print(f"{__doc__}\n{_table(texts)}")
+        frame.show(f"{__doc__}\n{_table(texts)}")
         return 0 if name else frame.USAGE_ERROR
     if name == "--version":
         print(f"vqzoo {__version__}")
@@ -75,7 +75,7 @@ def _list(argv):
         if kind not in KINDS:
             return _unknown("list", kind, KINDS)
         entries = KINDS[kind](values)
-        print(_table(entries) if entries else f"no {kind}")
+        frame.show(_table(entries) if entries else f"no {kind}")
         return 0
 
     return frame.run(argv, usage, {"Where": [flag]}, show, arguments=["what to list"])

@@ -1,4 +1,4 @@
-"""Compresses images: `python -m vqzoo.compress in.png out.vqz --model=FOLDER`.
+"""Compresses images: `vqzoo compress in.png out.vqz --model=FOLDER`.
 
 IN is an image, a folder or an archive of images; OUT then is a `.vqz` file, or a folder
 that gets one for each image. What cannot be read is skipped and counted.

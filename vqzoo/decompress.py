@@ -1,4 +1,4 @@
-"""Brings images back: `python -m vqzoo.decompress out.vqz out.png --model=FOLDER`.
+"""Brings images back: `vqzoo decompress out.vqz out.png --model=FOLDER`.
 
 IN is a `.vqz` file, a folder or an archive of them; OUT then is an image, whose suffix
 says its format, or a folder that gets a PNG for each file. The model, and for files of

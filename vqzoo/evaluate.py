@@ -1,4 +1,4 @@
-"""Measures a model: `python -m vqzoo.evaluate MODEL --dataset=... [--out=DIR]`.
+"""Measures a model: `vqzoo evaluate MODEL --dataset=... [--out=DIR]`.
 
 MODEL is a .keras file, the folder of a finished run, or the folder of a prior's run,
 whose samples and likelihoods are then measured too. It writes report.html, a page that

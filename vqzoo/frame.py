@@ -153,7 +153,7 @@ def run(argv, usage, groups, work, arguments=(), prepare=None):
     try:
         values, rest = parse(argv, groups, arguments)
         if values is None:
-            print(describe(usage, groups))
+            show(describe(usage, groups))
             return 0
         prepared = prepare(values) if prepare else values
     except (flags.Error, ValueError) as error:
@@ -243,6 +243,15 @@ def _sample(flag):
     if isinstance(flag.default, tuple):
         return f"--{flag.name}={','.join(map(str, flag.default))}"
     return f"--{flag.name}={flag.default}"
+
+
+def show(text):
+    """Prints a text; a reader that is gone, such as `head`, has seen enough of it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, now into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text, exit_code):

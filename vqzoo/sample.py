@@ -1,4 +1,4 @@
-"""Draws images: `python -m vqzoo.sample --prior=RUN --class=lion --n=64`."""
+"""Draws images: `vqzoo sample --prior=RUN --class=lion --n=64`."""
 
 import json
 import pathlib

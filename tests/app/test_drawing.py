@@ -21,7 +21,7 @@ def without_classes():
 def test_without_a_prior_the_tab_says_how_to_get_one(two_tiers):
     text = sample.how_to(two_tiers, "'my model.keras'")
     assert "No prior was given" in text
-    assert "python -m vqzoo.recipes.pixelsnail_prior" in text
+    assert "vqzoo train pixelsnail_prior" in text
     assert "--model='my model.keras'" in text and "--prior=runs/" in text
 
 

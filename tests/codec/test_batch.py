@@ -226,7 +226,7 @@ def test_a_wrong_command_line_says_why(commands, main, arguments, code, text, ca
 def test_help_says_what_it_does(main, capsys):
     assert main(["program", "--help"]) == 0
     shown = capsys.readouterr().out
-    assert "python -m vqzoo." in shown and "--model" in shown
+    assert "`vqzoo " in shown and "--model" in shown
 
 
 def test_a_folder_of_nothing_but_damaged_files_is_a_failure(commands, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""A local web page to play with the codes of a trained model: `python -m vqzoo.app`.
+"""A local web page to play with the codes of a trained model: `vqzoo app`.
 
 Each tab is a module: functions from arrays to arrays, and below them `build`, which
 puts the tab on a `widgets.Page`, with the module gradio that is imported where a page

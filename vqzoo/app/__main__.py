@@ -1,4 +1,4 @@
-"""Explores a model in a browser: `python -m vqzoo.app --model=export/my_model`."""
+"""Explores a model in a browser: `vqzoo app --model=export/my_model`."""
 
 import importlib.util
 import sys

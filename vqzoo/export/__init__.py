@@ -1,4 +1,4 @@
-"""Export of trained models: `python -m vqzoo.export RUN export/NAME`."""
+"""Export of trained models: `vqzoo export RUN export/NAME`."""
 
 from vqzoo.registry import on_demand
 

@@ -1,4 +1,4 @@
-"""Writes the artifact of a trained model: `python -m vqzoo.export RUN TARGET`.
+"""Writes the artifact of a trained model: `vqzoo export RUN TARGET`.
 
 RUN is the folder of a finished run, an artifact or a .keras file. TARGET is the folder
 of the artifact, for example export/my_model; its last part is the name under which the

@@ -4,7 +4,7 @@
 
 Extracts the codes of the data set, fits a prior to each tier, the bottom one
 conditioned on the top codes and both on the class, and reports bits per code on the
-test split. `python -m vqzoo.sample --prior=RUN` then draws images.
+test split. `vqzoo sample --prior=RUN` then draws images.
 
 `--model` is the model whose codes are learned, the artifact of the recipe
 `vqvae2_noisy` if nothing is said; `--dataset` should be what it was trained on, such as

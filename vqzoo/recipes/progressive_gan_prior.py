@@ -4,7 +4,7 @@
 
 Extracts the codes of the data set and fits a generator of latent maps to each tier, the
 bottom one conditioned on the top codes at every scale and both on the class; latents
-become the nearest codes. `python -m vqzoo.sample --prior=RUN` then draws images.
+become the nearest codes. `vqzoo sample --prior=RUN` then draws images.
 
 The networks of the thesis, for codes of 32 x 32 and 64 x 64, are
 `--prior_options=top.channels=(512,256,64,32),bottom.channels=(512,256,64,32,16)`

@@ -101,7 +101,7 @@ Done: {title}
   model     {run.model_path}
 What next:
   load it     import keras, vqzoo; keras.saving.load_model("{run.model_path}")
-  serve it    python -m vqzoo.export {run.path} export/my_model
+  serve it    vqzoo export {run.path} export/my_model
   watch it    tensorboard --logdir {run.events_path}""",
         flush=True,
     )

@@ -290,7 +290,7 @@ Done: {name}, on the test split
         flush=True,
     )
     if "seconds_per_sample" in metrics:
-        command = f"python -m vqzoo.sample --prior={run.path} --n=64 --out=samples.png"
+        command = f"vqzoo sample --prior={run.path} --n=64 --out=samples.png"
         print(f"What next:\n  draw images  {command}", flush=True)
 
 
