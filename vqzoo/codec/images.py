@@ -59,8 +59,8 @@ def decode(model, strides, grids):
     images = np.zeros(shape, "uint8")
     for rows, columns, batch in _windows(shape, max(strides)):
         codes = [
-            None if grid is None else grid[batch, rows.seen(each), columns.seen(each)]
-            for grid, each in zip(grids, strides)
+            None if grid is None else grid[batch, rows.seen(side), columns.seen(side)]
+            for grid, side in zip(grids, strides)
         ]
         inner = np.asarray(model.decode(codes))[:, rows.inner(), columns.inner()]
         levels = np.clip(np.rint((inner + 0.5) * 255), 0, 255)

@@ -90,8 +90,7 @@ def splits_of_pixels(
     classes: Sequence[str],
     image_size: int | None,
     channels: int | None,
-    validation_fraction: float,
-    seed: int,
+    **held_out,
 ) -> Splits:
     """Splits of images that are all in memory, as `load_arrays` makes them.
 
@@ -101,7 +100,8 @@ def splits_of_pixels(
         given: the split that each image is in.
         class_names: those of all labels, before some classes are chosen.
         name: of the data set.
-        classes, image_size, channels, validation_fraction, seed: as of `load_arrays`.
+        classes, image_size, channels: as of `load_arrays`.
+        **held_out: options of `holdout.assign_rows`.
     """
     numbers, class_names = renumber(class_names, classes)
     if classes:
@@ -111,12 +111,8 @@ def splits_of_pixels(
         given = [given[row] for row in rows]
     pixels = fit_all(pixels, image_size)
     pixels = to_channels(pixels, channels or pixels.shape[-1])
-    rows = assign_rows(
-        [content_digest(image) for image in pixels],
-        given,
-        validation_fraction=validation_fraction,
-        seed=seed,
-    )
+    digests = [content_digest(image) for image in pixels]
+    rows = assign_rows(digests, given, **held_out)
     return make_splits(pixels, labels, rows, name=name, class_names=class_names)
 
 

@@ -88,15 +88,15 @@ def extract(
         "class_names": list(splits.class_names),
     }
     if (folder / HEADER).exists():
-        found = _read_header(folder)
+        stored = _read_header(folder)
         for name, value in header.items():
-            if found[name] != value:
+            if stored[name] != value:
                 raise ValueError(
                     f"expected codes of the same {name} in {folder}, received "
-                    f"{name}={found[name]!r} there and {value!r} here: choose another "
+                    f"{name}={stored[name]!r} there and {value!r} here: choose another "
                     "folder"
                 )
-        header = found
+        header = stored
     else:
         folder.mkdir(parents=True, exist_ok=True)
         header |= {"tier_shapes": None, "splits": {}}

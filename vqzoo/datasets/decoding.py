@@ -162,14 +162,14 @@ class _Job:
             raise ValueError("expected images, found none")
         side = f"{self._size} x {self._size} pixels"
         _leave_out(
-            sorted(self._small, key=lambda found: (min(found[1].size), found[0])),
+            sorted(self._small, key=lambda file: (min(file[1].size), file[0])),
             total,
             _SMALL_LIMIT,
             f"smaller than {side}, the smallest first",
             f"images smaller than {side} (choose a smaller --image_size)",
         )
         _leave_out(
-            sorted(self._unreadable, key=lambda found: found[0]),
+            sorted(self._unreadable, key=lambda file: file[0]),
             total,
             _UNREADABLE_LIMIT,
             "unreadable",
@@ -177,16 +177,16 @@ class _Job:
         )
 
 
-def _leave_out(found, total, limit, what, files):
+def _leave_out(files, total, limit, what, kind):
     """Warns of files that are left out; ValueError if they are too many."""
-    if not found:
+    if not files:
         return
-    listed = "; ".join(f"{name}: {error}" for name, error in found[:5])
-    message = f"{len(found)} of {total} image files are {what}: {listed}"
-    if len(found) > 5:
-        message += f"; and {len(found) - 5} more"
-    if len(found) > limit * total:
-        raise ValueError(f"expected at most {limit:.0%} {files}, {message}")
+    listed = "; ".join(f"{name}: {error}" for name, error in files[:5])
+    message = f"{len(files)} of {total} image files are {what}: {listed}"
+    if len(files) > 5:
+        message += f"; and {len(files) - 5} more"
+    if len(files) > limit * total:
+        raise ValueError(f"expected at most {limit:.0%} {kind}, {message}")
     warnings.warn(f"left out files: {message}", stacklevel=6)
 
 

@@ -84,25 +84,25 @@ def _read(name, side, data_dir):
         ) from None
     features = builder.info.features
     sizes = tuple(
-        features[f"label_{each}"].num_classes for each in STORED_FACTORS[name]
+        features[f"label_{factor}"].num_classes for factor in STORED_FACTORS[name]
     )
     total = int(np.prod(sizes))
     images = allocate((total, side, side, features["image"].shape[-1]))
-    found = np.zeros(total, bool)
+    is_read = np.zeros(total, bool)
     config = tfds.ReadConfig(try_autocache=False)
     batches = builder.as_dataset(split="train", batch_size=_BATCH, read_config=config)
     bar = tqdm(total=total, desc=name, unit=" images", delay=3, mininterval=0.5)
     with bar:
         for batch in tfds.as_numpy(batches):
-            labels = [batch[f"label_{each}"] for each in STORED_FACTORS[name]]
+            labels = [batch[f"label_{factor}"] for factor in STORED_FACTORS[name]]
             rows = np.ravel_multi_index(labels, sizes)
             images[rows] = _fitted(pixels_of(batch, name), side, name)
-            found[rows] = True
+            is_read[rows] = True
             bar.update(len(rows))
-    if not found.all():
+    if not is_read.all():
         raise ValueError(
             f"expected an image for each of the {total:,} combinations of the factors "
-            f"of {name}, found {found.sum():,}"
+            f"of {name}, found {is_read.sum():,}"
         )
     return sizes, images
 

@@ -134,9 +134,9 @@ def _image_names(files: Sequence[str], data_dir) -> list[str]:
 def _of_classes(names: Sequence[str], classes: Sequence[str]) -> Sequence[str]:
     if not classes:
         return names
-    _, found = _split_and_class(names)
-    kept = choose(sorted({*found} - {""}), classes)
-    return [name for name, each in zip(names, found, strict=True) if each in kept]
+    _, folders = _split_and_class(names)
+    kept = choose(sorted({*folders} - {""}), classes)
+    return [name for name, label in zip(names, folders, strict=True) if label in kept]
 
 
 def _check_left(kind: str, values: Sequence[str], rows: np.ndarray) -> None:

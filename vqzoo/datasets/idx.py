@@ -32,18 +32,18 @@ def read(
         numbers.
     Raises: ValueError: if a file is broken or labels do not match.
     """
-    found = _find(names)
-    contents = dict(archives.read_files(data_dir, list(found.values())))
+    files = _find(names)
+    contents = dict(archives.read_files(data_dir, list(files.values())))
     images, labels, given = [], [], []
     for split in ("train", "test"):
-        if (split, "images") not in found:
+        if (split, "images") not in files:
             continue
-        name = found[split, "images"]
+        name = files[split, "images"]
         pixels = parse(contents[name], name)
         images.append(pixels[..., None] if pixels.ndim == 3 else pixels)
         given += [split] * len(pixels)
-        if (split, "labels") in found:
-            name = found[split, "labels"]
+        if (split, "labels") in files:
+            name = files[split, "labels"]
             labels.append(_labels(contents[name], name, len(pixels)))
     pixels = np.concatenate(images)
     if len(labels) < len(images):
@@ -73,12 +73,12 @@ def parse(data: bytes | None, name: str) -> np.ndarray:
 
 
 def _find(names):
-    found = {}
+    files = {}
     for name in names:
         if match := _NAME.search(name):
             split = "train" if match["split"] == "train" else "test"
-            found.setdefault((split, match["kind"]), name)
-    return found
+            files.setdefault((split, match["kind"]), name)
+    return files
 
 
 def _labels(data, name, count):

@@ -98,7 +98,8 @@ def images(factors: np.ndarray, side: int = SIDE) -> np.ndarray:
 
 
 def _render(factors, side):
-    shape, scale, orientation, x, y = factors.T
+    # One number an image, beside its rows and columns.
+    shape, scale, orientation, x, y = factors.T[..., None, None]
     radius = _RADIUS * (0.5 + 0.5 * scale / (FACTOR_SIZES[1] - 1))
     angle = 2 * np.pi * orientation / FACTOR_SIZES[2]
     low, high = 0.25, 0.75
@@ -106,15 +107,12 @@ def _render(factors, side):
     center_y = low + (high - low) * y / (FACTOR_SIZES[4] - 1)
     place = (np.arange(side) + 0.5) / side
 
-    def each(values):
-        return values[:, None, None]
-
-    right = (place[None, None, :] - each(center_x)) / each(radius)
-    down = (place[None, :, None] - each(center_y)) / each(radius)
-    cosine, sine = each(np.cos(angle)), each(np.sin(angle))
+    right = (place[None, None, :] - center_x) / radius
+    down = (place[None, :, None] - center_y) / radius
+    cosine, sine = np.cos(angle), np.sin(angle)
     u, v = cosine * right + sine * down, -sine * right + cosine * down
     inside = np.select(
-        [each(shape) == 0, each(shape) == 1, each(shape) == 2],
+        [shape == 0, shape == 1, shape == 2],
         [
             np.maximum(np.abs(u), np.abs(v)) <= 1.0,
             u**2 + (2 * v) ** 2 <= 1.6,

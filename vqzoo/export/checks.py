@@ -31,23 +31,22 @@ def compare(name, expected, codes, decoded):
     Raises:
         ExportError: if they are too large.
     """
-    found = _differences(name, expected, codes, decoded)
-    count, differing, largest = found.values()
+    differences = _differences(name, expected, codes, decoded)
+    count, differing, largest = differences.values()
     if differing > MAX_DIFFERING_CODES * count:
         raise ExportError(f"{name} gives {differing} of {count} codes another value")
     if largest > MAX_DIFFERING_LEVELS:
         raise ExportError(f"{name} gives images that differ by {largest} of 255")
-    return found
+    return differences
 
 
 def _differences(name, expected, codes, decoded):
-    pairs = [(expected[f"{name}/{tier}"], found) for tier, found in codes.items()]
+    pairs = [(expected[f"{name}/{tier}"], given) for tier, given in codes.items()]
+    largest = largest_difference(expected[f"{name}/decoded"], decoded)
     return {
         "codes": sum(known.size for known, _ in pairs),
-        "differing_codes": sum(int(np.sum(known != found)) for known, found in pairs),
-        "largest_image_difference": largest_difference(
-            expected[f"{name}/decoded"], decoded
-        ),
+        "differing_codes": sum(int(np.sum(known != given)) for known, given in pairs),
+        "largest_image_difference": largest,
     }
 
 
@@ -73,16 +72,16 @@ def compare_bfloat16(expected, codes, decoded, rebuilt):
     Raises:
         ExportError: if an image differs by too much or comes back worse.
     """
-    found = _differences("saved_model", expected, codes, decoded)
-    largest = found["largest_image_difference"]
+    differences = _differences("saved_model", expected, codes, decoded)
+    largest = differences["largest_image_difference"]
     if largest > MAX_BFLOAT16_LEVELS:
         raise ExportError(
             f"saved_model_bfloat16 gives images that differ by {largest} of 255"
         )
     images = expected["images"].astype(np.float64)
     error, known = (
-        float(np.mean(np.square(images - each)))
-        for each in (rebuilt, expected["saved_model/rebuilt"])
+        float(np.mean(np.square(images - others)))
+        for others in (rebuilt, expected["saved_model/rebuilt"])
     )
     # Below one level the two are equally good, whatever the ratio.
     if error > MAX_BFLOAT16_ERROR * max(known, 1.0):
@@ -90,7 +89,8 @@ def compare_bfloat16(expected, codes, decoded, rebuilt):
             f"saved_model_bfloat16 rebuilds images with an error of {error:.2f}, "
             f"saved_model with {known:.2f}"
         )
-    return {**found, "error_over_float32": round(error / max(known, 1e-9), 4)}
+    ratio = round(error / max(known, 1e-9), 4)
+    return {**differences, "error_over_float32": ratio}
 
 
 def check(path, expected, precision):
@@ -114,11 +114,11 @@ def check(path, expected, precision):
     known = {name: tf.constant(value) for name, value in known.items()}
     decoded = calls["decode"](**known)["images"].numpy()
     rebuilt = calls["serving_default"](images=images)["reconstructions"].numpy()
-    found = {name[:-6]: value.numpy() for name, value in codes.items()}
+    given = {name[:-6]: value.numpy() for name, value in codes.items()}
     if precision == "float32":
-        result = compare("saved_model", expected, found, decoded)
+        result = compare("saved_model", expected, given, decoded)
     else:
-        result = compare_bfloat16(expected, found, decoded, rebuilt)
+        result = compare_bfloat16(expected, given, decoded, rebuilt)
     if not expected["is_hybrid"]:
         _expect_equal("serving_default", rebuilt, calls["decode"](**codes)["images"])
     if "encode_bytes" in calls:
@@ -139,17 +139,17 @@ def _expect_equal(name, images, others):
 def _check_files(calls, images, codes, rebuilt):
     """Asks for the codes of PNG files, and for files of images."""
     files = tf.io.encode_png(images)
-    for name, found in calls["encode_bytes"](image_bytes=files).items():
-        if np.any(found != codes[name]):
+    for name, given in calls["encode_bytes"](image_bytes=files).items():
+        if np.any(given != codes[name]):
             raise ExportError("encode_bytes gives other codes than encode")
     rebuilt_files = calls["reconstruct_bytes"](image_bytes=files)["image_bytes"]
     decoded_files = calls["decode_bytes"](**codes)["image_bytes"]
     decoded = calls["decode"](**codes)["images"]
-    for name, found, known in (
+    for name, answered, known in (
         ("reconstruct_bytes", rebuilt_files, rebuilt),
         ("decode_bytes", decoded_files, decoded),
     ):
-        read = [tf.io.decode_png(file).numpy() for file in found]
+        read = [tf.io.decode_png(file).numpy() for file in answered]
         _expect_equal(name, np.stack(read), known)
 
 

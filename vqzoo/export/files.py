@@ -46,8 +46,8 @@ def check_target(target, overwrite):
 
 def versions(target):
     """Version numbers of the SavedModels in an artifact, in order."""
-    found = [path for name in FOLDERS.values() for path in target.glob(f"{name}/*")]
-    return sorted({int(path.name) for path in found if path.name.isdecimal()})
+    paths = [path for name in FOLDERS.values() for path in target.glob(f"{name}/*")]
+    return sorted({int(path.name) for path in paths if path.name.isdecimal()})
 
 
 def served_name(name, precision):
@@ -108,14 +108,14 @@ def _replace_files(new, target):
 
 def checksums(folder):
     """`{path in the folder: {"sha256": hex, "bytes": int}}` of all files in it."""
-    found = {}
+    sums = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
-        found[path.relative_to(folder).as_posix()] = {
+        sums[path.relative_to(folder).as_posix()] = {
             "sha256": hashlib.sha256(data).hexdigest(),
             "bytes": len(data),
         }
-    return found
+    return sums
 
 
 def checksums_of_versions(target):

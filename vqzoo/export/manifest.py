@@ -45,8 +45,8 @@ def describe(trained, name, version, saved, checked):
             "signatures": saved["float32"].signatures,
         },
         "variants": {
-            precision: _saved_model(each, name, version, precision)
-            for precision, each in saved.items()
+            precision: _saved_model(written, name, version, precision)
+            for precision, written in saved.items()
             if precision != "float32"
         },
         "verification": checked,

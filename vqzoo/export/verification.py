@@ -133,13 +133,13 @@ def main():
     expected, result, keras_file, *saved_models = sys.argv[1:]
     with np.load(expected) as file:
         expected = dict(file)
-    found = {"images": len(expected["images"])}
+    differences = {"images": len(expected["images"])}
     try:
-        found["model.keras"] = _check_keras(keras_file, expected)
+        differences["model.keras"] = _check_keras(keras_file, expected)
         for path in saved_models:
             folder = pathlib.Path(path).parent.name
             (precision,) = (name for name in FOLDERS if FOLDERS[name] == folder)
-            found[folder] = checks.check(path, expected, precision)
+            differences[folder] = checks.check(path, expected, precision)
     except ExportError as error:
         sys.exit(str(error))
-    pathlib.Path(result).write_text(json.dumps(found))
+    pathlib.Path(result).write_text(json.dumps(differences))

@@ -86,13 +86,13 @@ def read(saved_model):
         return []
     from tensorflow_serving.apis import prediction_log_pb2
 
-    found = []
+    requests = []
     for record in tf.data.TFRecordDataset(str(path)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
         arrays = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
-        found.append((request.model_spec.signature_name, arrays))
-    return found
+        requests.append((request.model_spec.signature_name, arrays))
+    return requests
 
 
 def _input(name, spec, rows, image_shape):
