@@ -43,7 +43,7 @@ def test_no_codes_or_too_few_tiers_are_refused():
 
 
 def test_each_tier_alone_has_its_codes_and_no_others():
-    assert tiers.each_alone(("a", "b")) == [("a", None), (None, "b")]
+    assert tiers.tiers_alone(("a", "b")) == [("a", None), (None, "b")]
 
 
 def test_the_error_of_another_reconstruction_is_added_and_the_output_stays():

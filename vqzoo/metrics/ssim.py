@@ -102,12 +102,12 @@ def ms_ssim(images, reconstructions, max_value=1.0):
     product = 1.0
     for scale, weight in enumerate(weights):
         if scale:
-            pair = [_halve(each) for each in pair]
+            pair = [_halve(images) for images in pair]
         luminance, structure = _terms(*pair)
         if scale == count - 1:
             structure = luminance * structure
-        of_channels = ops.relu(ops.mean(structure, axis=(1, 2)))
-        product = product * of_channels ** float(weight)
+        channel_means = ops.relu(ops.mean(structure, axis=(1, 2)))
+        product = product * channel_means ** float(weight)
     return ops.mean(product, axis=-1)
 
 

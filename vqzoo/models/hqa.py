@@ -171,7 +171,7 @@ class HQA(tiers.TieredModel):
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
         codes = self.encode(images)
-        return tuple(self.decode(alone) for alone in tiers.each_alone(codes))
+        return tuple(self.decode(alone) for alone in tiers.tiers_alone(codes))
 
     @property
     def losses(self):

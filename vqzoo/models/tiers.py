@@ -81,7 +81,7 @@ def finest_given(codes, num_tiers):
     return given[-1]
 
 
-def each_alone(codes):
+def tiers_alone(codes):
     """For each tier, top first, the codes of all tiers with the others' as None."""
     return [
         tuple(c if i == tier else None for i, c in enumerate(codes))

@@ -74,7 +74,7 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
         skewed = ops.transpose(skewed, (1, 0, 2, 3))
         zeros = ops.zeros_like(skewed[0, ..., : self.units])
 
-        def each_diagonal(state, step):
+        def step_diagonal(state, step):
             hidden, cell = state
             gates, inside = step
             above = ops.pad(hidden[:, :-1], [[0, 0], [1, 0], [0, 0]])
@@ -84,13 +84,13 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
             return state, state  # TensorFlow's scan wants as many outputs as states
 
         masks = ops.cast(inside.T[:, :, None], gates.dtype)
-        _, (found, _) = ops.scan(each_diagonal, (zeros, zeros), (skewed, masks))
-        found = ops.reshape(
-            ops.transpose(found, (1, 0, 2, 3)), (-1, columns * height, self.units)
+        _, (hidden, _) = ops.scan(step_diagonal, (zeros, zeros), (skewed, masks))
+        hidden = ops.reshape(
+            ops.transpose(hidden, (1, 0, 2, 3)), (-1, columns * height, self.units)
         )
         diagonal = np.arange(height)[:, None] + np.arange(width)[None]
-        back = ops.take(found, diagonal * height + np.arange(height)[:, None], axis=1)
-        return back
+        places = diagonal * height + np.arange(height)[:, None]
+        return ops.take(hidden, places, axis=1)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
@@ -136,7 +136,7 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
         """The state before the next row, with the second LSTM's states of this one."""
         zeros = ops.zeros_like(state["hidden"])
 
-        def each_column(carried, step):
+        def step_column(carried, step):
             hidden, cell = carried
             gates, above = step
             beside = self.of_right(ops.concatenate([hidden, above], axis=-1))
@@ -147,11 +147,11 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
             ops.transpose(state["gates"], (1, 0, 2)),
             ops.transpose(state["from_right"], (1, 0, 2)),
         )
-        _, (found, _) = ops.scan(each_column, (zeros, zeros), columns, reverse=True)
+        _, (hidden, _) = ops.scan(step_column, (zeros, zeros), columns, reverse=True)
         return {
             **state,
             "hidden": zeros,
             "cell": zeros,
             "above": state["row"],
-            "from_right": ops.transpose(found, (1, 0, 2)),
+            "from_right": ops.transpose(hidden, (1, 0, 2)),
         }

@@ -12,7 +12,7 @@ class GatedMaskedConv2D(Configured, keras.layers.Layer):
     """Two stacks that together see all that comes before a place, each behind gates.
 
     The vertical stack sees the rows above, the horizontal one the places to the left
-    and, through a linear map, what the vertical stack has found. Each gives
+    and, through a linear map, what the vertical stack holds. Each gives
     tanh(a) * sigmoid(b) of its two halves; the horizontal one adds its input. The two
     stacks travel in one tensor, the vertical one first.
 
@@ -76,11 +76,11 @@ class GatedMaskedConv2D(Configured, keras.layers.Layer):
 
     def call(self, inputs, condition=None):
         vertical, horizontal = ops.split(inputs, 2, axis=-1)
-        of_vertical, of_horizontal = self._biases(condition)
+        vertical_bias, horizontal_bias = self._biases(condition)
         seen = self.vertical(vertical)
-        gates = self.horizontal(horizontal) + self.link(seen) + of_horizontal
+        gates = self.horizontal(horizontal) + self.link(seen) + horizontal_bias
         outputs = self._residual(horizontal, _gated(gates))
-        return ops.concatenate([_gated(seen + of_vertical), outputs], axis=-1)
+        return ops.concatenate([_gated(seen + vertical_bias), outputs], axis=-1)
 
     def _biases(self, condition):
         """What a condition adds before the gates of the two stacks."""
@@ -118,12 +118,12 @@ class GatedMaskedConv2D(Configured, keras.layers.Layer):
         if row is not None:
             vertical = self.vertical.put_row(vertical, row)
         vertical = self.vertical.begin_row(vertical)
-        of_vertical, of_horizontal = self._biases(condition)
+        vertical_bias, horizontal_bias = self._biases(condition)
         seen = vertical["seen"]
         horizontal = self.horizontal.begin_row(state["horizontal"])
-        gates = horizontal["seen"] + self.link(seen) + of_horizontal
+        gates = horizontal["seen"] + self.link(seen) + horizontal_bias
         state = {"vertical": vertical, "horizontal": {**horizontal, "seen": gates}}
-        return state, _gated(seen + of_vertical)
+        return state, _gated(seen + vertical_bias)
 
     def at(self, state, inputs, column):
         """Runs the horizontal stack at a place of the row.

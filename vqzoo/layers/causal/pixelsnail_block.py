@@ -135,17 +135,17 @@ class PixelSNAILBlock(Configured, keras.layers.Layer):
     def begin_row(self, state, condition=None):
         """The state before a row, with the condition of the row or None."""
         blocks = [
-            block.begin_row(of_block, condition)
-            for block, of_block in zip(self.blocks, state["blocks"])
+            block.begin_row(block_state, condition)
+            for block, block_state in zip(self.blocks, state["blocks"])
         ]
         return {**state, "blocks": blocks}
 
     def at(self, state, inputs, column):
         """The state, and outputs `(batch, channels)` of a place with its inputs."""
         hidden, blocks = inputs, []
-        for block, of_block in zip(self.blocks, state["blocks"]):
-            of_block, hidden = block.at(of_block, hidden, column)
-            blocks.append(of_block)
+        for block, block_state in zip(self.blocks, state["blocks"]):
+            block_state, hidden = block.at(block_state, hidden, column)
+            blocks.append(block_state)
         state = {**state, "blocks": blocks}
         rows, columns = map(_positions, self._grid_shape)
         coordinates = ops.stack(
@@ -164,8 +164,8 @@ class PixelSNAILBlock(Configured, keras.layers.Layer):
     def end_row(self, state):
         """The state before the next row."""
         blocks = [
-            block.end_row(of_block)
-            for block, of_block in zip(self.blocks, state["blocks"])
+            block.end_row(block_state)
+            for block, block_state in zip(self.blocks, state["blocks"])
         ]
         state = {**state, "blocks": blocks, "row": state["row"] + 1}
         if self.num_heads:
@@ -186,4 +186,4 @@ def _with(coordinates, *features):
 
 def _at_place(layer, *features):
     """What a layer that sees one place makes of features `(batch, channels)`."""
-    return layer(*(each[:, None, None] for each in features), training=False)[:, 0, 0]
+    return layer(*(x[:, None, None] for x in features), training=False)[:, 0, 0]

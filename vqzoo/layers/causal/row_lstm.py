@@ -55,12 +55,12 @@ class RowLSTM(Configured, keras.layers.Layer):
         gates = ops.transpose(self.of_inputs(inputs), (1, 0, 2, 3))
         zeros = ops.zeros_like(gates[0, ..., : self.units])
 
-        def each_row(state, gates):
+        def step_row(state, gates):
             hidden, cell = state
             state = lstm_step(gates + self.of_states(hidden), cell)
             return state, state  # TensorFlow's scan wants as many outputs as states
 
-        _, (rows, _) = ops.scan(each_row, (zeros, zeros), gates)
+        _, (rows, _) = ops.scan(step_row, (zeros, zeros), gates)
         return ops.transpose(rows, (1, 0, 2, 3))
 
     def compute_output_shape(self, input_shape):
@@ -87,12 +87,12 @@ class RowLSTM(Configured, keras.layers.Layer):
 
     def at(self, state, inputs, column):
         """The state, and outputs `(batch, units)` of a place with its inputs."""
-        of_inputs = self.of_inputs.put(state["inputs"], inputs, column)
+        input_state = self.of_inputs.put(state["inputs"], inputs, column)
         above = ops.take(state["cell"], column, axis=1)
-        hidden, cell = lstm_step(self.of_inputs.at(of_inputs, column), above)
+        hidden, cell = lstm_step(self.of_inputs.at(input_state, column), above)
         state = {
             **state,
-            "inputs": of_inputs,
+            "inputs": input_state,
             "row_hidden": put_at(state["row_hidden"], hidden, column, axis=1),
             "row_cell": put_at(state["row_cell"], cell, column, axis=1),
         }

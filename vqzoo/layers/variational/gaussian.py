@@ -79,6 +79,6 @@ def seeds(seed, generator, count):
         List of what the functions of `keras.random` take as `seed`.
     """
     if isinstance(seed, int | np.integer):
-        drawn = np.random.SeedSequence(int(seed)).generate_state(count)
-        return [int(each) % 2**31 for each in drawn]
+        words = np.random.SeedSequence(int(seed)).generate_state(count)
+        return [int(word) % 2**31 for word in words]
     return [generator if seed is None else seed] * count
