@@ -50,6 +50,8 @@ class Run:
             "losses": {"before": 0.0, "step": 0, "recorded": 0.0},
         }
         self.restored_metrics = None  # values of the metrics' variables
+        # Beside the model's own; set where several networks are trained.
+        self.further_optimizers = ()
 
     @classmethod
     def new(cls, runs_dir, name):
@@ -211,7 +213,7 @@ class Run:
             FloatingPointError: if a float variable is not finite; nothing is written.
         """
         path = self.path / STATE if self.writes else None
-        state.save(path, model, self.header)
+        state.save(path, model, self.header, self.further_optimizers)
 
     def restore(self, model):
         """Puts the saved state, if there is one, into a model of the same recipe.
@@ -224,7 +226,8 @@ class Run:
         """
         if self.path is None or not (self.path / STATE).exists():
             return False
-        self.header = state.restore(self.path / STATE, model)
+        path = self.path / STATE
+        self.header = state.restore(path, model, self.further_optimizers)
         self.restored_metrics = state.metrics(model)
         return True
 

@@ -8,14 +8,14 @@ from vqzoo.runs.files import RunError, load_arrays, save_arrays
 keras = lazily("keras")
 
 
-def variables(model):
+def variables(model, further_optimizers=()):
     """Every variable of a compiled model, in a fixed order.
 
     Beside the weights: the seeds of the noise and the restarts, which `.keras` files
-    leave out, the moments of the optimizer, or of the `optimizers` where a model has
-    several, and the running means of the metrics.
+    leave out, the moments of the optimizer and of further ones, and the running means
+    of the metrics.
     """
-    optimizers = getattr(model, "optimizers", (model.optimizer,))
+    optimizers = (model.optimizer, *further_optimizers)
     moments = [v for optimizer in optimizers for v in optimizer.variables]
     return [*model.variables, *moments, *model.metrics_variables]
 
@@ -25,7 +25,7 @@ def metrics(model):
     return [keras.ops.convert_to_numpy(v) for v in model.metrics_variables]
 
 
-def save(path, model, header):
+def save(path, model, header, further_optimizers=()):
     """Saves all variables and a JSON `header`, atomically.
 
     Args:
@@ -33,19 +33,21 @@ def save(path, model, header):
             its variables nevertheless, because the metrics are summed over the workers.
         model: compiled model whose variables are built.
         header: dict, all JSON.
+        further_optimizers: optimizers beside the model's own.
 
     Raises:
         FloatingPointError: if a float variable is not finite; nothing is written.
     """
-    arrays = [keras.ops.convert_to_numpy(v) for v in variables(model)]
-    for variable, array in zip(variables(model), arrays):
+    saved = variables(model, further_optimizers)
+    arrays = [keras.ops.convert_to_numpy(v) for v in saved]
+    for variable, array in zip(saved, arrays):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise FloatingPointError(f"{variable.path} is not finite")
     if path is not None:
         save_arrays(path, arrays, header)
 
 
-def restore(path, model):
+def restore(path, model, further_optimizers=()):
     """Puts saved variables into a model built by the same recipe.
 
     Returns:
@@ -55,9 +57,9 @@ def restore(path, model):
         RunError: if the file does not fit the model.
     """
     arrays, header = load_arrays(path)
-    expected = [tuple(v.shape) for v in variables(model)]
-    if expected != [a.shape for a in arrays]:
+    restored = variables(model, further_optimizers)
+    if [tuple(v.shape) for v in restored] != [a.shape for a in arrays]:
         raise RunError(f"the saved state {path} belongs to another model")
-    for variable, array in zip(variables(model), arrays):
+    for variable, array in zip(restored, arrays):
         variable.assign(array)
     return header

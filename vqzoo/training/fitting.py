@@ -118,6 +118,7 @@ def fit(
     measure,
     show=None,
     watchers=(),
+    delivered=None,
     averaged=True,
     save_steps,
     tensorboard,
@@ -136,6 +137,7 @@ def fit(
             data; `loss` decides which epoch is the best.
         show: function from the model and `tf.summary` that writes pictures, or None.
         watchers: Keras callbacks that see a step before its state is saved.
+        delivered: the model that is saved after each epoch. Defaults to `model`.
         averaged: bool. Whether the logs hold means over the epoch so far, as those of
             Keras's own step do; then losses.csv is kept.
         save_steps: int, steps between two saves of the state.
@@ -152,7 +154,7 @@ def fit(
     if run.writes:
         if averaged:
             watching.insert(0, records.Losses(run, steps))
-        watching.append(records.Records(run))
+        watching.append(records.Records(run, delivered or model))
         if tensorboard:
             watching.append(records.TensorBoard(run, show))
     # Again, so that the state has the weights as they are trained.

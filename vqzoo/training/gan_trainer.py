@@ -56,16 +56,6 @@ class GANTrainer(keras.Model):
         average.set_weights(generator.get_weights())
         self.built = True
 
-    @property
-    def artifact(self):
-        """What a run delivers: the average generator."""
-        return self.average
-
-    @property
-    def optimizers(self):
-        """Both optimizers, whose state is saved."""
-        return (self.optimizer, self.critic_optimizer)
-
     def compile(self, optimizer, critic_optimizer):
         """Takes the optimizers of generator and critic, and builds them."""
         super().compile(optimizer=optimizer, jit_compile=False)

@@ -12,15 +12,17 @@ LARGEST = 4096  # codes of a codebook that is kept
 
 
 class Records(keras.callbacks.Callback):
-    """Keeps the history, the best and the last model, or its `artifact` if it has one.
+    """Keeps the history, and the best and the last model that a run delivers.
 
     Args:
         run: `Run`; `best` and `history` of its header are saved with the state.
+        delivered: model that is saved: the fitted one, or one that it moves.
     """
 
-    def __init__(self, run):
+    def __init__(self, run, delivered):
         super().__init__()
         self.run = run
+        self.delivered = delivered
         self.began = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -35,7 +37,7 @@ class Records(keras.callbacks.Callback):
         is_best = row["val_loss"] <= header["best"]
         if is_best:
             header["best"] = row["val_loss"]
-        self.run.save_epoch(getattr(self.model, "artifact", self.model), is_best)
+        self.run.save_epoch(self.delivered, is_best)
 
 
 class Losses(keras.callbacks.Callback):

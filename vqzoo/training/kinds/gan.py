@@ -121,7 +121,7 @@ class GANRecipe(TierRecipe):
             for scale in range(trainer.generator.num_scales):
                 part = run.part(f"scale_{scale}")
                 self._train_scale(codes, tier, trainer, scale, part, measure)
-            run.save_model(trainer.artifact, "best")
+            run.save_model(trainer.average, "best")
             figures = self._measure_of(codes, tier, "test")(trainer)
             del figures["loss"]
             run.finish({"test": figures})
@@ -156,6 +156,7 @@ class GANRecipe(TierRecipe):
         epochs, steps, batch_size = self.of_scale(tier, scale)
         total = steps * epochs
         trainer.begin_scale(scale, int(self.fade_share * total) if scale else 0)
+        run.further_optimizers = (trainer.critic_optimizer,)
         run.restore(trainer)
         if run.header["step"] >= total:
             return
@@ -183,6 +184,7 @@ class GANRecipe(TierRecipe):
             steps=steps,
             measure=measure,
             watchers=[callbacks.Divergence(self.divergence_limit)],
+            delivered=trainer.average,
             averaged=False,
             **self.operation(),
         )
