@@ -140,10 +140,12 @@ class Recipe(
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
         """
-        self.check_used()
-        recipe = self.shrunk()
         with fitting.surroundings(self.strategy, self.precision, self.seed) as strategy:
-            return recipe._run(strategy)
+            # It makes a quantizer, before which TensorFlow must know the other workers;
+            # what the run draws must not depend on that.
+            self.check_used()
+            keras.utils.set_random_seed(self.seed)
+            return self.shrunk()._run(strategy)
 
     def _run(self, strategy):
         size = self.image_size or getattr(models, self.model)().image_shape[0]

@@ -1,0 +1,281 @@
+"""Runs of recipes without data, models and steps: what they would build and fit."""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import pathlib
+import types
+
+import keras
+import numpy as np
+
+from vqzoo import datasets, measures, models, plots, registry, trained
+from vqzoo.datasets import codes as stored_codes
+from vqzoo.priors import pipeline
+from vqzoo.runs import fingerprint
+from vqzoo.runs.folder import Run
+from vqzoo.training import devices, fitting, gan_trainer, report
+from vqzoo.training.kinds import gan
+
+CLASSES = ("bird", "cat", "dog", "horse")
+FIGURES = {"bits_per_code": 1.0, "codes": 4}
+FIGURES |= {f"{kind}_bits_per_code": 2.0 for kind in ("unigram", "raw")}
+GAN_FIGURES = {"loss": 0.0, "requantization": 0.5, "diversity": 0.5}
+
+
+def nameless(config):
+    """A configuration without the names that Keras counts up."""
+    if isinstance(config, dict):
+        return {k: nameless(v) for k, v in config.items() if k != "name"}
+    return config
+
+
+class Dry:
+    """What is in the place of models, data and runs: it answers, and notes calls."""
+
+    name = "dry"
+    file = "dry.keras"
+    image_shape = (16, 16, 3)
+    tier_names = ("top", "bottom")
+    num_scales = 3
+    scale = 0
+    smoke_options = {}
+    writes = True
+    is_finished = False
+    path = best_path = model_path = pathlib.Path("dry")
+    num_embeddings = 8
+    code_axes = ()
+    is_hybrid = False
+
+    def __init__(self, notes, **attributes):
+        self.notes = notes
+        self.header = {"step": 0}
+        self.codebooks = lambda: {}
+        vars(self).update(attributes)
+
+    def __getattr__(self, name):
+        """A method that notes nothing and gives something dry again."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self
+
+    def count_params(self):
+        return 1
+
+    def compile(self, *optimizers, **options):
+        for optimizer in (*optimizers, options.get("optimizer")):
+            if optimizer is not None:
+                self.notes(type(optimizer), nameless(optimizer.get_config()))
+
+    def begin_scale(self, scale, fade_steps):
+        self.notes("scale", scale, fade_steps)
+
+    def metrics(self):
+        return {"test": {**FIGURES, **GAN_FIGURES}}
+
+    def part(self, name):
+        return self
+
+    def pictures(self):
+        return []
+
+    def latents(self, images):
+        return (images.mean(axis=(1, 2, 3), keepdims=True),) * len(self.tier_names)
+
+    def encode(self, values):
+        return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Random images of all classes, and codes of them."""
+
+    notes: object
+    size: int = 2400
+
+    def steps_per_epoch(self, batch_size, drop_remainder=False):
+        return self.size // batch_size
+
+    def batches(self, batch_size, **options):
+        self.notes("batches", batch_size, options)
+        return Dry(self.notes)
+
+    def arrays(self, limit=None):
+        self.notes("arrays", limit)
+        size = limit or self.size
+        images = np.random.default_rng(0).random((size, 2, 2, 3), "float32")
+        return images, np.arange(size) % len(CLASSES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """Three of them."""
+
+    train: Split
+    validation: Split
+    test: Split
+    name: str = "dry"
+    image_shape: tuple = Dry.image_shape
+    class_names: tuple = CLASSES
+    fingerprint: str = "dry"
+
+
+class Kind:
+    """A class of priors that makes none, and notes what it was to make."""
+
+    def __init__(self, notes, name, real):
+        self.notes, self.name, self.real = notes, name, real
+        self.__signature__ = inspect.signature(real)
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def __call__(self, *arguments, **options):
+        self.notes(self.name, arguments, options)
+        grids = [(2, 2)] * 3
+        inner = types.SimpleNamespace(grids=grids)
+        return Dry(self.notes, generator=inner, name=self.name)
+
+    def from_config(self, config):
+        return Dry(self.notes)
+
+
+def notes_of(recipe, monkeypatch, run_dir="dry"):
+    """All that the run of a recipe gives to data, models, optimizers and files.
+
+    What is written as the settings of the run is no part of it, because all of them
+    are.
+    """
+    noted = []
+
+    def notes(*what):
+        noted.append(repr(what))
+
+    with monkeypatch.context() as patch:
+        _replace(recipe, patch, notes)
+        recipe.run()
+    return noted
+
+
+def _replace(recipe, patch, notes):
+    def says(name, value=None):
+        def function(*args, **kwargs):
+            notes(name, args, kwargs)
+            return value
+
+        return function
+
+    @contextlib.contextmanager
+    def surroundings(*args):
+        notes("surroundings", args)
+        yield None
+
+    dry = Dry(notes)
+    patch.setattr(fitting, "surroundings", surroundings)
+    patch.setattr(fitting, "settings", lambda *args, **kwargs: {})
+    patch.setattr(fitting, "say", lambda text: None)
+    patch.setattr(fitting, "fit", functools.partial(_fit, notes))
+    patch.setattr(devices, "build", lambda *args: None)
+    patch.setattr(keras.utils, "set_random_seed", says("seed"))
+    patch.setattr(keras.saving, "load_model", lambda *args, **kwargs: dry)
+    data = Splits(*[Split(notes)] * 3)
+    patch.setattr(datasets, "load", says("data", data))
+    patch.setattr(fingerprint, "fingerprint", lambda model: "dry")
+
+    def open_run(runs_dir, name, settings, **options):
+        notes("run", runs_dir, name, options)
+        return dry
+
+    patch.setattr(Run, "open", open_run)
+    patch.setattr("vqzoo.training.kinds.blend.Run", lambda path: dry)
+    patch.setattr(report, "write", lambda run, model, title, images: notes(title))
+    for name in ("image_grid", "learning_curves"):
+        patch.setattr(plots, name, lambda *args: None)
+    for name in ("prior_bits", "unigram_bits", "diversity"):
+        patch.setattr(measures, name, lambda *args: 1.0)
+    patch.setattr(measures, "decode_all", lambda decode, codes: codes[0])
+    patch.setattr("vqzoo.training.kinds.blend.figures", lambda *args: {"white": 0.0})
+    patch.setattr(pipeline, "Pipeline", lambda *args: Dry(notes, images=None))
+    patch.setattr(pipeline, "write_description", says("pipeline"))
+    patch.setattr(gan_trainer, "GANTrainer", functools.partial(_trainer, notes))
+
+    def measure_of(self, codes, tier, split):
+        return lambda trainer: dict(GAN_FIGURES)
+
+    patch.setattr(gan.GANRecipe, "_measure_of", measure_of)
+    find = registry.find
+
+    def find_dry(package, name):
+        real = find(package, name)
+        return Kind(notes, name, real) if package.startswith("priors") else real
+
+    patch.setattr(registry, "find", find_dry)
+    named = getattr(recipe, "model", "")
+    if named in models.__all__:
+        _replace_model(recipe, patch, notes)
+    layers = [Dry(notes, codebooks=[np.zeros((8, 4))]) for _ in Dry.tier_names]
+    model = Dry(notes, quantizers=layers)
+    sampler = Dry(notes, model=model)
+    sampler.sample = lambda count, seed: (
+        notes("sample", count, seed) or types.SimpleNamespace(images=np.zeros(1))
+    )
+
+    def load(path, **options):
+        notes("load", path)
+        return Dry(notes, model=model, pipeline=sampler)
+
+    patch.setattr(trained, "load", load)
+    patch.setattr(trained, "model_file", lambda path: path)
+    patch.setattr(stored_codes, "extract", functools.partial(_extract, notes))
+
+
+def _replace_model(recipe, patch, notes):
+    real = getattr(models, recipe.model)
+    # As many tiers as there are values for them.
+    tiers = tuple(f"tier {i}" for i in range(max(2, len(recipe.noise_stddev))))
+
+    @functools.wraps(real)
+    def build(quantizer=None, **options):
+        notes(recipe.model, options)
+        if quantizer is not None:
+            layers = [quantizer(i) for i in range(len(tiers))]
+            notes([(type(la), nameless(la.get_config())) for la in layers])
+        return Dry(notes, tier_names=tiers)
+
+    patch.setattr(models, recipe.model, build)
+
+
+def _trainer(notes, generator, critic, average, **options):
+    notes("trainer", options)
+    return Dry(notes, generator=generator, critic=critic, average=average)
+
+
+def _extract(notes, encode, splits, folder, **options):
+    sizes = [getattr(splits, n).size for n in ("train", "validation", "test")]
+    notes("codes", str(folder), splits.name, sizes)
+    if splits.name == "blends":
+        notes([values.tolist() for values in encode(np.arange(2))])
+    split = Split(notes, sizes[0])
+    return Dry(
+        notes,
+        train=split,
+        validation=split,
+        test=split,
+        class_names=splits.class_names,
+        data="dry",
+        model="dry",
+        tier_shapes={"top": (2, 2), "bottom": (4, 4)},
+        num_embeddings={"top": 8, "bottom": 8},
+        arrays=lambda name: {
+            "top": np.zeros((sizes[0], 2, 2), "int32"),
+            "bottom": np.zeros((sizes[0], 4, 4), "int32"),
+        },
+    )
+
+
+def _fit(notes, model, batches, run, *, watchers=(), **options):
+    batches(0)
+    plain = (bool, int, float, str)
+    limits = [getattr(watcher, "limit", None) for watcher in watchers]
+    notes({k: v for k, v in options.items() if isinstance(v, plain)}, limits)

@@ -1,0 +1,117 @@
+"""Each field of each recipe changes what is built or fitted, or is an error."""
+
+import dataclasses
+import importlib
+import pkgutil
+
+import keras
+import pytest
+
+from tests.helpers.dry_runs import notes_of
+from vqzoo import recipes, training
+
+RECIPES = {
+    module.name: importlib.import_module(f"vqzoo.recipes.{module.name}").RECIPE
+    for module in pkgutil.iter_modules(recipes.__path__)
+}
+KINDS = (
+    training.Recipe,
+    training.PriorRecipe,
+    training.GANRecipe,
+    training.BlendRecipe,
+)
+# Other values, of which the first is taken that a recipe does not have.
+OTHER = {
+    "name": ("another",),
+    "strategy": ("mirrored",),
+    "precision": ("mixed_bfloat16",),
+    "runs_dir": ("elsewhere",),
+    "dataset": ("sprites", "photos"),
+    "data_dir": ("there",),
+    "classes": (("cat", "dog", "bird", "horse"),),
+    "optimizer": ("lion",),
+    "learning_rate_schedule": ("cosine", "constant"),
+    "model_options": (("num_channels=24",),),
+    "augmentation": (("flip",), ("crop",)),
+    "image_size": (32, 64),
+    "quantizer": ("fsq", "gradient"),
+    "quantizer_options": (("num_stages=7",),),
+    "codebook_init": ("k_means",),
+    "noise_stddev": ((0.75,),),
+    "noise_boundary": ("clip",),
+    "tiers": (("top",),),
+    "prior_options": (("num_channels=7",),),
+    "codes_dir": ("elsewhere",),
+    "prior": ("pixelcnn", "pixelsnail"),
+    "gan": ("dcgan", "progressive"),
+    "gan_loss": ("non_saturating", "wgan_gp"),
+    "scale_steps": ((300, 500),),
+    "tier_scale_steps": (("bottom=(300,500)",),),
+    "scale_batch_sizes": ((16,),),
+    "parents": (("cat", "dog"),),
+    "blend_range": ((0.4, 0.6),),
+}
+if keras.backend.backend() != "tensorflow":
+    KINDS = tuple(kind for kind in KINDS if kind is not training.GANRecipe)
+FIELDS = [
+    (name, field.name)
+    for name, recipe in RECIPES.items()
+    if type(recipe) in KINDS
+    for field in dataclasses.fields(recipe)
+]
+
+
+def another(recipe, field):
+    """Another value of a field."""
+    value = getattr(recipe, field)
+    if field == "model":
+        others = ["other.keras"] if value.endswith(".keras") else ["vae_32", "vae_64"]
+    elif field in OTHER:
+        others = OTHER[field]
+    elif isinstance(value, bool):
+        others = [not value]
+    elif isinstance(value, int):
+        others = [value + 3]
+    else:
+        others = [value / 2 or 0.5]
+    return next(other for other in others if other != value)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """What the recipes do as they are, by name."""
+    return {}
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS)
+def test_a_setting_changes_the_run_or_is_refused(name, field, known, monkeypatch):
+    recipe = RECIPES[name]
+    if name not in known:
+        known[name] = notes_of(recipe, monkeypatch)
+        assert len(known[name]) > 5
+    try:
+        changed = dataclasses.replace(recipe, **{field: another(recipe, field)})
+        noted = notes_of(changed, monkeypatch)
+    except ValueError as error:
+        assert f"--{field}" in str(error)
+    else:
+        assert noted != known[name]
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in FIELDS}))
+def test_two_runs_of_a_recipe_do_the_same(name, known, monkeypatch):
+    first = known.get(name) or notes_of(RECIPES[name], monkeypatch)
+    assert notes_of(RECIPES[name], monkeypatch) == first
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wordy(training.PriorRecipe):
+    """A recipe with a setting that nothing uses."""
+
+    unused: int = 1
+
+
+def test_a_setting_that_nothing_uses_is_seen(monkeypatch):
+    first = notes_of(Wordy(), monkeypatch)
+    assert notes_of(Wordy(unused=2), monkeypatch) == first
+    assert notes_of(Wordy(seed=2), monkeypatch) != first
