@@ -16,6 +16,7 @@ from vqzoo.quantizers.index_backpropagation_quantizer import (
 from vqzoo.quantizers.latent_quantizer import LatentQuantizer
 from vqzoo.quantizers.lookup_free_quantizer import LookupFreeQuantizer
 from vqzoo.quantizers.making import make as make
+from vqzoo.quantizers.making import read_by as read_by
 from vqzoo.quantizers.making import uses as uses
 from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
 from vqzoo.quantizers.nsvq import NSVQ

@@ -93,18 +93,32 @@ def make(settings, tier):
         ValueError: if the quantizer cannot be made so, with the name of the flag.
     """
     view = TierSettings(settings, tier)
-    options = settings.quantizer_options
-    try:
-        maker = registry.find("quantizers", settings.quantizer)
-        layer = maker(view, **registry.parse_options(options))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"--quantizer={settings.quantizer} cannot be made with "
-            f"--quantizer_options={','.join(options)}: {error}"
-        ) from error
+    layer = _made(view)
     _refuse_unread(settings, view.read)
     layer.name = f"quantizer_{tier}"
     return layer
+
+
+def read_by(settings):
+    """The names of the settings that the quantizer of a recipe is made with.
+
+    It makes one, and raises what `make` raises.
+    """
+    view = TierSettings(settings, 0)
+    _made(view)
+    return view.read
+
+
+def _made(view):
+    options = view.quantizer_options
+    try:
+        maker = registry.find("quantizers", view.quantizer)
+        return maker(view, **registry.parse_options(options))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"--quantizer={view.quantizer} cannot be made with "
+            f"--quantizer_options={','.join(options)}: {error}"
+        ) from error
 
 
 def _refuse_unread(settings, read):

@@ -54,31 +54,11 @@ def load_data(recipe, image_size, **options):
     )
 
 
-def steps_per_epoch(split, batch_size, most, strategy):
-    """Steps of an epoch.
-
-    Args:
-        split: `Split` of the training data.
-        batch_size: int, of all devices together.
-        most: int, the steps after which an epoch is cut short; 0: never.
-        strategy: distribution strategy, or None.
-
-    Raises:
-        ValueError: unless there are images and devices for the batches.
-    """
-    if batch_size > split.size:
-        raise ValueError(
-            f"expected --batch_size to be at most the {split.size} training images, "
-            f"received {batch_size}"
-        )
-    replicas = strategy.num_replicas_in_sync if strategy else 1
-    if batch_size % replicas:
-        raise ValueError(
-            f"expected --batch_size to divide by the {replicas} devices, received "
-            f"{batch_size}"
-        )
-    steps = split.steps_per_epoch(batch_size, drop_remainder=True)
-    return min(steps, most or steps)
+def endless(split, batch_size, seed, step):
+    """Shuffled whole batches of a split from a step of the run on, without end."""
+    return split.batches(
+        batch_size, seed=seed, epochs=None, start_step=step, drop_remainder=True
+    )
 
 
 def settings(recipe, image_shape, class_names, data_fingerprint, **beside):

@@ -67,6 +67,13 @@ class Settings:
                 f"{getattr(self, name)!r}; it is used by {users}"
             )
 
+    def check_used(self):
+        """Raises an error if a setting was made that the run would ignore."""
+
+    def smoke_numbers(self):
+        """The settings that a smoke run has other values of: a dict."""
+        return {}
+
     def identity(self):
         """The settings that decide what the run computes: a JSON dict."""
         settings = dataclasses.asdict(self)
@@ -109,6 +116,12 @@ class RunSettings(Settings):
         super().__post_init__()
         self.expect("name", self.name and "/" not in self.name, "a folder's name")
 
+    def shrunk(self):
+        """The recipe with the numbers of a smoke run, where `smoke` is set."""
+        if not self.smoke:
+            return self
+        return dataclasses.replace(self, **{"save_steps": 2, **self.smoke_numbers()})
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
@@ -141,6 +154,36 @@ class StepSettings(Settings):
         0, "cuts an epoch short; 0: the whole data", at_least=0
     )
     batch_size: int = setting(32, "images of a step, over all devices", at_least=1)
+
+    def smoke_numbers(self):
+        """The settings that a smoke run has other values of: a dict."""
+        return {
+            **super().smoke_numbers(),
+            "epochs": min(self.epochs, 2),
+            "max_steps_per_epoch": min(self.max_steps_per_epoch or 3, 3),
+            "batch_size": min(self.batch_size, 4),
+        }
+
+    def steps_per_epoch(self, split, strategy):
+        """Steps of an epoch.
+
+        Args:
+            split: `Split` of the training data.
+            strategy: distribution strategy, or None.
+
+        Raises:
+            ValueError: unless there are images and devices for the batches.
+        """
+        self.expect(
+            "batch_size",
+            self.batch_size <= split.size,
+            f"at most the {split.size} training images",
+        )
+        replicas = strategy.num_replicas_in_sync if strategy else 1
+        divides = self.batch_size % replicas == 0
+        self.expect("batch_size", divides, f"a multiple of {replicas}, the devices")
+        steps = split.steps_per_epoch(self.batch_size, drop_remainder=True)
+        return min(steps, self.max_steps_per_epoch or steps)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -108,6 +108,14 @@ class QuantizerSettings(Settings):
         sigmas = self.noise_stddev
         self.expect("noise_stddev", sigmas and min(sigmas) >= 0, "0 or more")
 
+    def smoke_numbers(self):
+        """The settings that a smoke run has other values of: a dict."""
+        return {
+            **super().smoke_numbers(),
+            "num_embeddings": min(self.num_embeddings, 32),
+            "embedding_dim": min(self.embedding_dim, 8),
+        }
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe(
@@ -150,9 +158,7 @@ class Recipe(
     def _run(self, strategy):
         size = self.image_size or getattr(models, self.model)().image_shape[0]
         splits = fitting.load_data(self, size, augmentation=self.augmentation)
-        steps = fitting.steps_per_epoch(
-            splits.train, self.batch_size, self.max_steps_per_epoch, strategy
-        )
+        steps = self.steps_per_epoch(splits.train, strategy)
         model = self._compiled(splits, steps * self.epochs, strategy)
         run = Run.open(
             self.runs_dir,
@@ -174,7 +180,9 @@ class Recipe(
         snapshots = records.Snapshots(run, steps * self.epochs)
         fitting.fit(
             model,
-            lambda step: _batches(splits.train, self.batch_size, self.seed, step),
+            lambda step: fitting.endless(
+                splits.train, self.batch_size, self.seed, step
+            ).map(lambda batch: (batch["image"], batch["image"])),
             run,
             epochs=self.epochs,
             steps=steps,
@@ -205,20 +213,6 @@ class Recipe(
     def _arrays(self, split, limit=None):
         return split.arrays(limit=SMOKE_IMAGES if self.smoke else limit)[0]
 
-    def shrunk(self):
-        """The recipe with the numbers of a smoke run, where `smoke` is set."""
-        if not self.smoke:
-            return self
-        return dataclasses.replace(
-            self,
-            epochs=min(self.epochs, 2),
-            max_steps_per_epoch=min(self.max_steps_per_epoch or 3, 3),
-            batch_size=min(self.batch_size, 4),
-            num_embeddings=min(self.num_embeddings, 32),
-            embedding_dim=min(self.embedding_dim, 8),
-            save_steps=2,
-        )
-
     def check_used(self):
         """Raises ValueError if a setting was made that model and quantizer ignore.
 
@@ -244,9 +238,7 @@ class Recipe(
 
     def _asked_for(self):
         """Names of the settings that the quantizer of a tier is made with."""
-        reads = _Reads(self)
-        quantizers.make(reads, 0)
-        return {"quantizer", *reads.names}
+        return quantizers.read_by(self)
 
     def build_model(self, image_shape):
         """The model of the recipe, with new weights, for images of `image_shape`.
@@ -276,26 +268,6 @@ class Recipe(
     def _model_options(self):
         smoke = {"num_channels": 16} if self.smoke else {}
         return {**smoke, **registry.parse_options(self.model_options)}
-
-
-class _Reads:
-    """Settings that note which of them are asked for."""
-
-    def __init__(self, settings):
-        self.settings = settings
-        self.names = set()
-
-    def __getattr__(self, name):
-        self.names.add(name)
-        return getattr(self.settings, name)
-
-
-def _batches(split, batch_size, seed, step):
-    """Images with themselves as targets, from a step of the run on, without end."""
-    images = split.batches(
-        batch_size, seed=seed, epochs=None, start_step=step, drop_remainder=True
-    )
-    return images.map(lambda batch: (batch["image"], batch["image"]))
 
 
 def _show(model, summary, images):

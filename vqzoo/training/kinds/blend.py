@@ -146,14 +146,10 @@ class BlendRecipe(PriorRecipe):
 
         return encode
 
-    def shrunk(self):
-        """The recipe with the numbers of a smoke run, where `smoke` is set."""
-        recipe = super().shrunk()
-        if not self.smoke:
-            return recipe
-        return dataclasses.replace(
-            recipe, num_parents=10, num_blends=40, num_samples=10
-        )
+    def smoke_numbers(self):
+        """The settings that a smoke run has other values of: a dict."""
+        few = {"num_parents": 10, "num_blends": 40, "num_samples": 10}
+        return super().smoke_numbers() | few
 
 
 def whiteness(images):

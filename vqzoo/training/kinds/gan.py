@@ -79,27 +79,12 @@ class GANRecipe(TierRecipe):
         self.expect("fade_share", 0 <= self.fade_share <= 1, "in [0, 1]")
         self.expect("average_decay", 0 <= self.average_decay < 1, "in [0, 1)")
 
-    def run(self):
-        """Extracts codes, trains a GAN for each tier and leaves a folder of all.
-
-        Returns:
-            `pathlib.Path` of the run's folder, as that of the other priors.
-
-        Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend, or
-                the GAN diverges.
-            Stopped: after SIGTERM or SIGINT, once the state is saved.
-            ValueError: if a setting does not fit the data or the model.
-        """
+    def check_used(self):
+        """Raises an error if the backend cannot run it or a setting is ignored."""
         if keras.backend.backend() != "tensorflow":
             raise files.RunError(
                 "GAN priors train on TensorFlow: KERAS_BACKEND=tensorflow"
             )
-        self.check_used()
-        return super().run()
-
-    def check_used(self):
-        """Raises ValueError if a setting was made that the GAN ignores."""
         # What grows says its scales once its grid is known; others have one.
         grows = [g for g in GANS if registry.find("priors.gan", g).num_scales != 1]
         users = ", ".join(grows)
@@ -165,14 +150,8 @@ class GANRecipe(TierRecipe):
         names = tiers.tiers_down_to(codes, tier)
 
         def batches(step):
-            stored = codes.train.batches(
-                min(batch_size, codes.train.size),
-                seed=self.seed + scale,
-                epochs=None,
-                start_step=step,
-                drop_remainder=True,
-            )
-            return stored.map(
+            size = min(batch_size, codes.train.size)
+            return fitting.endless(codes.train, size, self.seed + scale, step).map(
                 lambda batch: trainer.generator.training_pair(batch, names)
             )
 
@@ -220,17 +199,15 @@ class GANRecipe(TierRecipe):
 
         return measure
 
-    def shrunk(self):
-        """The recipe with the numbers of a smoke run, where `smoke` is set."""
-        if not self.smoke:
-            return self
-        return dataclasses.replace(
-            self,
-            scale_steps=(4,),
-            tier_scale_steps=(),
-            scale_batch_sizes=(4,),
-            save_steps=min(self.save_steps, 2),
-        )
+    def smoke_numbers(self):
+        """The settings that a smoke run has other values of: a dict."""
+        return {
+            **super().smoke_numbers(),
+            "scale_steps": (4,),
+            "tier_scale_steps": (),
+            "scale_batch_sizes": (4,),
+            "save_steps": min(self.save_steps, 2),
+        }
 
     def check_tiers(self, tier_names):
         """Raises ValueError if a setting names a tier that the model does not have."""

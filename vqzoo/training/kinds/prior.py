@@ -32,30 +32,13 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         "pixelsnail", f"of each tier; one of {', '.join(PRIORS)}", choices=PRIORS
     )
 
-    def shrunk(self):
-        """The recipe with the numbers of a smoke run, where `smoke` is set."""
-        if not self.smoke:
-            return self
-        return dataclasses.replace(
-            self,
-            epochs=min(self.epochs, 2),
-            max_steps_per_epoch=min(self.max_steps_per_epoch or 3, 3),
-            batch_size=min(self.batch_size, 4),
-            save_steps=2,
-        )
-
     def _check_data(self, codes, strategy):
-        self._steps_per_epoch(codes, strategy)
-
-    def _steps_per_epoch(self, codes, strategy):
-        return fitting.steps_per_epoch(
-            codes.train, self.batch_size, self.max_steps_per_epoch, strategy
-        )
+        self.steps_per_epoch(codes.train, strategy)
 
     def _train_tier(self, model, codes, tier, run, strategy):
         keras.utils.set_random_seed(self.seed)
         if not run.is_finished:
-            steps = self._steps_per_epoch(codes, strategy)
+            steps = self.steps_per_epoch(codes.train, strategy)
             prior = self._compiled(codes, tier, steps * self.epochs, strategy)
             count = f"{prior.count_params():,} weights"
             fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
@@ -80,13 +63,7 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         names = tiers.tiers_down_to(codes, tier)
 
         def batches(step):
-            stored = codes.train.batches(
-                self.batch_size,
-                seed=self.seed,
-                epochs=None,
-                start_step=step,
-                drop_remainder=True,
-            )
+            stored = fitting.endless(codes.train, self.batch_size, self.seed, step)
             # The number of a step seeds what is random in it, so that a run that goes
             # on sees what it would have seen.
             return stored.enumerate(start=step).map(

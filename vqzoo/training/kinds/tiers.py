@@ -67,10 +67,12 @@ class TierRecipe(RunSettings, DataSettings):
             `pathlib.Path` of the run's folder.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot go on, for a reason that its user can mend, or
+                a GAN diverges.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
         """
+        self.check_used()
         recipe = self.shrunk()
         with fitting.surroundings(self.strategy, self.precision, self.seed) as strategy:
             if devices.is_multi_worker(strategy):
