@@ -1,3 +1,4 @@
+import dataclasses
 import types
 
 import numpy as np
@@ -161,4 +162,5 @@ def test_an_unknown_name_is_refused_with_those_that_there_are():
 
 
 def test_the_boundaries_of_the_noise_are_those_that_a_recipe_offers():
-    assert autoencoder.CHOICES["noise_boundary"] == BOUNDARIES
+    fields = {f.name: f for f in dataclasses.fields(autoencoder.QuantizerSettings)}
+    assert fields["noise_boundary"].metadata["choices"] == BOUNDARIES

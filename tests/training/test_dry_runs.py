@@ -104,6 +104,45 @@ def test_two_runs_of_a_recipe_do_the_same(name, known, monkeypatch):
     assert notes_of(RECIPES[name], monkeypatch) == first
 
 
+SWEEPS = sorted(set(RECIPES) - {name for name, _ in FIELDS})
+SWEEPS = [name for name in SWEEPS if hasattr(RECIPES[name], "jobs")]
+# Of the whole sweep, not of its runs: tests/studies/test_sweep.py tries what they do.
+OF_SWEEPS = {"name", "seed", "runs_dir", "resume"}
+
+
+def runs_of(sweep):
+    """The models that a sweep trains and the priors that it fits to them."""
+    rows = [(row, sweep.run_of(row, 0, "runs")) for row, _ in sweep.jobs()]
+    return [
+        (row.name, sweep.trained_of(row) or run, sweep.prior_of(row, run, "m.keras"))
+        for row, run in rows
+    ]
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_setting_reaches_the_runs_of_a_sweep_or_is_refused(name):
+    sweep = RECIPES[name]
+    before = runs_of(sweep)
+    for field in [field.name for field in dataclasses.fields(training.Recipe)]:
+        if field in OF_SWEEPS:
+            continue
+        try:
+            changed = dataclasses.replace(sweep, **{field: another(sweep, field)})
+            changed.check_used()
+        except ValueError as error:
+            assert f"--{field}" in str(error)
+        else:
+            assert runs_of(changed) != before or is_of_data(sweep, field), field
+
+
+def is_of_data(sweep, field):
+    """Whether it is of the data, which models that are there are measured on."""
+    fitted = [row for row, _ in sweep.jobs() if not sweep.trained_of(row)]
+    how = ("strategy", "precision", "save_steps", "tensorboard", "check_numerics")
+    data = ("dataset", "data_dir", "classes", "smoke")
+    return not fitted and field in (*how, *data)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wordy(training.PriorRecipe):
     """A recipe with a setting that nothing uses."""

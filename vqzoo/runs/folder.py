@@ -231,11 +231,6 @@ class Run:
         self.restored_metrics = state.metrics(model)
         return True
 
-    def save_epoch(self, model, is_best):
-        """Saves the model of an epoch as the last one, and as the best one if it is."""
-        for name in ("best", "last") if is_best else ("last",):
-            self.save_model(model, name)
-
     def save_model(self, model, name):
         """Saves a model as `name.keras`."""
         if self.writes:

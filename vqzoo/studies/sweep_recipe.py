@@ -5,10 +5,14 @@ import re
 
 from vqzoo import registry
 from vqzoo.registry import lazily, parse_options
-from vqzoo.training.kinds.autoencoder import Recipe
+from vqzoo.training.kinds.autoencoder import (
+    ModelSettings,
+    QuantizerSettings,
+    Recipe,
+)
 from vqzoo.training.kinds.gan import GANRecipe
 from vqzoo.training.kinds.prior import PriorRecipe
-from vqzoo.training.settings import setting
+from vqzoo.training.settings import OptimizerSettings, StepSettings, setting
 
 sweep_loop = lazily("vqzoo.studies.sweep_loop")
 RUN = "run"  # The numbers that a run left itself, in its metrics.json.
@@ -145,8 +149,24 @@ class SweepRecipe(Recipe):
                 f"numbers of --measurements={','.join(measured)}",
             )
 
+    def check_used(self):
+        """Raises ValueError if a setting was made that no row of the sweep uses."""
+        judged = "disentanglement" in (*self.measurements, *self.prior_measurements)
+        self.expect_unused("representation", judged, "measurements", "disentanglement")
+        conditions = self.parsed()
+        fitted = [c for c in conditions if not self.trained_of(c)]
+        groups = (StepSettings, OptimizerSettings, ModelSettings, QuantizerSettings)
+        for name in [name for group in groups for name in _settings(group)]:
+            self.expect_unused(name, fitted, "trained", "models to be trained")
+        for name in set.intersection(*(set(c.changes) for c in conditions)):
+            users = "conditions without a value of their own"
+            self.expect_unused(name, False, "conditions", users)
+        for condition in fitted:
+            self.run_of(condition, seed=0, runs_dir=self.runs_dir).check_used()
+
     def run(self):
         """Runs the recipe; returns the folder, as `sweep_loop.run`."""
+        self.check_used()
         return sweep_loop.run(self)
 
     def shrunk(self):

@@ -37,7 +37,8 @@ class Records(keras.callbacks.Callback):
         is_best = row["val_loss"] <= header["best"]
         if is_best:
             header["best"] = row["val_loss"]
-        self.run.save_epoch(self.delivered, is_best)
+        for name in ("best", "last") if is_best else ("last",):
+            self.run.save_model(self.delivered, name)
 
 
 class Losses(keras.callbacks.Callback):
