@@ -26,7 +26,6 @@ class ExactPrior:
         self._clone = _in_float64(prior)
         self._choose = None
         shapes = {k: v.shape[1:] for k, v in conditions.inputs(prior).items()}
-        del shapes["codes"]
         signature = {
             name: tf.TensorSpec((None, *shape), tf.int32, name)
             for name, shape in shapes.items()

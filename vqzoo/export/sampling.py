@@ -35,7 +35,7 @@ def trace(pipeline):
         codes = []
         for tier, (prior, sampler) in enumerate(zip(pipeline.priors, samplers)):
             inputs = {"temperature": temperature}
-            for index, (name, spec) in enumerate(prior.random_inputs.items()):
+            for index, (name, spec) in enumerate(prior.random_inputs().items()):
                 inputs[name] = _random(*spec, seed, 16 * tier + index)
             if prior.num_classes:
                 inputs["label"] = label

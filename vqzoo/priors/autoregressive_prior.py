@@ -1,4 +1,4 @@
-"""What all autoregressive priors have in common."""
+"""What the priors have in common that draw place after place."""
 
 import math
 
@@ -8,72 +8,84 @@ from vqzoo.priors import conditions, raster
 from vqzoo.priors.base import Prior
 
 
-class AutoregressivePrior(Prior):
+class CachedPrior(Prior):
+    """A prior whose places see the places before them, in raster order.
+
+    Abstract. A subclass says once what its layers do, to a whole grid and to one place:
+    `_through`, as of `Prior`, where `step` is called for layers that keep what they
+    have seen. Sampling has a state: `start(batch_size)`,
+    `begin_row(state, condition)`, `logits_at(state, column)`, which gives logits and
+    state, `put(state, codes, column)` and `end_row(state)`.
+    """
+
+    # The attribute that holds the layers that keep what they have seen.
+    cached_layers = "blocks"
+
+    def _place(self, features, state, column, condition=None):
+        """Features `(batch, channels)` of a place behind the layers, and the state."""
+        states = []
+
+        def step(layer, hidden, *_):
+            layer_state = state["layers"][len(states)]
+            layer_state, hidden = self._step_at(layer, layer_state, hidden, column)
+            states.append(layer_state)
+            return hidden
+
+        features = self._through(features, condition, step)
+        return features, {**state, "layers": states}
+
+    def _step_at(self, layer, state, hidden, column):
+        return layer.at(state, hidden, column)
+
+    def _start_layers(self, batch_size, size):
+        layers = getattr(self, self.cached_layers)
+        return [layer.start(batch_size, size) for layer in layers]
+
+    def _states(self, method, state, *arguments):
+        """The states of the layers after a method of each."""
+        layers = getattr(self, self.cached_layers)
+        return [
+            getattr(layer, method)(layer_state, *arguments)
+            for layer, layer_state in zip(layers, state["layers"])
+        ]
+
+    def end_row(self, state):
+        """The state after the last place of a row."""
+        return {**state, "layers": self._states("end_row", state)}
+
+
+class AutoregressivePrior(CachedPrior):
     """A prior that gives each code's logits from all codes before it, in raster order.
 
     Abstract. A prior is one of these, and not one function beside others, because its
     likelihood and its samples are the same computation for all of them.
 
-    A subclass sets `grid_shape`, `num_embeddings`, `num_classes`, `context` and
-    `conditions` and calls `_connect` in its constructor. It has `_logits(inputs)`, the
-    logits of all places, and for sampling a state: `start(batch_size)`,
-    `begin_row(state, condition)`, `logits_at(state, column)`, which gives logits and
-    state, `put(state, codes, column)` and `end_row(state)`.
+    It is called with codes, int32 `(batch, height, width)`; with a condition, a dict of
+    them as `codes`, with classes `label` `(batch,)`, and the codes of the tiers above
+    as `context_0`, ... It gives logits, float32 `(batch, height, width, K)`. Compiled
+    with `SparseCategoricalCrossentropy(from_logits=True)`, its loss is nats per code.
     """
 
     likelihood = "exact"
-
-    def _connect(self):
-        """Builds the graph from codes and conditions to logits."""
-        inputs = conditions.inputs(self)
-        logits = self._logits(inputs)
-        super().__init__(conditions.packed(inputs), logits, name=self.given_name)
 
     def log_prob(self, codes, condition=None):
         """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
 
         Args:
             codes: int, in [0, K).
-            condition: dict with `label`, ints `(batch,)` or one int, and `context`, the
-                codes of the tiers above, as the prior has them; or None.
+            condition: dict as for `sample`, or None.
 
         Raises:
             ValueError: if the codes or the condition do not fit to the prior.
         """
-        return raster.log_prob(self, codes, condition)
+        shape = (len(codes), *self.grid_shape)
+        codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
+        arrays = conditions.arrays(self, len(codes), condition)
+        code_log_p = raster.log_probs_of(self, codes, codes, arrays)
+        return code_log_p.sum(axis=(1, 2), dtype="float64")
 
     def log_likelihood(self, codes, condition=None):
         return self.log_prob(codes, condition)
-
-    def sample(
-        self,
-        shape,
-        condition=None,
-        *,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        seed=None,
-        cached=True,
-    ):
-        """Draws codes, int32 `(batch, height, width)`.
-
-        Args:
-            shape: int, number of grids, or `(batch, height, width)`.
-            condition: as for `log_prob`.
-            temperature: float above 0, by which the logits are divided.
-            top_k: int or None: only the likeliest `top_k` codes are drawn.
-            top_p: float in (0, 1] or None: only the likeliest codes that together reach
-                this probability are drawn.
-            seed: int or None.
-            cached: bool. False computes the whole network for each code.
-
-        Raises:
-            ValueError: if an argument is out of its range or does not fit to the prior.
-        """
-        return raster.sample(
-            self, shape, condition, temperature, top_k, top_p, seed, cached
-        )
 
     def blank(self, batch_size):
         """Grids of which nothing is drawn yet, in raster order: int32."""
@@ -95,14 +107,6 @@ class AutoregressivePrior(Prior):
         """What `draw` takes, of all places: the whole network on grids of codes."""
         return self(conditions.packed({"codes": grids, **inputs}), training=False)
 
-    @property
-    def random_inputs(self):
-        """What `sampler` draws from, by name: kind and shape for each grid."""
+    def random_inputs(self, **options):
+        del options
         return {"uniform": ("uniform", (math.prod(self.grid_shape),))}
-
-    def sampler(self, top_k=None, top_p=None):
-        """A model from random numbers, temperatures and a condition's arrays to codes.
-
-        It is what `sample` compiles, for those who give the random numbers themselves.
-        """
-        return raster.sampler_of(self, raster.Sampler, top_k, top_p, True)

@@ -3,14 +3,41 @@
 import keras
 import numpy as np
 
-from vqzoo.priors import conditions
+from vqzoo.priors import conditions, raster
 
 
-class Prior(keras.Model):
+class GridModel(keras.Model):
+    """A model of grids of codes or of their latents, and of what conditions them.
+
+    Abstract. The constructor of a subclass begins with `conditions.adopt`, makes its
+    layers and ends with `_connect`; `_outputs(inputs)` is what these make of inputs.
+    """
+
+    def _connect(self):
+        """Builds the graph from what the model is shown and conditions to outputs."""
+        shown = self._shown()
+        inputs = {shown.name: shown, **conditions.inputs(self)}
+        packed = conditions.packed(inputs)
+        super().__init__(packed, self._outputs(inputs), name=self.given_name)
+
+    def _shown(self):
+        """The input beside the condition, with its name."""
+        return keras.Input(self.grid_shape, dtype="int32", name="codes")
+
+    def get_config(self):
+        return conditions.config(self)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+class Prior(GridModel):
     """A prior over the codes of a tier, given a class and the codes of the tiers above.
 
     Abstract. It knows what it is fitted with, what it says about codes and how it draws
-    them. A subclass has `sample`, and what `conditions.adopt` keeps of its arguments.
+    them. A subclass has `random_inputs` and, unless it draws place after place as
+    `raster.Sampler` does, `sampler`.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -88,10 +115,75 @@ class Prior(keras.Model):
         del condition
         return np.full(len(codes), np.nan)
 
-    def get_config(self):
-        """What every prior's constructor takes; a subclass adds the rest."""
-        return conditions.config(self)
+    def _logits_layer(self):
+        """The last layer, in float32 whatever the others compute in."""
+        return keras.layers.Dense(self.num_embeddings, dtype="float32", name="logits")
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+    def _whole(self, features, inputs):
+        """Features of all places behind the layers.
+
+        A subclass has `_through(features, condition, step)`, which goes through its
+        layers; `step(layer, features)` is what a layer gives.
+        """
+        condition = conditions.features(self.conditions, inputs)
+        return self._through(features, condition, lambda layer, *args: layer(*args))
+
+    def sample(
+        self,
+        shape,
+        condition=None,
+        *,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        **options,
+    ):
+        """Draws codes, int32 `(batch, height, width)`.
+
+        Args:
+            shape: int, number of grids, or `(batch, height, width)`.
+            condition: dict with `label`, ints `(batch,)` or one int, and `context`, the
+                codes of the tiers above, as the prior has them; or None.
+            temperature: float above 0, by which the logits are divided.
+            top_k: int or None: only the likeliest `top_k` codes are drawn.
+            top_p: float in (0, 1] or None: only the likeliest codes that together reach
+                this probability are drawn.
+            seed: int or None.
+            **options: of this kind of prior, see `sampler`.
+
+        Raises:
+            ValueError: if an argument is out of its range or does not fit to the prior.
+        """
+        batch = raster.checked_batch(self, shape)
+        raster.check_choice(self, temperature, top_k, top_p)
+        sampler = self.sampler(top_k, top_p, **options)
+        generator = np.random.default_rng(seed)
+        inputs = {
+            name: raster.random_numbers(generator, kind, (batch, *shape))
+            for name, (kind, shape) in self.random_inputs(**options).items()
+        }
+        inputs["temperature"] = np.full((batch,), temperature, "float32")
+        inputs |= conditions.arrays(self, batch, condition)
+        return keras.tree.map_structure(np.asarray, sampler.predict_on_batch(inputs))
+
+    def sampler(self, top_k=None, top_p=None, *, cached=True):
+        """A model from random numbers, temperatures and a condition's arrays to codes.
+
+        It is what `sample` compiles, for those who give the random numbers themselves.
+
+        Args:
+            top_k: as of `sample`.
+            top_p: as of `sample`.
+            cached: bool. Whether each place computes only what is new; else the whole
+                network, which is what the caches are compared with.
+        """
+        return raster.sampler_of(self, raster.Sampler, top_k, top_p, cached)
+
+    def random_inputs(self, **options):
+        """What `sampler` draws from, by name: kind and shape for each grid.
+
+        Args:
+            **options: as of `sampler`.
+        """
+        raise NotImplementedError

@@ -5,26 +5,34 @@ from keras import ops
 
 from vqzoo.layers import TransformerBlock
 from vqzoo.priors import conditions
+from vqzoo.priors.autoregressive_prior import CachedPrior
 from vqzoo.priors.base import Prior
 
 
 class TransformerPrior(Prior):
     """A prior of transformer blocks over the places of a grid.
 
-    Abstract. A subclass calls `_take_sizes` in its constructor, and `_make_blocks` and
-    `_make_head` where it makes its layers.
+    Abstract. A subclass has `_make_layers`, which calls `_make_blocks`.
     """
 
-    def _take_sizes(
-        self, num_layers, num_channels, num_heads, hidden_ratio, dropout, seed
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        *,
+        num_layers=8,
+        num_channels=256,
+        num_heads=8,
+        hidden_ratio=4,
+        num_condition_blocks=2,
+        dropout=0.1,
+        seed=None,
+        **kwargs,
     ):
+        conditions.adopt(self, locals())
         conditions.check_at_least_1(num_layers=num_layers)
-        self.num_layers = num_layers
-        self.num_channels = num_channels
-        self.num_heads = num_heads
-        self.hidden_ratio = hidden_ratio
-        self.dropout = dropout
-        self.seed = seed
+        self._make_layers()
+        self._connect()
 
     def _make_blocks(self, *, causal):
         self.blocks = [
@@ -40,32 +48,17 @@ class TransformerPrior(Prior):
             for index in range(self.num_layers)
         ]
         self.norm = keras.layers.LayerNormalization(dtype=self.layer_dtype, name="norm")
-        self.output_logits = keras.layers.Dense(
-            self.num_embeddings, dtype="float32", name="logits"
-        )
+        self.output_logits = self._logits_layer()
 
-    def _hidden(self, hidden, inputs):
-        """Features of all places behind the blocks, from what each place takes."""
-        condition = conditions.features(self.conditions, inputs)
+    def _through(self, features, condition, step):
         if condition is not None:
-            hidden = hidden + condition
+            features = features + condition
         for block in self.blocks:
-            hidden = block(hidden)
-        return self.norm(hidden)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_layers": self.num_layers,
-            "num_channels": self.num_channels,
-            "num_heads": self.num_heads,
-            "hidden_ratio": self.hidden_ratio,
-            "dropout": self.dropout,
-            "seed": self.seed,
-        }
+            features = step(block, features)
+        return self.norm(features)
 
 
-class CausalTransformerPrior(TransformerPrior):
+class CausalTransformerPrior(TransformerPrior, CachedPrior):
     """One whose places see the places before them: the state of its sampling.
 
     Abstract. A subclass has `tokens`, a `PlaceTokens`.
@@ -75,9 +68,7 @@ class CausalTransformerPrior(TransformerPrior):
         """The state of sampling before the first row."""
         shape = (batch_size, self.grid_shape[1], self.num_channels)
         return {
-            "blocks": [
-                block.start(batch_size, self.grid_shape) for block in self.blocks
-            ],
+            "layers": self._start_layers(batch_size, self.grid_shape),
             "before": self.tokens.start(batch_size),
             "row": ops.zeros((), "int32"),
             "condition": ops.zeros(shape, self.layer_dtype.compute_dtype),
@@ -90,21 +81,13 @@ class CausalTransformerPrior(TransformerPrior):
 
     def _hidden_at(self, state, column):
         """Features `(batch, channels)` of a place behind the blocks, and the state."""
-        hidden = self.tokens.at(state["before"], state["row"], column)
-        hidden = hidden + ops.take(state["condition"], column, axis=1)
-        blocks = []
-        for block, block_state in zip(self.blocks, state["blocks"]):
-            block_state, hidden = block.at(block_state, hidden, column)
-            blocks.append(block_state)
-        return self.norm(hidden), {**state, "blocks": blocks}
+        features = self.tokens.at(state["before"], state["row"], column)
+        condition = ops.take(state["condition"], column, axis=1)
+        return self._place(features, state, column, condition)
 
     def end_row(self, state):
         """The state after the last place of a row."""
-        blocks = [
-            block.end_row(block_state)
-            for block, block_state in zip(self.blocks, state["blocks"])
-        ]
-        return {**state, "blocks": blocks, "row": state["row"] + 1}
+        return {**super().end_row(state), "row": state["row"] + 1}
 
 
 class PlaceTokens(keras.layers.Layer):

@@ -1,5 +1,7 @@
 """What priors are conditioned on: a class and the codes of the tiers above."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,40 +9,38 @@ from keras import ops
 from vqzoo.layers import ResidualStack
 
 
-def adopt(
-    prior,
-    grid_shape,
-    num_embeddings,
-    *,
-    num_classes=0,
-    context=(),
-    label_dropout=0.0,
-    dtype=None,
-    name=None,
-):
-    """Checks what every prior's constructor takes, and keeps it as attributes.
+def arguments_of(model_class):
+    """Names of what a constructor takes beside what all priors take as `**kwargs`."""
+    parameters = inspect.signature(model_class.__init__).parameters.values()
+    named = (p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
+    return [name for name in named if name != "self"]
+
+
+def adopt(prior, arguments):
+    """Keeps the arguments of a constructor as attributes, those of all priors checked.
 
     Args:
         prior: the prior, before it is built.
-        grid_shape: `(height, width)` of the codes.
-        num_embeddings: int, K.
-        num_classes: int, 0 for a prior that knows no classes.
-        context: sequence of `(grid shape, number of codes)` of the tiers above.
-        label_dropout: float in [0, 1), see `Prior`.
-        dtype: dtype policy, or None for the global one; kept as `layer_dtype`.
-        name: str or None, of the model.
+        arguments: dict, the constructor's `locals()` at its first line.
 
     Raises:
         ValueError: for sizes that no prior can have.
     """
-    _check_arguments(grid_shape, num_embeddings, num_classes, context)
+    for name in arguments_of(type(prior)):
+        setattr(prior, name, arguments[name])
+    _adopt_common(prior, **arguments["kwargs"])
+
+
+def _adopt_common(
+    prior, *, num_classes=0, context=(), label_dropout=0.0, dtype=None, name=None
+):
+    _check_arguments(prior.grid_shape, prior.num_embeddings, num_classes, context)
     if not 0 <= label_dropout < 1 or label_dropout and not num_classes:
         raise ValueError(
             "expected label_dropout in [0, 1), and 0 without classes, received "
             f"{label_dropout=}, {num_classes=}"
         )
-    prior.grid_shape = tuple(grid_shape)
-    prior.num_embeddings = num_embeddings
+    prior.grid_shape = tuple(prior.grid_shape)
     prior.num_classes = num_classes
     prior.context = tuple((tuple(shape), size) for shape, size in context)
     prior.label_dropout = label_dropout
@@ -55,8 +55,7 @@ def config(prior):
     dropout = {"label_dropout": prior.label_dropout} if prior.label_dropout else {}
     return {
         **dropout,
-        "grid_shape": prior.grid_shape,
-        "num_embeddings": prior.num_embeddings,
+        **{name: getattr(prior, name) for name in arguments_of(type(prior))},
         "num_classes": prior.num_classes,
         "context": prior.context,
         "dtype": keras.dtype_policies.serialize(prior.layer_dtype),
@@ -91,17 +90,15 @@ def sizes(tier_shapes, num_embeddings, tier, num_classes):
 
 
 def inputs(prior):
-    """The symbolic inputs of a prior, by name.
+    """The symbolic inputs of a prior's condition, by name.
 
     Args:
         prior: with what `adopt` keeps.
 
     Returns:
-        dict: `codes`, `label` if there are classes, and `context_0`, `context_1`, ...
+        dict: `label` if there are classes, and `context_0`, `context_1`, ...
     """
-    shapes = {"codes": prior.grid_shape}
-    if prior.num_classes:
-        shapes["label"] = ()
+    shapes = {"label": ()} if prior.num_classes else {}
     shapes |= {f"context_{i}": shape for i, (shape, _) in enumerate(prior.context)}
     return {
         name: keras.Input(shape, dtype="int32", name=name)
@@ -110,8 +107,8 @@ def inputs(prior):
 
 
 def packed(arrays):
-    """What a prior is called with: a dict or, with nothing beside them, the codes."""
-    return arrays if len(arrays) > 1 else arrays["codes"]
+    """What a prior is called with: a dict or, with nothing beside it, its one array."""
+    return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
 
 def _check_arguments(grid_shape, num_embeddings, num_classes, context):

@@ -28,11 +28,9 @@ class GatedPixelCNN(AutoregressivePrior):
         kernel_size: odd int, of the others.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
         **kwargs: what all priors take, such as `num_classes`: see `Prior`.
-    Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
-        dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
-        tiers above as `context_0`, ...
-    Output shape: `(batch, height, width, K)`, float32 logits. Compile with
-        `SparseCategoricalCrossentropy(from_logits=True)`: nats per code.
+    Input shape: codes, int32 `(batch, height, width)`; with a condition a dict, see
+        `AutoregressivePrior`.
+    Output shape: `(batch, height, width, K)`, float32 logits.
     Raises: ValueError: if a size is not positive or a grid above does not divide this.
     Source: van den Oord et al. 2016, arXiv 1606.05328. Differs: codes are embedded.
     Example:
@@ -56,14 +54,8 @@ class GatedPixelCNN(AutoregressivePrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
+        conditions.adopt(self, locals())
         conditions.check_at_least_1(num_layers=num_layers)
-        self.num_layers = num_layers
-        self.num_channels = num_channels
-        self.output_channels = output_channels
-        self.first_kernel_size = first_kernel_size
-        self.kernel_size = kernel_size
-        self.num_condition_blocks = num_condition_blocks
         self._make_layers()
         self._connect()
 
@@ -89,17 +81,17 @@ class GatedPixelCNN(AutoregressivePrior):
         self.hidden = keras.layers.Dense(
             self.output_channels, activation="relu", dtype=dtype, name="hidden"
         )
-        self.output_logits = keras.layers.Dense(
-            self.num_embeddings, dtype="float32", name="logits"
-        )
+        self.output_logits = self._logits_layer()
 
-    def _logits(self, inputs):
+    def _outputs(self, inputs):
         embedded = self.embedding(inputs["codes"])
-        condition = conditions.features(self.conditions, inputs)
-        hidden = ops.concatenate([embedded, embedded], axis=-1)
+        both = self._whole(ops.concatenate([embedded, embedded], axis=-1), inputs)
+        return self._head(both[..., self.num_channels :])
+
+    def _through(self, features, condition, step):
         for block in self.blocks:
-            hidden = block(hidden, condition)
-        return self._head(hidden[..., self.num_channels :])
+            features = step(block, features, condition)
+        return features
 
     def _head(self, hidden):
         return self.output_logits(self.hidden(ops.relu(hidden)))
@@ -108,7 +100,7 @@ class GatedPixelCNN(AutoregressivePrior):
         """The state of sampling before the first row."""
         width = self.grid_shape[1]
         return {
-            "blocks": [block.start(batch_size, width) for block in self.blocks],
+            "layers": self._start_layers(batch_size, width),
             "row": ops.zeros(
                 (batch_size, width, self.num_channels), self.layer_dtype.compute_dtype
             ),
@@ -116,47 +108,34 @@ class GatedPixelCNN(AutoregressivePrior):
 
     def begin_row(self, state, condition=None):
         """The state before the first place of a row, with the condition of the row."""
-        blocks, row = [], None
-        for block, block_state in zip(self.blocks, state["blocks"]):
+        layers, row = [], None
+        for block, block_state in zip(self.blocks, state["layers"]):
             block_state, row = block.begin_row(block_state, row, condition)
-            blocks.append(block_state)
-        return {**state, "blocks": blocks}
+            layers.append(block_state)
+        return {**state, "layers": layers}
 
     def logits_at(self, state, column):
         """Logits `(batch, K)` of a place, and the state."""
-        blocks, hidden = [], None
-        for block, block_state in zip(self.blocks, state["blocks"]):
-            block_state, hidden = block.at(block_state, hidden, column)
-            blocks.append(block_state)
-        return self._head(hidden), {**state, "blocks": blocks}
+        # The first block does not see the place itself.
+        hidden, state = self._place(None, state, column)
+        return self._head(hidden), state
 
     def put(self, state, codes, column):
         """The state after the codes `(batch,)` of a place are known."""
         embedded = self.embedding(codes)
-        first, *others = state["blocks"]
+        first, *others = state["layers"]
         first = self.blocks[0].put(first, embedded, column)
         row = put_at(state["row"], embedded, column, axis=1)
-        return {**state, "blocks": [first, *others], "row": row}
+        return {**state, "layers": [first, *others], "row": row}
 
     def end_row(self, state):
         """The state after the last place of a row."""
         rows = [state["row"], *([None] * (self.num_layers - 1))]
-        blocks = [
+        layers = [
             block.end_row(block_state, row)
-            for block, block_state, row in zip(self.blocks, state["blocks"], rows)
+            for block, block_state, row in zip(self.blocks, state["layers"], rows)
         ]
-        return {**state, "blocks": blocks}
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_layers": self.num_layers,
-            "num_channels": self.num_channels,
-            "output_channels": self.output_channels,
-            "first_kernel_size": self.first_kernel_size,
-            "kernel_size": self.kernel_size,
-            "num_condition_blocks": self.num_condition_blocks,
-        }
+        return {**state, "layers": layers}
 
 
 def gated_pixelcnn_8(num_embeddings=512, **overrides):

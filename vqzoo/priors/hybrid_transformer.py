@@ -61,22 +61,17 @@ class HybridTransformer(CausalTransformerPrior):
         seed=None,
         **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
+        conditions.adopt(self, locals())
         if self.context:
             raise ValueError(f"expected no tiers above, received {self.context=}")
-        conditions.check_at_least_1(num_values=num_values, num_mixtures=num_mixtures)
-        self._take_sizes(
-            num_layers, num_channels, num_heads, hidden_ratio, dropout, seed
+        conditions.check_at_least_1(
+            num_values=num_values, num_mixtures=num_mixtures, num_layers=num_layers
         )
-        self.num_values = num_values
-        self.num_mixtures = num_mixtures
         self._make_layers()
-        inputs = conditions.inputs(self)
-        del inputs["codes"]
-        latents = keras.Input((*self.grid_shape, 1 + num_values), name="latents")
-        inputs = {"latents": latents, **inputs}
-        packed = inputs if self.num_classes else latents
-        super().__init__(packed, self._outputs(inputs), name=self.given_name)
+        self._connect()
+
+    def _shown(self):
+        return keras.Input((*self.grid_shape, 1 + self.num_values), name="latents")
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -97,7 +92,7 @@ class HybridTransformer(CausalTransformerPrior):
 
     def _outputs(self, inputs):
         hidden, codes = self.tokens(inputs["latents"])
-        hidden = self._hidden(hidden, inputs)
+        hidden = self._whole(hidden, inputs)
         logits = self.output_logits(hidden)
         return ops.concatenate([logits, self._mixture(hidden, codes)], axis=-1)
 
@@ -110,7 +105,7 @@ class HybridTransformer(CausalTransformerPrior):
         del seed
         inputs = self._training_inputs(arrays, tiers)
         latents = inputs.pop("codes")
-        return ({"latents": latents, **inputs} if inputs else latents), latents
+        return conditions.packed({"latents": latents, **inputs}), latents
 
     def training_loss(self):
         return self.nats
@@ -212,21 +207,10 @@ class HybridTransformer(CausalTransformerPrior):
         return -(np.concatenate(nats) + change).sum(axis=(1, 2), dtype="float64")
 
     def _predicted(self, arrays):
-        packed = arrays if self.num_classes else arrays["latents"]
-        return ops.convert_to_tensor(self.predict_on_batch(packed))
+        return ops.convert_to_tensor(self.predict_on_batch(conditions.packed(arrays)))
 
-    def sample(
-        self,
-        shape,
-        condition=None,
-        *,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        seed=None,
-        cached=True,
-    ):
-        """Draws codes and their values, as `AutoregressivePrior.sample` draws codes.
+    def sample(self, shape, condition=None, **options):
+        """Draws codes and their values, as `Prior.sample` draws codes.
 
         The Gaussians' scales are multiplied by the square root of the temperature.
 
@@ -235,15 +219,12 @@ class HybridTransformer(CausalTransformerPrior):
             `(batch, height, width, V)`, in the units of the data, 0 beside codes that
             have none.
         """
-        codes, values = raster.sample(
-            self, shape, condition, temperature, top_k, top_p, seed, cached
-        )
+        codes, values = super().sample(shape, condition, **options)
         mean, scale = self._units()
         return codes, (values * scale + mean) * self._mask(codes)
 
-    @property
-    def random_inputs(self):
-        """What a sampler draws from, by name: kind and shape for each grid."""
+    def random_inputs(self, **options):
+        del options
         places = math.prod(self.grid_shape)
         return {
             "uniform": ("uniform", (places, 2)),
@@ -260,7 +241,7 @@ class HybridTransformer(CausalTransformerPrior):
         codes, values = grids
         known = ops.cast(codes[..., None], "float32")
         hidden, _ = self.tokens(ops.concatenate([known, values], axis=-1))
-        return self._hidden(hidden, inputs)
+        return self._whole(hidden, inputs)
 
     def logits_at(self, state, column):
         """Features of a place, from which `draw` takes logits, and the state."""
@@ -279,13 +260,6 @@ class HybridTransformer(CausalTransformerPrior):
         """The state after the codes and values of a place are known."""
         before = self.tokens.known(*drawn)
         return {**state, "before": ops.cast(before, state["before"].dtype)}
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_values": self.num_values,
-            "num_mixtures": self.num_mixtures,
-        }
 
 
 def code_of(packed, num_embeddings):

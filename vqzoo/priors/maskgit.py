@@ -52,30 +52,6 @@ class MaskGIT(TransformerPrior):
     likelihood = "bound"
     smoke_options = {"num_layers": 1, "num_channels": 16}
 
-    def __init__(
-        self,
-        grid_shape,
-        num_embeddings,
-        *,
-        num_layers=8,
-        num_channels=256,
-        num_heads=8,
-        hidden_ratio=4,
-        num_condition_blocks=2,
-        dropout=0.1,
-        seed=None,
-        **kwargs,
-    ):
-        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
-        self._take_sizes(
-            num_layers, num_channels, num_heads, hidden_ratio, dropout, seed
-        )
-        self.num_condition_blocks = num_condition_blocks
-        self._make_layers()
-        inputs = conditions.inputs(self)
-        logits = self._logits(inputs)
-        super().__init__(conditions.packed(inputs), logits, name=self.given_name)
-
     def _make_layers(self):
         dtype = self.layer_dtype
         self.embedding = keras.layers.Embedding(
@@ -87,9 +63,9 @@ class MaskGIT(TransformerPrior):
         )
         self._make_blocks(causal=False)
 
-    def _logits(self, inputs):
+    def _outputs(self, inputs):
         hidden = self.positions(self.embedding(inputs["codes"]))
-        return self.output_logits(self._hidden(hidden, inputs))
+        return self.output_logits(self._whole(hidden, inputs))
 
     def training_pair(self, arrays, tiers, seed=(0, 0)):
         """Inputs with a random part of the codes hidden, targets, and weights."""
@@ -138,77 +114,39 @@ class MaskGIT(TransformerPrior):
             total += (code_log_p * mask).sum(axis=(1, 2)) * places / hidden
         return total / num_draws
 
-    def sample(
+    def random_inputs(self, num_steps=NUM_STEPS, **options):
+        del options
+        shape = (num_steps, math.prod(self.grid_shape))
+        return {"uniform": ("uniform", shape), "gumbel": ("gumbel", shape)}
+
+    def sampler(
         self,
-        shape,
-        condition=None,
-        *,
-        temperature=1.0,
         top_k=None,
         top_p=None,
-        seed=None,
+        *,
         num_steps=NUM_STEPS,
         choice_temperature=CHOICE_TEMPERATURE,
     ):
-        """Draws codes, int32 `(batch, height, width)`, in `num_steps` passes.
+        """A model from random numbers, temperatures and a condition's arrays to codes.
 
         Args:
-            shape: int, number of grids, or `(batch, height, width)`.
-            condition: dict with `label` and `context`, as `AutoregressivePrior`'s.
-            temperature: float above 0, by which the logits are divided.
-            top_k: int or None: only the likeliest `top_k` codes are drawn.
-            top_p: float in (0, 1] or None: only the likeliest codes that together reach
-                this probability are drawn.
-            seed: int or None.
+            top_k: as of `sample`.
+            top_p: as of `sample`.
             num_steps: int, passes over the network.
             choice_temperature: float, 0 or more: scale of the Gumbel noise on what
                 counts as sure in the first step; it falls linearly to 0.
 
         Raises:
-            ValueError: if an argument is out of its range or does not fit to the prior.
+            ValueError: if an argument is out of its range.
         """
-        if num_steps < 1:
-            raise ValueError(f"expected num_steps of at least 1, received {num_steps=}")
+        conditions.check_at_least_1(num_steps=num_steps)
         if not choice_temperature >= 0:
             raise ValueError(
                 "expected choice_temperature of at least 0, received "
                 f"{choice_temperature=}"
             )
-        batch = raster.checked_batch(self, shape, temperature, top_k, top_p)
-        arrays = conditions.arrays(self, batch, condition)
-        generator = np.random.default_rng(seed)
-        places = int(np.prod(self.grid_shape))
-        draws = generator.random((2, batch, num_steps, places), "float32")
-        gumbel = -np.log(-np.log(np.clip(draws[1], 1e-7, 1 - 1e-7)))
-        inputs = {
-            "uniform": draws[0],
-            "gumbel": gumbel,
-            "temperature": np.full((batch,), temperature, "float32"),
-            **arrays,
-        }
         settings = (top_k, top_p, num_steps, choice_temperature)
-        sampler = raster.sampler_of(self, _Sampler, *settings)
-        return np.asarray(sampler.predict_on_batch(inputs))
-
-    @property
-    def random_inputs(self):
-        """What `sampler` draws from, by name: kind and shape for each grid."""
-        shape = (NUM_STEPS, math.prod(self.grid_shape))
-        return {"uniform": ("uniform", shape), "gumbel": ("gumbel", shape)}
-
-    def sampler(self, top_k=None, top_p=None):
-        """A model from random numbers, temperatures and a condition's arrays to codes.
-
-        It is what `sample` compiles, for those who give the random numbers themselves.
-        """
-        settings = (top_k, top_p, NUM_STEPS, CHOICE_TEMPERATURE)
         return raster.sampler_of(self, _Sampler, *settings)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_condition_blocks": self.num_condition_blocks,
-        }
 
 
 class _Positions(keras.layers.Layer):

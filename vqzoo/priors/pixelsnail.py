@@ -3,15 +3,15 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import MaskedConv2D, PixelSNAILBlock
+from vqzoo.layers import PixelSNAILBlock
 from vqzoo.priors import conditions
-from vqzoo.priors.autoregressive_prior import AutoregressivePrior
+from vqzoo.priors.convolutional_prior import ConvolutionalPrior
 from vqzoo.registry import named
 
 
 @named("pixelsnail")
 @keras.saving.register_keras_serializable("vqzoo")
-class PixelSNAIL(AutoregressivePrior):
+class PixelSNAIL(ConvolutionalPrior):
     """Autoregressive prior of gated causal convolutions and self-attention.
 
     Blocks of gated residual blocks, each followed by attention over all places before,
@@ -32,11 +32,9 @@ class PixelSNAIL(AutoregressivePrior):
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
         **kwargs: what all priors take, such as `num_classes`: see `Prior`.
-    Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
-        dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
-        tiers above as `context_0`, ...
-    Output shape: `(batch, height, width, K)`, float32 logits. Compile with
-        `SparseCategoricalCrossentropy(from_logits=True)`: nats per code.
+    Input shape: codes, int32 `(batch, height, width)`; with a condition a dict, see
+        `AutoregressivePrior`.
+    Output shape: `(batch, height, width, K)`, float32 logits.
     Raises: ValueError: if a size is not positive, the heads do not divide the channels,
         or a grid above does not divide this one.
     Source: Chen et al. 2018, arXiv 1712.09763; sizes: Coppock's thesis, table 6.1.
@@ -70,31 +68,13 @@ class PixelSNAIL(AutoregressivePrior):
         seed=None,
         **kwargs,
     ):
-        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
+        conditions.adopt(self, locals())
         conditions.check_at_least_1(num_blocks=num_blocks)
-        self.num_blocks = num_blocks
-        self.num_residual_blocks = num_residual_blocks
-        self.num_channels = num_channels
-        self.residual_channels = residual_channels
-        self.kernel_size = kernel_size
-        self.num_heads = num_heads
-        self.num_condition_blocks = num_condition_blocks
-        self.dropout = dropout
-        self.seed = seed
         self._make_layers()
         self._connect()
 
     def _make_layers(self):
-        dtype = self.layer_dtype
-        self.embedding = keras.layers.Embedding(
-            self.num_embeddings, self.num_channels, dtype=dtype, name="embedding"
-        )
-        self.conditions = conditions.layer(
-            self, self.num_channels, self.num_condition_blocks
-        )
-        self.first = MaskedConv2D(
-            self.num_channels, self.kernel_size, "A", dtype=dtype, name="first"
-        )
+        self._make_first(self.num_channels, self.kernel_size)
         self.blocks = [
             PixelSNAILBlock(
                 self.num_residual_blocks,
@@ -103,77 +83,27 @@ class PixelSNAIL(AutoregressivePrior):
                 num_heads=self.num_heads,
                 dropout=self.dropout,
                 seed=None if self.seed is None else self.seed + 100 * index,
-                dtype=dtype,
+                dtype=self.layer_dtype,
                 name=f"block_{index}",
             )
             for index in range(self.num_blocks)
         ]
-        self.output_logits = keras.layers.Dense(
-            self.num_embeddings, dtype="float32", name="logits"
-        )
+        self.output_logits = self._logits_layer()
 
-    def _logits(self, inputs):
-        condition = conditions.features(self.conditions, inputs)
-        hidden = self.first(self.embedding(inputs["codes"]))
+    def _through(self, features, condition, step):
         for block in self.blocks:
-            hidden = block(hidden, condition)
-        return self._head(hidden)
+            features = step(block, features, condition)
+        return features
 
     def _head(self, hidden):
         return self.output_logits(ops.elu(hidden))
 
-    def start(self, batch_size):
-        """The state of sampling before the first row."""
-        return {
-            "first": self.first.start(batch_size, self.grid_shape[1]),
-            "blocks": [block.start(batch_size) for block in self.blocks],
-        }
-
     def begin_row(self, state, condition=None):
         """The state before the first place of a row, with the condition of the row."""
+        # The blocks take it for the whole row, and nothing of it is left to a place.
         return {
-            "first": self.first.begin_row(state["first"]),
-            "blocks": [
-                block.begin_row(block_state, condition)
-                for block, block_state in zip(self.blocks, state["blocks"])
-            ],
-        }
-
-    def logits_at(self, state, column):
-        """Logits `(batch, K)` of a place, and the state."""
-        hidden, blocks = self.first.at(state["first"], column), []
-        for block, block_state in zip(self.blocks, state["blocks"]):
-            block_state, hidden = block.at(block_state, hidden, column)
-            blocks.append(block_state)
-        return self._head(hidden), {**state, "blocks": blocks}
-
-    def put(self, state, codes, column):
-        """The state after the codes `(batch,)` of a place are known."""
-        first = self.first.put(state["first"], self.embedding(codes), column)
-        return {**state, "first": first}
-
-    def end_row(self, state):
-        """The state after the last place of a row."""
-        return {
-            "first": self.first.end_row(state["first"]),
-            "blocks": [
-                block.end_row(block_state)
-                for block, block_state in zip(self.blocks, state["blocks"])
-            ],
-        }
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_blocks": self.num_blocks,
-            "num_residual_blocks": self.num_residual_blocks,
-            "num_channels": self.num_channels,
-            "residual_channels": self.residual_channels,
-            "kernel_size": self.kernel_size,
-            "num_heads": self.num_heads,
-            "num_condition_blocks": self.num_condition_blocks,
-            "dropout": self.dropout,
-            "seed": self.seed,
+            **super().begin_row(state),
+            "layers": self._states("begin_row", state, condition),
         }
 
 

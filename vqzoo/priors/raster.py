@@ -10,29 +10,6 @@ from vqzoo.ops import put_at
 from vqzoo.priors import conditions
 
 
-def log_prob(prior, codes, condition=None, batch_size=128):
-    """Log likelihood of grids of codes.
-
-    Args:
-        prior: an autoregressive prior.
-        codes: int `(batch, height, width)`.
-        condition: dict with `label` and `context`, as the prior was trained; or None.
-        batch_size: int, grids at once.
-
-    Returns:
-        Float64 numpy `(batch,)`, in nats.
-
-    Raises:
-        ValueError: if the codes or the condition do not fit to the prior.
-    """
-    codes = conditions.codes_array(
-        "codes", codes, (len(codes), *prior.grid_shape), prior.num_embeddings
-    )
-    arrays = conditions.arrays(prior, len(codes), condition)
-    code_log_p = log_probs_of(prior, codes, codes, arrays, batch_size)
-    return code_log_p.sum(axis=(1, 2), dtype="float64")
-
-
 def log_probs_of(prior, inputs, codes, arrays, batch_size=128):
     """Log probabilities of codes under the logits that a prior gives for inputs.
 
@@ -62,51 +39,21 @@ def batches(arrays, batch_size):
         yield {k: v[start : start + batch_size] for k, v in arrays.items()}
 
 
-def sample(prior, shape, condition, temperature, top_k, top_p, seed, cached=True):
-    """Draws grids of codes, place after place.
-
-    Args:
-        prior: a prior with the state of sampling that `AutoregressivePrior` describes.
-        shape: int, number of grids, or `(batch, height, width)`.
-        condition: dict with `label` and `context`, as the prior was trained; or None.
-        temperature: float above 0, by which the logits are divided.
-        top_k: int or None. Only the likeliest `top_k` codes are drawn.
-        top_p: float in (0, 1] or None. Only the likeliest codes are drawn whose
-            probabilities together reach `top_p`.
-        seed: int or None.
-        cached: bool. Whether each place computes only what is new; else the whole
-            network, which is what the caches are compared with.
-
-    Returns:
-        int32 numpy `(batch, height, width)`; of a hybrid prior also values.
-
-    Raises:
-        ValueError: if an argument is out of its range or does not fit to the prior.
-    """
-    batch = checked_batch(prior, shape, temperature, top_k, top_p)
-    arrays = conditions.arrays(prior, batch, condition)
-    generator = np.random.default_rng(seed)
-    random = {
-        name: _random(generator, kind, (batch, *shape))
-        for name, (kind, shape) in prior.random_inputs.items()
-    }
-    heat = np.full((batch,), temperature, "float32")
-    sampler = sampler_of(prior, Sampler, top_k, top_p, cached)
-    drawn = sampler.predict_on_batch({**random, "temperature": heat, **arrays})
-    return keras.tree.map_structure(np.asarray, drawn)
-
-
-def _random(generator, kind, shape):
+def random_numbers(generator, kind, shape):
+    """Float32 numbers of a kind, `"uniform"`, `"normal"` or `"gumbel"`."""
+    if kind == "normal":
+        return generator.normal(size=shape).astype("float32")
+    uniform = generator.random(shape, "float32")
     if kind == "uniform":
-        return generator.random(shape, "float32")
-    return generator.normal(size=shape).astype("float32")
+        return uniform
+    return -np.log(-np.log(np.clip(uniform, 1e-7, 1 - 1e-7)))
 
 
-def checked_batch(prior, shape, temperature, top_k, top_p):
+def checked_batch(prior, shape):
     """The number of grids that a shape means.
 
     Raises:
-        ValueError: if it is not the prior's shape, or a value is out of its range.
+        ValueError: if it is none, or not of the prior's grids.
     """
     batch = shape if isinstance(shape, int) else shape[0]
     if not isinstance(shape, int) and tuple(shape[1:]) != prior.grid_shape:
@@ -115,6 +62,11 @@ def checked_batch(prior, shape, temperature, top_k, top_p):
         )
     if batch < 1:
         raise ValueError(f"expected at least one grid, received {batch}")
+    return batch
+
+
+def check_choice(prior, temperature, top_k, top_p):
+    """Raises ValueError for a way to choose from logits that is out of its range."""
     if not temperature > 0:
         raise ValueError(
             f"expected a temperature above 0, received temperature={temperature}"
@@ -125,7 +77,6 @@ def checked_batch(prior, shape, temperature, top_k, top_p):
         )
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"expected top_p in (0, 1], received top_p={top_p}")
-    return batch
 
 
 def sampler_of(prior, make, *settings):
@@ -148,7 +99,7 @@ class Sampler(keras.Model):
 
     def call(self, inputs):
         inputs = dict(inputs)
-        random = {name: inputs.pop(name) for name in self.prior.random_inputs}
+        random = {name: inputs.pop(name) for name in self.prior.random_inputs()}
         heat = inputs.pop("temperature")[:, None]
 
         def draw_code(logits, uniform):

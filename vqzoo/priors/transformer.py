@@ -27,11 +27,9 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
         **kwargs: what all priors take, such as `num_classes`: see `Prior`.
-    Input shape: codes, int32 `(batch, height, width)`; for a prior with a condition a
-        dict of them as `codes`, with classes `label` `(batch,)`, and the codes of the
-        tiers above as `context_0`, ...
-    Output shape: `(batch, height, width, K)`, float32 logits. Compile with
-        `SparseCategoricalCrossentropy(from_logits=True)`: nats per code.
+    Input shape: codes, int32 `(batch, height, width)`; with a condition a dict, see
+        `AutoregressivePrior`.
+    Output shape: `(batch, height, width, K)`, float32 logits.
     Raises: ValueError: if a size is not positive, the heads do not divide the channels,
         or a grid above does not divide this one.
     Source: Vaswani et al. 2017, arXiv 1706.03762; over codes: Esser et al. 2021,
@@ -44,28 +42,6 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
     """
 
     smoke_options = {"num_layers": 1, "num_channels": 16}
-
-    def __init__(
-        self,
-        grid_shape,
-        num_embeddings,
-        *,
-        num_layers=8,
-        num_channels=256,
-        num_heads=8,
-        hidden_ratio=4,
-        num_condition_blocks=2,
-        dropout=0.1,
-        seed=None,
-        **kwargs,
-    ):
-        conditions.adopt(self, grid_shape, num_embeddings, **kwargs)
-        self._take_sizes(
-            num_layers, num_channels, num_heads, hidden_ratio, dropout, seed
-        )
-        self.num_condition_blocks = num_condition_blocks
-        self._make_layers()
-        self._connect()
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -81,9 +57,9 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
         )
         self._make_blocks(causal=True)
 
-    def _logits(self, inputs):
-        hidden = self.tokens(inputs["codes"])
-        return self.output_logits(self._hidden(hidden, inputs))
+    def _outputs(self, inputs):
+        hidden = self._whole(self.tokens(inputs["codes"]), inputs)
+        return self.output_logits(hidden)
 
     def logits_at(self, state, column):
         """Logits `(batch, K)` of a place, and the state."""
@@ -93,12 +69,6 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
     def put(self, state, codes, column):
         """The state after the codes `(batch,)` of a place are known."""
         return {**state, "before": self.tokens.embedding(codes)}
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_condition_blocks": self.num_condition_blocks,
-        }
 
 
 class _Tokens(PlaceTokens):

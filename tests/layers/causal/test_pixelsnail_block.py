@@ -45,7 +45,7 @@ def test_place_by_place_it_gives_the_outputs_of_the_whole(num_heads):
     layer = PixelSNAILBlock(2, 6, 3, num_heads=num_heads)
     inputs = inputs_of(2, 3, 4, 8)
     expected = layer(inputs).numpy()
-    assert_steps_give(layer, layer.start(2), inputs, expected)
+    assert_steps_give(layer, layer.start(2, 4), inputs, expected)
 
 
 def test_heads_that_do_not_divide_are_refused():

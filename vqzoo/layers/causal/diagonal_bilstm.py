@@ -117,6 +117,10 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
             "from_right": zeros(width, self.units),
         }
 
+    def begin_row(self, state):
+        """The state before a row: what the rows above give is there already."""
+        return state
+
     def at(self, state, inputs, column):
         """The state, and outputs `(batch, units)` of a place with its inputs."""
         left, right = ops.split(self.of_inputs(inputs), 2, axis=-1)

@@ -121,9 +121,8 @@ class PixelSNAILBlock(Configured, keras.layers.Layer):
     def compute_output_shape(self, inputs_shape, condition_shape=None):
         return inputs_shape
 
-    def start(self, batch_size):
+    def start(self, batch_size, width):
         """The state before the first row."""
-        width = self._grid_shape[1]
         state = {
             "blocks": [block.start(batch_size, width) for block in self.blocks],
             "row": ops.zeros((), "int32"),

@@ -55,8 +55,7 @@ class DCGAN(GANPrior):
         noise_dim=100,
         **kwargs,
     ):
-        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
-        self.noise_dim = noise_dim
+        adopt(self, locals())
         self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
         self._connect()
 
@@ -96,7 +95,7 @@ class DCGANCritic(Critic):
         channels=(512, 256, 128),
         **kwargs,
     ):
-        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
+        adopt(self, locals())
         self.critic = _Critic(self, dtype=self.layer_dtype, name="critic")
         self._connect()
 

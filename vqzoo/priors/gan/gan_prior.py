@@ -5,10 +5,9 @@ import numpy as np
 from keras import ops
 
 from vqzoo.ops import nearest_code
-from vqzoo.priors import conditions
-from vqzoo.priors.base import Prior
+from vqzoo.priors import conditions, raster
+from vqzoo.priors.base import GridModel, Prior
 from vqzoo.priors.gan import growing
-from vqzoo.priors.raster import sampler_of
 
 
 class GANPrior(Prior):
@@ -28,14 +27,11 @@ class GANPrior(Prior):
         sizes = {k: v for k, v in self.get_config().items() if k != "noise_dim"}
         return critic_class.from_config({**sizes, "name": name})
 
-    def _connect(self):
-        """Builds the graph from noise and conditions to latents."""
-        inputs = conditions.inputs(self)
-        del inputs["codes"]
-        noise = keras.Input((self.noise_dim,), name="noise")
-        inputs = {"noise": noise, **inputs}
-        packed = inputs if len(inputs) > 1 else noise
-        super().__init__(packed, self.generator(inputs), name=self.given_name)
+    def _shown(self):
+        return keras.Input((self.noise_dim,), name="noise")
+
+    def _outputs(self, inputs):
+        return self.generator(inputs)
 
     def training_pair(self, arrays, tiers, seed=(0, 0)):
         """What a step of `GANTrainer` takes: codes and condition by name."""
@@ -76,18 +72,12 @@ class GANPrior(Prior):
         Raises:
             ValueError: if an argument is out of its range or does not fit to the prior.
         """
-        batch = shape if isinstance(shape, int) else shape[0]
-        if not isinstance(shape, int) and tuple(shape[1:]) != self.grid_shape:
-            raise ValueError(
-                f"expected grids of {self.grid_shape}, received shape={tuple(shape)}"
-            )
-        if batch < 1:
-            raise ValueError(f"expected at least one grid, received {batch}")
+        batch = raster.checked_batch(self, shape)
         if truncation is not None and not truncation > 0:
             raise ValueError(f"expected truncation above 0, received {truncation=}")
         arrays = conditions.arrays(self, batch, condition)
         noise = _noise(seed, (batch, self.noise_dim), truncation)
-        inputs = {"noise": noise, **arrays} if arrays else noise
+        inputs = conditions.packed({"noise": noise, **arrays})
         return np.asarray(self.predict_on_batch(inputs), "float32")
 
     def sample(
@@ -100,19 +90,10 @@ class GANPrior(Prior):
         top_p=None,
         seed=None,
     ):
-        """Draws codes, int32 `(batch, height, width)`, in one pass.
+        """Draws codes as `Prior.sample` does, in one pass.
 
-        Args:
-            shape: int, number of grids, or `(batch, height, width)`.
-            condition: as for `generate`.
-            temperature: float in (0, 1]: below 1, the noise is truncated at twice that
-                many standard deviations.
-            top_k: None; a GAN has no probabilities to choose by.
-            top_p: None.
-            seed: int or None.
-
-        Raises:
-            ValueError: if an argument is out of its range or does not fit to the prior.
+        The temperature is in (0, 1]: below 1, the noise is truncated at twice that many
+        standard deviations. A GAN has no probabilities, so no `top_k` and no `top_p`.
         """
         if top_k is not None or top_p is not None:
             raise ValueError(
@@ -135,9 +116,8 @@ class GANPrior(Prior):
         rounded = self.latents_of(self.codes_of(latents))
         return float(ops.mean(ops.square(rounded - latents)))
 
-    @property
-    def random_inputs(self):
-        """What `sampler` draws from, by name: kind and shape for each grid."""
+    def random_inputs(self, **options):
+        del options
         return {"noise": ("normal", (self.noise_dim,))}
 
     def sampler(self):
@@ -145,16 +125,7 @@ class GANPrior(Prior):
 
         The temperatures are not used: a GAN has no probabilities.
         """
-        return sampler_of(self, _Sampler)
-
-    def get_config(self):
-        """What every GAN prior's constructor takes; a subclass adds the rest."""
-        return {
-            **super().get_config(),
-            "embedding_dim": self.embedding_dim,
-            "channels": self.channels,
-            "noise_dim": self.noise_dim,
-        }
+        return raster.sampler_of(self, _Sampler)
 
 
 class _Sampler(keras.Model):
@@ -166,78 +137,38 @@ class _Sampler(keras.Model):
 
     def call(self, inputs):
         inputs = {k: v for k, v in inputs.items() if k != "temperature"}
-        packed = inputs if len(inputs) > 1 else inputs["noise"]
-        return self.prior.codes_of(self.prior(packed, training=False))
+        latents = self.prior(conditions.packed(inputs), training=False)
+        return self.prior.codes_of(latents)
 
 
-class Critic(keras.Model):
+class Critic(GridModel):
     """The opponent of a GAN prior while it trains: maps of latents to a score.
 
     Abstract. A subclass calls `adopt`, sets `critic`, a layer with
     `call(inputs, scale, fade)`, and calls `_connect` in its constructor.
     """
 
-    def _connect(self):
-        """Builds the graph from latents and conditions to scores."""
-        inputs = conditions.inputs(self)
-        del inputs["codes"]
-        shape = (*self.grid_shape, self.embedding_dim)
-        inputs = {"latents": keras.Input(shape, name="latents"), **inputs}
-        packed = inputs if len(inputs) > 1 else inputs["latents"]
-        super().__init__(packed, self.critic(inputs), name=self.given_name)
+    def _shown(self):
+        return keras.Input((*self.grid_shape, self.embedding_dim), name="latents")
 
-    def get_config(self):
-        """What every critic's constructor takes; a subclass adds the rest."""
-        return {
-            **conditions.config(self),
-            "embedding_dim": self.embedding_dim,
-            "channels": self.channels,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+    def _outputs(self, inputs):
+        return self.critic(inputs)
 
 
-def adopt(
-    gan,
-    grid_shape,
-    num_embeddings,
-    embedding_dim,
-    channels,
-    *,
-    num_classes=0,
-    context=(),
-    dtype=None,
-    name=None,
-):
-    """Checks and keeps what the constructors of all generators and critics take.
+def adopt(gan, arguments):
+    """Keeps what the constructor of a generator or critic takes, checked.
 
     Args:
         gan: the generator or critic, before it is built.
-        grid_shape: `(height, width)` of the codes.
-        num_embeddings: int, K. Number of codes.
-        embedding_dim: int, D, length of a code.
-        channels: sequence of int, of the grids from the coarsest on; each has twice the
-            sides of the one before.
-        num_classes: int, 0 for none.
-        context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first.
-        dtype: dtype policy. Defaults to the global policy.
-        name: str or None, of the model.
+        arguments: as of `conditions.adopt`: `grid_shape`, `num_embeddings`,
+            `embedding_dim`, `channels`, and what the class adds to them.
     """
-    conditions.adopt(
-        gan,
-        grid_shape,
-        num_embeddings,
-        num_classes=num_classes,
-        context=context,
-        dtype=dtype,
-        name=name,
-    )
-    growing.check_scales(grid_shape, embedding_dim, channels)
-    gan.embedding_dim = embedding_dim
-    gan.channels = tuple(channels)
+    # The null class of label dropout would be one that the critic never sees.
+    if "label_dropout" in arguments["kwargs"]:
+        raise TypeError("expected no label_dropout for a GAN, received label_dropout")
+    conditions.adopt(gan, arguments)
+    growing.check_scales(gan.grid_shape, gan.embedding_dim, gan.channels)
+    gan.channels = tuple(gan.channels)
 
 
 def _noise(seed, shape, truncation):

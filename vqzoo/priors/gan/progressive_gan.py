@@ -65,12 +65,7 @@ class ProgressiveGAN(GANPrior):
         attention_size=32,
         **kwargs,
     ):
-        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
-        self.noise_dim = noise_dim
-        self.num_residual_layers = num_residual_layers
-        self.num_condition_layers = num_condition_layers
-        self.kernel_size = kernel_size
-        self.attention_size = attention_size
+        adopt(self, locals())
         self.generator = growing.Generator(
             self, dtype=self.layer_dtype, name="generator"
         )
@@ -83,15 +78,6 @@ class ProgressiveGAN(GANPrior):
     def num_scales(self):
         """Number of grids that it grows through."""
         return len(self.channels)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_residual_layers": self.num_residual_layers,
-            "num_condition_layers": self.num_condition_layers,
-            "kernel_size": self.kernel_size,
-            "attention_size": self.attention_size,
-        }
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -140,22 +126,9 @@ class ProgressiveCritic(Critic):
         attention_size=32,
         **kwargs,
     ):
-        adopt(self, grid_shape, num_embeddings, embedding_dim, channels, **kwargs)
-        self.num_residual_layers = num_residual_layers
-        self.num_condition_layers = num_condition_layers
-        self.kernel_size = kernel_size
-        self.attention_size = attention_size
+        adopt(self, locals())
         self.critic = growing.Critic(self, dtype=self.layer_dtype, name="critic")
         self._connect()
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_residual_layers": self.num_residual_layers,
-            "num_condition_layers": self.num_condition_layers,
-            "kernel_size": self.kernel_size,
-            "attention_size": self.attention_size,
-        }
 
 
 def progressive_gan_top_32(num_embeddings=512, embedding_dim=64, **overrides):
