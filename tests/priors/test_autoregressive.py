@@ -126,10 +126,10 @@ def test_cached_logits_are_those_of_the_whole_network(conditioned):
     features = prior.conditions and prior.conditions(arrays)
     state = prior.start(3)
     for row in range(4):
-        of_row = None
+        row_features = None
         if features is not None:
-            of_row = features[:, row if features.shape[1] > 1 else 0]
-        state = prior.begin_row(state, of_row)
+            row_features = features[:, row if features.shape[1] > 1 else 0]
+        state = prior.begin_row(state, row_features)
         for column in range(6):
             logits, state = prior.logits_at(state, column)
             np.testing.assert_allclose(logits, expected[:, row, column], atol=1e-4)

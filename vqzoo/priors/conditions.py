@@ -118,14 +118,9 @@ def _check_arguments(grid_shape, num_embeddings, num_classes, context):
             "expected grid_shape to be a height and a width of at least 1, received "
             f"grid_shape={grid_shape}"
         )
-    for name, value, least in (
-        ("num_embeddings", num_embeddings, 1),
-        ("num_classes", num_classes, 0),
-    ):
-        if value < least:
-            raise ValueError(
-                f"expected {name} of at least {least}, received {name}={value}"
-            )
+    check_at_least_1(num_embeddings=num_embeddings)
+    if num_classes < 0:
+        raise ValueError(f"expected num_classes of at least 0, received {num_classes=}")
     for shape, _ in context:
         if any(side % above for side, above in zip(grid_shape, shape)):
             raise ValueError(

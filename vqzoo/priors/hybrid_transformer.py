@@ -42,7 +42,7 @@ class HybridTransformer(CausalTransformerPrior):
         Bishop 1994, Mixture density networks. Differs: new.
     Example:
         >>> prior = HybridTransformer((2, 2), 8, 1, num_layers=1, num_channels=8)
-        >>> [each.shape for each in prior.sample(3, seed=0)]
+        >>> [array.shape for array in prior.sample(3, seed=0)]
         [(3, 2, 2), (3, 2, 2, 1)]
     """
 

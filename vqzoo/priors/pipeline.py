@@ -51,18 +51,18 @@ class Pipeline:
     """
 
     def __init__(self, model, priors, class_names=(), model_fingerprint=None):
-        of_model = fingerprint(model)
-        if model_fingerprint not in (None, of_model):
+        received = fingerprint(model)
+        if model_fingerprint not in (None, received):
             raise ValueError(
                 "expected the model whose codes the priors learned, "
-                f"{model_fingerprint[:12]}, received model={of_model[:12]}"
+                f"{model_fingerprint[:12]}, received model={received[:12]}"
             )
         _check_tiers(model, priors)
         _check_classes(priors, class_names)
         self.model = model
         self.priors = tuple(priors)
         self.class_names = tuple(class_names)
-        self.model_fingerprint = of_model
+        self.model_fingerprint = received
 
     @property
     def tiers(self):
@@ -130,11 +130,11 @@ class Pipeline:
         parts = []
         for start in progress(range(0, num_samples, batch_size)):
             count = min(batch_size, num_samples - start)
-            of_batch = None if labels is None else labels[start : start + count]
+            batch_labels = None if labels is None else labels[start : start + count]
             # Whole batches, so that the sampler is compiled for one size.
             size = batch_size if num_samples > batch_size else count
             options = {"top_k": top_k, "top_p": top_p}
-            codes, log_p = self._codes(size, of_batch, heats, generator, options)
+            codes, log_p = self._codes(size, batch_labels, heats, generator, options)
             images = np.asarray(self.model.decode(codes))
             parts.append((images[:count], [c[:count] for c in codes], log_p[:count]))
         images, codes, log_p = zip(*parts)

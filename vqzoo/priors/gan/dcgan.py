@@ -7,8 +7,6 @@ from vqzoo.priors.gan import growing
 from vqzoo.priors.gan.gan_prior import Critic, GANPrior, adopt
 from vqzoo.registry import named
 
-SLOPE = 0.2  # of the critic's leaky ReLU
-
 
 @named("dcgan")
 @keras.saving.register_keras_serializable("vqzoo")
@@ -133,17 +131,15 @@ class _Condition(keras.layers.Layer):
         return hidden
 
 
-class _Generator(keras.layers.Layer):
+class _Generator(growing.ScaledLayer):
     """Noise to latents by transposed convolutions."""
 
     def __init__(self, owner, **kwargs):
-        super().__init__(**kwargs)
-        self.grids = growing.sizes(owner.grid_shape, len(owner.channels))
-        self.channels = owner.channels
+        super().__init__(owner, **kwargs)
         self.noise_dim = owner.noise_dim
-        self.sizes = (owner.num_embeddings, owner.embedding_dim)
-        height, width = self.grids[0]
-        self.first = keras.layers.Dense(height * width * self.channels[0], name="first")
+        self.first = keras.layers.Dense(
+            self.num_places * self.channels[0], name="first"
+        )
         self.condition = _Condition(owner, self.channels[0], name="condition")
         self.ups = [
             keras.layers.Conv2DTranspose(
@@ -160,20 +156,11 @@ class _Generator(keras.layers.Layer):
         )
 
     def build(self, input_shape=None):
-        self.codebook = self.add_weight(
-            name="codebook",
-            shape=self.sizes,
-            initializer="random_normal",
-            trainable=False,
-            dtype="float32",
-            autocast=False,
-        )
+        self.add_codebook()
         self.first.build((None, self.noise_dim))
         self.condition.build()
-        for layer, grid, channels in zip(self.ups, self.grids, self.channels):
-            layer.build((None, *grid, channels))
-        for layer, grid, channels in zip(self.norms, self.grids, self.channels):
-            layer.build((None, *grid, channels))
+        self.build_on_grids(self.ups)
+        self.build_on_grids(self.norms)
         self.outputs.build((None, *self.grids[-1], self.channels[-1]))
 
     def call(self, inputs, scale=None, fade=1.0, training=None):
@@ -187,17 +174,14 @@ class _Generator(keras.layers.Layer):
         return ops.cast(self.outputs(hidden), "float32")
 
     def compute_output_shape(self, input_shape):
-        return (None, *self.grids[-1], self.sizes[1])
+        return (None, *self.grids[-1], self.codebook_shape[1])
 
 
-class _Critic(keras.layers.Layer):
+class _Critic(growing.ScaledLayer):
     """Latents to a score by strided convolutions."""
 
     def __init__(self, owner, **kwargs):
-        super().__init__(**kwargs)
-        self.grids = growing.sizes(owner.grid_shape, len(owner.channels))
-        self.channels = owner.channels
-        self.embedding_dim = owner.embedding_dim
+        super().__init__(owner, **kwargs)
         self.first = keras.layers.Conv2D(
             self.channels[-1], 3, padding="same", name="first"
         )
@@ -213,22 +197,21 @@ class _Critic(keras.layers.Layer):
         self.score = keras.layers.Dense(1, name="score")
 
     def build(self, input_shape=None):
-        self.first.build((None, *self.grids[-1], self.embedding_dim))
-        for index, (down, norm) in enumerate(zip(self.downs, self.norms)):
-            down.build((None, *self.grids[index + 1], self.channels[index + 1]))
-            norm.build((None, *self.grids[index], self.channels[index]))
+        self.first.build((None, *self.grids[-1], self.codebook_shape[1]))
+        # Downwards: a convolution takes the features of the grid that is finer by one.
+        for down, grid, channels in zip(self.downs, self.grids[1:], self.channels[1:]):
+            down.build((None, *grid, channels))
+        self.build_on_grids(self.norms)
         self.condition.build()
-        height, width = self.grids[0]
-        self.score.build((None, height * width * self.channels[0]))
+        self.score.build((None, self.num_places * self.channels[0]))
 
     def call(self, inputs, scale=None, fade=1.0):
         del scale, fade
-        hidden = ops.leaky_relu(self.first(inputs["latents"]), SLOPE)
+        hidden = growing.leaky(self.first(inputs["latents"]))
         for down, norm in zip(reversed(self.downs), reversed(self.norms)):
-            hidden = ops.leaky_relu(norm(down(hidden)), SLOPE)
+            hidden = growing.leaky(norm(down(hidden)))
         hidden = self.condition(hidden, inputs)
-        height, width = self.grids[0]
-        flat = ops.reshape(hidden, (-1, height * width * self.channels[0]))
+        flat = ops.reshape(hidden, (-1, self.num_places * self.channels[0]))
         return ops.cast(self.score(flat), "float32")
 
     def compute_output_shape(self, input_shape):

@@ -163,7 +163,6 @@ def adopt(gan, arguments):
         arguments: as of `conditions.adopt`: `grid_shape`, `num_embeddings`,
             `embedding_dim`, `channels`, and what the class adds to them.
     """
-    # The null class of label dropout would be one that the critic never sees.
     if "label_dropout" in arguments["kwargs"]:
         raise TypeError("expected no label_dropout for a GAN, received label_dropout")
     conditions.adopt(gan, arguments)

@@ -67,18 +67,58 @@ def real_at(latents, num_scales, scale, fade):
     return mixed(upsample(downsample(latents)), latents, fade)
 
 
+def leaky(maps):
+    """The activation of the networks."""
+    return ops.leaky_relu(maps, SLOPE)
+
+
 def mixed(old, new, fade):
     """From the old maps, at a fade of 0, to the new ones, at 1."""
     return old + (new - old) * ops.cast(fade, new.dtype)
 
 
-class _Context(keras.layers.Layer):
-    """What the codes above give to each scale."""
+class ScaledLayer(keras.layers.Layer):
+    """A network over the grids of all scales.
+
+    Abstract.
+
+    Args:
+        owner: the generator or critic whose sizes it has.
+    """
 
     def __init__(self, owner, **kwargs):
         super().__init__(**kwargs)
         self.grids = sizes(owner.grid_shape, len(owner.channels))
         self.channels = owner.channels
+        self.codebook_shape = (owner.num_embeddings, owner.embedding_dim)
+
+    @property
+    def num_places(self):
+        """Places of the coarsest grid."""
+        return self.grids[0][0] * self.grids[0][1]
+
+    def add_codebook(self):
+        """The codes that latents are compared with, in units of the latents."""
+        self.codebook = self.add_weight(
+            name="codebook",
+            shape=self.codebook_shape,
+            initializer="random_normal",
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+        )
+
+    def build_on_grids(self, layers):
+        """Builds a layer for each scale, over its features."""
+        for layer, grid, channels in zip(layers, self.grids, self.channels):
+            layer.build((None, *grid, channels))
+
+
+class _Context(ScaledLayer):
+    """What the codes above give to each scale."""
+
+    def __init__(self, owner, **kwargs):
+        super().__init__(owner, **kwargs)
         self.embeddings = [
             keras.layers.Embedding(size, owner.channels[-1], name=f"codes_{i}")
             for i, (_, size) in enumerate(owner.context)
@@ -132,13 +172,11 @@ def resized(maps, grid):
     return maps
 
 
-class _Stacks(keras.layers.Layer):
+class _Stacks(ScaledLayer):
     """The residual layers of each scale, with its condition and its attention."""
 
     def __init__(self, owner, **kwargs):
-        super().__init__(**kwargs)
-        self.grids = sizes(owner.grid_shape, len(owner.channels))
-        self.channels = owner.channels
+        super().__init__(owner, **kwargs)
         self.blocks = _blocks(owner, owner.num_residual_layers)
         self.attentions = {
             str(scale): SelfAttention(name=f"attention_{scale}")
@@ -167,7 +205,7 @@ class _Stacks(keras.layers.Layer):
         return hidden
 
 
-class Generator(keras.layers.Layer):
+class Generator(ScaledLayer):
     """Noise to latents, up to a scale that may still fade in.
 
     Args:
@@ -175,21 +213,18 @@ class Generator(keras.layers.Layer):
     """
 
     def __init__(self, owner, **kwargs):
-        super().__init__(**kwargs)
-        self.grids = sizes(owner.grid_shape, len(owner.channels))
-        self.channels = owner.channels
+        super().__init__(owner, **kwargs)
         self.noise_dim = owner.noise_dim
-        self.num_embeddings = owner.num_embeddings
-        self.embedding_dim = owner.embedding_dim
-        height, width = self.grids[0]
-        self.first = EqualizedConv2D(height * width * self.channels[0], 1, name="first")
+        self.first = EqualizedConv2D(
+            self.num_places * self.channels[0], 1, name="first"
+        )
         self.convs = [
             EqualizedConv2D(channels, owner.kernel_size, name=f"conv_{i}")
             for i, channels in enumerate(self.channels)
         ]
         self.stacks = _Stacks(owner, name="stacks")
         self.outputs = [
-            EqualizedConv2D(self.embedding_dim, 1, gain=1.0, name=f"latents_{i}")
+            EqualizedConv2D(owner.embedding_dim, 1, gain=1.0, name=f"latents_{i}")
             for i in range(len(self.channels))
         ]
         self.normalize = PixelNormalization(name="normalize")
@@ -200,25 +235,18 @@ class Generator(keras.layers.Layer):
             )
 
     def build(self, input_shape=None):
-        self.codebook = self.add_weight(
-            name="codebook",
-            shape=(self.num_embeddings, self.embedding_dim),
-            initializer="random_normal",
-            trainable=False,
-            dtype="float32",
-            autocast=False,
-        )
+        self.add_codebook()
         width = self.noise_dim
         if self.label is not None:
             self.label.build()
             width = 2 * self.noise_dim
         self.first.build((None, 1, 1, width))
         self.stacks.build()
-        before = self.channels[0]
-        for scale, (grid, channels) in enumerate(zip(self.grids, self.channels)):
-            self.convs[scale].build((None, *grid, before))
-            self.outputs[scale].build((None, *grid, channels))
-            before = channels
+        # A convolution takes the features of the scale below, brought to its grid.
+        below = (self.channels[0], *self.channels)
+        for layer, grid, channels in zip(self.convs, self.grids, below):
+            layer.build((None, *grid, channels))
+        self.build_on_grids(self.outputs)
 
     def call(self, inputs, scale=None, fade=1.0, training=None):
         """Latents `(batch, h, w, D)` of a scale, of the last one where none is named.
@@ -241,7 +269,7 @@ class Generator(keras.layers.Layer):
         for index in range(scale + 1):
             if index:
                 below, hidden = hidden, upsample(hidden)
-            hidden = self.convs[index](self.normalize(_leaky(hidden)))
+            hidden = self.convs[index](self.normalize(leaky(hidden)))
             hidden = self.stacks(hidden, scale=index, inputs=inputs)
         latents = self._latents(hidden, scale)
         if not scale:
@@ -252,10 +280,10 @@ class Generator(keras.layers.Layer):
         return ops.cast(self.outputs[scale](self.normalize(hidden)), "float32")
 
     def compute_output_shape(self, input_shape):
-        return (None, *self.grids[-1], self.embedding_dim)
+        return (None, *self.grids[-1], self.codebook_shape[1])
 
 
-class Critic(keras.layers.Layer):
+class Critic(ScaledLayer):
     """Latents of a scale, that may still fade in, to a score.
 
     Args:
@@ -263,10 +291,7 @@ class Critic(keras.layers.Layer):
     """
 
     def __init__(self, owner, **kwargs):
-        super().__init__(**kwargs)
-        self.grids = sizes(owner.grid_shape, len(owner.channels))
-        self.channels = owner.channels
-        self.embedding_dim = owner.embedding_dim
+        super().__init__(owner, **kwargs)
         self.inputs_of = [
             EqualizedConv2D(channels, 1, name=f"latents_{i}")
             for i, channels in enumerate(self.channels)
@@ -287,13 +312,12 @@ class Critic(keras.layers.Layer):
 
     def build(self, input_shape=None):
         for layer, grid in zip(self.inputs_of, self.grids):
-            layer.build((None, *grid, self.embedding_dim))
+            layer.build((None, *grid, self.codebook_shape[1]))
         for layer, grid, channels in zip(self.convs, self.grids[1:], self.channels[1:]):
             layer.build((None, *grid, channels))
         self.stacks.build()
-        height, width = self.grids[0]
-        self.last.build((None, height, width, self.channels[0] + 1))
-        self.score.build((None, 1, 1, height * width * self.channels[0]))
+        self.last.build((None, *self.grids[0], self.channels[0] + 1))
+        self.score.build((None, 1, 1, self.num_places * self.channels[0]))
         if self.label is not None:
             self.label.build()
 
@@ -311,16 +335,15 @@ class Critic(keras.layers.Layer):
         hidden = self.inputs_of[scale](latents)
         for index in range(scale, 0, -1):
             hidden = self.convs[index - 1](
-                _leaky(self.stacks(hidden, scale=index, inputs=inputs))
+                leaky(self.stacks(hidden, scale=index, inputs=inputs))
             )
             hidden = downsample(hidden)
             if index == scale:
                 old = self.inputs_of[scale - 1](downsample(latents))
                 hidden = mixed(old, hidden, fade)
         hidden = self.stacks(hidden, scale=0, inputs=inputs)
-        hidden = _leaky(self.last(self.deviation(_leaky(hidden))))
-        height, width = self.grids[0]
-        flat = ops.reshape(hidden, (-1, 1, 1, height * width * self.channels[0]))
+        hidden = leaky(self.last(self.deviation(leaky(hidden))))
+        flat = ops.reshape(hidden, (-1, 1, 1, self.num_places * self.channels[0]))
         score = ops.reshape(self.score(flat), (-1, 1))
         if self.label is not None:
             pooled = ops.mean(hidden, axis=(1, 2))
@@ -330,7 +353,3 @@ class Critic(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (None, 1)
-
-
-def _leaky(hidden):
-    return ops.leaky_relu(hidden, SLOPE)
