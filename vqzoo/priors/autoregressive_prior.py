@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 from vqzoo.priors import conditions, raster
@@ -67,6 +68,12 @@ class AutoregressivePrior(CachedPrior):
     """
 
     likelihood = "exact"
+
+    def _make_embedding(self, channels):
+        self.embedding = keras.layers.Embedding(
+            self.num_embeddings, channels, dtype=self.layer_dtype, name="embedding"
+        )
+        self.conditions = conditions.layer(self, channels, self.num_condition_blocks)
 
     def log_prob(self, codes, condition=None):
         """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.

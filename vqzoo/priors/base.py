@@ -120,13 +120,15 @@ class Prior(GridModel):
         return keras.layers.Dense(self.num_embeddings, dtype="float32", name="logits")
 
     def _whole(self, features, inputs):
-        """Features of all places behind the layers.
-
-        A subclass has `_through(features, condition, step)`, which goes through its
-        layers; `step(layer, features)` is what a layer gives.
-        """
+        """Features of all places behind the layers."""
         condition = conditions.features(self.conditions, inputs)
         return self._through(features, condition, lambda layer, *args: layer(*args))
+
+    def _through(self, features, condition, step):
+        """Features behind the layers; `step(layer, features)` is what one gives."""
+        for block in self.blocks:
+            features = step(block, features, condition)
+        return features
 
     def sample(
         self,

@@ -16,10 +16,7 @@ class ConvolutionalPrior(AutoregressivePrior):
     """
 
     def _make_first(self, channels, kernel_size):
-        self.embedding = keras.layers.Embedding(
-            self.num_embeddings, channels, dtype=self.layer_dtype, name="embedding"
-        )
-        self.conditions = conditions.layer(self, channels, self.num_condition_blocks)
+        self._make_embedding(channels)
         self.first = MaskedConv2D(
             channels, kernel_size, "A", dtype=self.layer_dtype, name="first"
         )

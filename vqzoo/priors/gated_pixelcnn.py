@@ -61,12 +61,7 @@ class GatedPixelCNN(AutoregressivePrior):
 
     def _make_layers(self):
         dtype = self.layer_dtype
-        self.embedding = keras.layers.Embedding(
-            self.num_embeddings, self.num_channels, dtype=dtype, name="embedding"
-        )
-        self.conditions = conditions.layer(
-            self, self.num_channels, self.num_condition_blocks
-        )
+        self._make_embedding(self.num_channels)
         kernels = [self.first_kernel_size] + [self.kernel_size] * (self.num_layers - 1)
         self.blocks = [
             GatedMaskedConv2D(
@@ -87,11 +82,6 @@ class GatedPixelCNN(AutoregressivePrior):
         embedded = self.embedding(inputs["codes"])
         both = self._whole(ops.concatenate([embedded, embedded], axis=-1), inputs)
         return self._head(both[..., self.num_channels :])
-
-    def _through(self, features, condition, step):
-        for block in self.blocks:
-            features = step(block, features, condition)
-        return features
 
     def _head(self, hidden):
         return self.output_logits(self.hidden(ops.relu(hidden)))

@@ -35,9 +35,8 @@ class MaskGIT(TransformerPrior):
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
         **kwargs: what all priors take, such as `num_classes`: see `Prior`.
-    Input shape: codes, int32 `(batch, height, width)` in [0, K]; for a prior with a
-        condition a dict of them as `codes`, with classes `label` `(batch,)`, and the
-        codes of the tiers above as `context_0`, ...
+    Input shape: codes, int32 `(batch, height, width)` in [0, K]; with a condition a
+        dict, see `AutoregressivePrior`.
     Output shape: `(batch, height, width, K)`, float32 logits.
     Raises: ValueError: if a size is not positive, the heads do not divide the channels,
         or a grid above does not divide this one.

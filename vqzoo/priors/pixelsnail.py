@@ -90,11 +90,6 @@ class PixelSNAIL(ConvolutionalPrior):
         ]
         self.output_logits = self._logits_layer()
 
-    def _through(self, features, condition, step):
-        for block in self.blocks:
-            features = step(block, features, condition)
-        return features
-
     def _head(self, hidden):
         return self.output_logits(ops.elu(hidden))
 

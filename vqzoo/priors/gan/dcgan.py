@@ -8,59 +8,6 @@ from vqzoo.priors.gan.gan_prior import Critic, GANPrior, adopt
 from vqzoo.registry import named
 
 
-@named("dcgan")
-@keras.saving.register_keras_serializable("vqzoo")
-class DCGAN(GANPrior):
-    """The generator of a DCGAN: noise to a map of latents, then to the nearest codes.
-
-    The thesis tried it first, and it diverged at once: the critic told every generated
-    map from a real one. It is here so that this can be seen again.
-
-    Args:
-        grid_shape: `(height, width)` of the codes.
-        num_embeddings: int, K. Number of codes.
-        embedding_dim: int, D, length of a code.
-        channels: sequence of int, of the grids from the coarsest on; each has twice the
-            sides of the one before.
-        noise_dim: int.
-        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
-    Input shape: dict of `noise` `(batch, noise_dim)`, with classes `label` `(batch,)`,
-        and the codes of the tiers above as `context_0`, ...; without a condition the
-        noise alone.
-    Output shape: `(batch, height, width, D)`, float32: latents in units in which the
-        codes have mean 0 and root mean square 1.
-    State: codebook `(K, D)` in those units; see `set_codebook`.
-    Raises: ValueError: if a size is not positive, or the grid cannot be halved for each
-        number of channels.
-    Source: Radford et al. 2016, arXiv 1511.06434; Coppock's thesis, section 3.2.
-        Differs: linear outputs, since latents have no bounds.
-    Example:
-        >>> prior = DCGAN((8, 8), 16, 4, channels=(8, 8), noise_dim=8)
-        >>> prior.sample(2, seed=0).shape
-        (2, 8, 8)
-    """
-
-    num_scales = 1
-    smoke_options = {"channels": (8, 8), "noise_dim": 8}
-
-    def __init__(
-        self,
-        grid_shape,
-        num_embeddings,
-        embedding_dim,
-        *,
-        channels=(512, 256, 128),
-        noise_dim=100,
-        **kwargs,
-    ):
-        adopt(self, locals())
-        self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
-        self._connect()
-
-    def make_critic(self, name):
-        return self._critic(DCGANCritic, name)
-
-
 @keras.saving.register_keras_serializable("vqzoo")
 class DCGANCritic(Critic):
     """The critic of a DCGAN: maps of latents to a score, high for real ones.
@@ -71,9 +18,8 @@ class DCGANCritic(Critic):
         embedding_dim: int, D.
         channels: sequence of int, of the grids from the coarsest on.
         **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
-    Input shape: dict of `latents` `(batch, height, width, D)`, with classes `label`,
-        and the codes of the tiers above as `context_0`, ...; without a condition the
-        latents alone.
+    Input shape: latents `(batch, height, width, D)`; with a condition a dict of them as
+        `latents`, and more as of `AutoregressivePrior`.
     Output shape: `(batch, 1)`, float32.
     Raises: ValueError: as `DCGAN`.
     Source: Radford et al. 2016, arXiv 1511.06434. Differs: layer normalization in the
@@ -95,6 +41,56 @@ class DCGANCritic(Critic):
     ):
         adopt(self, locals())
         self.critic = _Critic(self, dtype=self.layer_dtype, name="critic")
+        self._connect()
+
+
+@named("dcgan")
+@keras.saving.register_keras_serializable("vqzoo")
+class DCGAN(GANPrior):
+    """The generator of a DCGAN: noise to a map of latents, then to the nearest codes.
+
+    The thesis tried it first, and it diverged at once: the critic told every generated
+    map from a real one. It is here so that this can be seen again.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        embedding_dim: int, D, length of a code.
+        channels: sequence of int, of the grids from the coarsest on; each has twice the
+            sides of the one before.
+        noise_dim: int.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
+    Input shape: noise `(batch, noise_dim)`; with a condition a dict of it as `noise`,
+        and more as of `AutoregressivePrior`.
+    Output shape: `(batch, height, width, D)`, float32: latents in units in which the
+        codes have mean 0 and root mean square 1.
+    State: codebook `(K, D)` in those units; see `set_codebook`.
+    Raises: ValueError: if a size is not positive, or the grid cannot be halved for each
+        number of channels.
+    Source: Radford et al. 2016, arXiv 1511.06434; Coppock's thesis, section 3.2.
+        Differs: linear outputs, since latents have no bounds.
+    Example:
+        >>> prior = DCGAN((8, 8), 16, 4, channels=(8, 8), noise_dim=8)
+        >>> prior.sample(2, seed=0).shape
+        (2, 8, 8)
+    """
+
+    num_scales = 1
+    critic_class = DCGANCritic
+    smoke_options = {"channels": (8, 8), "noise_dim": 8}
+
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        embedding_dim,
+        *,
+        channels=(512, 256, 128),
+        noise_dim=100,
+        **kwargs,
+    ):
+        adopt(self, locals())
+        self.generator = _Generator(self, dtype=self.layer_dtype, name="generator")
         self._connect()
 
 

@@ -14,18 +14,16 @@ class GANPrior(Prior):
     """A prior that turns noise into a map of latents, and those into the nearest codes.
 
     Abstract. It is the generator alone; a critic belongs to training. A subclass calls
-    `adopt`, sets `noise_dim` and `generator` and calls `_connect` in its constructor.
-    The generator is a layer with `codebook` and `call(inputs, scale, fade)`; `scale`
-    None is the whole grid. `num_scales` is the number of grids that it grows through.
+    `adopt`, sets `generator` and calls `_connect` in its constructor; `critic_class` is
+    its opponent's, which takes the same arguments but `noise_dim`. The generator is a
+    layer with `codebook` and `call(inputs, scale, fade)`; `scale` None is the whole
+    grid. `num_scales` is the number of grids that it grows through.
     """
 
     def make_critic(self, name):
         """A new critic of the same sizes, its opponent while training."""
-        raise NotImplementedError
-
-    def _critic(self, critic_class, name):
         sizes = {k: v for k, v in self.get_config().items() if k != "noise_dim"}
-        return critic_class.from_config({**sizes, "name": name})
+        return self.critic_class.from_config({**sizes, "name": name})
 
     def _shown(self):
         return keras.Input((self.noise_dim,), name="noise")

@@ -7,79 +7,6 @@ from vqzoo.priors.gan.gan_prior import Critic, GANPrior, adopt
 from vqzoo.registry import named
 
 
-@named("progressive")
-@keras.saving.register_keras_serializable("vqzoo")
-class ProgressiveGAN(GANPrior):
-    """The generator of a progressive GAN: noise to a map of latents, then to codes.
-
-    It grows from a coarse grid to the whole one, each time to twice the sides; while a
-    scale fades in, what the scale below gives is mixed with it. Codes are those nearest
-    to the latents. `ProgressiveCritic` is its opponent while training.
-
-    Args:
-        grid_shape: `(height, width)` of the codes.
-        num_embeddings: int, K. Number of codes.
-        embedding_dim: int, D, length of a code.
-        channels: sequence of int, of each scale from the coarsest on; the number of
-            scales is its length.
-        noise_dim: int.
-        num_residual_layers: int, gated residual layers of a scale.
-        num_condition_layers: int, gated residual layers over the codes above, a scale.
-        kernel_size: odd int.
-        attention_size: int, side of the grid that has self-attention.
-        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
-    Input shape: dict of `noise` `(batch, noise_dim)`, with classes `label` `(batch,)`,
-        and the codes of the tiers above as `context_0`, ...; without a condition the
-        noise alone.
-    Output shape: `(batch, height, width, D)`, float32: latents in units in which the
-        codes have mean 0 and root mean square 1.
-    State: codebook `(K, D)` in those units; see `set_codebook`.
-    Raises: ValueError: if a size is not positive, or the grid cannot be halved for each
-        scale.
-    Source: Karras et al. 2018, arXiv 1710.10196; Coppock's thesis, section 3.2 and
-        table 6.3. Differs: see `ProgressiveCritic`.
-    Example:
-        >>> prior = ProgressiveGAN((8, 8), 16, 4, channels=(8, 8), noise_dim=8)
-        >>> prior.sample(2, seed=0).shape
-        (2, 8, 8)
-    """
-
-    smoke_options = {
-        "channels": (8, 8),
-        "num_residual_layers": 1,
-        "num_condition_layers": 1,
-        "noise_dim": 8,
-    }
-
-    def __init__(
-        self,
-        grid_shape,
-        num_embeddings,
-        embedding_dim,
-        *,
-        channels=(512, 256, 64, 32),
-        noise_dim=512,
-        num_residual_layers=4,
-        num_condition_layers=4,
-        kernel_size=3,
-        attention_size=32,
-        **kwargs,
-    ):
-        adopt(self, locals())
-        self.generator = growing.Generator(
-            self, dtype=self.layer_dtype, name="generator"
-        )
-        self._connect()
-
-    def make_critic(self, name):
-        return self._critic(ProgressiveCritic, name)
-
-    @property
-    def num_scales(self):
-        """Number of grids that it grows through."""
-        return len(self.channels)
-
-
 @keras.saving.register_keras_serializable("vqzoo")
 class ProgressiveCritic(Critic):
     """The critic of a progressive GAN: maps of latents to a score, high for real ones.
@@ -99,9 +26,8 @@ class ProgressiveCritic(Critic):
         kernel_size: odd int.
         attention_size: int, side of the grid that has self-attention.
         **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
-    Input shape: dict of `latents` `(batch, height, width, D)`, with classes `label`,
-        and the codes of the tiers above as `context_0`, ...; without a condition the
-        latents alone.
+    Input shape: latents `(batch, height, width, D)`; with a condition a dict of them as
+        `latents`, and more as of `AutoregressivePrior`.
     Output shape: `(batch, 1)`, float32.
     Raises: ValueError: as `ProgressiveGAN`.
     Source: Karras et al. 2018, arXiv 1710.10196; projection: Miyato and Koyama 2018,
@@ -129,6 +55,76 @@ class ProgressiveCritic(Critic):
         adopt(self, locals())
         self.critic = growing.Critic(self, dtype=self.layer_dtype, name="critic")
         self._connect()
+
+
+@named("progressive")
+@keras.saving.register_keras_serializable("vqzoo")
+class ProgressiveGAN(GANPrior):
+    """The generator of a progressive GAN: noise to a map of latents, then to codes.
+
+    It grows from a coarse grid to the whole one, each time to twice the sides; while a
+    scale fades in, what the scale below gives is mixed with it. Codes are those nearest
+    to the latents. `ProgressiveCritic` is its opponent while training.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        embedding_dim: int, D, length of a code.
+        channels: sequence of int, of each scale from the coarsest on; the number of
+            scales is its length.
+        noise_dim: int.
+        num_residual_layers: int, gated residual layers of a scale.
+        num_condition_layers: int, gated residual layers over the codes above, a scale.
+        kernel_size: odd int.
+        attention_size: int, side of the grid that has self-attention.
+        **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
+    Input shape: noise `(batch, noise_dim)`; with a condition a dict of it as `noise`,
+        and more as of `AutoregressivePrior`.
+    Output shape: `(batch, height, width, D)`, float32: latents in units in which the
+        codes have mean 0 and root mean square 1.
+    State: codebook `(K, D)` in those units; see `set_codebook`.
+    Raises: ValueError: if a size is not positive, or the grid cannot be halved for each
+        scale.
+    Source: Karras et al. 2018, arXiv 1710.10196; Coppock's thesis, section 3.2 and
+        table 6.3. Differs: see `ProgressiveCritic`.
+    Example:
+        >>> prior = ProgressiveGAN((8, 8), 16, 4, channels=(8, 8), noise_dim=8)
+        >>> prior.sample(2, seed=0).shape
+        (2, 8, 8)
+    """
+
+    critic_class = ProgressiveCritic
+    smoke_options = {
+        "channels": (8, 8),
+        "num_residual_layers": 1,
+        "num_condition_layers": 1,
+        "noise_dim": 8,
+    }
+
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        embedding_dim,
+        *,
+        channels=(512, 256, 64, 32),
+        noise_dim=512,
+        num_residual_layers=4,
+        num_condition_layers=4,
+        kernel_size=3,
+        attention_size=32,
+        **kwargs,
+    ):
+        adopt(self, locals())
+        self.generator = growing.Generator(
+            self, dtype=self.layer_dtype, name="generator"
+        )
+        self._connect()
+
+    @property
+    def num_scales(self):
+        """Number of grids that it grows through."""
+        return len(self.channels)
 
 
 def progressive_gan_top_32(num_embeddings=512, embedding_dim=64, **overrides):
