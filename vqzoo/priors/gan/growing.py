@@ -242,11 +242,12 @@ class Generator(ScaledLayer):
             width = 2 * self.noise_dim
         self.first.build((None, 1, 1, width))
         self.stacks.build()
-        # A convolution takes the features of the scale below, brought to its grid.
-        below = (self.channels[0], *self.channels)
-        for layer, grid, channels in zip(self.convs, self.grids, below):
-            layer.build((None, *grid, channels))
-        self.build_on_grids(self.outputs)
+        # By scales and not by kinds: seeded weights depend on the order of building.
+        before = self.channels[0]
+        for scale, (grid, channels) in enumerate(zip(self.grids, self.channels)):
+            self.convs[scale].build((None, *grid, before))
+            self.outputs[scale].build((None, *grid, channels))
+            before = channels
 
     def call(self, inputs, scale=None, fade=1.0, training=None):
         """Latents `(batch, h, w, D)` of a scale, of the last one where none is named.
