@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.case import Case, random_floats
 from vqzoo.priors import ProgressiveCritic, ProgressiveGAN
-from vqzoo.priors.gan import growing
+from vqzoo.priors.gan import scales
 
 CASES = [
     Case(
@@ -69,7 +69,7 @@ def test_each_scale_has_its_grid_and_a_fade_mixes_it_with_the_one_below():
     inputs = {"noise": floats(2, 6)}
     for scale, side in enumerate((2, 4, 8)):
         assert generator(inputs, scale=scale).shape == (2, side, side, 4)
-    below = growing.upsample(generator(inputs, scale=1, fade=1.0)).numpy()
+    below = scales.upsample(generator(inputs, scale=1, fade=1.0)).numpy()
     new = generator(inputs, scale=2, fade=1.0).numpy()
     np.testing.assert_allclose(
         generator(inputs, scale=2, fade=0.0).numpy(), below, atol=1e-5
@@ -85,7 +85,7 @@ def test_each_scale_has_its_grid_and_a_fade_mixes_it_with_the_one_below():
 def test_the_critic_fades_as_the_generator_does():
     critic = critic_of().critic
     latents = floats(4, 8, 8, 4)
-    coarse = growing.downsample(latents)
+    coarse = scales.downsample(latents)
     old = critic({"latents": coarse}, scale=1, fade=1.0).numpy()
     faded = critic({"latents": latents}, scale=2, fade=0.0).numpy()
     np.testing.assert_allclose(faded, old, atol=1e-4)
@@ -96,12 +96,12 @@ def test_the_critic_fades_as_the_generator_does():
 def test_real_latents_become_coarse_and_fade_as_the_networks_do():
     latents = floats(2, 8, 8, 4)
     means = latents.reshape(2, 4, 2, 4, 2, 4).mean(axis=(2, 4))
-    np.testing.assert_allclose(growing.real_at(latents, 3, 1, 1.0), means, atol=1e-6)
+    np.testing.assert_allclose(scales.real_at(latents, 3, 1, 1.0), means, atol=1e-6)
     coarse = means.reshape(2, 2, 2, 2, 2, 4).mean(axis=(2, 4))
     blocks = coarse.repeat(2, axis=1).repeat(2, axis=2)
-    half = growing.real_at(latents, 3, 1, 0.5).numpy()
+    half = scales.real_at(latents, 3, 1, 0.5).numpy()
     np.testing.assert_allclose(half, (means + blocks) / 2, atol=1e-6)
-    np.testing.assert_allclose(growing.real_at(latents, 3, 0, 0.0), coarse, atol=1e-6)
+    np.testing.assert_allclose(scales.real_at(latents, 3, 0, 0.0), coarse, atol=1e-6)
 
 
 def test_class_and_tier_above_change_generator_and_critic_at_every_scale():

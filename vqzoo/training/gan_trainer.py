@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from vqzoo.priors.gan import growing
+from vqzoo.priors.gan import scales
 
 
 class GANTrainer(keras.Model):
@@ -82,9 +82,9 @@ class GANTrainer(keras.Model):
         inputs = dict(data)
         codes = inputs.pop("codes")
         fade = self.fade()
-        scales = self.generator.num_scales
+        num_scales = self.generator.num_scales
         latents = self.generator.latents_of(codes)
-        real = growing.real_at(latents, scales, self.scale, fade)
+        real = scales.real_at(latents, num_scales, self.scale, fade)
         fake = self._fake(inputs, fade, tf.shape(codes)[0])
         with tf.GradientTape() as tape:
             logs = self._critic_terms(real, fake, inputs, fade)

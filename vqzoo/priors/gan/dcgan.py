@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.priors.gan import growing
+from vqzoo.priors.gan import growing, scales
 from vqzoo.priors.gan.gan_prior import Critic, GANPrior, adopt
 from vqzoo.registry import named
 
@@ -99,7 +99,7 @@ class _Condition(keras.layers.Layer):
 
     def __init__(self, owner, channels, **kwargs):
         super().__init__(**kwargs)
-        self.grid = growing.sizes(owner.grid_shape, len(owner.channels))[0]
+        self.grid = scales.sizes(owner.grid_shape, len(owner.channels))[0]
         sizes = [size for _, size in owner.context]
         # The names of these attributes are paths in saved files.
         self.of_codes = [
@@ -123,7 +123,7 @@ class _Condition(keras.layers.Layer):
             hidden = hidden + self.of_label(inputs["label"])[:, None, None]
         for index, layer in enumerate(self.of_codes):
             maps = layer(inputs[f"context_{index}"])
-            hidden = hidden + growing.resized(maps, self.grid)
+            hidden = hidden + scales.resized(maps, self.grid)
         return hidden
 
 
@@ -203,9 +203,9 @@ class _Critic(growing.ScaledLayer):
 
     def call(self, inputs, scale=None, fade=1.0):
         del scale, fade
-        hidden = growing.leaky(self.first(inputs["latents"]))
+        hidden = scales.leaky(self.first(inputs["latents"]))
         for down, norm in zip(reversed(self.downs), reversed(self.norms)):
-            hidden = growing.leaky(norm(down(hidden)))
+            hidden = scales.leaky(norm(down(hidden)))
         hidden = self.condition(hidden, inputs)
         flat = ops.reshape(hidden, (-1, self.num_places * self.channels[0]))
         return ops.cast(self.score(flat), "float32")

@@ -7,7 +7,7 @@ from keras import ops
 from vqzoo.ops import nearest_code
 from vqzoo.priors import conditions, raster
 from vqzoo.priors.base import GridModel, Prior
-from vqzoo.priors.gan import growing
+from vqzoo.priors.gan import scales
 
 
 class GANPrior(Prior):
@@ -164,7 +164,7 @@ def adopt(gan, arguments):
     if "label_dropout" in arguments["kwargs"]:
         raise TypeError("expected no label_dropout for a GAN, received label_dropout")
     conditions.adopt(gan, arguments)
-    growing.check_scales(gan.grid_shape, gan.embedding_dim, gan.channels)
+    scales.check_scales(gan.grid_shape, gan.embedding_dim, gan.channels)
     gan.channels = tuple(gan.channels)
 
 

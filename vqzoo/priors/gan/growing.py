@@ -10,71 +10,7 @@ from vqzoo.layers import (
     PixelNormalization,
     SelfAttention,
 )
-
-SLOPE = 0.2  # of the leaky ReLU
-
-
-def check_scales(grid_shape, embedding_dim, channels):
-    """Raises ValueError for scales that no progressive GAN can have."""
-    if embedding_dim < 1:
-        raise ValueError(
-            f"expected embedding_dim of at least 1, received {embedding_dim=}"
-        )
-    if not channels or min(channels) < 8:
-        raise ValueError(
-            f"expected channels of at least 8 for each scale, received {channels=}"
-        )
-    factor = 2 ** (len(channels) - 1)
-    if any(side % factor for side in grid_shape):
-        raise ValueError(
-            f"expected a grid whose sides divide by {factor}, for {len(channels)} "
-            f"scales, received grid_shape={tuple(grid_shape)}"
-        )
-
-
-def sizes(grid_shape, num_scales):
-    """The grids of the scales, the coarsest first."""
-    return [
-        tuple(side >> (num_scales - 1 - scale) for side in grid_shape)
-        for scale in range(num_scales)
-    ]
-
-
-def downsample(maps, steps=1):
-    """Means over blocks of 2 x 2 places, `steps` times."""
-    for _ in range(steps):
-        maps = ops.average_pool(maps, 2, 2)
-    return maps
-
-
-def upsample(maps):
-    """Each place becomes 2 x 2 places."""
-    return ops.repeat(ops.repeat(maps, 2, axis=1), 2, axis=2)
-
-
-def real_at(latents, num_scales, scale, fade):
-    """Real latents as a scale shows them: coarse, and mixed while it fades in.
-
-    Args:
-        latents: `(batch, height, width, D)` of the whole grid.
-        num_scales: int.
-        scale: int, 0 for the coarsest.
-        fade: float tensor in [0, 1], 1 when the scale is in.
-    """
-    latents = downsample(latents, num_scales - 1 - scale)
-    if not scale:
-        return latents
-    return mixed(upsample(downsample(latents)), latents, fade)
-
-
-def leaky(maps):
-    """The activation of the networks."""
-    return ops.leaky_relu(maps, SLOPE)
-
-
-def mixed(old, new, fade):
-    """From the old maps, at a fade of 0, to the new ones, at 1."""
-    return old + (new - old) * ops.cast(fade, new.dtype)
+from vqzoo.priors.gan import scales
 
 
 class ScaledLayer(keras.layers.Layer):
@@ -88,7 +24,7 @@ class ScaledLayer(keras.layers.Layer):
 
     def __init__(self, owner, **kwargs):
         super().__init__(**kwargs)
-        self.grids = sizes(owner.grid_shape, len(owner.channels))
+        self.grids = scales.sizes(owner.grid_shape, len(owner.channels))
         self.channels = owner.channels
         self.codebook_shape = (owner.num_embeddings, owner.embedding_dim)
 
@@ -143,7 +79,7 @@ class _Context(ScaledLayer):
     def call(self, inputs, scale):
         """Features `(batch, h, w, channels of the scale)` on its grid."""
         maps = [
-            resized(embedding(inputs[f"context_{i}"]), self.grids[scale])
+            scales.resized(embedding(inputs[f"context_{i}"]), self.grids[scale])
             for i, embedding in enumerate(self.embeddings)
         ]
         hidden = self.maps[scale](ops.concatenate(maps, axis=-1))
@@ -161,15 +97,6 @@ def _blocks(owner, count):
         ]
         for scale in range(len(owner.channels))
     ]
-
-
-def resized(maps, grid):
-    """Maps on a finer or coarser grid, by repeats or by means over blocks."""
-    while maps.shape[1] < grid[0]:
-        maps = upsample(maps)
-    while maps.shape[1] > grid[0]:
-        maps = downsample(maps)
-    return maps
 
 
 class _Stacks(ScaledLayer):
@@ -269,13 +196,15 @@ class Generator(ScaledLayer):
         below = None
         for index in range(scale + 1):
             if index:
-                below, hidden = hidden, upsample(hidden)
-            hidden = self.convs[index](self.normalize(leaky(hidden)))
+                below, hidden = hidden, scales.upsample(hidden)
+            hidden = self.convs[index](self.normalize(scales.leaky(hidden)))
             hidden = self.stacks(hidden, scale=index, inputs=inputs)
         latents = self._latents(hidden, scale)
         if not scale:
             return latents
-        return mixed(upsample(self._latents(below, scale - 1)), latents, fade)
+        return scales.mixed(
+            scales.upsample(self._latents(below, scale - 1)), latents, fade
+        )
 
     def _latents(self, hidden, scale):
         return ops.cast(self.outputs[scale](self.normalize(hidden)), "float32")
@@ -336,14 +265,14 @@ class Critic(ScaledLayer):
         hidden = self.inputs_of[scale](latents)
         for index in range(scale, 0, -1):
             hidden = self.convs[index - 1](
-                leaky(self.stacks(hidden, scale=index, inputs=inputs))
+                scales.leaky(self.stacks(hidden, scale=index, inputs=inputs))
             )
-            hidden = downsample(hidden)
+            hidden = scales.downsample(hidden)
             if index == scale:
-                old = self.inputs_of[scale - 1](downsample(latents))
-                hidden = mixed(old, hidden, fade)
+                old = self.inputs_of[scale - 1](scales.downsample(latents))
+                hidden = scales.mixed(old, hidden, fade)
         hidden = self.stacks(hidden, scale=0, inputs=inputs)
-        hidden = leaky(self.last(self.deviation(leaky(hidden))))
+        hidden = scales.leaky(self.last(self.deviation(scales.leaky(hidden))))
         flat = ops.reshape(hidden, (-1, 1, 1, self.num_places * self.channels[0]))
         score = ops.reshape(self.score(flat), (-1, 1))
         if self.label is not None:
