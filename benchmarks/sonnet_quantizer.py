@@ -81,8 +81,8 @@ def main(flags):
     batches = fitting.pairs(splits.train, run.batch_size).take(flags.steps or steps)
     model.fit(batches, shuffle=False, verbose=2)
     images, _ = splits.test.arrays()
-    codes = measures.encode_all(model.encode, images)
-    rebuilt = measures.decode_all(model.decode, codes)
+    codes = measures.in_batches(model.encode, images)
+    rebuilt = measures.in_batches(model.decode, codes)
     error = measures.reconstruction_error(images, rebuilt)
     usage = measures.codebook_usage(codes[0], run.num_embeddings)
     metrics = {f"reconstruction.{name}": value for name, value in error.items()}

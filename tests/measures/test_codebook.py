@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vqzoo.measures import codebook_ordering, codebook_usage
-from vqzoo.measures.codebook import code_maps, index_rank_correlation
+from vqzoo.measures.codebook import (
+    code_maps,
+    codebook_ordering,
+    codebook_usage,
+    index_rank_correlation,
+)
 
 
 def test_equal_use_is_perfect():

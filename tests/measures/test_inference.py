@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from vqzoo.measures import decode_all, encode_all
 from vqzoo.measures.inference import compiled, in_batches
 
 
@@ -28,20 +27,20 @@ class Counter:
 def test_every_image_is_coded_once_and_in_order(batch_size, sizes):
     images = np.arange(7 * 16, dtype="float32").reshape(7, 4, 4, 1)
     counter = Counter()
-    top, bottom = encode_all(counter.encode, images, batch_size)
+    top, bottom = in_batches(counter.encode, images, batch_size=batch_size)
     assert counter.sizes == sizes
     assert bottom.tolist() == images[..., 0].tolist()
     assert top.tolist() == images[:, ::2, ::2, 0].tolist()
     assert top.dtype == bottom.dtype == np.int32
     counter = Counter()
-    rebuilt = decode_all(counter.decode, (top, bottom), batch_size)
+    rebuilt = in_batches(counter.decode, (top, bottom), batch_size=batch_size)
     assert counter.sizes == sizes
     assert rebuilt.tolist() == images.tolist()
 
 
 def test_no_images_are_refused():
     with pytest.raises(ValueError, match="at least one image, received 0"):
-        encode_all(Counter().encode, np.zeros((0, 4, 4, 1)))
+        in_batches(Counter().encode, np.zeros((0, 4, 4, 1)))
 
 
 def test_a_model_gives_its_own_codes_and_images():
@@ -53,10 +52,10 @@ def test_a_model_gives_its_own_codes_and_images():
         tiers, image_shape=(8, 8, 1), bottom_stride=2, num_channels=4, name="tiny"
     )
     images = np.linspace(-0.5, 0.5, 5 * 64, dtype="float32").reshape(5, 8, 8, 1)
-    codes = encode_all(model.encode, images, batch_size=2)
+    codes = in_batches(model.encode, images, batch_size=2)
     for tier, expected in zip(codes, model.encode(images), strict=True):
         assert tier.tolist() == expected.numpy().tolist()
-    rebuilt = decode_all(model.decode, codes, batch_size=2)
+    rebuilt = in_batches(model.decode, codes, batch_size=2)
     np.testing.assert_allclose(rebuilt, model(images), atol=1e-6)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from vqzoo.measures.neighbors import memorization, nearest
+from vqzoo.measures.distances import memorization, nearest
 
 
 def vectors(count, seed=0):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from vqzoo.measures.pyramid import laplacian_pyramid, laplacian_sliced_wasserstein
+from vqzoo.measures.distances import laplacian_pyramid, laplacian_sliced_wasserstein
 
 KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[None, :, :, None] / 256.0
 

@@ -16,7 +16,7 @@ from vqzoo.measures import (
     measure,
     rate_distortion,
 )
-from vqzoo.measures.labels import check_labels
+from vqzoo.measures.data import check_labels
 from vqzoo.measures.reconstruction import reconstruction_error
 from vqzoo.ops import main_axis_order
 from vqzoo.report import render

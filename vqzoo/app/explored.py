@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from vqzoo.measures.inference import decode_all, encode_all, in_batches
+from vqzoo.measures.inference import in_batches
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Explored:
         self.tiers = tuple(model.tier_names)
         self.is_hybrid = any(layer.is_hybrid for layer in model.quantizers)
         image = np.zeros((1, *self.image_shape), "float32")
-        self._shapes = [codes.shape[1:] for codes in encode_all(model.encode, image)]
+        self._shapes = [codes.shape[1:] for codes in in_batches(model.encode, image)]
         self.maps = tuple(
             code_map
             for tier in range(len(self.tiers))
@@ -88,7 +88,7 @@ class Explored:
 
     def encode(self, images):
         """Codes of images `(N, H, W, C)`: a tuple of int32 `(N, h, w, P)`."""
-        tiers = encode_all(self.model.encode, images)
+        tiers = in_batches(self.model.encode, images)
         return tuple(codes.reshape(*codes.shape[:3], -1) for codes in tiers)
 
     def decode(self, codes, shown=None):
@@ -105,16 +105,11 @@ class Explored:
         shown = range(len(self.tiers)) if shown is None else shown
         if not len(shown):
             raise ValueError("expected at least one tier to be on, received none")
-        shown = sorted(shown)
         given = [
-            codes[tier].reshape(len(codes[tier]), *self._shapes[tier]) for tier in shown
+            codes[tier].reshape(len(codes[tier]), *shape) if tier in shown else None
+            for tier, shape in enumerate(self._shapes)
         ]
-
-        def decode(batch):
-            batch = dict(zip(shown, batch))
-            return self.model.decode([batch.get(t) for t in range(len(self.tiers))])
-
-        return np.clip(decode_all(decode, given), -0.5, 0.5)
+        return np.clip(in_batches(self.model.decode, given), -0.5, 0.5)
 
     def reconstruct(self, images, shown=None):
         """What comes back of images `(N, H, W, C)`; with all tiers, the model's own.

@@ -4,7 +4,7 @@ import numpy as np
 
 from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import decode_all
+from vqzoo.measures.inference import in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 from vqzoo.ops import main_axis_order
 
@@ -88,14 +88,14 @@ def brittleness(
 
     Source: Coppock's thesis, section 4.1 and figure 4.1.
     """
-    images = np.clip(decode_all(decode, codes), -0.5, 0.5)
+    images = np.clip(in_batches(decode, codes), -0.5, 0.5)
     labels = None if classify is None else np.asarray(classify(images))
     rows = []
     for share in shares:
         for distance in distances:
             other = list(codes)
             other[tier] = perturb(codes[tier], num_embeddings, share, distance, seed)
-            changed = np.clip(decode_all(decode, tuple(other)), -0.5, 0.5)
+            changed = np.clip(in_batches(decode, tuple(other)), -0.5, 0.5)
             row = {"share": share, "distance": distance}
             row["psnr"] = reconstruction_error(images, changed)["psnr"]
             if labels is not None:
@@ -201,12 +201,12 @@ def _draw(section, tier, rows, kind, words, unit, **options):
 
 def _moved(subject, tier, codes, distances):
     first = [grids[:SHOWN] for grids in codes]
-    rows = {"decoded": decode_all(subject.decode, tuple(first))}
+    rows = {"decoded": in_batches(subject.decode, tuple(first))}
     for distance in distances:
         other = list(first)
         other[tier.index] = perturb(
             first[tier.index], tier.num_embeddings, 0.25, distance
         )
-        changed = decode_all(subject.decode, tuple(other))
+        changed = in_batches(subject.decode, tuple(other))
         rows[f"moved\nby {distance}"] = np.clip(changed, -0.5, 0.5)
     return rows

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.measures.distances import diversity
 from vqzoo.measures.findings import Skipped
 from vqzoo.metrics import CodebookUsage
 
@@ -66,10 +67,7 @@ def codebook_ordering(codebook, seed=0):
     codebook = np.asarray(codebook, "float64")
     if len(codebook) < 2:
         return 1.0
-    generator = np.random.default_rng(seed)
-    first = generator.integers(len(codebook), size=20_000)
-    second = (first + generator.integers(1, len(codebook), size=20_000)) % len(codebook)
-    random_pairs = np.linalg.norm(codebook[first] - codebook[second], axis=1).mean()
+    random_pairs = diversity(codebook, 20_000, seed)
     neighbors = np.linalg.norm(np.diff(codebook, axis=0), axis=1).mean()
     return float(neighbors / random_pairs) if random_pairs > 0 else 1.0
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from vqzoo.datasets.splits import spread
 from vqzoo.measures.codebook import codebook_metrics
-from vqzoo.measures.inference import decode_all, encode_all, in_batches
+from vqzoo.measures.inference import in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
 FEW = 256  # images of the loss terms
@@ -24,12 +24,12 @@ def held_out_metrics(model, images):
         `(metrics, codes, reconstructions)`: a flat dict of floats, a tuple of codes
         (of latents, where the model has no quantizer) and the images that come back.
     """
-    codes = encode_all(model.encode, images)
+    codes = in_batches(model.encode, images)
     # Not compiled: a graph would be traced again in each epoch, for a few batches.
     if any(layer.is_hybrid for layer in model.quantizers):
         rebuilt = in_batches(model, images)
     else:
-        rebuilt = decode_all(model.decode, codes)
+        rebuilt = in_batches(model.decode, codes)
     few = images[spread(len(images), FEW)]
     metrics = {"loss": _loss(model, images, rebuilt, few)}
     metrics |= reconstruction_error(images, rebuilt)

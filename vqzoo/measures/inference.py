@@ -25,48 +25,26 @@ def in_batches(function, *arrays, batch_size=128):
 
     Args:
         function: from batches of the arrays to an array `(B, ...)` or a structure of
-            arrays.
-        *arrays: numpy `(N, ...)`, N of at least 1.
+            arrays, such as `model.encode` and `model.decode`.
+        *arrays: numpy `(N, ...)`, N of at least 1, or structures of such, as the codes
+            of all tiers. A tier that is left out is None in each batch.
         batch_size: int.
 
     Returns:
         Numpy arrays `(N, ...)`, in the structure that `function` gives.
-    """
-    parts = []
-    for start in range(0, len(arrays[0]), batch_size):
-        outputs = function(*(array[start : start + batch_size] for array in arrays))
-        parts.append(keras.tree.map_structure(np.asarray, outputs))
-    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
-
-
-def encode_all(encode, images, batch_size=128):
-    """Codes of many images.
-
-    Args:
-        encode: function from images `(B, H, W, C)` to a tuple of codes `(B, h, w)`.
-        images: float `(N, H, W, C)`, N of at least 1.
-        batch_size: int.
-
-    Returns:
-        Tuple of int32 numpy arrays `(N, h, w)`, as `encode` orders them.
 
     Raises:
         ValueError: if there are no images.
     """
-    if not len(images):
+    count = next(len(a) for a in keras.tree.flatten(arrays) if a is not None)
+    if not count:
         raise ValueError("expected at least one image, received 0")
-    return tuple(in_batches(encode, images, batch_size=batch_size))
+    parts = []
+    for start in range(0, count, batch_size):
+        batch = _rows(arrays, slice(start, start + batch_size))
+        parts.append(keras.tree.map_structure(np.asarray, function(*batch)))
+    return keras.tree.map_structure(lambda *same: np.concatenate(same), *parts)
 
 
-def decode_all(decode, codes, batch_size=128):
-    """Images of many codes.
-
-    Args:
-        decode: function from a tuple of codes `(B, h, w)` to images.
-        codes: tuple of int arrays `(N, h, w)`.
-        batch_size: int.
-
-    Returns:
-        Float numpy array `(N, H, W, C)`.
-    """
-    return in_batches(lambda *batch: decode(batch), *codes, batch_size=batch_size)
+def _rows(arrays, rows):
+    return keras.tree.map_structure(lambda a: None if a is None else a[rows], arrays)

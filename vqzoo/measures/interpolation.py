@@ -10,9 +10,9 @@ import functools
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.measures.distances import nearest
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import decode_all, encode_all, in_batches
-from vqzoo.measures.neighbors import nearest
+from vqzoo.measures.inference import in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
 ORDER = 9
@@ -68,46 +68,38 @@ def interpolate(model, first, second, shares, space):
     if space == "pixels":
         images = [(1 - share) * first + share * second for share in shares]
     else:
-        between = _codes_between if model.quantizers else _real_between
-        mixed = between(model, first, second, shares, space)
-        images = decode_all(model.decode, mixed)
+        images = in_batches(model.decode, _between(model, first, second, shares, space))
         images = images.reshape(len(shares), *first.shape)
     return np.clip(np.stack(images, axis=1), -0.5, 0.5)
 
 
-def _codes_between(model, first, second, shares, space):
-    """Codes for each share, one share after the other: a tuple, top first."""
-    if space == "latents":
-        ends = [model.latents(first), model.latents(second)]
-    else:
-        ends = [encode_all(model.encode, first), encode_all(model.encode, second)]
+def _between(model, first, second, shares, space):
+    """Codes, or real latents, for each share, one after the other: a tuple, top first.
+
+    What lies between two latents or code vectors becomes codes again, so that the
+    decoder sees nothing that it was not trained on.
+    """
+    if not model.quantizers and space != "latents":
+        raise ValueError(
+            f"expected space='latents' of a model without codes, received {space!r}"
+        )
+    is_before_codes = model.quantizers and space == "latents"
+    inner = model.latents if is_before_codes else model.encode
+    ends = [in_batches(inner, images) for images in (first, second)]
     if space == "codes":
         ends = [
             [layer.decode(codes) for layer, codes in zip(model.quantizers, end)]
             for end in ends
         ]
-    codes = []
-    for layer, a, b in zip(model.quantizers, *ends):
-        mixed = [(1 - share) * a + share * b for share in shares]
-        if space == "indices":
-            codes.append(np.rint(np.concatenate(mixed)).astype("int32"))
-        else:
-            nearest = [np.asarray(layer.encode(latents)) for latents in mixed]
-            codes.append(np.concatenate(nearest))
-    return tuple(codes)
-
-
-def _real_between(model, first, second, shares, space):
-    """Latents that are real numbers, for each share: a tuple, top first."""
-    if space != "latents":
-        raise ValueError(
-            f"expected space='latents' of a model without codes, received {space!r}"
-        )
-    ends = [in_batches(lambda x: tuple(model.encode(x)), x) for x in (first, second)]
-    return tuple(
-        np.concatenate([(1 - share) * a + share * b for share in shares])
-        for a, b in zip(*ends)
-    )
+    mixed = [[(1 - share) * a + share * b for share in shares] for a, b in zip(*ends)]
+    if space == "indices":
+        return tuple(np.rint(np.concatenate(tier)).astype("int32") for tier in mixed)
+    if model.quantizers:
+        mixed = [
+            [np.asarray(layer.encode(latents)) for latents in tier]
+            for layer, tier in zip(model.quantizers, mixed)
+        ]
+    return tuple(np.concatenate(tier) for tier in mixed)
 
 
 def superposition(middles, first, second):

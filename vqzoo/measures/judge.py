@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from vqzoo import registry
+from vqzoo.measures.data import check_labels
 from vqzoo.measures.inference import compiled, in_batches
-from vqzoo.measures.labels import check_labels
 
 ORDER = 7
 TITLE = "The judge"

@@ -5,7 +5,7 @@ import numpy as np
 from vqzoo import plots, registry
 from vqzoo.measures.codebook import code_maps
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import decode_all
+from vqzoo.measures.inference import in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
 ORDER = 3
@@ -41,13 +41,13 @@ def shuffled_tiers(decode, codes, images, tier_names, seed=0):
     """
     if len(images) < 2:
         raise ValueError(f"expected at least two images, received {len(images)}")
-    before = reconstruction_error(images, decode_all(decode, codes))["psnr"]
+    before = reconstruction_error(images, in_batches(decode, codes))["psnr"]
     order = _derangement(len(images), seed)
     metrics = {}
     for tier, name in enumerate(tier_names):
         other = list(codes)
         other[tier] = codes[tier][order]
-        after = reconstruction_error(images, decode_all(decode, tuple(other)))["psnr"]
+        after = reconstruction_error(images, in_batches(decode, tuple(other)))["psnr"]
         metrics[f"{name}_shuffled_loss"] = before - after
         metrics[f"{name}_bypassed"] = float(before - after < LEAST_LOSS)
     return metrics

@@ -6,7 +6,7 @@ import numpy as np
 
 from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import decode_all
+from vqzoo.measures.inference import in_batches
 from vqzoo.measures.representation import on_main_axes, represent
 
 ORDER = 6
@@ -111,7 +111,7 @@ def walk_indices(decode, codes, num_embeddings, tier, num_steps=9):
         other = list(codes)
         moved = np.clip(codes[tier].astype(int) + offset, 0, num_embeddings - 1)
         other[tier] = moved.astype("int32")
-        columns.append(decode_all(decode, tuple(other)))
+        columns.append(in_batches(decode, tuple(other)))
     return np.clip(np.stack(columns, axis=1), -0.5, 0.5), offsets
 
 
@@ -142,7 +142,7 @@ def walk_values(decode, latents, dimensions, num_steps=9, deviations=2.0):
     for dimension in dimensions:
         walked = np.repeat(latents[:1], num_steps, axis=0)
         walked[:, dimension] += (offsets * spread[dimension]).astype(walked.dtype)
-        rows.append(decode_all(decode, (walked,)))
+        rows.append(in_batches(decode, (walked,)))
     return np.clip(np.stack(rows), -0.5, 0.5), offsets
 
 

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.measures.data import check_labels, large_classes
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.labels import check_labels, large_classes
 from vqzoo.measures.representation import as_matrix, on_main_axes, represent
 
 ORDER = 5
@@ -39,7 +39,7 @@ LABEL_COUNTS = (10, 100, 1000, 10_000)
 
 
 def linear_probe(features, labels, num_folds=FOLDS, seed=0):
-    """Cross-validated accuracy of multinomial logistic regression.
+    """Cross-validated accuracy of multinomial logistic regression, and its confusion.
 
     Args:
         features: array `(N, ...)`; flattened and standardized on each training fold.
@@ -50,37 +50,17 @@ def linear_probe(features, labels, num_folds=FOLDS, seed=0):
         seed: int, of the folds.
 
     Returns:
-        dict: `accuracy` (mean over the folds), `accuracy_std` (over the folds) and
-        `majority_accuracy` (of always naming the most frequent class).
+        `(metrics, confusion)`: a dict with `accuracy` (mean over the folds),
+        `accuracy_std` (over the folds) and `majority_accuracy` (of always naming the
+        most frequent class); and int `(C, C)` over the C classes that are large enough,
+        in the order of their labels: members of the class of a row that were taken for
+        the class of a column, each by the classifier that did not see it.
 
     Raises:
         ValueError: if there is one class only with as many members as folds.
 
-    Source: Coppock's thesis, section 4.4; Coates et al. 2011. Differs: classes with
-        fewer members than folds are left out, with a warning.
-    """
-    return probe_with_confusion(features, labels, num_folds, seed)[0]
-
-
-def probe_with_confusion(features, labels, num_folds=FOLDS, seed=0):
-    """`linear_probe`, and which classes are taken for which.
-
-    Args:
-        features: as of `linear_probe`.
-        labels: int `(N,)`.
-        num_folds: int, stratified folds.
-        seed: int, of the folds.
-
-    Returns:
-        `(figures, confusion)`: the dict of `linear_probe`, and int `(C, C)` over the C
-        classes that are large enough, in the order of their labels: members of the
-        class of a row that were taken for the class of a column, each by the classifier
-        that did not see it.
-
-    Raises:
-        ValueError: as `linear_probe`.
-
-    Source: Coppock's thesis, figure 4.6.
+    Source: Coppock's thesis, section 4.4 and figure 4.6; Coates et al. 2011. Differs:
+        classes with fewer members than folds are left out, with a warning.
     """
     from sklearn.metrics import confusion_matrix
     from sklearn.model_selection import StratifiedKFold
@@ -97,12 +77,12 @@ def probe_with_confusion(features, labels, num_folds=FOLDS, seed=0):
         classifier = _classifier(features).fit(features[train], labels[train])
         named[test] = classifier.predict(features[test])
         scores.append(np.mean(named[test] == labels[test]))
-    figures = {
+    metrics = {
         "accuracy": float(np.mean(scores)),
         "accuracy_std": float(np.std(scores)),
         "majority_accuracy": float(counts.max() / counts.sum()),
     }
-    return figures, confusion_matrix(labels, named)
+    return metrics, confusion_matrix(labels, named)
 
 
 def label_efficiency(
@@ -213,7 +193,7 @@ def measure(subject, section):
             train, test = features()
             kept, _ = large_classes(subject.labels[: test.shape[0]], FOLDS)
             labels = subject.labels[kept]
-            accuracy, confusion = probe_with_confusion(test[kept], labels)
+            accuracy, confusion = linear_probe(test[kept], labels)
             rows[title] = {**accuracy, "images": len(labels)}
             key = f"{name}_{kind}".removeprefix("_").replace(" ", "_")
             section.add(accuracy, f"{key}_")

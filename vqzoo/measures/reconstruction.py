@@ -111,12 +111,8 @@ def decode_tiers(decode, codes, kept, batch_size=128):
             f"expected at least one of {len(codes)} tiers to be kept, received {kept=}"
         )
 
-    def decode_some(*some):
-        rest = iter(some)
-        return decode(tuple(next(rest) if keep else None for keep in kept))
-
-    chosen = [grids for grids, keep in zip(codes, kept) if keep]
-    return in_batches(decode_some, *chosen, batch_size=batch_size)
+    chosen = tuple(grids if keep else None for grids, keep in zip(codes, kept))
+    return in_batches(decode, chosen, batch_size=batch_size)
 
 
 def tier_subsets(tier_names):

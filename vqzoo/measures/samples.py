@@ -3,8 +3,7 @@
 import numpy as np
 
 from vqzoo import plots, registry
-from vqzoo.measures.distances import diversity
-from vqzoo.measures.neighbors import memorization, nearest
+from vqzoo.measures.distances import diversity, memorization, nearest
 
 ORDER = 12
 TITLE = "Samples"

@@ -8,7 +8,7 @@ beside its floor: the distance of two sets of real images of the same sizes.
 import numpy as np
 
 from vqzoo import registry
-from vqzoo.measures import pyramid
+from vqzoo.measures import distances
 from vqzoo.measures.findings import Skipped
 
 ORDER = 11
@@ -45,11 +45,7 @@ def frechet_distance(first, second):
         real where features are constant or fewer than their length.
     """
     first, second = (np.asarray(vectors, "float64") for vectors in (first, second))
-    if min(len(first), len(second)) < 2 or first.shape[1] != second.shape[1]:
-        raise ValueError(
-            "expected two sets of at least two vectors of one length, received shapes "
-            f"{first.shape} and {second.shape}"
-        )
+    distances.check_sets(first, second, least=2)
     means = [vectors.mean(axis=0) for vectors in (first, second)]
     covariances = [
         np.cov(vectors, rowvar=False).reshape(vectors.shape[1], -1)
@@ -102,8 +98,8 @@ def _share_within(queries, known, neighbors):
     search = NearestNeighbors(n_neighbors=neighbors, algorithm="brute").fit(known)
     radii = search.kneighbors()[0][:, -1]  # a vector is no neighbor of its own
     inside = [
-        (distances <= radii).any(axis=1)
-        for distances in pairwise_distances_chunked(queries, known)
+        (rows <= radii).any(axis=1)
+        for rows in pairwise_distances_chunked(queries, known)
     ]
     return float(np.concatenate(inside).mean())
 
@@ -170,10 +166,10 @@ def _compare(subject, images, features):
 
 
 def _wasserstein(subject, images):
-    if min(images.shape[1:3]) < pyramid.SMALLEST:
+    if min(images.shape[1:3]) < distances.SMALLEST:
         return {}
     some = subject.sizes.some
-    return pyramid.laplacian_sliced_wasserstein(
+    return distances.laplacian_sliced_wasserstein(
         subject.train_images[:some], images[:some]
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from vqzoo.measures import data as measured_data
 from vqzoo.measures import inference, judge
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import decode_all, encode_all, in_batches
+from vqzoo.measures.inference import in_batches
 from vqzoo.priors import pipeline
 
 
@@ -137,7 +137,7 @@ class Subject:
 
     def encode(self, images):
         """Codes of images, or latents of a model without codes: a tuple of numpy."""
-        return encode_all(self._encode, images)
+        return in_batches(self._encode, images)
 
     def reconstruct(self, images):
         """What the model makes of images: float32 numpy, clipped to [-0.5, 0.5]."""
@@ -146,7 +146,7 @@ class Subject:
         return self._decoded(self.encode(images))
 
     def _decoded(self, codes):
-        return np.clip(decode_all(self.decode, codes), -0.5, 0.5)
+        return np.clip(in_batches(self.decode, codes), -0.5, 0.5)
 
     @functools.cached_property
     def codes(self):

@@ -273,8 +273,8 @@ class Recipe(
 def _show(model, summary, images):
     """Writes a few images beside their reconstructions, and what codes there are."""
     images = images[splitting.spread(len(images), 8)]
-    codes = measures.encode_all(model.encode, images)
-    rebuilt = measures.decode_all(model.decode, codes)
+    codes = measures.in_batches(model.encode, images)
+    rebuilt = measures.in_batches(model.decode, codes)
     pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
     summary.image("reconstructions", pairs, max_outputs=8)
     for tier, tier_codes in zip(model.tier_names, codes):

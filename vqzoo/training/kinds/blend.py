@@ -12,7 +12,7 @@ from vqzoo.training.settings import setting
 
 fitting = lazily("vqzoo.training.fitting")
 measures = lazily("vqzoo.measures")
-neighbors = lazily("vqzoo.measures.neighbors")
+distances = lazily("vqzoo.measures.distances")
 plots = lazily("vqzoo.plots")
 splitting = lazily("vqzoo.datasets.splits")
 tensorflow = lazily("tensorflow")
@@ -79,7 +79,7 @@ class BlendRecipe(PriorRecipe):
         codes = measures.in_batches(
             self._encoder(model, both), np.arange(self.num_samples)
         )
-        blends = measures.decode_all(model.decode, codes)
+        blends = measures.in_batches(model.decode, codes)
         metrics = run.metrics()
         metrics["samples"] = figures(samples, *both)
         metrics["blends"] = figures(blends, *both)
@@ -216,7 +216,7 @@ def figures(images, first, second):
     least = np.quantile(whiteness(both), 0.1)
     # A root mean square over the values of an image.
     scale = np.sqrt(images[0].size)
-    nearest = [neighbors.nearest(images, known)[0] / scale for known in (first, second)]
+    nearest = [distances.nearest(images, known)[0] / scale for known in (first, second)]
     return {
         "white": float(np.mean(whiteness(images) >= least)),
         "nearest_first": float(nearest[0].mean()),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vqzoo.measures.agreement import rank_correlations
+from vqzoo.studies.sweep_table import rank_correlations
 
 
 def rows(*columns):
