@@ -150,27 +150,6 @@ def test_a_degenerate_codebook_is_drawn_with_finite_numbers(codebook):
     assert "nan" not in axis.get_xlabel() + axis.get_ylabel()
 
 
-def test_code_maps_stand_below_their_images():
-    originals = images(3)
-    codes = {
-        "top": np.arange(3 * 4).reshape(3, 2, 2),
-        "bottom": np.arange(3 * 16).reshape(3, 4, 4),
-    }
-    figure = plots.code_maps(originals, codes, {"top": 16, "bottom": 64}, columns=2)
-    shown = pictures(figure)
-    assert len(shown) == 3 * 2
-    for column in range(2):
-        np.testing.assert_allclose(shown[column], originals[column] + 0.5)
-        assert shown[2 + column].tolist() == codes["top"][column].tolist()
-        assert shown[4 + column].tolist() == codes["bottom"][column].tolist()
-    limits = [axis.get_images()[0].get_clim() for axis in figure.axes[2:]]
-    assert limits == [(0, 15)] * 2 + [(0, 63)] * 2
-    labels = [figure.axes[2 * row].get_ylabel() for row in range(3)]
-    assert labels == ["image", "top codes", "bottom codes"]
-    assert figure.get_suptitle() == "Code indices, black 0 to white K - 1"
-    assert all(len(axis.get_xticks()) == 0 for axis in figure.axes)
-
-
 def test_the_figures_can_be_written_and_are_not_blank(tmp_path):
     figure = plots.codebook_pca({"top": np.random.default_rng(0).normal(size=(9, 4))})
     path = tmp_path / "codebook.png"

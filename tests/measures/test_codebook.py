@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vqzoo import plots
 from vqzoo.measures.codebook import (
     code_maps,
     codebook_ordering,
     codebook_usage,
+    gray_maps,
     index_rank_correlation,
 )
 
@@ -111,3 +113,22 @@ def test_code_maps_of_each_tier_comes_with_its_codebook():
     assert [size for *_, size, _ in found] == [4, 8, 8, 8]
     assert [indices.shape[1:] for *_, indices in found] == [(2, 2)] + [(4, 4)] * 3
     np.testing.assert_array_equal(found[2][3], codes[1][..., 1])
+
+
+def test_code_maps_stand_below_their_images_from_black_to_white():
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 4, 4, 3))
+    top = np.arange(4 * 4).reshape(4, 2, 2)
+    bottom = np.arange(4 * 16).reshape(4, 4, 4)
+    figure = plots.strips(
+        gray_maps(images, [("top", 16, top), ("bottom 1", 64, bottom)]), columns=2
+    )
+    shown = [axis.images[0].get_array() for axis in figure.axes]
+    assert len(shown) == 3 * 2
+    for column in range(2):
+        np.testing.assert_allclose(shown[column], images[column] + 0.5)
+        np.testing.assert_allclose(shown[2 + column] * 15, top[column], atol=1e-6)
+        np.testing.assert_allclose(shown[4 + column] * 63, bottom[column], atol=1e-6)
+    assert figure.axes[2].images[0].get_clim() == (0, 1)
+    labels = [figure.axes[2 * row].get_ylabel() for row in range(3)]
+    assert labels == ["image", "top", "bottom\n1"]
+    assert all(len(axis.get_xticks()) == 0 for axis in figure.axes)

@@ -4,7 +4,7 @@ import numpy as np
 
 from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import in_batches
+from vqzoo.measures.inference import decode_with, in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 from vqzoo.ops import main_axis_order
 
@@ -93,9 +93,8 @@ def brittleness(
     rows = []
     for share in shares:
         for distance in distances:
-            other = list(codes)
-            other[tier] = perturb(codes[tier], num_embeddings, share, distance, seed)
-            changed = np.clip(in_batches(decode, tuple(other)), -0.5, 0.5)
+            moved = perturb(codes[tier], num_embeddings, share, distance, seed)
+            changed = decode_with(decode, codes, tier, moved)
             row = {"share": share, "distance": distance}
             row["psnr"] = reconstruction_error(images, changed)["psnr"]
             if labels is not None:
@@ -200,13 +199,11 @@ def _draw(section, tier, rows, kind, words, unit, **options):
 
 
 def _moved(subject, tier, codes, distances):
-    first = [grids[:SHOWN] for grids in codes]
-    rows = {"decoded": in_batches(subject.decode, tuple(first))}
+    codes = tuple(grids[:SHOWN] for grids in codes)
+    rows = {"decoded": in_batches(subject.decode, codes)}
     for distance in distances:
-        other = list(first)
-        other[tier.index] = perturb(
-            first[tier.index], tier.num_embeddings, 0.25, distance
+        moved = perturb(codes[tier.index], tier.num_embeddings, 0.25, distance)
+        rows[f"moved\nby {distance}"] = decode_with(
+            subject.decode, codes, tier.index, moved
         )
-        changed = in_batches(subject.decode, tuple(other))
-        rows[f"moved\nby {distance}"] = np.clip(changed, -0.5, 0.5)
     return rows

@@ -144,6 +144,23 @@ def code_maps(model, codes, limit=SHOWN_INDICES):
             yield name, codebook, layer.num_embeddings, indices[..., index]
 
 
+def gray_maps(images, maps):
+    """Rows of `plots.strips`: images, and below them the codes that they have.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5].
+        maps: iterable of `(name, K, codes)`, codes int `(N, h, w)`, which become gray
+            images: black is the code 0, white the code K - 1.
+
+    Source: Coppock's thesis, figure 4.11.
+    """
+    rows = {"image": images}
+    for name, size, codes in maps:
+        gray = codes[: len(images), ..., None] / max(size - 1, 1) - 0.5
+        rows[name.replace(" ", "\n")] = gray
+    return rows
+
+
 @registry.named("codebook")
 def measure(subject, section):
     """Use and order of each codebook."""
@@ -170,7 +187,7 @@ def measure(subject, section):
                 "ordering": codebook_ordering(codebook),
                 "rank_correlation": index_rank_correlation(codebook),
             }
-            section.add(order, f"{name.replace(' ', '_')}_")
+            section.add(order, f"{name}_")
             order_rows.append((name, *order.values()))
             counts = np.bincount(codes.ravel(), minlength=size)
             section.picture(
@@ -186,6 +203,5 @@ def measure(subject, section):
         ("tier", "codes", "share in use", "set perplexity", "dead codes"),
         usage_rows,
     )
-    if order_rows:
-        header = ("tier", "neighbors over random pairs", "rank correlation")
-        section.table("Order of the indices", header, order_rows)
+    header = ("tier", "neighbors over random pairs", "rank correlation")
+    section.table("Order of the indices", header, order_rows)

@@ -52,9 +52,7 @@ def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None
 
     make = model or (lambda: GradientBoostingClassifier(random_state=seed))
     importance, train, test = [], [], []
-    for train_values, test_values in zip(
-        np.asarray(train_factors).T, np.asarray(test_factors).T
-    ):
+    for train_values, test_values in _by_factor(train_factors, test_factors):
         classifier = make().fit(train_codes, train_values)
         importance.append(np.abs(classifier.feature_importances_))
         train.append(classifier.score(train_codes, train_values))
@@ -66,6 +64,11 @@ def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None
         "informativeness_train": float(np.mean(train)),
         "informativeness_test": float(np.mean(test)),
     }
+
+
+def _by_factor(train_factors, test_factors):
+    """Values `(N,)` and `(M,)` of one factor after the other."""
+    return zip(np.asarray(train_factors).T, np.asarray(test_factors).T)
 
 
 def _concentration(importance):
@@ -82,23 +85,15 @@ def _concentration(importance):
 def explicitness(train_codes, train_factors, test_codes, test_factors):
     """How well a linear classifier tells the values of each factor: float in [0, 1].
 
-    Args:
-        train_codes: `(N, C)`.
-        train_factors: int `(N, F)`.
-        test_codes: `(M, C)`.
-        test_factors: int `(M, F)`.
-
-    Returns:
-        The mean over factors and their values of the area under the ROC curve.
+    It is the mean over factors and their values of the area under the ROC curve, of
+    arrays as in `dci`.
 
     Source: Ridgeway and Mozer 2018, arXiv 1802.05312, section 3.
     """
     from sklearn.metrics import roc_auc_score
 
     areas = []
-    for train_values, test_values in zip(
-        np.asarray(train_factors).T, np.asarray(test_factors).T
-    ):
+    for train_values, test_values in _by_factor(train_factors, test_factors):
         classifier = linear_classifier(train_codes, train_values)
         scores = classifier.predict_proba(test_codes)
         values = classifier.classes_
@@ -116,14 +111,8 @@ def separated_attribute_predictability(
 ):
     """SAP: how much better the best single code tells a factor than the second best.
 
-    Args:
-        train_codes: `(N, C)`, C of at least 2.
-        train_factors: int `(N, F)`.
-        test_codes: `(M, C)`.
-        test_factors: int `(M, F)`.
-
-    Returns:
-        float in [0, 1]: the mean over factors of the difference in accuracy.
+    It is the mean over factors of the difference in accuracy, in [0, 1], of arrays as
+    in `dci` with two codes or more.
 
     Source: Kumar et al. 2018, arXiv 1711.00848, section 3; linear support vector
         machines with C = 0.01 and balanced classes: Locatello et al. 2019, arXiv
@@ -133,9 +122,7 @@ def separated_attribute_predictability(
 
     train_codes, test_codes = np.asarray(train_codes), np.asarray(test_codes)
     gaps = []
-    for train_values, test_values in zip(
-        np.asarray(train_factors).T, np.asarray(test_factors).T
-    ):
+    for train_values, test_values in _by_factor(train_factors, test_factors):
         scores = []
         for code in range(train_codes.shape[1]):
             classifier = LinearSVC(C=0.01, class_weight="balanced", max_iter=10_000)
@@ -169,13 +156,13 @@ def beta_vae_score(
     num_factors = sample_factors(1, generator).shape[1]
 
     def points(count):
-        found, labels = [], generator.integers(num_factors, size=count)
+        differences, labels = [], generator.integers(num_factors, size=count)
         for factor in labels:
             first, second = (sample_factors(pairs, generator) for _ in range(2))
             second[:, factor] = first[:, factor]
             difference = np.abs(represent(first) - represent(second))
-            found.append(difference.mean(axis=0))
-        return np.array(found), labels
+            differences.append(difference.mean(axis=0))
+        return np.array(differences), labels
 
     classifier = linear_classifier(*points(num_train), scaled=False)
     return float(classifier.score(*points(num_test)))
@@ -195,8 +182,8 @@ def factor_vae_score(
     """Accuracy of naming the factor that is fixed by the code that varies least.
 
     Args:
-        sample_factors: function from a count and a numpy generator to factors `(n, F)`.
-        represent: function from factors `(n, F)` to codes `(n, C)` of their images.
+        sample_factors: as of `beta_vae_score`.
+        represent: as of `beta_vae_score`.
         num_train: int, votes that make the table.
         num_test: int, votes that it is tested on.
         batch_size: int, images of a vote.
@@ -239,8 +226,8 @@ def disentanglement_scores(
     """Every measure, by default at the sizes of the study.
 
     Args:
-        sample_factors: function from a count and a numpy generator to factors `(n, F)`.
-        represent: function from factors `(n, F)` to codes `(n, C)` of their images.
+        sample_factors: as of `beta_vae_score`.
+        represent: as of `beta_vae_score`.
         num_test: int, samples that each is tested on; it learns from twice as many.
         seed: int.
         tree_model: as `model` of `dci`.
@@ -253,7 +240,7 @@ def disentanglement_scores(
     num_train = 2 * num_test
     generator = np.random.default_rng(seed)
     factors = [sample_factors(n, generator) for n in (num_train, num_test)]
-    codes = [np.asarray(represent(each)) for each in factors]
+    codes = [np.asarray(represent(rows)) for rows in factors]
     train, test = zip(codes, factors)
     sizes = {"num_train": num_train, "num_test": num_test, "seed": seed}
     both = (*train, *test)

@@ -83,6 +83,7 @@ class Section:
 
     def add(self, values: Mapping[str, float], prefix: str = "") -> None:
         """Keeps numbers; those that are not finite are skipped, with their value."""
+        prefix = prefix.replace(" ", "_")
         for name, value in values.items():
             if math.isfinite(value):
                 self.metrics[prefix + name] = float(value)
@@ -90,9 +91,10 @@ class Section:
                 self.skipped[prefix + name] = f"came out as {value}"
 
     def table(self, title, header, rows, note=""):
-        """Adds a `Table`."""
-        table = Table(title=title, header=header, rows=list(rows), note=note)
-        self.tables.append(table)
+        """Adds a `Table`, if there are rows."""
+        if rows:
+            table = Table(title=title, header=header, rows=list(rows), note=note)
+            self.tables.append(table)
 
     def picture(
         self, title: str, text: str, draw: Callable[[], Any], width: float | None = None

@@ -46,5 +46,18 @@ def in_batches(function, *arrays, batch_size=128):
     return keras.tree.map_structure(lambda *same: np.concatenate(same), *parts)
 
 
+def decode_with(decode, codes, tier, tier_codes):
+    """Images of codes of which one tier has others, clipped to [-0.5, 0.5].
+
+    Args:
+        decode: function from a tuple of codes to images.
+        codes: tuple of int `(N, h, w)`, top first.
+        tier: int, which of them is replaced.
+        tier_codes: int `(N, h, w)`.
+    """
+    codes = (*codes[:tier], tier_codes, *codes[tier + 1 :])
+    return np.clip(in_batches(decode, codes), -0.5, 0.5)
+
+
 def _rows(arrays, rows):
     return keras.tree.map_structure(lambda a: None if a is None else a[rows], arrays)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from vqzoo import plots, registry
-from vqzoo.measures.codebook import code_maps
+from vqzoo.measures.codebook import code_maps, gray_maps
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import in_batches
+from vqzoo.measures.inference import decode_with, in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
 ORDER = 3
@@ -45,9 +45,8 @@ def shuffled_tiers(decode, codes, images, tier_names, seed=0):
     order = _derangement(len(images), seed)
     metrics = {}
     for tier, name in enumerate(tier_names):
-        other = list(codes)
-        other[tier] = codes[tier][order]
-        after = reconstruction_error(images, in_batches(decode, tuple(other)))["psnr"]
+        shuffled = decode_with(decode, codes, tier, codes[tier][order])
+        after = reconstruction_error(images, shuffled)["psnr"]
         metrics[f"{name}_shuffled_loss"] = before - after
         metrics[f"{name}_bypassed"] = float(before - after < LEAST_LOSS)
     return metrics
@@ -105,15 +104,11 @@ def measure(subject, section):
         (name, size, codes)
         for name, _, size, codes in code_maps(subject.model, subject.codes, 1)
     ]
-    rows = {"image": subject.images[:SHOWN]}
-    for name, size, codes in maps:
-        gray = codes[:SHOWN, ..., None] / max(size - 1, 1) - 0.5
-        rows[name.replace(" ", "\n")] = gray
     section.picture(
         "Maps of code indices",
         "Above, test images; below, the index at each place of each tier, black 0 to "
         "white K - 1. Where indices are ordered the maps look like the image.",
-        lambda: plots.strips(rows),
+        lambda: plots.strips(gray_maps(subject.images[:SHOWN], maps)),
     )
     with section.attempt("information about the label"):
         _label_bits(subject, section, maps)

@@ -6,7 +6,7 @@ import numpy as np
 
 from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.inference import in_batches
+from vqzoo.measures.inference import decode_with, in_batches
 from vqzoo.measures.representation import on_main_axes, represent
 
 ORDER = 6
@@ -108,11 +108,9 @@ def walk_indices(decode, codes, num_embeddings, tier, num_steps=9):
     offsets = np.rint(np.linspace(-most, most, num_steps)).astype(int)
     columns = []
     for offset in offsets:
-        other = list(codes)
         moved = np.clip(codes[tier].astype(int) + offset, 0, num_embeddings - 1)
-        other[tier] = moved.astype("int32")
-        columns.append(in_batches(decode, tuple(other)))
-    return np.clip(np.stack(columns, axis=1), -0.5, 0.5), offsets
+        columns.append(decode_with(decode, codes, tier, moved.astype("int32")))
+    return np.stack(columns, axis=1), offsets
 
 
 def walk_values(decode, latents, dimensions, num_steps=9, deviations=2.0):

@@ -85,7 +85,7 @@ def measure(subject, section):
         return
     rows, per_pixel = [], {"test": 0.0, "train": 0.0}
     for tier in subject.tiers:
-        bits = tier_bits(subject)[tier.name]
+        bits = subject.tier_bits[tier.name]
         codes = subject.codes[tier.index]
         unigram = unigram_bits(
             subject.train_codes[tier.index], codes, tier.num_embeddings
@@ -116,19 +116,13 @@ def tier_bits(subject):
     Raises:
         Skipped: if the priors have no likelihood, or know other classes.
     """
-    if not hasattr(subject, "_tier_bits"):
-        test, train = (
-            (subject.codes, subject.labels),
-            (subject.train_codes, subject.train_labels),
-        )
-        subject._tier_bits = {
-            tier.name: {
-                "test": _bits(subject, tier, *test),
-                "train": _bits(subject, tier, *train),
-            }
-            for tier in subject.progress(subject.tiers, "priors")
+    return {
+        tier.name: {
+            "test": _bits(subject, tier, subject.codes, subject.labels),
+            "train": _bits(subject, tier, subject.train_codes, subject.train_labels),
         }
-    return subject._tier_bits
+        for tier in subject.progress(subject.tiers, "priors")
+    }
 
 
 def _bits(subject, tier, codes, labels):

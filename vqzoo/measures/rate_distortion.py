@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from vqzoo import plots, registry
-from vqzoo.measures.likelihood import tier_bits, unigram_bits
+from vqzoo.measures.likelihood import unigram_bits
 from vqzoo.measures.reconstruction import decode_tiers, reconstruction_error
 
 ORDER = 4
@@ -173,7 +173,7 @@ def _points(subject, section, images):
     codes, bits = subject.some_codes(len(images)), {}
     with section.attempt("rate by the priors"):
         subject.need_priors()
-        bits = {name: row["test"] for name, row in tier_bits(subject).items()}
+        bits = {name: row["test"] for name, row in subject.tier_bits.items()}
     points, total = {}, {}
     for tier in subject.tiers:
         kept = [other.index <= tier.index for other in subject.tiers]

@@ -90,7 +90,6 @@ def measure(subject, section):
     subject.need_codes()
     ranks, information = [], []
     for name, codebook, size, codes in code_maps(subject.model, subject.codes):
-        key = name.replace(" ", "_")
         with section.attempt(f"effective rank of the {name} codes"):
             if size > LARGEST:
                 raise Skipped(f"{size:,} codes are too many to compare")
@@ -99,17 +98,15 @@ def measure(subject, section):
                 "effective_rank": effective_rank(codebook),
                 "used_effective_rank": effective_rank(used),
             }
-            section.add(both, f"{key}_")
+            section.add(both, f"{name}_")
             ranks.append((name, codebook.shape[1], *both.values()))
         with section.attempt(f"neighbors of the {name} codes"):
             bits = neighbor_information(codes)
-            section.add(bits, f"{key}_")
+            section.add(bits, f"{name}_")
             names = ("entropy_bits", "horizontal_bits", "vertical_bits")
             information.append((name, *(bits.get(n, "-") for n in names)))
-    if ranks:
-        header = ("tier", "length of a vector", "all codes", "codes in use")
-        section.table("Effective rank", header, ranks)
-    if information:
-        header = ("tier", "entropy of a code", "with its right", "with the one below")
-        note = "Of many codes and few images these are rough, in spite of correction."
-        section.table("Bits that codes share", header, information, note)
+    header = ("tier", "length of a vector", "all codes", "codes in use")
+    section.table("Effective rank", header, ranks)
+    header = ("tier", "entropy of a code", "with its right", "with the one below")
+    note = "Of many codes and few images these are rough, in spite of correction."
+    section.table("Bits that codes share", header, information, note)

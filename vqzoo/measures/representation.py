@@ -47,16 +47,12 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
             f"expected representation to be one of {REPRESENTATIONS}, received "
             f"{representation=}"
         )
-    needed = {
-        "one_hot": ("num_embeddings", num_embeddings),
-        "histogram": ("num_embeddings", num_embeddings),
-        "sorted_indices": ("codebook", codebook),
-        "vectors": ("codebook", codebook),
-        "mean_vector": ("codebook", codebook),
-    }.get(representation)
-    if needed and needed[1] is None:
+    needed, given = "codebook", codebook
+    if representation in ("one_hot", "histogram"):
+        needed, given = "num_embeddings", num_embeddings
+    if given is None and representation != "indices":
         raise ValueError(
-            f"expected {needed[0]} for {representation=}, received {needed[0]}=None"
+            f"expected {needed} for {representation=}, received {needed}=None"
         )
     if representation == "indices":
         return flat

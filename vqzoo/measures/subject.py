@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from vqzoo.measures import data as measured_data
-from vqzoo.measures import inference, judge
+from vqzoo.measures import inference, judge, likelihood
 from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import in_batches
 from vqzoo.priors import pipeline
@@ -139,13 +139,16 @@ class Subject:
         """Codes of images, or latents of a model without codes: a tuple of numpy."""
         return in_batches(self._encode, images)
 
-    def reconstruct(self, images):
-        """What the model makes of images: float32 numpy, clipped to [-0.5, 0.5]."""
+    def reconstruct(self, images, codes=None):
+        """What the model makes of images: float32 numpy, clipped to [-0.5, 0.5].
+
+        Args:
+            images: float `(N, H, W, C)`.
+            codes: those of the images, where they are known.
+        """
         if self.is_hybrid:
             return np.clip(in_batches(self._rebuild, images), -0.5, 0.5)
-        return self._decoded(self.encode(images))
-
-    def _decoded(self, codes):
+        codes = self.encode(images) if codes is None else codes
         return np.clip(in_batches(self.decode, codes), -0.5, 0.5)
 
     @functools.cached_property
@@ -161,9 +164,12 @@ class Subject:
     @functools.cached_property
     def rebuilt(self):
         """Reconstructions of the test images, clipped."""
-        if self.is_hybrid:
-            return self.reconstruct(self.images)
-        return self._decoded(self.codes)
+        return self.reconstruct(self.images, None if self.is_hybrid else self.codes)
+
+    @functools.cached_property
+    def tier_bits(self):
+        """As `likelihood.tier_bits`: of priors that may take minutes."""
+        return likelihood.tier_bits(self)
 
     def some_codes(self, count):
         """Codes of the first test images."""

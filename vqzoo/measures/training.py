@@ -101,9 +101,5 @@ def _jumps(subject, section, courses):
             section.add({**rise, "records": len(losses)}, f"{words}_loss_")
             place = places[words][rise["record"]] if rise["jump"] else "-"
             rows.append((words, rise["jump"], rise["share"], place, len(losses)))
-    if rows:
-        section.table(
-            "Largest rise of a loss",
-            ("loss", "rise", "share of its range", "to", "values compared"),
-            rows,
-        )
+    header = ("loss", "rise", "share of its range", "to", "values compared")
+    section.table("Largest rise of a loss", header, rows)

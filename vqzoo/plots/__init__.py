@@ -1,7 +1,7 @@
 """Figures: arrays in, a matplotlib Figure out. Nothing is shown or saved here."""
 
 from vqzoo.plots.charts import bars, curves, heat_map, learning_curves, panels
-from vqzoo.plots.images import code_maps, image_grid, reconstructions, strips
+from vqzoo.plots.images import image_grid, reconstructions, strips
 from vqzoo.plots.points import (
     code_usage,
     codebook_pca,
@@ -14,7 +14,6 @@ from vqzoo.plots.style import GRID_DPI
 __all__ = [
     "GRID_DPI",
     "bars",
-    "code_maps",
     "code_usage",
     "codebook_pca",
     "codebooks_beside",

@@ -13,17 +13,13 @@ def reconstructions(images, rebuilt, columns=8):
         rebuilt: same shape; clipped.
         columns: int, pairs in a row.
     """
-    count = min(len(images), len(rebuilt))
-    rows = -(-count // columns)
-    figure, axes = style.grid(2 * rows, columns)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for i in range(count):
-        row, column = divmod(i, columns)
-        show(axes[2 * row, column], images[i])
-        show(axes[2 * row + 1, column], rebuilt[i])
-    figure.suptitle("Held-out images (odd rows) and their reconstructions (even rows)")
-    return figure
+    rows = [
+        pictures[start : start + columns]
+        for start in range(0, min(len(images), len(rebuilt)), columns)
+        for pictures in (images, rebuilt)
+    ]
+    title = "Held-out images (odd rows) and their reconstructions (even rows)"
+    return _grid(rows, columns, title)
 
 
 def image_grid(images, title, columns=8):
@@ -34,39 +30,20 @@ def image_grid(images, title, columns=8):
         title: str.
         columns: int, images in a row.
     """
-    figure, axes = style.grid(-(-len(images) // columns), min(columns, len(images)))
+    columns = min(columns, len(images))
+    starts = range(0, len(images), columns)
+    return _grid([images[start : start + columns] for start in starts], columns, title)
+
+
+def _grid(rows, columns, title):
+    """A figure of rows of images, each of at most so many."""
+    figure, axes = style.grid(len(rows), columns)
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, image in zip(axes.flat, images):
-        show(axis, image)
+    for row, images in zip(axes, rows):
+        for axis, image in zip(row, images):
+            show(axis, image)
     figure.suptitle(title)
-    return figure
-
-
-def code_maps(images, codes, num_embeddings, columns=8):
-    """Code indices of each tier as gray images, under the images they come from.
-
-    Args:
-        images: float `(N, H, W, C)` in [-0.5, 0.5].
-        codes: dict from tier name to int `(N, h, w)`.
-        num_embeddings: dict from tier name to K: white is the code K - 1.
-        columns: int, images shown.
-
-    Source: Coppock's thesis, figure 4.11.
-    """
-    count = min(len(images), columns)
-    figure, axes = style.grid(1 + len(codes), count)
-    for axis in axes.flat:
-        style.without_ticks(axis)
-    axes[0, 0].set_ylabel("image")
-    for i in range(count):
-        show(axes[0, i], images[i])
-        for row, (tier, maps) in enumerate(codes.items(), start=1):
-            axes[row, i].imshow(
-                maps[i], cmap="gray", vmin=0, vmax=num_embeddings[tier] - 1
-            )
-            axes[row, 0].set_ylabel(f"{tier} codes")
-    figure.suptitle("Code indices, black 0 to white K - 1")
     return figure
 
 

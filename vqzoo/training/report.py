@@ -42,14 +42,15 @@ def _figures(model, images, codes, rebuilt):
     if model.can_sample:
         samples = np.asarray(model.sample(SHOWN_IMAGES, seed=0))
         figures["samples"] = plots.image_grid(samples, "Samples from the prior")
-    codebooks, usage, maps, sizes = {}, {}, {}, {}
-    for name, book, size, indices in codebook.code_maps(model, codes):
-        codebooks[name], sizes[name] = book, size
+    codebooks, usage, maps = {}, {}, []
+    for name, vectors, size, indices in codebook.code_maps(model, codes):
+        codebooks[name] = vectors
         usage[name] = np.bincount(indices.ravel(), minlength=size)
-        maps[name] = indices[shown]
+        maps.append((name, size, indices[shown]))
     if codebooks:
         figures["codebook"] = plots.codebook_pca(codebooks, usage)
-        figures["latents"] = plots.code_maps(images[shown], maps, sizes)
+        rows = codebook.gray_maps(images[shown[: SHOWN_IMAGES // 2]], maps)
+        figures["latents"] = plots.strips(rows, width=14)
     return figures
 
 
