@@ -61,10 +61,10 @@ def measure(subject, section):
     with section.attempt("samples"):
         sets["samples"] = _labeled_samples(subject)
     rows, real = [], 0.0
-    for name, one in subject.progress(sets.items(), "classifiers"):
+    for name, labeled in subject.progress(sets.items(), "classifiers"):
         with section.attempt(name):
             scores = classification_accuracy_score(
-                {name: one},
+                {name: labeled},
                 subject.images,
                 subject.labels,
                 len(subject.data.class_names),
@@ -76,7 +76,7 @@ def measure(subject, section):
             share = top1 / real if real else "-"
             if real:
                 section.add({f"{name}_of_real": share})
-            rows.append((name, len(one[0]), top1, *top5, share))
+            rows.append((name, len(labeled[0]), top1, *top5, share))
     if rows:
         top5 = ("top-5",) * (len(rows[0]) - 4)
         section.table(

@@ -77,6 +77,7 @@ def diversity(samples, num_pairs=2000, seed=0):
     generator = np.random.default_rng(seed)
     flat = np.reshape(samples, (len(samples), -1))
     left = generator.integers(len(flat), size=num_pairs)
+    # Never a sample with itself, and all other samples alike.
     right = (left + generator.integers(1, len(flat), size=num_pairs)) % len(flat)
     return float(np.linalg.norm(flat[left] - flat[right], axis=1).mean())
 
@@ -222,6 +223,7 @@ def _twice(images):
     """Images of twice the sides: zeros between the pixels, then blurred."""
     count, height, width, channels = images.shape
     wide = np.zeros((count, 2 * height, 2 * width, channels), images.dtype)
+    # Blurring keeps the sum, and three of four pixels are zeros.
     wide[:, ::2, ::2] = 4 * images
     return _blurred(wide)
 

@@ -14,6 +14,7 @@ TINY = 1e-11
 def histogram_bins(codes, bins=BINS):
     """Each column of codes `(N, C)` in bins of equal width: int `(N, C)` from 1 on."""
     codes = np.asarray(codes)
+    # Without the last edge the largest value is in the last bin, not in one beyond it.
     return np.stack(
         [np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in codes.T], axis=1
     )

@@ -33,13 +33,13 @@ def inception_features(path):
     def features(batch):
         batch = np.repeat(batch, 3, axis=-1) if batch.shape[-1] == 1 else batch
         images = keras.ops.image.resize(batch, (SIDE, SIDE), interpolation="bilinear")
-        found = np.asarray(network(2.0 * images), "float32")
-        if found.shape != (len(batch), LENGTH):
+        vectors = np.asarray(network(2.0 * images), "float32")
+        if vectors.shape != (len(batch), LENGTH):
             raise ValueError(
                 f"expected {LENGTH} features of each image from {path}, received shape "
-                f"{found.shape} for {len(batch)} images"
+                f"{vectors.shape} for {len(batch)} images"
             )
-        return found
+        return vectors
 
     return lambda images: in_batches(features, images, batch_size=32)
 

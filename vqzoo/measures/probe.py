@@ -126,8 +126,8 @@ def label_efficiency(
     for count in counts:
         scores = []
         for _ in range(num_draws if count < len(train_labels) else 1):
-            drawn = generator.choice(len(train_labels), count, replace=False)
-            named = _predict(train[drawn], train_labels[drawn], test)
+            chosen = generator.choice(len(train_labels), count, replace=False)
+            named = _predict(train[chosen], train_labels[chosen], test)
             scores.append(np.mean(named == test_labels))
         accuracy, spread = float(np.mean(scores)), float(np.std(scores))
         rows.append({"labels": count, "accuracy": accuracy, "accuracy_std": spread})

@@ -58,7 +58,7 @@ def code_rates(codes, train_codes, num_embeddings, num_pixels, bits_per_code=Non
     }
     if bits_per_code is not None:
         bits["prior"] = bits_per_code
-    return {name: float(each * per_pixel) for name, each in bits.items()}
+    return {name: float(code * per_pixel) for name, code in bits.items()}
 
 
 def codec_curve(images, file_format, qualities=QUALITIES):

@@ -103,6 +103,7 @@ def on_main_axes(codebook, share=AXES_SHARE):
     left, scales, _ = np.linalg.svd(centered, full_matrices=False)
     variance = np.sum(scales**2)
     held = np.cumsum(scales**2) / variance if variance > 0 else np.ones(1)
+    # Less a little: a sum that rounding leaves below the share is no axis more.
     count = min(int(np.searchsorted(held, share - 1e-12)) + 1, len(scales))
     return (left[:, :count] * scales[:count]).astype("float32")
 
