@@ -6,7 +6,7 @@ from keras import ops
 
 from tests.helpers.case import Case, random_floats, uniform
 from tests.helpers.four_codes import CODEBOOK, CODES, LATENTS
-from vqzoo.layers import NSVQ
+from vqzoo.layers import NSVQ, NoisyAssignment
 
 CASES = [
     Case(
@@ -27,6 +27,7 @@ REFUSED = [
     (lambda: NSVQ(4, 2.0), "embedding_dim=2.0"),
     (lambda: NSVQ(4, 2, decay=1.0), r"decay in \[0, 1\), received decay=1.0"),
     (lambda: NSVQ(4, 2, restart_threshold=-0.1), "restart_threshold=-0.1"),
+    (lambda: NSVQ(4, 2, assignment=NoisyAssignment(1.0)), "assignment=None"),
 ]
 ERRORS = np.array([0.5, 0.5, 1, 0.5**0.5])
 

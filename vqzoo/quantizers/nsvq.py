@@ -33,8 +33,8 @@ class NSVQ(ReplacedCodes):
     State: codebook_start `(K, D)`, not trainable, codebook_offset `(K, D)`, trainable,
         whose sum is the codebook; started `()`, ema_counts `(K,)`. Replicas draw noise
         of their own rows and place the same codes.
-    Raises: ValueError: if a size is not positive, a rate is out of its range, or the
-        last axis of the input is not `embedding_dim`.
+    Raises: ValueError: if a size is not positive, a rate is out of its range, there is
+        an assignment, or the last axis of the input is not `embedding_dim`.
     Source: Vali and Backstrom 2022, IEEE Access 10, NSVQ. Differs: the codes start on
         latents; their use is a moving average and not a count over some batches; a
         code that is placed anew gets noise enough to part from the one beside it.
@@ -55,6 +55,11 @@ class NSVQ(ReplacedCodes):
         seed=None,
         **kwargs,
     ):
+        if kwargs.pop("assignment", None) is not None:
+            raise ValueError(
+                "expected assignment=None: while training the decoder receives noise "
+                "and no code that could be perturbed"
+            )
         super().__init__(num_embeddings, embedding_dim, **kwargs)
         check_shares(decay=decay, restart_threshold=restart_threshold)
         self._keep(locals())
