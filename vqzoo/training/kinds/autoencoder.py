@@ -177,7 +177,8 @@ class Recipe(
             f"{model.name}: {model.count_params():,} weights; {steps} steps an epoch"
         )
         held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)
-        snapshots = records.Snapshots(run, steps * self.epochs)
+        # A worker that does not write has no folder to take earlier codebooks from.
+        watchers = [records.Snapshots(run, steps * self.epochs)] if run.writes else []
         fitting.fit(
             model,
             lambda step: fitting.endless(
@@ -188,7 +189,7 @@ class Recipe(
             steps=steps,
             measure=lambda model: measures.held_out_metrics(model, held_out)[0],
             show=lambda model, summary: _show(model, summary, held_out),
-            watchers=[snapshots] if run.writes else [],
+            watchers=watchers,
             **self.operation(),
         )
         if not run.writes:
