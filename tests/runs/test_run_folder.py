@@ -4,14 +4,14 @@ import time
 import numpy as np
 import pytest
 
-from vqzoo.runs import files
+from vqzoo.runs import files, state
 from vqzoo.runs.folder import Run
 
 SETTINGS = {"recipe": {"epochs": 3, "sizes": (1, 2)}, "data_fingerprint": "abc"}
 
 
 def saved(run, name="state.npz"):
-    files.save_arrays(run.path / name, [np.ones(2)], run.header)
+    state.save_arrays(run.path / name, [np.ones(2)], run.header)
 
 
 def test_two_runs_of_the_same_second_have_their_own_folders(tmp_path, monkeypatch):

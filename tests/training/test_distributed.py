@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.processes import finish, start
-from vqzoo.runs import files
+from vqzoo.runs import state
 
 pytestmark = pytest.mark.distributed
 
@@ -112,7 +112,7 @@ def state_of_worker(recipe, index):
 
 def assert_same_weights(recipe):
     (first, header), (second, other) = (
-        files.load_arrays(state_of_worker(recipe, index)) for index in range(2)
+        state.load_arrays(state_of_worker(recipe, index)) for index in range(2)
     )
     assert header["step"] == other["step"] == 6
     for a, b in zip(first, second, strict=True):

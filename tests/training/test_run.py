@@ -12,7 +12,7 @@ from tests.helpers.processes import run_in_process
 from tests.helpers.small_models import model_of
 from vqzoo import datasets
 from vqzoo.measures import held_out
-from vqzoo.runs import files
+from vqzoo.runs import files, state
 from vqzoo.runs.folder import Run
 from vqzoo.training import callbacks, fitting
 
@@ -23,7 +23,7 @@ def state_of(recipe):
 
 
 def final_state(recipe):
-    return files.load_arrays(state_of(recipe))
+    return state.load_arrays(state_of(recipe))
 
 
 def books_over_training(recipe):

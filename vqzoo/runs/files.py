@@ -3,9 +3,6 @@
 import contextlib
 import json
 import os
-import zipfile
-
-import numpy as np
 
 from vqzoo.frame import Failure
 
@@ -76,31 +73,3 @@ def save_figure(figure, path):
     """Saves a matplotlib figure as PNG, atomically."""
     with replacing(path) as aside:
         figure.savefig(aside)
-
-
-def save_arrays(path, arrays, header):
-    """Saves numpy arrays in order with a JSON header, atomically.
-
-    Args:
-        path: `pathlib.Path`, `.npz`.
-        arrays: sequence of numpy arrays.
-        header: dict, all JSON.
-    """
-    named = {f"array_{i:05d}": array for i, array in enumerate(arrays)}
-    with replacing(path) as aside, open(aside, "wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), **named)
-
-
-def load_arrays(path):
-    """What `save_arrays` saved: `(list of arrays, header)`.
-
-    Raises:
-        RunError: if the file cannot be read.
-    """
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            names = sorted(name for name in file.files if name != "header")
-            return [file[name] for name in names], header
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(f"cannot read the saved state {path}: {error}") from error

@@ -92,18 +92,18 @@ class Run:
             RunError: if a folder cannot be made, there is no unfinished run, or it has
                 other settings.
         """
-        if not resume:
-            run = cls.new(runs_dir, name) if writes else cls(None)
-            run.write_settings(settings)
+        if resume:
+            run = cls.unfinished(runs_dir, name)
+            if run is None:
+                raise RunError(
+                    "--resume: no unfinished run with a saved state in "
+                    f"{pathlib.Path(runs_dir, name)}"
+                )
+            run.check_same(settings)
+            run.writes = writes
             return run
-        run = cls.unfinished(runs_dir, name)
-        if run is None:
-            parent = pathlib.Path(runs_dir) / name
-            raise RunError(
-                f"--resume: no unfinished run with a saved state in {parent}"
-            )
-        run.check_same(settings)
-        run.writes = writes
+        run = cls.new(runs_dir, name) if writes else cls(None)
+        run.write_settings(settings)
         return run
 
     @classmethod
@@ -196,14 +196,20 @@ class Run:
         """Numbers of the finished run: `{section: {name: float}}`."""
         return sections(files.read_json(self.path / METRICS))
 
-    def finish(self, metrics, **beside):
+    def finish(self, metrics, *, model=None, pictures=None, **beside):
         """Writes metrics.json, after which the run is finished.
 
         Args:
             metrics: dict of sections, each a dict of floats.
+            model: path of the `.keras` file that the run delivers, or None.
+            pictures: dict of matplotlib figures by name, or None.
             **beside: what else stands there, such as `facts` or `skipped`.
         """
         if self.writes:
+            if model is not None:
+                self.deliver(model)
+            for name, figure in (pictures or {}).items():
+                self.save_picture(name, figure)
             files.write_json(self.path / METRICS, {"metrics": metrics, **beside})
 
     def save_state(self, model):
@@ -334,12 +340,9 @@ def prior_file(tier):
 
 
 def sections(metrics):
-    """The numbers of a metrics.json: `{section: {name: float}}`.
-
-    Args:
-        metrics: dict. Earlier versions wrote the sections without `metrics` around
-            them and, of a tier, the numbers without a section.
-    """
+    """The numbers of a metrics.json of any version: `{section: {name: float}}`."""
+    # Earlier versions wrote the sections without `metrics` around them and, of a tier,
+    # the numbers without a section.
     if "metrics" in metrics:
         return metrics["metrics"]
     if any(isinstance(value, dict) for value in metrics.values()):

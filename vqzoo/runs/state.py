@@ -1,9 +1,12 @@
 """The state of a run: all that is needed to go on as if it had never stopped."""
 
+import json
+import zipfile
+
 import numpy as np
 
 from vqzoo.registry import lazily
-from vqzoo.runs.files import RunError, load_arrays, save_arrays
+from vqzoo.runs.files import RunError, replacing
 
 keras = lazily("keras")
 
@@ -63,3 +66,31 @@ def restore(path, model, further_optimizers=()):
     for variable, array in zip(restored, arrays):
         variable.assign(array)
     return header
+
+
+def save_arrays(path, arrays, header):
+    """Saves numpy arrays in order with a JSON header, atomically.
+
+    Args:
+        path: `pathlib.Path`, `.npz`.
+        arrays: sequence of numpy arrays.
+        header: dict, all JSON.
+    """
+    named = {f"array_{i:05d}": array for i, array in enumerate(arrays)}
+    with replacing(path) as aside, open(aside, "wb") as file:
+        np.savez(file, header=np.array(json.dumps(header)), **named)
+
+
+def load_arrays(path):
+    """What `save_arrays` saved: `(list of arrays, header)`.
+
+    Raises:
+        RunError: if the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            names = sorted(name for name in file.files if name != "header")
+            return [file[name] for name in names], header
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(f"cannot read the saved state {path}: {error}") from error

@@ -23,21 +23,42 @@ def write(run, model, title, images):
         title: str, what was trained on what.
         images: float numpy test images `(N, H, W, C)`.
     """
-    run.deliver(run.best_path)
     model.load_weights(run.best_path)
+    history, codebooks = run.history(), run.codebooks()
     metrics, codes, rebuilt = measures.held_out_metrics(model, images)
-    figures = {
-        **_figures(model, images, codes, rebuilt),
-        **_figures_over_training(run, model.tier_names),
+    pictures = {
+        **_pictures(model, images, codes, rebuilt),
+        **_over_training(history, codebooks, model.tier_names),
     }
-    for name, figure in figures.items():
-        run.save_picture(name, figure)
-    run.finish({"test": metrics})
-    _say_what_next(run, model, title, metrics, figures)
+    last_words = _last_words(run, model, title, metrics, pictures)
+    run.finish({"test": metrics}, model=run.best_path, pictures=pictures)
+    print(last_words, flush=True)
 
 
-def _figures(model, images, codes, rebuilt):
-    shown = np.linspace(0, len(images) - 1, min(SHOWN_IMAGES, len(images))).astype(int)
+def show(model, summary, images):
+    """Writes a few images beside their reconstructions, and what codes there are.
+
+    Args:
+        model: a model of vqzoo.models.
+        summary: `tf.summary`, with a writer.
+        images: float numpy `(N, H, W, C)`.
+    """
+    images = images[_spread(images, 8)]
+    codes = measures.in_batches(model.encode, images)
+    rebuilt = measures.in_batches(model.decode, codes)
+    pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
+    summary.image("reconstructions", pairs, max_outputs=8)
+    for tier, tier_codes in zip(model.tier_names, codes):
+        summary.histogram(f"{tier}_codes", tier_codes.ravel())
+
+
+def _spread(images, count):
+    """Numbers of images from all over them: the first ones may be of one class."""
+    return np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
+
+
+def _pictures(model, images, codes, rebuilt):
+    shown = _spread(images, SHOWN_IMAGES)
     figures = {"reconstructions": plots.reconstructions(images[shown], rebuilt[shown])}
     if model.can_sample:
         samples = np.asarray(model.sample(SHOWN_IMAGES, seed=0))
@@ -54,17 +75,15 @@ def _figures(model, images, codes, rebuilt):
     return figures
 
 
-def _figures_over_training(run, tier_names):
+def _over_training(history, codebooks, tier_names):
     """Of the epochs, if there are several, and of the codebooks at a few steps."""
     figures = {}
-    history = run.history()
     if len(history) > 1:
         figures["training"] = _curves(history, tier_names)
-    kept = run.codebooks()
-    if kept:
-        steps = next(iter(kept.values()))
+    if codebooks:
+        steps = next(iter(codebooks.values()))
         figures["codebooks_over_training"] = plots.codebooks_over_training(
-            {tier: list(books.values()) for tier, books in kept.items()},
+            {tier: list(kept.values()) for tier, kept in codebooks.items()},
             [f"step {step:,}" for step in steps],
         )
     return figures
@@ -86,14 +105,14 @@ def _curves(history, tier_names):
     return plots.panels({"PSNR (dB)": psnr, **shown}, "epoch")
 
 
-def _say_what_next(run, model, title, metrics, pictures):
+def _last_words(run, model, title, metrics, pictures):
+    """What a run says at its end: what came of it, and what can be done with it."""
     used = ", ".join(
         f"{tier} {metrics[f'{tier}_usage']:.0%} (perplexity "
         f"{metrics[f'{tier}_perplexity']:.0f} of {layer.num_embeddings})"
         for tier, layer in zip(model.tier_names, model.quantizers)
     )
-    print(
-        f"""
+    return f"""
 Done: {title}
   PSNR {metrics["psnr"]:.2f} dB, mean squared error {metrics["mean_squared_error"]:.5f}
   codes in use: {used or "the model has none"}
@@ -103,6 +122,4 @@ Done: {title}
 What next:
   load it     import keras, vqzoo; keras.saving.load_model("{run.model_path}")
   serve it    vqzoo export {run.path} export/my_model
-  watch it    tensorboard --logdir {run.events_path}""",
-        flush=True,
-    )
+  watch it    tensorboard --logdir {run.events_path}"""

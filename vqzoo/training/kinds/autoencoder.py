@@ -6,8 +6,6 @@ import functools
 import inspect
 import pathlib
 
-import numpy as np
-
 from vqzoo import registry
 from vqzoo.registry import lazily
 from vqzoo.runs.folder import Run
@@ -28,7 +26,6 @@ models = lazily("vqzoo.models")
 quantizers = lazily("vqzoo.quantizers")
 records = lazily("vqzoo.training.records")
 report = lazily("vqzoo.training.report")
-splitting = lazily("vqzoo.datasets.splits")
 
 MAX_VALIDATION_IMAGES = 2048
 SMOKE_IMAGES = 16
@@ -158,25 +155,18 @@ class Recipe(
     def _run(self, strategy):
         size = self.image_size or getattr(models, self.model)().image_shape[0]
         splits = fitting.load_data(self, size, augmentation=self.augmentation)
-        steps = self.steps_per_epoch(splits.train, strategy)
-        model = self._compiled(splits, steps * self.epochs, strategy)
-        run = Run.open(
-            self.runs_dir,
-            self.name,
-            fitting.settings(
-                self.identity(),
-                splits.image_shape,
-                splits.class_names,
-                splits.fingerprint,
-            ),
-            resume=self.resume,
-            writes=devices.is_chief(),
+        settings = fitting.settings(
+            self.identity(), splits.image_shape, splits.class_names, splits.fingerprint
         )
+        steps = self.steps_per_epoch(splits.train, strategy)
+        held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)
+        model = self._compiled(splits, steps * self.epochs, strategy)
+        where = {"resume": self.resume, "writes": devices.is_chief()}
+        run = Run.open(self.runs_dir, self.name, settings, **where)
         run.restore(model)
         fitting.say(
             f"{model.name}: {model.count_params():,} weights; {steps} steps an epoch"
         )
-        held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)
         # A worker that does not write has no folder to take earlier codebooks from.
         watchers = [records.Snapshots(run, steps * self.epochs)] if run.writes else []
         fitting.fit(
@@ -188,7 +178,7 @@ class Recipe(
             epochs=self.epochs,
             steps=steps,
             measure=lambda model: measures.held_out_metrics(model, held_out)[0],
-            show=lambda model, summary: _show(model, summary, held_out),
+            show=lambda model, summary: report.show(model, summary, held_out),
             watchers=watchers,
             **self.operation(),
         )
@@ -269,17 +259,6 @@ class Recipe(
     def _model_options(self):
         smoke = {"num_channels": 16} if self.smoke else {}
         return {**smoke, **registry.parse_options(self.model_options)}
-
-
-def _show(model, summary, images):
-    """Writes a few images beside their reconstructions, and what codes there are."""
-    images = images[splitting.spread(len(images), 8)]
-    codes = measures.in_batches(model.encode, images)
-    rebuilt = measures.in_batches(model.decode, codes)
-    pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
-    summary.image("reconstructions", pairs, max_outputs=8)
-    for tier, tier_codes in zip(model.tier_names, codes):
-        summary.histogram(f"{tier}_codes", tier_codes.ravel())
 
 
 def _takes_quantizer(name):
