@@ -124,12 +124,13 @@ def test_a_gan_draws_in_the_graph_as_outside(tmp_path):
     np.testing.assert_array_equal(drawn, expected)
 
 
-def test_priors_that_do_not_load_are_an_export_error(artifact, tmp_path):
+def test_priors_that_do_not_load_are_refused(artifact, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     for name in ("model.keras", "pipeline.json"):
         (run / name).write_bytes((artifact / name).read_bytes())
     for name in ("metrics", "recipe"):
         (run / f"{name}.json").write_text("{}")
-    with pytest.raises(export.ExportError, match="priors in .* without top.keras"):
+    message = "expected all files of a model and its priors, .* without top.keras"
+    with pytest.raises(trained.TrainedError, match=message):
         export.export(run, tmp_path / "target")
