@@ -4,7 +4,6 @@ import numpy as np
 
 from vqzoo.app import pictures, sample, widgets
 from vqzoo.app.edits import IMAGES
-from vqzoo.priors import conditions, raster
 
 HELP = (
     "How many bits each code takes under the priors, given the class, the tier above "
@@ -40,9 +39,7 @@ def bits(pipeline, codes, labels):
     maps = []
     for tier, prior in enumerate(pipeline.priors):
         condition = prior.condition(labels, codes[:tier])
-        arrays = conditions.arrays(prior, len(codes[tier]), condition)
-        nats = raster.log_probs_of(prior, codes[tier], codes[tier], arrays)
-        maps.append(-nats / np.log(2))
+        maps.append(-prior.log_probs(codes[tier], condition) / np.log(2))
     return tuple(maps)
 
 
@@ -91,14 +88,9 @@ def look(explored, pipeline, images, name):
         own = [tier[chosen[index], index] for tier in maps]
         for tier, bits_of_tier in zip(maps, own):
             white = max(tier[chosen[i], i].max() for i in range(len(IMAGES)))
-            seen.append(_picture(bits_of_tier, white))
+            seen.append(pictures.enlarge(pictures.shades(bits_of_tier, white)))
         seen.append(_text(explored, pipeline, image, own, shares[:, index]))
     return seen
-
-
-def _picture(bits_of_tier, white):
-    gray = np.rint(bits_of_tier / max(white, 1e-6) * 255).astype(np.uint8)
-    return pictures.enlarge(np.repeat(gray[..., None], 3, axis=-1))
 
 
 def _text(explored, pipeline, image, maps, shares):

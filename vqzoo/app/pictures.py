@@ -35,6 +35,17 @@ def picture(image):
     return enlarge(to_bytes(image))
 
 
+def shades(values, white):
+    """Values of at least 0 as gray pixels: uint8 `(..., 3)`, black for 0.
+
+    Args:
+        values: `(...)`.
+        white: the greatest value, which is white.
+    """
+    gray = np.round(values / max(white, 1e-6) * 255).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=-1)
+
+
 def error_map(image, rebuilt):
     """Where an image and what came back of it differ.
 
@@ -48,8 +59,7 @@ def error_map(image, rebuilt):
     """
     levels = np.abs(np.asarray(image) - rebuilt).mean(axis=-1) * 255
     white = max(1.0, float(levels.max()))
-    gray = np.round(levels / white * 255).astype(np.uint8)
-    return np.repeat(gray[..., None], 3, axis=-1), white
+    return shades(levels, white), white
 
 
 def code_map(codes, num_embeddings, marked=None):
@@ -63,9 +73,8 @@ def code_map(codes, num_embeddings, marked=None):
     Returns:
         uint8 `(H, W, 3)`, squares of one size.
     """
-    gray = np.round(codes / max(1, num_embeddings - 1) * 255).astype(np.uint8)
     factor = code_map_shape(codes.shape)[0] // len(codes)
-    pixels = magnify(np.repeat(gray[..., None], 3, axis=-1), factor)
+    pixels = magnify(shades(codes, max(1, num_embeddings - 1)), factor)
     if marked is not None:
         frame(pixels, *marked, factor, max(2, factor // 8))
     return pixels

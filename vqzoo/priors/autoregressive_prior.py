@@ -75,6 +75,21 @@ class AutoregressivePrior(CachedPrior):
         )
         self.conditions = conditions.layer(self, channels, self.num_condition_blocks)
 
+    def log_probs(self, codes, condition=None):
+        """Log probability of each code, given those before it: float32, nats.
+
+        Args:
+            codes: int `(batch, height, width)`, in [0, K).
+            condition: dict as for `sample`, or None.
+
+        Raises:
+            ValueError: if the codes or the condition do not fit to the prior.
+        """
+        shape = (len(codes), *self.grid_shape)
+        codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
+        arrays = conditions.arrays(self, len(codes), condition)
+        return raster.log_probs_of(self, codes, codes, arrays)
+
     def log_prob(self, codes, condition=None):
         """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
 
@@ -85,11 +100,7 @@ class AutoregressivePrior(CachedPrior):
         Raises:
             ValueError: if the codes or the condition do not fit to the prior.
         """
-        shape = (len(codes), *self.grid_shape)
-        codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
-        arrays = conditions.arrays(self, len(codes), condition)
-        code_log_p = raster.log_probs_of(self, codes, codes, arrays)
-        return code_log_p.sum(axis=(1, 2), dtype="float64")
+        return self.log_probs(codes, condition).sum(axis=(1, 2), dtype="float64")
 
     def log_likelihood(self, codes, condition=None):
         return self.log_prob(codes, condition)
