@@ -1,4 +1,7 @@
 import json
+import os
+import platform
+import threading
 
 import numpy as np
 import pytest
@@ -129,3 +132,73 @@ def test_no_codes_a_damaged_header_and_a_truncated_file_are_clear_errors(tmp_pat
     (tmp_path / codes.HEADER).write_text(json.dumps(header)[:-9])
     with pytest.raises(ValueError, match="expected JSON .* damaged"):
         codes.load(tmp_path)
+    (tmp_path / codes.HEADER).write_text('["top"]')
+    with pytest.raises(ValueError, match="expected JSON .* damaged file .no object"):
+        codes.load(tmp_path)
+
+
+def in_a_thread(results, function, *arguments):
+    thread = threading.Thread(target=lambda: results.append(function(*arguments)))
+    thread.start()
+    return thread
+
+
+def test_who_comes_second_waits_and_reads_what_the_first_wrote(tmp_path, capsys):
+    began, go_on, results = threading.Event(), threading.Event(), []
+
+    def slowly(images):
+        began.set()
+        assert go_on.wait(60)
+        return encode(images)
+
+    threads = [in_a_thread(results, extract, tmp_path, slowly)]
+    assert began.wait(60)
+    threads.append(in_a_thread(results, extract, tmp_path, None))
+    owner = f"process {os.getpid()} on {platform.node()}"
+    waited = ""
+    while f"waiting for {owner}, which writes" not in waited:
+        waited += capsys.readouterr().err
+        assert threads[1].is_alive()
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    for found in results:
+        bottom = found.arrays("train")["bottom"]
+        assert bottom[:, 0, 0].tolist() == [4001 * i for i in range(21)]
+    assert len(results) == 2
+    assert sorted(p.suffix for p in tmp_path.iterdir() if p.suffix == ".part") == []
+
+
+@pytest.mark.parametrize("key", ["top", "bottom", "label"])
+def test_a_file_that_was_altered_is_refused_by_its_checksum(key, tmp_path):
+    extract(tmp_path)
+    path = tmp_path / f"validation_{key}.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4] + bytes(4))
+    with pytest.raises(ValueError, match=f"validation_{key}.npy as it was written"):
+        codes.load(tmp_path)
+    with pytest.raises(ValueError, match="another checksum: remove its folder"):
+        extract(tmp_path)
+    # Folders of earlier versions have no sums.
+    header = json.loads((tmp_path / codes.HEADER).read_text())
+    for split in header["splits"].values():
+        del split["sums"]
+    (tmp_path / codes.HEADER).write_text(json.dumps(header))
+    assert codes.load(tmp_path).train.size == 21
+
+
+def test_a_split_whose_begun_files_are_gone_is_extracted_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(codes, "_STEPS_A_SAVE", 1)
+    seen = []
+
+    def failing(images):
+        seen.append(len(images))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return encode(images)
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(tmp_path, failing)
+    (tmp_path / "train_top.part").rename(tmp_path / "train_top.npy")
+    bottom = extract(tmp_path).arrays("train")["bottom"]
+    assert bottom[:, 0, 0].tolist() == [4001 * i for i in range(21)]

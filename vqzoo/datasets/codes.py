@@ -1,8 +1,6 @@
 """Codes of the images of a data set on disk: extracted once, streamed after."""
 
-import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
+from vqzoo.datasets import code_files
+from vqzoo.datasets.code_files import HEADER
 from vqzoo.datasets.splits import Split, Splits
 
-HEADER = "codes.json"
 SPLITS = ("train", "validation", "test")
 _STEPS_A_SAVE = 50  # batches that a stopped extraction computes again, at most
 
@@ -48,7 +47,9 @@ class CodeSplits:
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
         """All codes of "train", "validation" or "test", and `label`, not yet read."""
-        return _open_arrays(self.folder, _read_header(self.folder), split)
+        return code_files.open_arrays(
+            self.folder, code_files.read_header(self.folder), split
+        )
 
 
 def extract(
@@ -64,7 +65,8 @@ def extract(
     """Write the codes of all images of a data set, or the rest of them.
 
     Memory is that of a batch. An extraction that was stopped goes on where it was, and
-    one that is finished is only opened.
+    one that is finished is only opened. Of several processes one extracts; the others
+    wait for it and open what it wrote.
 
     Args:
         encode: function from images to a tuple of integer codes `(batch, h, w)`.
@@ -81,36 +83,50 @@ def extract(
             code is not in its codebook.
     """
     folder = pathlib.Path(folder)
-    header = {
+    wanted = {
         "model": model,
         "data": splits.fingerprint,
         "num_embeddings": dict(num_embeddings),
         "class_names": list(splits.class_names),
     }
-    if (folder / HEADER).exists():
-        stored = _read_header(folder)
-        for name, value in header.items():
-            if stored[name] != value:
-                raise ValueError(
-                    f"expected codes of the same {name} in {folder}, received "
-                    f"{name}={stored[name]!r} there and {value!r} here: choose another "
-                    "folder"
-                )
-        header = stored
-    else:
+    if not _is_whole(_begun(folder, wanted)):
         folder.mkdir(parents=True, exist_ok=True)
-        header |= {"tier_shapes": None, "splits": {}}
-    for name in SPLITS:
-        _extract_split(
-            encode, getattr(splits, name), folder, header, name, batch_size, progress
-        )
+        with code_files.alone(folder):
+            header = _begun(folder, wanted)  # Another may have been at it meanwhile.
+            for name in SPLITS:
+                split = getattr(splits, name)
+                _extract_split(
+                    encode, split, folder, header, name, batch_size, progress
+                )
     return load(folder)
+
+
+def _begun(folder, wanted):
+    """The header of a folder, or of a new one."""
+    if not (folder / HEADER).exists():
+        return wanted | {"tier_shapes": None, "splits": {}}
+    stored = code_files.read_header(folder)
+    for name, value in wanted.items():
+        if stored[name] != value:
+            raise ValueError(
+                f"expected codes of the same {name} in {folder}, received "
+                f"{name}={stored[name]!r} there and {value!r} here: choose another "
+                "folder"
+            )
+    return stored
+
+
+def _is_whole(header):
+    states = [header["splits"].get(name) for name in SPLITS]
+    return all(state and state["done"] == state["size"] for state in states)
 
 
 def _extract_split(encode, split, folder, header, name, batch_size, progress):
     state = header["splits"].setdefault(name, {"size": split.size, "done": 0})
     if state["done"] == split.size:
         return
+    if state["done"] and not code_files.are_begun(folder, header, name):
+        state["done"] = 0
     steps = split.steps_per_epoch(batch_size)
     first = state["done"] // batch_size
     batches = split.batches(batch_size, start_step=first)
@@ -128,11 +144,13 @@ def _extract_split(encode, split, folder, header, name, batch_size, progress):
         for key, value in values.items():
             arrays[key][start : start + len(value)] = value
         done = start + len(batch["image"])
+        if done == split.size:
+            code_files.deliver(arrays, folder, state, name)
         if done == split.size or (step + 1) % _STEPS_A_SAVE == 0:
             for array in arrays.values():
                 array.flush()
             state["done"] = done
-            _write_header(folder, header)
+            code_files.write_header(folder, header)
 
 
 def _make_arrays(folder, header, name, values):
@@ -142,11 +160,13 @@ def _make_arrays(folder, header, name, values):
     }
     header["labels"] = "label" in values
     if header["splits"][name]["done"]:
-        return _open_arrays(folder, header, name, mode="r+")
+        return code_files.open_arrays(
+            folder, header, name, at=code_files.aside, mode="r+"
+        )
     size = header["splits"][name]["size"]
     return {
         key: np.lib.format.open_memmap(
-            folder / f"{name}_{key}.npy",
+            code_files.aside(folder, name, key),
             mode="w+",
             dtype=_dtype(header["num_embeddings"].get(key)),
             shape=(size, *value.shape[1:]),
@@ -171,7 +191,7 @@ def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSpl
         ValueError: if they are of another model, not complete, or damaged.
     """
     folder = pathlib.Path(folder)
-    header = _read_header(folder)
+    header = code_files.read_header(folder)
     if model is not None and header["model"] != model:
         raise ValueError(
             f"expected codes of the model {model}, received codes of the model "
@@ -196,7 +216,8 @@ def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSpl
 
 
 def _split(folder, header, name):
-    arrays = _open_arrays(folder, header, name)
+    arrays = code_files.open_arrays(folder, header, name)
+    code_files.check_sums(folder, header, name)
     keys = list(arrays)
 
     def read(indices):
@@ -223,48 +244,3 @@ def _check_range(values, num_embeddings):
                 f"expected codes of the {tier} tier in [0, {size}), received codes "
                 f"from {codes.min()} to {codes.max()}"
             )
-
-
-def _open_arrays(folder, header, name, mode="r"):
-    keys = [*header["tier_shapes"], *(["label"] if header["labels"] else [])]
-    size = header["splits"][name]["size"]
-    arrays = {}
-    for key in keys:
-        path = folder / f"{name}_{key}.npy"
-        expected = (size, *header["tier_shapes"].get(key, ()))
-        try:
-            arrays[key] = np.load(path, mmap_mode=mode, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(
-                f"expected the codes of {size} images in {path}, received a file that "
-                f"cannot be read ({error}): extract them again"
-            ) from error
-        if arrays[key].shape != expected:
-            raise ValueError(
-                f"expected codes of shape {expected} in {path}, received "
-                f"shape={arrays[key].shape}"
-            )
-    return arrays
-
-
-def _read_header(folder):
-    path = folder / HEADER
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"expected codes in {folder}, received none") from error
-    except ValueError as error:
-        raise ValueError(
-            f"expected JSON in {path}, received a damaged file ({error})"
-        ) from error
-
-
-def _write_header(folder, header):
-    path = folder / HEADER
-    aside = path.with_suffix(f".{os.getpid()}")
-    try:
-        aside.write_text(json.dumps(header, indent=2) + "\n")
-        os.replace(aside, path)
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)

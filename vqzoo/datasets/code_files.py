@@ -1,0 +1,138 @@
+"""The files that the codes of a data set are kept in: arrays, a header, a lock."""
+
+import contextlib
+import json
+import os
+import platform
+import sys
+import zlib
+
+import filelock
+import numpy as np
+
+HEADER = "codes.json"
+LOCK = "codes.lock"
+NAMES = {"model", "data", "num_embeddings", "class_names", "tier_shapes", "splits"}
+_BLOCK = 2**24  # bytes that are summed at a time
+
+
+@contextlib.contextmanager
+def alone(folder):
+    """Waits until no other process writes codes into a folder, and keeps them off."""
+    path = folder / LOCK
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        owner = path.read_text() or "another process"
+        print(f"waiting for {owner}, which writes {folder}", file=sys.stderr)
+        lock.acquire()
+    try:
+        path.write_text(f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        lock.release()
+
+
+def deliver(arrays, folder, state, name):
+    """Notes the sums of a split's files and gives them the names that are read."""
+    for array in arrays.values():
+        array.flush()
+    state["sums"] = {key: _sum(aside(folder, name, key)) for key in arrays}
+    for key in arrays:
+        os.replace(aside(folder, name, key), place(folder, name, key))
+
+
+def are_begun(folder, header, name):
+    """Whether all files of a split that an extraction began are still aside."""
+    return all(aside(folder, name, key).exists() for key in keys(header))
+
+
+def place(folder, name, key):
+    """The file that holds the codes of a tier, or the labels, of a split."""
+    return folder / f"{name}_{key}.npy"
+
+
+def aside(folder, name, key):
+    """The same while it is written."""
+    return folder / f"{name}_{key}.part"
+
+
+def _sum(path):
+    """CRC-32 of a file."""
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def check_sums(folder, header, name):
+    """Raises ValueError if a split's files are not as they were written."""
+    # Earlier versions noted none.
+    for key, known in header["splits"][name].get("sums", {}).items():
+        path = place(folder, name, key)
+        if _sum(path) != known:
+            raise ValueError(
+                f"expected {path} as it was written, received a file of another "
+                "checksum: remove its folder and extract the codes again"
+            )
+
+
+def keys(header):
+    """What there is a file of in each split: tiers, and `label` if there are."""
+    return [*header["tier_shapes"], *(["label"] if header["labels"] else [])]
+
+
+def open_arrays(folder, header, name, at=place, mode="r"):
+    """The arrays of a split by what they hold, mapped.
+
+    Raises:
+        ValueError: if a file cannot be read or has another shape.
+    """
+    size = header["splits"][name]["size"]
+    arrays = {}
+    for key in keys(header):
+        path = at(folder, name, key)
+        expected = (size, *header["tier_shapes"].get(key, ()))
+        try:
+            arrays[key] = np.load(path, mmap_mode=mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(
+                f"expected the codes of {size} images in {path}, received a file that "
+                f"cannot be read ({error}): extract them again"
+            ) from error
+        if arrays[key].shape != expected:
+            raise ValueError(
+                f"expected codes of shape {expected} in {path}, received "
+                f"shape={arrays[key].shape}"
+            )
+    return arrays
+
+
+def read_header(folder):
+    """What `write_header` wrote.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is damaged.
+    """
+    path = folder / HEADER
+    try:
+        header = json.loads(path.read_text())
+        if not isinstance(header, dict) or not NAMES <= set(header):
+            raise ValueError(f"no object with {', '.join(sorted(NAMES))}")
+        return header
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"expected codes in {folder}, received none") from error
+    except ValueError as error:
+        raise ValueError(
+            f"expected JSON in {path}, received a damaged file ({error})"
+        ) from error
+
+
+def write_header(folder, header):
+    """Writes whose codes there are, how many, and the sums of their files."""
+    part = folder / f"{HEADER}.part"  # One writes at a time.
+    part.write_text(json.dumps(header, indent=2) + "\n")
+    os.replace(part, folder / HEADER)
