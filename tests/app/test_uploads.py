@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from tests.helpers.pictures import png_of_any_kind
 from vqzoo.app import uploads
 from vqzoo.app.uploads import UploadError, read
+from vqzoo.datasets.images import FORMATS
 from vqzoo.datasets.pixels import fit
 
 SHAPE = (16, 16, 3)
@@ -148,7 +149,7 @@ def seeds_of_fuzzing(to_file):
     picture = Image.fromarray(noise(24, 20))
     ImageDraw.Draw(picture).ellipse((2, 2, 18, 18), "red")
     frames = {"save_all": True, "append_images": [picture.rotate(90), picture]}
-    plain = [to_file(picture, kind) for kind in uploads._formats()]
+    plain = [to_file(picture, kind) for kind in FORMATS]
     tiffs = [
         to_file(picture, "TIFF", compression=name)
         for name in ("tiff_lzw", "tiff_deflate", "jpeg", "packbits")

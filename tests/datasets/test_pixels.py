@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vqzoo.datasets.images import UnreadableImageError
 from vqzoo.datasets.pixels import (
     SmallImageError,
-    UnreadableImageError,
     decode,
     fit,
     to_channels,

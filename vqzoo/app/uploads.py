@@ -1,15 +1,15 @@
 """From the bytes that a stranger sends to an image, or to a reason in plain words."""
 
-import io
-import math
-
 import numpy as np
-from PIL import Image, features
 
 from vqzoo.datasets import pixels
+from vqzoo.datasets.images import (
+    FORMATS,
+    LargeImageError,
+    UnreadableImageError,
+    open_image,
+)
 
-# Formats whose decoders are libraries: others start programs or are rarely tested.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 25_000_000
 _DEEP = (";16", ";32", "F;")  # in the name of how the file's pixels are packed
@@ -43,11 +43,13 @@ def read(data, image_shape):
         )
     try:
         notes = _look_at(data)
-        decoded, gray = pixels.decode(data, _formats())
-    except UploadError:
-        raise
-    except Exception as error:
-        # Whatever a decoder says of broken bytes: it fails in more ways than it tells.
+        decoded, gray = pixels.decode(data)
+    except LargeImageError as error:
+        raise UploadError(
+            f"expected at most {MAX_PIXELS // 10**6} million pixels, received "
+            f"{error.claimed}; a smaller copy of the image does as well"
+        ) from error
+    except UnreadableImageError as error:
         raise UploadError(
             f"expected an image ({', '.join(FORMATS)}), received bytes that are none, "
             "or one that is broken"
@@ -81,20 +83,9 @@ def _middle(image, height, width):
     return image[top : top + height, left : left + width]
 
 
-def _formats():
-    return tuple(f for f in FORMATS if f != "AVIF" or features.check("avif"))
-
-
 def _look_at(data):
     """What the head of a file says, before its pixels are decoded: a list of notes."""
-    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-    try:
-        image = Image.open(io.BytesIO(data), formats=_formats())
-    except bombs as error:
-        raise _too_many("hundreds of millions") from error
-    with image:
-        if math.prod(image.size) > MAX_PIXELS:
-            raise _too_many(f"{image.width:,} x {image.height:,}")
+    with open_image(data, max_pixels=MAX_PIXELS) as image:
         notes = []
         packed = [str(tile) for tile in getattr(image, "tile", ())]
         if image.mode[0] in "IF" or any(d in tile for d in _DEEP for tile in packed):
@@ -108,13 +99,6 @@ def _look_at(data):
             pages = "it has pages" if image.format == "TIFF" else "it is animated"
             notes.append(f"{pages}: the first is taken")
         return notes
-
-
-def _too_many(received):
-    return UploadError(
-        f"expected at most {MAX_PIXELS // 10**6} million pixels, received {received}; "
-        "a smaller copy of the image does as well"
-    )
 
 
 def _resizing(received, wanted):

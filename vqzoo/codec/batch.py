@@ -9,8 +9,8 @@ from PIL import Image
 from vqzoo.codec.codec import Codec
 from vqzoo.codec.container import MAX_FILE_BYTES, CodecError, check_size, unpack
 from vqzoo.datasets import archives
-from vqzoo.datasets.folder import IMAGE_SUFFIXES
-from vqzoo.datasets.pixels import UnreadableImageError, decode
+from vqzoo.datasets.images import SUFFIXES, UnreadableImageError
+from vqzoo.datasets.pixels import decode
 from vqzoo.runs.files import replacing
 
 SUFFIX = ".vqz"
@@ -74,9 +74,7 @@ def compress(codec: Codec, source, target, *, progress, overwrite=False, **optio
     Raises:
         CodecError: if there is no image, or the only one cannot be compressed.
     """
-    jobs = _Jobs(
-        source, target, IMAGE_SUFFIXES, lambda name: f"{name}{SUFFIX}", overwrite
-    )
+    jobs = _Jobs(source, target, SUFFIXES, lambda name: f"{name}{SUFFIX}", overwrite)
     if jobs.single and pathlib.Path(target).suffix != SUFFIX:
         raise CodecError(f"expected a name that ends in {SUFFIX}, received {target}")
     for group in jobs.groups(_picture, lambda picture: picture.shape[:2], progress):

@@ -10,13 +10,8 @@ from typing import Any
 import numpy as np
 
 from vqzoo.datasets.holdout import content_digest
-from vqzoo.datasets.pixels import (
-    SmallImageError,
-    UnreadableImageError,
-    decode,
-    fit,
-    to_channels,
-)
+from vqzoo.datasets.images import UnreadableImageError
+from vqzoo.datasets.pixels import SmallImageError, decode, fit, to_channels
 from vqzoo.datasets.store import allocate
 
 _UNREADABLE_LIMIT = 0.01

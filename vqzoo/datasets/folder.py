@@ -14,12 +14,10 @@ from vqzoo.datasets.arrays import splits_of_pixels
 from vqzoo.datasets.classes import choose
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
+from vqzoo.datasets.images import SUFFIXES
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.datasets.store import make_splits
 
-IMAGE_SUFFIXES = (
-    ".jpg .jpeg .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .tga"
-).split()
 THRESHOLD = 128  # of 8-bit values, the least that is white in a binary image
 _SPLIT_FOLDERS = {
     "train": "train",
@@ -120,13 +118,13 @@ def _binary(split: Split) -> Split:
 
 
 def _image_names(files: Sequence[str], data_dir) -> list[str]:
-    names = [name for name in files if name.lower().endswith(tuple(IMAGE_SUFFIXES))]
+    names = [name for name in files if name.lower().endswith(SUFFIXES)]
     if names:
         return names
     suffixes = collections.Counter(os.path.splitext(name)[1] or name for name in files)
     found = ", ".join(f"{count} {kind}" for kind, count in suffixes.most_common(5))
     raise ValueError(
-        f"expected images ({' '.join(IMAGE_SUFFIXES)}) or IDX files in {data_dir}, "
+        f"expected images ({' '.join(SUFFIXES)}) or IDX files in {data_dir}, "
         f"found {len(files)} files{': ' if found else ''}{found}"
     )
 

@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from vqzoo.datasets.imagenet_tars import Place, find_images
-from vqzoo.datasets.pixels import UnreadableImageError, decode, fit
+from vqzoo.datasets.images import UnreadableImageError
+from vqzoo.datasets.pixels import decode, fit
 
 _LOG = logging.getLogger(__name__)
 IMAGE_SIZE = 256

@@ -1,17 +1,14 @@
 """From the bytes of an image file to uint8 arrays of one size, and on to floats."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from vqzoo.datasets.images import open_image
+
 _LARGEST_PADDING = 0.25  # of the side of the image, for 28 x 28 -> 32 x 32
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
-
-
-class UnreadableImageError(ValueError):
-    """The bytes of one file are no image that can be decoded."""
 
 
 class SmallImageError(ValueError):
@@ -30,27 +27,20 @@ def to_float(images: tf.Tensor) -> tf.Tensor:
 def decode(
     data: bytes, formats: Sequence[str] | None = None
 ) -> tuple[np.ndarray, bool]:
-    """Decode a file of any format Pillow reads, or of the given ones alone.
+    """Decode the bytes of an image file, of any of `images.FORMATS` or of some.
 
     Rotates as EXIF says, lays transparency on white, brings 16 bits to 8, and CMYK and
     palettes to RGB.
 
     Returns: uint8 pixels `(height, width, 3)` and whether the file was gray.
-    Raises: UnreadableImageError: if the file is broken, or larger than Pillow's limit.
+    Raises: UnreadableImageError: as of `images.open_image`.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    limit = Image.MAX_IMAGE_PIXELS
-    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-    try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
-            if limit is not None and image.width * image.height > limit:
-                raise UnreadableImageError(f"has more than {limit} pixels")
-            gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(_to_rgb(upright)), gray
-    except (*bombs, OSError, ValueError, SyntaxError) as error:
-        raise UnreadableImageError(str(error)) from error
+    with open_image(data, formats) as image:
+        gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(_to_rgb(upright)), gray
 
 
 def _to_rgb(image):

@@ -1,6 +1,5 @@
 """The client of a model that TensorFlow Serving serves."""
 
-import io
 from typing import NamedTuple
 
 import numpy as np
@@ -233,7 +232,8 @@ def _to_int32(name, codes):
 
 def _read_png(file):
     """Pixels of a PNG file: uint8 `(height, width, channels)`."""
-    from PIL import Image
+    from vqzoo.datasets.images import open_image
 
-    pixels = np.asarray(Image.open(io.BytesIO(file)))
+    with open_image(file, ["PNG"]) as image:
+        pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
