@@ -278,6 +278,22 @@ def test_another_tier_has_another_grid(page):
     page.get_by_text("bottom, row 0, column 15").wait_for()
 
 
+def test_menus_that_are_only_passed_leave_edits_alone(page):
+    """A menu that is left as it was, and a choice that is followed at once."""
+    open_tab(page, "Codes")
+    shown(page, "codes-first")
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if "queue/join" in r.url else None)
+    for menu in ("#menu-0 input", "#codes-map input"):
+        page.locator(menu).focus()
+        page.keyboard.press("Tab")
+    assert asked == []
+    page.locator("#codes-map input").click()
+    page.get_by_role("option", name="bottom").click()
+    set_number(page, "codes-column", 7)
+    page.get_by_text("bottom, row 0, column 7").wait_for()
+
+
 def test_strips_go_from_one_image_to_the_other(page):
     open_tab(page, "Interpolate")
     for space in ("indices", "codes", "latents", "pixels"):

@@ -214,8 +214,8 @@ def build(page):
         return show(chosen_map, code)
 
     # The first time it takes a while.
-    waiting = {**widgets.QUIET, "show_progress": "minimal"}
-    for event in (page.tab.select, chosen_map.input):
+    waiting = {**page.quiet, "show_progress": "minimal"}
+    for event in (page.tab.select, chosen_map.select):
         event(show, [chosen_map, code], [code, *seen], **waiting)
-    code.input(turn, [chosen_map, code], seen, **widgets.QUIET)
-    sheet.select(click, [chosen_map, code], [code, *seen], **widgets.QUIET)
+    code.input(turn, [chosen_map, code], seen, **page.quiet)
+    sheet.select(click, [chosen_map, code], [code, *seen], **page.quiet)

@@ -14,16 +14,17 @@ HELP = (
 
 def build(page):
     """Puts the tab on a `widgets.Page`."""
-    gr, explored, images = page.gr, page.explored, page.images
+    gr, explored = page.gr, page.explored
     gr.Markdown(HELP)
-    ui = types.SimpleNamespace(edited=gr.State(), seed=gr.State(0))
+    edited = gr.State(edits.begin(explored, page.images.value))
+    ui = types.SimpleNamespace(edited=edited, seed=gr.State(0))
     with gr.Row():
         with gr.Column(min_width=280):
             _chooser(gr, explored, ui)
         with gr.Column(min_width=280):
             _square(gr, explored, ui)
             _more(gr, explored, ui)
-    return _connect(gr, _Answers(gr, explored), images, ui)
+    return _connect(page, _Answers(gr, explored), ui)
 
 
 def _chooser(gr, explored, ui):
@@ -153,7 +154,8 @@ class _Answers:
         return edited, *self.show(edited, shown, *chosen)
 
 
-def _connect(gr, answers, images, ui):
+def _connect(page, answers, ui):
+    gr, images, quiet = page.gr, page.images, page.quiet
     chosen = [ui.which, ui.map, ui.row, ui.column]
     seen = [ui.picture, ui.first, ui.second, ui.text]
     everything = [ui.row, ui.column, ui.code, *seen]
@@ -162,21 +164,22 @@ def _connect(gr, answers, images, ui):
     def click(edited, shown, which, which_map, picked: gr.SelectData):
         return answers.click(picked.index, edited, shown, which, which_map)
 
-    for control in (*chosen, ui.shown):
-        control.input(answers.show, state, everything, **widgets.QUIET)
-    ui.picture.select(click, state[:4], everything, **widgets.QUIET)
+    inputs = (ui.which.input, ui.map.select, ui.row.input, ui.column.input)
+    for event in (*inputs, ui.shown.input):
+        event(answers.show, state, everything, **quiet)
+    ui.picture.select(click, state[:4], everything, **quiet)
     ui.code.input(
         answers.change,
         [ui.edited, ui.code, ui.shown, *chosen],
         [ui.edited, *seen],
-        **widgets.QUIET,
+        **quiet,
     )
     ui.perturb.click(
         answers.add_noise,
         [ui.edited, ui.seed, ui.share, ui.distance, ui.shown, *chosen],
         [ui.seed, ui.edited, *everything],
-        **widgets.QUIET,
+        **quiet,
     )
-    ui.swap.click(answers.swap, state, [ui.edited, *everything], **widgets.QUIET)
-    ui.reset.click(answers.reset, state, [ui.edited, *everything], **widgets.QUIET)
+    ui.swap.click(answers.swap, state, [ui.edited, *everything], **quiet)
+    ui.reset.click(answers.reset, state, [ui.edited, *everything], **quiet)
     return answers.start, [images, ui.shown, *chosen], [ui.edited, *everything]

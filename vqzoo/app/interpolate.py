@@ -69,5 +69,5 @@ def build(page):
 
     inputs = [images, steps, chosen]
     for event in (steps.release, chosen.input):
-        event(refresh, inputs, strips, **widgets.QUIET)
+        event(refresh, inputs, strips, **page.quiet)
     return refresh, inputs, strips

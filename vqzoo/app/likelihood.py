@@ -151,11 +151,10 @@ def build(page):
             return [gr.skip()] * len(outputs)
         return look(explored, pipeline, images, name)
 
-    quiet = widgets.QUIET
     inputs = [page.images, name]
     page.tab.select(
-        show, inputs, [opened, *outputs], **{**quiet, "show_progress": "minimal"}
+        show, inputs, [opened, *outputs], **{**page.quiet, "show_progress": "minimal"}
     )
     if pipeline.num_classes:
-        name.input(refresh, [*inputs, opened], outputs, **quiet)
+        name.select(refresh, [*inputs, opened], outputs, **page.quiet)
     return refresh, [*inputs, opened], outputs

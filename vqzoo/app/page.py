@@ -1,10 +1,13 @@
 """The page: two images, tabs, and the server that shows it on this machine."""
 
 import contextlib
+import hashlib
 import os
+import pathlib
 import signal
 import tempfile
 import threading
+import uuid
 
 from vqzoo.app import (
     codebook,
@@ -65,8 +68,29 @@ def import_gradio(folder):
     local = ("127.0.0.1", "localhost", os.environ.get("NO_PROXY", ""))
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, local))
     import gradio
+    from gradio import processing_utils
 
+    processing_utils.save_pil_to_cache = _save_once
     return gradio
+
+
+def _save_once(image, cache_dir, name="image", format="webp"):
+    """The path of a picture's file, named by its content and written once.
+
+    gradio 6.31 writes such a file again each time, in its place: a browser that fetches
+    it meanwhile gets a part of it, and the server logs a wrong Content-Length.
+    """
+    from gradio.processing_utils import encode_pil_to_bytes
+
+    data = encode_pil_to_bytes(image, format)
+    folder = pathlib.Path(cache_dir) / hashlib.sha256(data).hexdigest()
+    path = (folder / f"{name}.{format}").resolve()
+    if not path.exists():
+        folder.mkdir(exist_ok=True, parents=True)
+        aside = folder / f"{uuid.uuid4().hex}.{format}"
+        aside.write_bytes(data)
+        aside.replace(path)
+    return str(path)
 
 
 def build(gr, loaded, gallery, folder):
@@ -105,17 +129,19 @@ def build(gr, loaded, gallery, folder):
 
 
 def _tab(name, module, parts):
-    """Builds a tab; returns what it runs when the images change, or None."""
+    """Builds a tab; its name and what it runs when the images change, or None."""
+    quiet = {**widgets.QUIET, "concurrency_id": name}
     with parts["gr"].Tab(name) as tab:
-        return module.build(widgets.Page(tab=tab, **parts))
+        refresh = module.build(widgets.Page(tab=tab, quiet=quiet, **parts))
+    return refresh and (name, refresh)
 
 
 def _follow(page, changed, refreshers):
     """Lets the tabs follow the images, one after the other: the first is seen first."""
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     for begin in (page.load, *(event.then for event in changed)):
-        for refresh in refreshers:
-            begin = begin(*refresh, **quiet).then
+        for name, refresh in refreshers:
+            begin = begin(*refresh, concurrency_id=name, **quiet).then
 
 
 @contextlib.contextmanager

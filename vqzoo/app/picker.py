@@ -100,13 +100,17 @@ def _picker(gr, samples, images, which, name):
         name = None if is_taken else name
         return images, pictures.picture(images[which]), text, name
 
+    # One queue for both pickers: each puts its image beside the other's.
+    queue = {"concurrency_id": "images"}
+    quiet = {**widgets.QUIET, **queue}
     return [
-        menu.input(pick, [images, menu], [images, picture, note], **widgets.QUIET),
+        menu.select(pick, [images, menu], [images, picture, note], **quiet),
         button.upload(
             take,
             [images, button, menu],
             [images, picture, note, menu],
             api_visibility="private",
             trigger_mode="always_last",  # else one that follows quickly is lost
+            **queue,
         ),
     ]

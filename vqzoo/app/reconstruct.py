@@ -74,5 +74,5 @@ def build(page):
     def refresh(images, shown):
         return look(explored, images, shown)
 
-    shown.input(refresh, [images, shown], outputs, **widgets.QUIET)
+    shown.input(refresh, [images, shown], outputs, **page.quiet)
     return refresh, [images, shown], outputs

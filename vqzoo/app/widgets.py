@@ -17,6 +17,8 @@ class Page:
         counted: `codebook.Counted`, the use of its codes.
         images: `gr.State` of the two images, float `(2, H, W, C)`.
         folder: path of the temporary folder for what is downloaded.
+        quiet: dict, options of the tab's events. They share one queue, so that the
+            last answer that arrives is to what was done last.
     """
 
     gr: Any
@@ -26,6 +28,7 @@ class Page:
     counted: Any
     images: Any
     folder: str | os.PathLike[str]
+    quiet: Any
 
 
 # Options of an event that answers too fast for a progress bar.
@@ -49,7 +52,7 @@ def tier_boxes(gr, explored, name, label):
 
 
 def map_menu(gr, explored, name):
-    """A menu of the maps of codes."""
+    """A menu of the maps of codes; listen to `select`: `input` comes on leaving too."""
     names = [code_map.name for code_map in explored.maps]
     return gr.Dropdown(names, value=names[0], type="index", label="Tier", elem_id=name)
 
