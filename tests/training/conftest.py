@@ -1,14 +1,18 @@
+import contextlib
 import dataclasses
 
 import numpy as np
 import pytest
 
-from tests.helpers.processes import run_in_process
+from tests.helpers.processes import without_pictures
 from tests.helpers.small_models import model_of
 from vqzoo import training
+from vqzoo.training import records
 
 TINY = training.Recipe(
     name="tiny",
+    model="vqvae2_32",
+    model_options=("num_residual_blocks=1",),
     noise_stddev=(1.0,),
     epochs=2,
     max_steps_per_epoch=5,
@@ -29,10 +33,23 @@ def tiny(tmp_path):
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
-    """The recipe `tiny` elsewhere, after a run of its own process to its end."""
-    recipe = dataclasses.replace(TINY, runs_dir=str(tmp_path_factory.mktemp("whole")))
-    assert run_in_process(recipe)[0] == 0
+    """A recipe as `tiny` after its run, with a row in losses.csv for each step.
+
+    What the run printed is `output.txt` beside it.
+    """
+    folder = tmp_path_factory.mktemp("whole")
+    recipe = dataclasses.replace(TINY, runs_dir=str(folder), tensorboard=True)
+    with pytest.MonkeyPatch.context() as patch, open(folder / "output.txt", "w") as out:
+        patch.setattr(records, "LOSS_STEPS", 1)
+        with contextlib.redirect_stdout(out):
+            recipe.run()
     return recipe
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Runs of the test leave no pictures."""
+    without_pictures(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")
