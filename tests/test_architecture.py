@@ -460,3 +460,8 @@ def test_what_tests_share_stands_in_helpers():
         assert {
             n for n in taken if n.startswith("tests.") and "helpers" not in n
         } == set()
+
+
+def test_no_two_test_files_have_one_name():
+    names = [path.name for path in pathlib.Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) == len(set(names))  # pytest imports them by it.
