@@ -49,10 +49,13 @@ def test_hidden_files_are_left_out(tmp_path):
 @pytest.mark.parametrize("suffix", [".tar", ".zip"])
 def test_names_that_climb_out_of_the_archive_lead_nowhere(tmp_path, suffix):
     files = {"../../evil.png": b"1", "/etc/evil.png": b"2", "a\\..\\b.png": b"3"}
+    files |= {"C:\\b.png": b"4", "./a/good.png": b"5"}
     path = _pack(tmp_path / f"packed{suffix}", files)
-    names = archives.list_files(path)
-    assert names == ["a/b.png", "etc/evil.png", "evil.png"]
-    assert dict(archives.read_files(path, names))["evil.png"] == b"1"
+    left_out = []
+    names = archives.list_files(path, lambda reason, name: left_out.append(name))
+    assert names == ["a/good.png"]
+    assert left_out == ["../../evil.png", "/etc/evil.png", "a\\..\\b.png", "C:\\b.png"]
+    assert not dict(archives.read_files(path, ["evil.png", "etc/evil.png", "a/b.png"]))
     assert os.listdir(tmp_path) == [path.name]
 
 

@@ -96,12 +96,10 @@ def test_size_and_channels_are_those_that_are_asked_for(tmp_path):
     [
         ({"codes": pixels()}, "named images, train_images or x_train .*, found codes"),
         ({"images": pixels(shape=(3, 8, 8))}, "move the channels to the last axis"),
-        ({"images": pixels(shape=(8, 8, 4))}, "1 or 3 channels last, .*8, 8, 4"),
+        ({"images": pixels(shape=(8, 8, 4, 3))}, "channels last, .*8, 8, 4"),
         ({"images": pixels(0)}, r"received shape=\(0, 8, 8, 3\)"),
-        ({"images": pixels().astype("int64")}, "of uint8, .*dtype=int64"),
-        ({"images": pixels().astype("float32")}, "values from 0 to 255"),
-        ({"images": pixels() / 127.5 - 1}, r"\[-0.5, 0.5\], .*values from -1 to 1"),
-        ({"images": np.full((9, 4, 4), np.nan)}, "values from nan to nan"),
+        ({"images": pixels().astype("complex64")}, "ints or floats, .*dtype=complex64"),
+        ({"images": np.full((9, 4, 4), np.nan)}, "finite values, received none"),
         ({"images": pixels(), "labels": np.zeros(39, int)}, "labels .* to be 40 ints"),
         ({"images": pixels(), "labels": np.zeros(40)}, "40 ints, .*dtype=float64"),
         ({"images": pixels(), "labels": np.full(40, -1)}, "from 0 to .*-1 to -1"),
@@ -116,6 +114,34 @@ def test_size_and_channels_are_those_that_are_asked_for(tmp_path):
 def test_what_cannot_be_images_is_refused_in_words(tmp_path, arrays, message):
     with pytest.raises(ValueError, match=message):
         load_arrays(saved(tmp_path / "a.npz", **arrays))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        lambda levels: levels.astype("int64"),
+        lambda levels: levels.astype("float32"),
+        lambda levels: levels / 127.5 - 1,
+        lambda levels: levels / 255 - 0.5,
+        lambda levels: levels.astype("uint16") * 257,
+    ],
+)
+def test_values_of_any_depth_have_one_scale(tmp_path, stored):
+    levels = pixels()
+    levels[0, 0, 0] = 0, 255, 0
+    found = load_arrays(saved(tmp_path / "a.npz", images=stored(levels)))
+    as_bytes = load_arrays(saved(tmp_path / "b.npz", images=levels))
+    assert found.fingerprint == as_bytes.fingerprint
+
+
+def test_images_of_nan_are_left_out_and_bands_are_channels(tmp_path):
+    images = np.random.default_rng(0).random((40, 8, 8, 13))
+    images[3, 2, 1, 5] = np.nan
+    with pytest.warns(UserWarning, match="left out 1 images of NaN: image 3"):
+        splits = load_arrays(saved(tmp_path / "a.npz", images=images))
+    assert splits.image_shape == (8, 8, 13)
+    assert splits.summary["images"] == 39
+    assert splits.summary["left_out"]["not finite"]["examples"] == ["image 3"]
 
 
 def test_a_header_that_claims_more_than_the_file_has_is_refused(tmp_path):

@@ -138,15 +138,15 @@ def test_resizing_keeps_a_flat_image_flat():
 def test_small_images_are_refused_unless_they_may_be_enlarged(make_pixels):
     with pytest.raises(SmallImageError, match="20 x 10"):
         fit(make_pixels(1, 10, 20), 12)
-    assert fit(make_pixels(1, 10, 20), 12, enlarge=True).shape == (12, 12, 3)
+    assert fit(make_pixels(1, 10, 20), 12, resize="upscale").shape == (12, 12, 3)
 
 
 def test_padding_lays_slightly_smaller_images_on_black():
-    padded = fit(np.full((28, 28, 1), 9, np.uint8), 32, pad=True)
+    padded = fit(np.full((28, 28, 1), 9, np.uint8), 32, border=True)
     assert padded.sum() == 9 * 28 * 28
     assert (padded[2:30, 2:30] == 9).all()
     with pytest.raises(SmallImageError):
-        fit(np.full((24, 24, 1), 9, np.uint8), 32, pad=True)
+        fit(np.full((24, 24, 1), 9, np.uint8), 32, border=True)
 
 
 def test_channels_are_repeated_or_weighed():
@@ -155,3 +155,5 @@ def test_channels_are_repeated_or_weighed():
     assert to_channels(gray, 3).tolist() == [[76] * 3, [9] * 3]
     with pytest.raises(ValueError, match="received channels=2"):
         to_channels(gray, 2)
+    with pytest.raises(ValueError, match="expected 13 channels .* channels=3"):
+        to_channels(np.zeros((2, 13), np.uint8), 3)

@@ -119,6 +119,7 @@ class Splits:
     image_shape: tuple = Dry.image_shape
     class_names: tuple = CLASSES
     fingerprint: str = "dry"
+    summary: dict = dataclasses.field(default_factory=dict)
 
 
 class Kind:

@@ -5,6 +5,7 @@ import sys
 
 from vqzoo import frame
 from vqzoo.app import loading
+from vqzoo.datasets import READING, reading_of
 from vqzoo.frame import Failure, Flag
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -17,6 +18,7 @@ FLAGS = {
         Flag("dataset", "photos", "photos, 'folder' or the name of a data set"),
         Flag("data_dir", "", "where the data set of that name lies"),
         Flag("classes", (), "only these classes of it; empty: all"),
+        *(Flag(name, *text, kind=float) for name, text in READING.items()),
     ],
     "The page": [
         Flag("host", "127.0.0.1", "the address to listen on"),
@@ -50,6 +52,7 @@ def _serve(values):
         values.dataset,
         values.data_dir or None,
         values.classes,
+        **reading_of(values),
     )
     if values.host not in LOOPBACK:
         print(f"Whoever reaches {values.host} can use the page.", file=sys.stderr)

@@ -29,7 +29,7 @@ class Gallery:
     counted: Callable
 
 
-def load(image_shape, dataset="photos", data_dir=None, classes=()):
+def load(image_shape, dataset="photos", data_dir=None, classes=(), **reading):
     """Images of a model's shape.
 
     Args:
@@ -37,6 +37,7 @@ def load(image_shape, dataset="photos", data_dir=None, classes=()):
         dataset: str, of `datasets.load`.
         data_dir: path, of `datasets.load`.
         classes: sequence of str, of `datasets.load`.
+        **reading: `datasets.READING`, of `datasets.load`.
 
     Returns:
         `Gallery`: of the photographs as wholes, of another data set test images.
@@ -46,7 +47,7 @@ def load(image_shape, dataset="photos", data_dir=None, classes=()):
         FileNotFoundError: if the data are missing.
     """
     if dataset != "photos":
-        return _test_images(image_shape, dataset, data_dir, classes)
+        return _test_images(image_shape, dataset, data_dir, classes, reading)
     samples = {
         name: uploads.to_shape(pixels, image_shape)
         for name, pixels in photos.photographs().items()
@@ -66,7 +67,7 @@ def _crops(image_shape, samples):
     return np.stack(list(samples.values())), f"{len(samples)} photographs"
 
 
-def _test_images(image_shape, dataset, data_dir, classes):
+def _test_images(image_shape, dataset, data_dir, classes, reading):
     height, width, channels = image_shape
     if height != width:
         raise ValueError(
@@ -79,6 +80,7 @@ def _test_images(image_shape, dataset, data_dir, classes):
         classes=classes,
         image_size=height,
         channels=channels,
+        **reading,
     )
     images, labels = splits.test.arrays(NUM_COUNTED)
     names = [f"test image {i}" for i in range(len(images))]

@@ -73,7 +73,9 @@ def to_shape(image, image_shape):
     height, width, channels = image_shape
     # The square first: resizing all of a long strip could take any amount of memory.
     side = min(image.shape[:2])
-    resized = pixels.fit(_middle(image, side, side), max(height, width), enlarge=True)
+    resized = pixels.fit(
+        _middle(image, side, side), max(height, width), resize="upscale"
+    )
     resized = pixels.to_channels(_middle(resized, height, width), channels)
     return np.asarray(pixels.to_float(np.ascontiguousarray(resized)))
 

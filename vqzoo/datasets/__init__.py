@@ -2,13 +2,32 @@
 
 import importlib
 
-from vqzoo.datasets.catalog import DATASETS, WITH_FACTORS, load, takes
+from vqzoo.datasets.catalog import (
+    DATASETS,
+    READING,
+    WITH_FACTORS,
+    load,
+    reading_of,
+    takes,
+)
 
-__all__ = ["DATASETS", "Split", "Splits", "WITH_FACTORS", "load", "takes"]
+__all__ = [
+    "DATASETS",
+    "READING",
+    "Split",
+    "Splits",
+    "WITH_FACTORS",
+    "describe",
+    "load",
+    "reading_of",
+    "takes",
+]
 
 
 def __getattr__(name):
     # TensorFlow takes seconds; who asks for the names alone does not wait for it.
     if name in ("Split", "Splits"):
         return getattr(importlib.import_module("vqzoo.datasets.splits"), name)
+    if name == "describe":
+        return importlib.import_module("vqzoo.datasets.summary").describe
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,23 +11,32 @@ import pathlib
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 _STREAM_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error)
 _LARGEST_FILE = 2**28  # bytes; a longer member is taken for a decompression bomb
 
 
-def list_files(path: str | os.PathLike[str]) -> list[str]:
+def list_files(
+    path: str | os.PathLike[str],
+    leave_out: Callable[[str, str], None] = lambda reason, name: None,
+) -> list[str]:
     """Names of the regular files under a path, sorted, with `/` between folders.
 
-    Hidden files, and what macOS adds to archives, are left out.
+    Hidden files, and what macOS adds to archives, are left out. Links to folders are
+    followed within a directory.
+
+    Args:
+        path: directory or archive.
+        leave_out: is told the reason and the name of a link to a folder elsewhere, and
+            of a member of an archive that is a link or whose name leads out of it.
 
     Raises:
         FileNotFoundError: if there is no such directory or archive.
         ValueError: if the file is no archive, or a broken one.
     """
-    return sorted({name for name, _ in _walk(path) if not _is_hidden(name)})
+    return sorted({name for name, _ in _walk(path, leave_out) if not _is_hidden(name)})
 
 
 def read_files(
@@ -47,10 +56,10 @@ def read_files(
             yield name, content
 
 
-def _walk(path):
+def _walk(path, leave_out=lambda reason, name: None):
     path = pathlib.Path(path).expanduser()
     if path.is_dir():
-        return _walk_directory(path)
+        return _walk_directory(path, leave_out)
     if not path.exists():
         raise FileNotFoundError(
             f"expected a directory or an archive of images, found nothing at {path}"
@@ -61,7 +70,7 @@ def _walk(path):
             f"received path={path}"
         )
     walk = _walk_zip if path.suffix.lower() == ".zip" else _walk_tar
-    return _checked(walk(path), path)
+    return _checked(walk(path, leave_out), path)
 
 
 def _checked(files, path):
@@ -78,13 +87,30 @@ def _broken_is_value_error(path):
         raise ValueError(message) from error
 
 
-def _walk_directory(path):
-    for folder, folders, names in os.walk(path):
+def _walk_directory(path, leave_out):
+    for folder, folders, names in os.walk(path, followlinks=True):
+        for name in sorted(folders):
+            link = pathlib.Path(folder, name)
+            if link.is_symlink() and (reason := _not_followed(link, path)):
+                leave_out(reason, link.relative_to(path).as_posix())
+                folders.remove(name)
         folders.sort()
         for name in sorted(names):
             file = pathlib.Path(folder, name)
             if file.is_file():
                 yield file.relative_to(path).as_posix(), _reader(file)
+
+
+def _not_followed(link, root):
+    """Why a link to a folder is passed over, or None."""
+    target = link.resolve()
+    if not target.is_relative_to(root.resolve()):
+        return "links to folders elsewhere"
+    # Of each folder on the way, as it may have been reached by a link itself.
+    above = [link.parent, *link.parent.parents][: len(link.relative_to(root).parts)]
+    if target in [folder.resolve() for folder in above]:
+        return "links to folders around them"
+    return None
 
 
 def _reader(file):
@@ -97,11 +123,13 @@ def _reader(file):
     return read
 
 
-def _walk_tar(path):
+def _walk_tar(path, leave_out):
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.isreg():
-                yield _clean(member.name), _tar_reader(archive, member)
+            if member.isreg() and (name := _inner(member.name, leave_out)):
+                yield name, _tar_reader(archive, member)
+            elif member.issym() or member.islnk():
+                leave_out("links in the archive", member.name)
 
 
 def _tar_reader(archive, member):
@@ -113,11 +141,11 @@ def _tar_reader(archive, member):
     return read
 
 
-def _walk_zip(path):
+def _walk_zip(path, leave_out):
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if not member.is_dir():
-                yield _clean(member.filename), _zip_reader(archive, member)
+            if not member.is_dir() and (name := _inner(member.filename, leave_out)):
+                yield name, _zip_reader(archive, member)
 
 
 def _zip_reader(archive, member):
@@ -132,9 +160,13 @@ def _zip_reader(archive, member):
     return read
 
 
-def _clean(name: str) -> str:
+def _inner(name, leave_out):
+    """The name of a member, or None if it is absolute or leads out of the archive."""
     parts = name.replace("\\", "/").split("/")
-    return "/".join(part for part in parts if part not in ("", ".", ".."))
+    if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
+        leave_out("members whose names lead out of the archive", name)
+        return None
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _is_hidden(name: str) -> bool:

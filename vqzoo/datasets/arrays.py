@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 import zipfile
 from collections.abc import Sequence
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from vqzoo.datasets.classes import renumber
 from vqzoo.datasets.holdout import assign_rows, content_digest
+from vqzoo.datasets.images import Picture
 from vqzoo.datasets.pixels import fit_all, to_channels
 from vqzoo.datasets.splits import Splits
 from vqzoo.datasets.store import make_splits
+from vqzoo.datasets.summary import Summary
 
 # The names under which files keep images, labels and splits: those of this library, of
 # keras.datasets (x_train, y_train) and of MedMNIST (train_images, train_labels).
@@ -22,7 +25,6 @@ _SPLITS = {
     "test": ("test", "testing"),
 }
 _CLASS_NAMES = "class_names"
-_TOLERANCE = 1e-3  # of the ends of a range of floats, for rounding
 
 
 def load_arrays(
@@ -33,11 +35,14 @@ def load_arrays(
     channels: int | None = None,
     validation_fraction: float = 0.1,
     seed: int = 0,
+    resize: str = "crop",
+    value_range: Sequence[float] = (),
 ) -> Splits:
     """Load the images of a .npy file, or images and labels of a .npz file.
 
-    Images are `(N, height, width)` or `(N, height, width, 1 or 3)`: uint8, or floats in
-    [0, 1] or [-0.5, 0.5], which are rounded to 255 levels. A .npz file holds `images`
+    Images are `(N, height, width)` or `(N, height, width, channels)`: uint8, or deeper
+    ints or floats, whose range is that of all images (`ranges.Extent`), and which are
+    rounded to 255 levels. Images of NaN are left out. A .npz file holds `images`
     and perhaps `labels` (also `x` and `y`), or both for each split: `train_images`,
     `x_test` and the like. Missing splits are held out as those of a folder. Labels are
     ints from 0 on; `class_names` names them.
@@ -60,60 +65,100 @@ def load_arrays(
         )
     arrays = _read(path)
     parts = _parts(path, arrays)
-    images = {split: _pixels(name, arrays[name]) for split, (name, _) in parts.items()}
-    shapes = {pixels.shape[1:] for pixels in images.values()}
+    images = {split: _values(name, arrays[name]) for split, (name, _) in parts.items()}
+    shapes = {values.shape[1:] for values in images.values()}
     if len(shapes) > 1:
         raise ValueError(f"expected images of one shape in {path}, found {shapes}")
-    given = [split for split, pixels in images.items() for _ in pixels]
+    given = [split for split, values in images.items() for _ in values]
     labels, names = _labels(path, arrays, parts, images)
     return splits_of_pixels(
         np.concatenate(list(images.values())),
         labels,
         given,
         names,
+        summary=Summary(source=str(path)),
         name="arrays",
         classes=classes,
         image_size=image_size,
         channels=channels,
+        resize=resize,
+        value_range=value_range,
         validation_fraction=validation_fraction,
         seed=seed,
     )
 
 
 def splits_of_pixels(
-    pixels: np.ndarray,
+    values: np.ndarray,
     labels: np.ndarray | None,
     given: Sequence[str],
     class_names: Sequence[str],
     *,
+    summary: Summary,
     name: str,
     classes: Sequence[str],
     image_size: int | None,
     channels: int | None,
+    resize: str,
+    value_range: Sequence[float],
     **held_out,
 ) -> Splits:
     """Splits of images that are all in memory, as `load_arrays` makes them.
 
     Args:
-        pixels: uint8 `(N, height, width, channels)`.
+        values: ints or floats `(N, height, width, channels)`.
         labels: int `(N,)`, or None.
         given: the split that each image is in.
         class_names: those of all labels, before some classes are chosen.
+        summary: gets what was left out.
         name: of the data set.
-        classes, image_size, channels: as of `load_arrays`.
+        classes, image_size, channels, resize, value_range: as of `load_arrays`.
         **held_out: options of `holdout.assign_rows`.
     """
+    places, shape = np.arange(len(values)), values.shape
     numbers, class_names = renumber(class_names, classes)
     if classes:
         labels = numbers[labels]
-        rows = np.flatnonzero(labels >= 0)
-        pixels, labels = pixels[rows], labels[rows]
-        given = [given[row] for row in rows]
-    pixels = fit_all(pixels, image_size)
+        places = np.flatnonzero(labels >= 0)
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values[places]).all(axis=(1, 2, 3))
+        lost = [f"image {place}" for place in places[~finite]]
+        if len(lost) == len(places):
+            raise ValueError("expected images of finite values, received none")
+        if lost:
+            warnings.warn(
+                f"left out {len(lost)} images of NaN: {lost[0]}, ...", stacklevel=3
+            )
+        summary.leave_out("not finite", lost)
+        places = places[finite]
+    values, given = values[places], [given[place] for place in places]
+    labels = None if labels is None else labels[places]
+    summary.facts["sizes"] = dict.fromkeys(("least", "most"), list(shape[1:3]))
+    pixels = _levels(values, tuple(value_range), summary)
+    pixels = fit_all(pixels, image_size, resize)
     pixels = to_channels(pixels, channels or pixels.shape[-1])
     digests = [content_digest(image) for image in pixels]
     rows = assign_rows(digests, given, **held_out)
-    return make_splits(pixels, labels, rows, name=name, class_names=class_names)
+    return make_splits(
+        pixels,
+        labels,
+        rows,
+        name=name,
+        class_names=class_names,
+        summary=summary,
+        image_names=[f"image {place}" for place in places],
+    )
+
+
+def _levels(values, value_range, summary):
+    """Uint8 images of one scale, that of them all."""
+    whole = Picture(values)
+    if not value_range and not whole.is_deep:
+        return values
+    value_range = value_range or whole.extent.value_range()
+    summary.facts["values"] = {str(values.dtype): list(value_range)}
+    # One at a time: scaled values take 8 bytes each.
+    return np.stack([Picture(image).levels(value_range) for image in values])
 
 
 def _read(path):
@@ -180,33 +225,22 @@ def _find(arrays, kinds, words):
     return None
 
 
-def _pixels(name, images):
-    """Images of any accepted kind as uint8 `(N, height, width, channels)`."""
+def _values(name, images):
+    """Images of any accepted kind as `(N, height, width, channels)`."""
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-        first = images.ndim == 4 and images.shape[1] in (1, 3)
+    first = images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] > 4
+    if images.ndim != 4 or first or 0 in images.shape:
         hint = "; move the channels to the last axis" if first else ""
         raise ValueError(
-            f"expected {name} of shape (N, height, width), or with 1 or 3 channels "
-            f"last, received shape={images.shape}{hint}"
+            f"expected {name} of shape (N, height, width), or with channels last, "
+            f"received shape={images.shape}{hint}"
         )
-    if images.dtype == np.uint8:
-        return np.asarray(images)
-    if images.dtype.kind != "f":
+    if images.dtype.kind not in "uif":
         raise ValueError(
-            f"expected {name} of uint8, or of floats in [0, 1] or [-0.5, 0.5], "
-            f"received dtype={images.dtype}"
+            f"expected {name} of ints or floats, received dtype={images.dtype}"
         )
-    least, most = float(images.min()), float(images.max())
-    shift = 0.5 if least < -_TOLERANCE else 0.0
-    if not (-shift - _TOLERANCE <= least and most <= 1 - shift + _TOLERANCE):
-        raise ValueError(
-            f"expected {name} of floats in [0, 1] or [-0.5, 0.5], received values from "
-            f"{least:g} to {most:g}"
-        )
-    levels = np.rint((np.asarray(images, np.float32) + shift) * 255)
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    return images
 
 
 def _labels(path, arrays, parts, images):

@@ -25,6 +25,37 @@ class Entry:
 
 _SHAPE = ("image_size", "channels")
 _FILES = (*_SHAPE, "data_dir", "classes", "validation_fraction", "cache_dir")
+FRAMES = ("first", "all", "bands")
+RESIZES = ("crop", "pad", "stretch", "upscale")
+# How the user's files are read: defaults and help of the flags.
+READING = {
+    "resize": (
+        "crop",
+        f"{', '.join(RESIZES)}: what is done with images of other sizes; those that "
+        "are smaller are left out by crop",
+    ),
+    "frames": (
+        "",
+        f"{', '.join(FRAMES)}: which of an animation or of a TIFF's pages are images, "
+        "or that pages are the bands of one; empty: the first",
+    ),
+    "value_range": (
+        (),
+        "LOW,HIGH: the values that become black and white; empty: those of all images, "
+        "or 0,255 where they have 8 bits",
+    ),
+    "layout": (
+        "",
+        "levels of folders from above, such as class/split or split/*/class, or flat; "
+        "empty: what their names suggest",
+    ),
+    "class_level": (
+        0,
+        "which folder is the class: 1 the outermost, -1 the innermost; 0: what their "
+        "names suggest",
+    ),
+    "labels": ("", "CSV file with columns file and label, in the place of folders"),
+}
 _TFDS = "named.load_named"
 DATASETS = {
     "photos": Entry(
@@ -40,19 +71,23 @@ DATASETS = {
     "folder": Entry(
         text="images or IDX files in the directory or archive --data_dir",
         loader="folder.load_folder",
-        takes=(*_FILES, "seed"),
+        takes=(*_FILES, "seed", *READING),
         is_file=True,
     ),
     "binary_folder": Entry(
         text="as folder, each value black or white: what nats of VAEs are measured on",
         loader="folder.load_binary_folder",
-        takes=(*_FILES, "seed"),
+        takes=(*_FILES, "seed", *READING),
         is_file=True,
     ),
     "arrays": Entry(
         text="images, perhaps with labels, in the .npy or .npz file --data_dir",
         loader="arrays.load_arrays",
-        takes=(*_SHAPE, "data_dir", "classes", "validation_fraction", "seed"),
+        takes=(
+            *_SHAPE,
+            *("data_dir", "classes", "validation_fraction", "seed"),
+            *("resize", "value_range"),
+        ),
         is_file=True,
     ),
     "ffhq": Entry(
@@ -89,6 +124,12 @@ def load(
     channels: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     validation_fraction: float = 0.1,
+    resize: str = "crop",
+    frames: str = "",
+    value_range: Sequence[float] = (),
+    layout: str = "",
+    class_level: int = 0,
+    labels: str | os.PathLike[str] = "",
 ):
     """Load a data set as training, validation and test images.
 
@@ -104,22 +145,45 @@ def load(
             which tensorflow-datasets keeps its data.
         classes: str, the only classes to load; images of others are no part of the
             data. Labels count them in the order in which the data set has them: for
-            "folder" that of the alphabet. Defaults to all.
+            "folder" that of the numbers if all are numbers, else of the alphabet.
+            Defaults to all.
         augmentation: some of "flip", "crop" and "color_jitter", for training images.
         seed: int. Chooses other images for the splits that a folder does not have.
             Models are comparable only if it is the same.
-        channels: 1 or 3. Defaults to 1 if all images are gray, else 3.
+        channels: 1 or 3, or the number of bands. Defaults to 1 if all images are gray,
+            to 3 for those in color, else to the number of bands.
         cache_dir: folder for decoded images which exceed 4 GiB. Defaults to that for
             temporary files.
         validation_fraction: float. Share of the training images that is held out where
             there is no validation split. "photos" has its own.
+        resize: "crop"; or what is done with images that are smaller than `image_size`
+            too: "pad", "stretch" or "upscale" (`pixels.fit`).
+        frames: of animations and of pages of TIFFs, "first", "all", each an image, or
+            "bands", the channels of one image. Defaults to the first, unless pages look
+            like the rows of one image.
+        value_range: two numbers, the values that become black and white. Defaults to
+            0 and 255 for 8-bit values, and else to the range of the whole data set, one
+            for all images (`ranges.Extent`).
+        layout: levels of folders, such as "class/split" (`layout.understand`).
+        class_level: int, which folder is the class: 1 the outermost, -1 the innermost.
+        labels: CSV file of files and their labels, which are then the classes
+            (`labels.read`).
 
     Returns: `Splits`.
     Raises:
         ValueError: if an argument is impossible, or the data do not fit to it.
         FileNotFoundError: if the data are missing.
     """
+    reading = {
+        "resize": resize,
+        "frames": frames,
+        "value_range": tuple(value_range),
+        "layout": layout,
+        "class_level": class_level,
+        "labels": labels,
+    }
     _check(name, image_size, data_dir, classes, channels, validation_fraction)
+    check_reading(name, reading)
     # Here, as it imports TensorFlow: the table above is read by `--help`.
     from vqzoo.datasets.augmentation import augment, check_names
 
@@ -132,6 +196,7 @@ def load(
         "channels": channels,
         "cache_dir": cache_dir,
         "validation_fraction": validation_fraction,
+        **reading,
     }
     entry = DATASETS.get(name)
     taken = entry.takes if entry else _FILES
@@ -165,10 +230,43 @@ def _check(name, image_size, data_dir, classes, channels, validation_fraction):
         raise ValueError(
             f"expected a positive image size, received image_size={image_size}"
         )
-    if channels not in (None, 1, 3):
+    bands = takes(name, "data_dir") and channels and channels > 0
+    if channels not in (None, 1, 3) and not bands:
         raise ValueError(f"expected 1 or 3 channels, received channels={channels}")
     if not 0 < validation_fraction < 0.9:
         raise ValueError(
             "expected a fraction in (0, 0.9), received "
             f"validation_fraction={validation_fraction}"
+        )
+
+
+def reading_of(settings):
+    """How files are read: the values of `READING` that settings have, as a dict."""
+    return {name: getattr(settings, name, text[0]) for name, text in READING.items()}
+
+
+def check_reading(name, reading):
+    """Raises ValueError, which names the flag, if files cannot be read so.
+
+    Args:
+        name: str, of the data set.
+        reading: dict of values of some of `READING`.
+    """
+    for argument, value in reading.items():
+        if value != READING[argument][0] and not takes(name, argument):
+            users = [data for data in DATASETS if takes(data, argument)]
+            raise ValueError(
+                f"--{argument} is not used by --dataset={name}, received {value!r}; it "
+                f"is used by {', '.join(users)}"
+            )
+    for argument, known in (("resize", RESIZES), ("frames", ("", *FRAMES))):
+        if reading.get(argument, known[0]) not in known:
+            raise ValueError(
+                f"expected --{argument} to be one of {', '.join(filter(None, known))}, "
+                f"received {reading[argument]!r}"
+            )
+    ends = reading.get("value_range", ())
+    if ends and (len(ends) != 2 or not ends[0] < ends[1]):
+        raise ValueError(
+            f"expected --value_range=LOW,HIGH, two ascending numbers, received {ends}"
         )

@@ -33,6 +33,7 @@ class CodeSplits:
         class_names: tuple of str in label order, empty without labels.
         model: str. Fingerprint of the model whose codes they are.
         data: str. Fingerprint of the images.
+        summary: dict, as of the images' `Splits`, where they were just read.
     """
 
     train: Split
@@ -44,6 +45,7 @@ class CodeSplits:
     class_names: tuple[str, ...]
     model: str
     data: str
+    summary: dict = dataclasses.field(default_factory=dict)
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
         """All codes of "train", "validation" or "test", and `label`, not yet read."""
@@ -98,7 +100,7 @@ def extract(
                 _extract_split(
                     encode, split, folder, header, name, batch_size, progress
                 )
-    return load(folder)
+    return dataclasses.replace(load(folder), summary=splits.summary)
 
 
 def _begun(folder, wanted):

@@ -2,32 +2,28 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from vqzoo.datasets import archives, idx
+from vqzoo.datasets import labels as labeling
+from vqzoo.datasets import layout as layouts
 from vqzoo.datasets.arrays import splits_of_pixels
 from vqzoo.datasets.classes import choose
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
 from vqzoo.datasets.images import SUFFIXES
+from vqzoo.datasets.pixels import SMALLER_HELP
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.datasets.store import make_splits
+from vqzoo.datasets.summary import Summary
 
 THRESHOLD = 128  # of 8-bit values, the least that is white in a binary image
-_SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 def load_folder(
@@ -39,19 +35,25 @@ def load_folder(
     cache_dir: str | None = None,
     validation_fraction: float = 0.1,
     seed: int = 0,
+    resize: str = "crop",
+    frames: str = "",
+    value_range: Sequence[float] = (),
+    layout: str = "",
+    class_level: int = 0,
+    labels: str | os.PathLike[str] = "",
 ) -> Splits:
     """Load the images or IDX files of a directory or of an archive.
 
-    The class of an image is the name of its folder; there are no labels if some images
-    lie in none. Folders train, test and validation (or val) above the classes are taken
-    for the splits; see `holdout.assign_rows` for those that are missing. Transparency
-    is laid on white, and the rotation in EXIF is applied.
+    Folders are read as `layout.understand` says, files as `reading.read`. Splits that
+    are missing are held out (`holdout.assign_rows`). Class names that are all numbers
+    are in the order of the numbers, others in that of the alphabet.
 
     Args:
         data_dir: directory or archive.
         image_size: int. Gray IDX images which are up to a quarter smaller get a black
-            border; smaller image files are left out, with a warning. Defaults to the
-            size of the images, which must then be equal.
+            border; smaller image files are left out, with a warning, unless `resize`
+            says otherwise. Defaults to the size of the images, which must then be
+            equal.
 
     The other arguments are those of `datasets.load`.
 
@@ -59,39 +61,72 @@ def load_folder(
         FileNotFoundError: if there is nothing at `data_dir`.
         ValueError: if there are no images, more than 1 % of them are unreadable, more
             than half or all of a split are smaller than `image_size`, sizes differ and
-            no size is given, or there is no such class.
+            no size is given, there is no such class, or folders can be read in two
+            ways.
     """
-    files = archives.list_files(data_dir)
+    summary = Summary(source=str(data_dir))
+    files = archives.list_files(data_dir, summary.leave_out)
+    summary.seen = len(files) + sum(map(len, summary.left_out.values()))
+    held_out = {"validation_fraction": validation_fraction, "seed": seed}
     if idx.is_idx(files):
         return splits_of_pixels(
             *idx.read(data_dir, files),
+            summary=summary,
             name="folder",
             classes=classes,
             image_size=image_size,
             channels=channels,
-            validation_fraction=validation_fraction,
-            seed=seed,
+            resize=resize,
+            value_range=value_range,
+            **held_out,
         )
-    names = _of_classes(_within_splits(_image_names(files, data_dir)), classes)
-    images, rows, digests = decode_files(
-        archives.read_files(data_dir, names),
+    known = _image_names(files, data_dir)
+    found = layouts.understand(
+        known, summary, layout=layout, class_level=class_level, classes=not labels
+    )
+    given = dict(zip(found.names, zip(found.splits, found.classes)))
+    if labels:
+        table = labeling.read(labels, data_dir, found.names, summary)
+        given = {name: (given[name][0], label) for name, label in table.items()}
+    if classes:
+        # Nobody asked for what has no class.
+        summary.left_out.pop(layouts.BESIDE_CLASSES, None)
+    _warn(summary)
+    for name in sorted(set(files) - set(known)):
+        kind = os.path.splitext(name)[1].lower() or "no suffix"
+        summary.leave_out(f"files of {kind}, which are no images", name)
+    kept = choose(_in_order({label for _, label in given.values()} - {""}), classes)
+    names = [
+        name
+        for name in found.names
+        if name in given and (not classes or given[name][1] in kept)
+    ]
+    images, places, digests = decode_files(
+        functools.partial(archives.read_files, data_dir),
         names,
+        summary,
+        frames=frames,
+        value_range=tuple(value_range) or None,
         image_size=image_size,
         channels=channels,
+        resize=resize,
         cache_dir=cache_dir,
     )
-    splits, folders = _split_and_class(names)
-    _check_left("split", splits, rows)
+    pairs = [given[name] for name in names]
+    _check_left("split", [split for split, _ in pairs], places)
     if classes:
-        _check_left("class", folders, rows)
-    labels, class_names = _labels([folders[row] for row in rows])
-    rows = assign_rows(
-        digests,
-        [splits[row] for row in rows],
-        validation_fraction=validation_fraction,
-        seed=seed,
+        _check_left("class", [label for _, label in pairs], places)
+    numbers, class_names = _labels([pairs[place][1] for place in places])
+    rows = assign_rows(digests, [pairs[place][0] for place in places], **held_out)
+    return make_splits(
+        images,
+        numbers,
+        rows,
+        name="folder",
+        class_names=class_names,
+        summary=summary,
+        image_names=[names[place] for place in places],
     )
-    return make_splits(images, labels, rows, name="folder", class_names=class_names)
 
 
 def load_binary_folder(data_dir: str | os.PathLike[str], **options) -> Splits:
@@ -129,59 +164,33 @@ def _image_names(files: Sequence[str], data_dir) -> list[str]:
     )
 
 
-def _of_classes(names: Sequence[str], classes: Sequence[str]) -> Sequence[str]:
-    if not classes:
-        return names
-    _, folders = _split_and_class(names)
-    kept = choose(sorted({*folders} - {""}), classes)
-    return [name for name, label in zip(names, folders, strict=True) if label in kept]
+def _warn(summary: Summary) -> None:
+    for reason, names in summary.left_out.items():
+        warnings.warn(
+            f"left out {len(names)} images {reason}, such as {min(names)}", stacklevel=3
+        )
 
 
-def _check_left(kind: str, values: Sequence[str], rows: np.ndarray) -> None:
+def _check_left(kind: str, values: Sequence[str], places: np.ndarray) -> None:
     """Raises ValueError if all images of a split or a class were left out."""
-    lost = sorted({*values} - {values[row] for row in rows})
+    lost = sorted({*values} - {values[place] for place in places})
     if lost:
         raise ValueError(
             f"expected usable images of each {kind}, found none of {', '.join(lost)}: "
-            "choose a smaller --image_size"
+            f"{SMALLER_HELP}"
         )
 
 
-def _split_of(folders: Sequence[Sequence[str]]) -> tuple[int, list[str | None]]:
-    """Depth of the folders that name splits, and the split of each, if any."""
-    depth = len(os.path.commonprefix(folders))
-    splits = [
-        _SPLIT_FOLDERS.get(folder[depth].lower()) if len(folder) > depth else None
-        for folder in folders
-    ]
-    return depth, splits
-
-
-def _within_splits(names: Sequence[str]) -> list[str]:
-    """Leave out what lies beside the split folders, if there are any."""
-    _, splits = _split_of([name.split("/")[:-1] for name in names])
-    if "train" not in splits:
-        return list(names)
-    kept = [name for name, split in zip(names, splits, strict=True) if split]
-    if len(kept) < len(names):
-        warnings.warn(
-            f"left out {len(names) - len(kept)} images beside the folders of the "
-            f"splits, such as {min(set(names) - set(kept))}",
-            stacklevel=3,
-        )
-    return kept
-
-
-def _split_and_class(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    folders = [name.split("/")[:-1] for name in names]
-    depth, splits = _split_of(folders)
-    if "train" in splits:
-        return splits, [folder[-1] if folder[depth + 1 :] else "" for folder in folders]
-    return ["train"] * len(names), [folder[-1] if folder else "" for folder in folders]
+def _in_order(names: Iterable[str]) -> list[str]:
+    """In that of the numbers, if all names are numbers; else of the alphabet."""
+    names = sorted(names)
+    numbers = all(name.isascii() and name.isdigit() for name in names)
+    return sorted(names, key=int) if numbers else names
 
 
 def _labels(classes: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     if "" in classes:
         return None, ()
-    class_names, labels = np.unique(classes, return_inverse=True)
-    return labels.astype(np.int32), tuple(class_names.tolist())
+    class_names = _in_order(set(classes))
+    numbers = {name: number for number, name in enumerate(class_names)}
+    return np.array([numbers[name] for name in classes], np.int32), tuple(class_names)

@@ -1,9 +1,14 @@
 """The one place where an image file is opened: the named formats, and one error."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from vqzoo.datasets.ranges import Extent
 
 # Formats whose decoders are libraries, by Pillow's names. Of what else Pillow opens,
 # some start programs (PostScript) and some are rarely tested.
@@ -13,9 +18,16 @@ SUFFIXES = tuple(
     ".tga .avif".split()
 )
 
+FIRST_TAKEN = "first of several frames or pages taken"
+ON_WHITE = "transparency laid on white"
+
 
 class UnreadableImageError(ValueError):
     """The bytes of one file are no image that can be decoded."""
+
+
+class NotFiniteError(UnreadableImageError):
+    """A file holds NaN or infinite values."""
 
 
 class LargeImageError(UnreadableImageError):
@@ -47,15 +59,14 @@ def open_image(
     from PIL import Image
 
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-    limit = max_pixels or Image.MAX_IMAGE_PIXELS
     try:
         with Image.open(io.BytesIO(data), formats=formats or _supported()) as image:
-            if limit is not None and image.width * image.height > limit:
-                raise LargeImageError(f"{image.width:,} x {image.height:,}", limit)
+            check_size(image.width, image.height, max_pixels)
             yield image
     except UnreadableImageError:
         raise
     except bombs as error:
+        limit = max_pixels or Image.MAX_IMAGE_PIXELS
         raise LargeImageError("hundreds of millions", limit) from error
     except Image.UnidentifiedImageError as error:
         tried = ", ".join(formats or FORMATS)
@@ -73,3 +84,108 @@ def _supported():
 
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One image of a file, upright, its values as deep as the file has them.
+
+    Args:
+        values: `(height, width, channels)`: uint8 of 1 or 3 channels, or more bands;
+            or deep ones, which are ints of more than 8 bits or floats.
+        alpha: float32 `(height, width, 1)` in [0, 1] beside deep values, or None.
+        bits: int, that the file says its values have, or 0: what their type has.
+        inverted: bool. Whether the least value is white.
+        notes: str, what was done to come to the values.
+    """
+
+    values: np.ndarray
+    alpha: np.ndarray | None = None
+    bits: int = 0
+    inverted: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the values have to be scaled to become 8-bit levels."""
+        return self.values.dtype != np.uint8
+
+    @property
+    def extent(self) -> Extent:
+        """What the scale of a data set has to hold."""
+        return Extent.of(self.values, self.bits)
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether there is one channel."""
+        return self.values.shape[-1] == 1
+
+    def levels(self, value_range: tuple[float, float] | None = None) -> np.ndarray:
+        """Uint8 `(height, width, channels)`.
+
+        Args:
+            value_range: the values that become 0 and 255. Defaults to those of the
+                image alone, if it is deep, and else to 0 and 255.
+        """
+        if value_range is None and not self.is_deep:
+            return self.values
+        low, high = value_range or self.extent.value_range()
+        # A float32 cannot hold all int32.
+        scaled = (self.values.astype(np.float64) - low) * (255 / (high - low))
+        if self.inverted:
+            scaled = 255 - scaled
+        if self.alpha is not None:
+            scaled = scaled * self.alpha + 255 * (1 - self.alpha)
+        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
+    """Raises LargeImageError for more pixels than `max_pixels` or Pillow's limit."""
+    from PIL import Image
+
+    limit = max_pixels or Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > limit:
+        raise LargeImageError(f"{width:,} x {height:,}", limit)
+
+
+def check_pages(count: int, height: int, width: int, frames: str) -> None:
+    """Raises UnreadableImageError if pages may be the rows of one image, unless said.
+
+    Writers that take the last axis for width make such files of images with bands.
+    """
+    if not frames and 2 * width <= min(count, height):
+        raise UnreadableImageError(
+            f"has {count} pages of {height} x {width} (height x width): {count} images "
+            f"(--frames=first or all), or one image of {count} x {height} with {width} "
+            "bands (--frames=bands)?"
+        )
+
+
+def deep_picture(values, alpha, orientation, bits=0, inverted=False, notes=()):
+    """A `Picture` of values as they are stored, which are turned as a tag says.
+
+    Raises: UnreadableImageError: if values are not finite.
+    """
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise NotFiniteError("holds values that are not finite")
+    if alpha is not None:
+        if (alpha == 1).all():
+            alpha = None
+        else:
+            notes = (*notes, ON_WHITE)
+    both = [
+        array if array is None else _upright(array, orientation)
+        for array in (values, alpha)
+    ]
+    return Picture(*both, bits=bits, inverted=inverted, notes=tuple(notes))
+
+
+def _upright(values, orientation):
+    """Values as they are seen; the tag is that of EXIF and TIFF, from 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)

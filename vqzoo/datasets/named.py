@@ -9,9 +9,11 @@ import numpy as np
 from vqzoo.datasets.classes import renumber
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
+from vqzoo.datasets.images import Picture
 from vqzoo.datasets.preparation import prepare
 from vqzoo.datasets.splits import Splits
 from vqzoo.datasets.store import make_splits
+from vqzoo.datasets.summary import Summary
 
 _TEST_FRACTION = 0.1
 _FFHQ_SIZES = (64, 128, 256, 1024)
@@ -66,13 +68,15 @@ def load_named(
         for _ in range(size)
     ]
     labels = np.zeros(len(names), np.int32)
+    summary = Summary(source=name)
     images, rows, digests = decode_files(
-        _examples(builder, parts, labels, wanted),
+        lambda _: _examples(builder, parts, labels, wanted),
         names,
-        decode=_to_rgb,
+        summary,
+        decode=_pictures,
         image_size=image_size,
         channels=channels,
-        pad=True,
+        border=True,
         cache_dir=cache_dir,
     )
     labels = numbers[labels[rows]] if classes else labels[rows]
@@ -83,6 +87,7 @@ def load_named(
         chosen,
         name=name,
         class_names=class_names,
+        summary=summary,
     )
 
 
@@ -157,8 +162,11 @@ def _examples(builder, parts, labels, wanted):
             place += 1
 
 
-def _to_rgb(image):
-    if image.dtype != np.uint8:
-        image = np.round(image / 257.0).astype(np.uint8)
-    gray = image.shape[-1] == 1
-    return np.repeat(image, 3, axis=-1) if gray else image[..., :3], gray
+def _pictures(image, _):
+    """The picture of an example; values of 16 bits have their whole range."""
+    alpha = None
+    if image.shape[-1] in (2, 4):
+        most = np.float32(np.iinfo(image.dtype).max)
+        image, alpha = image[..., :-1], image[..., -1:] / most
+    full = (0, 255 if image.dtype == np.uint8 else 65535)
+    return [Picture(Picture(image, alpha=alpha).levels(full))]

@@ -159,7 +159,7 @@ def _examples(places: Iterable[Place]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield (
             place.name,
             {
-                "image": fit(pixels, IMAGE_SIZE, enlarge=True),
+                "image": fit(pixels, IMAGE_SIZE, resize="upscale"),
                 "label": place.label,
                 "file_name": place.name,
             },

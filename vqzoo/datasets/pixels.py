@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.datasets.images import open_image
+from vqzoo.datasets.reading import read
 
 _LARGEST_PADDING = 0.25  # of the side of the image, for 28 x 28 -> 32 x 32
-_GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
+SMALLER_HELP = "choose a smaller --image_size, or --resize=pad, stretch or upscale"
 
 
 class SmallImageError(ValueError):
@@ -25,78 +25,81 @@ def to_float(images: tf.Tensor) -> tf.Tensor:
 
 
 def decode(
-    data: bytes, formats: Sequence[str] | None = None
+    data: bytes,
+    formats: Sequence[str] | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> tuple[np.ndarray, bool]:
-    """Decode the bytes of an image file, of any of `images.FORMATS` or of some.
+    """The one image, or the first, of the bytes of an image file, as `reading.read`.
 
-    Rotates as EXIF says, lays transparency on white, brings 16 bits to 8, and CMYK and
-    palettes to RGB.
+    Args:
+        data: bytes.
+        formats: as of `images.open_image`.
+        value_range: as of `images.Picture.levels`.
 
-    Returns: uint8 pixels `(height, width, 3)` and whether the file was gray.
-    Raises: UnreadableImageError: as of `images.open_image`.
+    Returns: uint8 pixels `(height, width, channels)`, 3 or the number of bands, and
+        whether the file was gray.
+    Raises: UnreadableImageError: as of `reading.read`.
     """
-    from PIL import ImageOps
-
-    with open_image(data, formats) as image:
-        gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
-        upright = ImageOps.exif_transpose(image)
-        return np.asarray(_to_rgb(upright)), gray
+    picture = read(data, formats=formats)[0]
+    return color(picture.levels(value_range)), picture.is_gray
 
 
-def _to_rgb(image):
-    from PIL import Image
-
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, np.float64)
-        values = np.clip(np.round(values / _level(image.mode, values)), 0, 255)
-        image = Image.fromarray(values.astype(np.uint8))
-    if image.mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
-
-
-def _level(mode, values) -> float:
-    """How much of a deep gray image is one of 255 levels."""
-    if mode == "F" and values.max() <= 255:
-        return 1 / 255 if values.max() <= 1 else 1
-    return 257
+def color(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of one channel as those of three; others as they are."""
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 
 def fit(
-    pixels: np.ndarray, size: int, *, pad: bool = False, enlarge: bool = False
+    pixels: np.ndarray, size: int, *, resize: str = "crop", border: bool = False
 ) -> np.ndarray:
-    """Resize the short side of an image to `size` and crop the center.
+    """Bring an image to a square of `size`.
 
     Args:
         pixels: uint8 `(height, width, channels)`.
         size: int. Side of the square result.
-        pad: bool. Lay images which are up to a quarter smaller on black instead.
-        enlarge: bool. Whether smaller images may be enlarged.
-    Raises: SmallImageError: if the image would have to be enlarged and may not.
+        resize: "crop": the short side becomes `size` and the center is cropped;
+            "upscale": so are smaller images; "stretch": both sides become `size`;
+            "pad": the long side becomes at most `size`, the rest is black.
+        border: bool. Lay images which are up to a quarter smaller on black even so.
+    Raises: SmallImageError: if the image would have to be enlarged to be cropped.
     """
-    from PIL import Image
-
     height, width = pixels.shape[:2]
     if (height, width) == (size, size):
         return pixels
     largest_padded = min(height, width) * (1 + _LARGEST_PADDING)
-    if pad and max(height, width) <= size <= largest_padded:
+    if border and resize == "crop" and max(height, width) <= size <= largest_padded:
         return _pad(pixels, size)
-    if min(height, width) < size and not enlarge:
+    if resize == "stretch":
+        return _resized(pixels, size, size)
+    if resize == "pad":
+        ratio = min(1, size / max(height, width))
+        sides = (max(1, round(height * ratio)), max(1, round(width * ratio)))
+        return _pad(_resized(pixels, *sides), size)
+    if min(height, width) < size and resize == "crop":
         raise SmallImageError(width, height)
     ratio = size / min(height, width)
-    new_width, new_height = round(width * ratio), round(height * ratio)
-    left, top = (new_width - size) // 2, (new_height - size) // 2
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    resized = image.resize((new_width, new_height), Image.Resampling.LANCZOS)
-    cropped = resized.crop((left, top, left + size, top + size))
-    return np.asarray(cropped).reshape(size, size, pixels.shape[-1])
+    height, width = round(height * ratio), round(width * ratio)
+    left, top = (width - size) // 2, (height - size) // 2
+    resized = _resized(pixels, height, width)
+    return np.ascontiguousarray(resized[top : top + size, left : left + size])
 
 
-def fit_all(images: np.ndarray, size: int | None) -> np.ndarray:
+def _resized(pixels, height, width):
+    from PIL import Image
+
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if pixels.shape[-1] != 3:
+        # Four channels would be taken for colors and alpha.
+        bands = [Image.fromarray(band) for band in np.moveaxis(pixels, -1, 0)]
+    else:
+        bands = [Image.fromarray(pixels)]
+    size, how = (width, height), Image.Resampling.LANCZOS
+    resized = [np.asarray(band.resize(size, how)) for band in bands]
+    return resized[0] if pixels.shape[-1] == 3 else np.stack(resized, axis=-1)
+
+
+def fit_all(images: np.ndarray, size: int | None, resize: str = "crop") -> np.ndarray:
     """Images `(N, height, width, channels)` of one size, each by `fit` with a border.
 
     Raises: ValueError: if they are smaller than `size` by more than a quarter.
@@ -104,23 +107,30 @@ def fit_all(images: np.ndarray, size: int | None) -> np.ndarray:
     if size is None or images.shape[1:3] == (size, size):
         return images
     try:
-        return np.stack([fit(image, size, pad=True) for image in images])
+        return np.stack(
+            [fit(image, size, resize=resize, border=True) for image in images]
+        )
     except SmallImageError as error:
         raise ValueError(
             f"expected images of at least {size} x {size} pixels, found {error}; "
-            "choose a smaller --image_size"
+            f"{SMALLER_HELP}"
         ) from error
 
 
 def to_channels(images: np.ndarray, channels: int) -> np.ndarray:
-    """Give images 1 (luma, ITU-R 601) or 3 channels, in the last axis.
+    """Give images 1 (luma, ITU-R 601) or 3 channels, in the last axis, or their bands.
 
-    Raises: ValueError: if `channels` is neither 1 nor 3.
+    Raises: ValueError: if images of other bands have another number of them.
     """
-    if channels not in (1, 3):
-        raise ValueError(f"expected 1 or 3 channels, received channels={channels}")
-    if images.shape[-1] == channels:
+    bands = images.shape[-1]
+    if bands == channels:
         return images
+    if {bands, channels} != {1, 3}:
+        expected = "1 or 3" if bands in (1, 3) else bands
+        raise ValueError(
+            f"expected {expected} channels for images of {bands}, received "
+            f"channels={channels}"
+        )
     if channels == 3:
         return np.repeat(images, 3, axis=-1)
     luma = images @ np.array([0.299, 0.587, 0.114], np.float32)

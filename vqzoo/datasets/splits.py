@@ -153,6 +153,7 @@ class Splits:
         class_names: tuple of str in label order, empty without labels.
         fingerprint: str. sha256 of the content and order of all images and labels;
             equal fingerprints mean equal data.
+        summary: dict, JSON: what was read and left out (`summary.Summary.as_json`).
     """
 
     train: Split
@@ -162,3 +163,4 @@ class Splits:
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     fingerprint: str
+    summary: dict = dataclasses.field(default_factory=dict)

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from vqzoo.datasets.leakage import near_duplicates
 from vqzoo.datasets.pixels import to_float
 from vqzoo.datasets.splits import Split, Splits
+from vqzoo.datasets.summary import Summary
 
 _MEMORY_LIMIT = 4 * 2**30  # bytes
 _BLOCK = 2**26  # bytes which are hashed at a time
@@ -58,6 +60,8 @@ def make_splits(
     *,
     name: str,
     class_names: Sequence[str] = (),
+    summary: Summary | None = None,
+    image_names: Sequence[str] = (),
 ) -> Splits:
     """Splits over the rows of one array of images.
 
@@ -68,7 +72,13 @@ def make_splits(
             the images in each split.
         name: str. Name of the data set.
         class_names: str for each label.
+        summary: what the images were read from.
+        image_names: str for each image: then near-duplicates of training images among
+            the held-out ones are looked for, and named in the summary.
     """
+    summary = summary or Summary(source=name)
+    if len(image_names):
+        _look_for_leakage(images, rows, image_names, summary)
     gather = _gather_mapped if isinstance(images, np.memmap) else _gather_in_memory
     pixels, shape = gather(images), images.shape[1:]
     splits = {
@@ -81,7 +91,15 @@ def make_splits(
         image_shape=tuple(int(side) for side in shape),
         class_names=tuple(class_names),
         fingerprint=_fingerprint(images, labels, rows, class_names),
+        summary=summary.as_json(images.shape, labels, rows, class_names),
     )
+
+
+def _look_for_leakage(images, rows, names, summary):
+    pairs = near_duplicates(images, rows)
+    if pairs:
+        examples = [[names[one], names[other]] for one, other in pairs[:5]]
+        summary.facts["leakage"] = {"count": len(pairs), "examples": examples}
 
 
 def _loader(pixels, shape, labels, rows):

@@ -149,6 +149,7 @@ def load_splits(model, settings, image_size=0):
         channels=shape[2],
         data_dir=settings.data_dir or None,
         classes=tuple(settings.classes),
+        **datasets.reading_of(settings),
     )
     if tuple(splits.image_shape) != shape:
         raise ValueError(

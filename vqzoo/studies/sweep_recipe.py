@@ -12,12 +12,17 @@ from vqzoo.training.kinds.autoencoder import (
 )
 from vqzoo.training.kinds.gan import GANRecipe
 from vqzoo.training.kinds.prior import PriorRecipe
-from vqzoo.training.settings import OptimizerSettings, StepSettings, setting
+from vqzoo.training.settings import (
+    DataSettings,
+    OptimizerSettings,
+    StepSettings,
+    setting,
+)
 
 sweep_loop = lazily("vqzoo.studies.sweep_loop")
 RUN = "run"  # The numbers that a run left itself, in its metrics.json.
 MEASURED = (*registry.names("measures"), RUN)
-DATA_SETTINGS = ("dataset", "data_dir", "classes")
+DATA_SETTINGS = tuple(field.name for field in dataclasses.fields(DataSettings))
 NOT_SWEPT = ("name", "runs_dir", "resume", "seed", "smoke", *DATA_SETTINGS)
 
 

@@ -38,20 +38,24 @@ def surroundings(strategy, precision, seed):
 
 
 def load_data(recipe, image_size, **options):
-    """The data set of a recipe: `datasets.Splits`.
+    """The data set of a recipe, `datasets.Splits`, after a few lines on what it is.
 
     Args:
         recipe: `Settings`, or what else has its `dataset`, `data_dir` and `classes`.
         image_size: int, side of the images.
         **options: of `datasets.load`.
     """
-    return datasets.load(
+    splits = datasets.load(
         recipe.dataset,
         image_size=image_size,
         data_dir=recipe.data_dir or None,
         classes=tuple(recipe.classes),
+        **datasets.reading_of(recipe),
         **options,
     )
+    for line in datasets.describe(splits):
+        say(line)
+    return splits
 
 
 def endless(split, batch_size, seed, step):

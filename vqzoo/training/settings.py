@@ -137,8 +137,16 @@ class DataSettings(Settings):
         (), "only these classes of the data, by name; empty: all"
     )
 
+    resize: str = setting(*catalog.READING["resize"])
+    frames: str = setting(*catalog.READING["frames"])
+    value_range: tuple[float, ...] = setting(*catalog.READING["value_range"])
+    layout: str = setting(*catalog.READING["layout"])
+    class_level: int = setting(*catalog.READING["class_level"])
+    labels: str = setting(*catalog.READING["labels"])
+
     def __post_init__(self):
         super().__post_init__()
+        catalog.check_reading(self.dataset, catalog.reading_of(self))
         for name in ("data_dir", "classes"):
             used = catalog.takes(self.dataset, name)
             users = [data for data in catalog.DATASETS if catalog.takes(data, name)]

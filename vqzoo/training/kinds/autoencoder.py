@@ -156,7 +156,11 @@ class Recipe(
         size = self.image_size or getattr(models, self.model)().image_shape[0]
         splits = fitting.load_data(self, size, augmentation=self.augmentation)
         settings = fitting.settings(
-            self.identity(), splits.image_shape, splits.class_names, splits.fingerprint
+            self.identity(),
+            splits.image_shape,
+            splits.class_names,
+            splits.fingerprint,
+            data=splits.summary,
         )
         steps = self.steps_per_epoch(splits.train, strategy)
         held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)

@@ -91,6 +91,7 @@ class TierRecipe(RunSettings, DataSettings):
             model.image_shape,
             codes.class_names,
             codes.data,
+            data=codes.summary,
             model_fingerprint=codes.model,
             tier_shapes={k: list(v) for k, v in codes.tier_shapes.items()},
             num_embeddings=dict(codes.num_embeddings),
