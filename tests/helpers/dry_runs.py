@@ -50,6 +50,7 @@ class Dry:
 
     def __init__(self, notes, **attributes):
         self.notes = notes
+        self._flatten_layers = list
         self.header = {"step": 0}
         self.codebooks = lambda: {}
         vars(self).update(attributes)

@@ -1,6 +1,7 @@
 """Every recipe, shrunk, from its data to its pictures."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import pathlib
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.steps import compiled
-from vqzoo import models, recipes, trained
+from vqzoo import models, recipes, trained, training
 from vqzoo.export import export
 from vqzoo.runs.folder import Run
 
@@ -126,6 +127,50 @@ def test_a_recipe_like_another_one_makes_a_step(name, tmp_path):
     assert np.mean(moved) > 0.9
     rebuilt = model.decode(model.encode(images))
     assert rebuilt.shape == images.shape and np.isfinite(rebuilt).all()
+
+
+STEPS_OF_AN_EPOCH = 128  # of the default data in batches of 32
+
+
+def runs_with_schedules(folder):
+    """Whole runs of recipes, and of conditions of sweeps, that have a schedule."""
+    for name in sorted(set(NAMES) - PRIORS):
+        recipe, runs = recipe_of(name, folder), [recipe_of(name, folder)]
+        if name in SWEEPS | LIKE_ANOTHER:
+            of = functools.partial(recipe.run_of, seed=0, runs_dir=folder)
+            runs = map(of, recipe.parsed())
+        for run in runs:
+            is_annealed = getattr(run, "quantizer", None) == "gumbel"
+            if is_annealed or run.model.startswith("hierarchical"):
+                yield dataclasses.replace(run, smoke=False)
+
+
+def test_schedules_end_within_the_run(tmp_path):
+    runs = list(runs_with_schedules(tmp_path))
+    assert len(runs) >= 5
+    for run in runs:
+        steps = run.epochs * (run.max_steps_per_epoch or STEPS_OF_AN_EPOCH)
+        ends = [
+            getattr(part, name)
+            for part in run.build_model((32, 32, 3), steps)._flatten_layers()
+            for name in ("annealing_steps", "warmup_steps")
+            if hasattr(part, name)
+        ]
+        assert ends and all(0 < end < steps for end in ends), run.name
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quantizer": "gumbel", "quantizer_options": ("annealing_steps=11",)},
+        {"model": "hierarchical_vae_32", "model_options": ("warmup_steps=11",)},
+        {"model": "hqa_32", "model_options": ("tier_steps=4",)},
+    ],
+)
+def test_a_schedule_longer_than_the_run_is_an_error(options):
+    recipe = training.Recipe(**{"name": "run", "model": "vqvae_32", **options})
+    with pytest.raises(ValueError, match="to end within the 10 steps of the run"):
+        recipe.build_model((32, 32, 3), 10)
 
 
 @pytest.mark.slow

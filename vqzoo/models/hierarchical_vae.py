@@ -213,7 +213,7 @@ def _convolution(channels, dtype, **kwargs):
     return keras.layers.Conv2D(channels, 3, padding="same", dtype=dtype, **kwargs)
 
 
-def hierarchical_vae_32(**overrides):
+def hierarchical_vae_32(*, warmup_steps=10_000, **overrides):
     """A hierarchical VAE of 32 x 32 color images with 10 groups over 3 scales.
 
     2 groups of 4 x 4, 4 of 8 x 8 and 4 of 16 x 16 latents with 20 channels; 128, 64 and
@@ -221,7 +221,8 @@ def hierarchical_vae_32(**overrides):
     balancing; 2,440,548 trainable weights.
 
     Args:
-        **overrides: arguments of `HierarchicalVAE`.
+        warmup_steps: int; a recipe takes a share of its own steps instead.
+        **overrides: other arguments of `HierarchicalVAE`.
 
     Returns:
         `HierarchicalVAE`.
@@ -233,6 +234,6 @@ def hierarchical_vae_32(**overrides):
         "name": "hierarchical_vae_32",
         "groups_per_scale": (2, 4, 4),
         "scale": None,
-        "warmup_steps": 10_000,
+        "warmup_steps": warmup_steps,
     }
     return HierarchicalVAE(**{**settings, **overrides})

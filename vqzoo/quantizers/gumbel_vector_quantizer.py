@@ -156,5 +156,6 @@ def _terms(rows, codebook):
 @named("gumbel")
 def _make(settings, **options):
     options = settings.options(options, "assignment", "seed")
+    options = settings.annealing() | options
     layer = GumbelVectorQuantizer(*settings.sizes(), **options)
     return batch_normalized(layer)  # Short latents would be near to all codes.

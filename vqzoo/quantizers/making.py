@@ -18,6 +18,7 @@ _EXAMPLE = {
     "sorted_codes": False,
     "noise_stddev": (0.0,),
     "noise_boundary": "reflect",
+    "annealing_share": 0.75,
     "seed": 0,
 }
 
@@ -31,10 +32,12 @@ class TierSettings:
     Args:
         settings: object with the fields of a recipe that are about quantizers.
         tier: int, top first.
+        num_steps: int or None, training steps of the run.
     """
 
-    def __init__(self, settings, tier):
+    def __init__(self, settings, tier, num_steps=None):
         self.tier = tier
+        self.num_steps = num_steps
         self.read = set()
         self._settings = settings
 
@@ -54,6 +57,12 @@ class TierSettings:
     def stage_seed(self, stage=0):
         """A seed that no other tier or stage has."""
         return self.seed * 1000 + self.tier + 10 * stage
+
+    def annealing(self):
+        """The argument `annealing_steps` in a dict, empty where no run is known."""
+        share = self.annealing_share
+        steps = self.num_steps and max(1, round(share * self.num_steps))
+        return {"annealing_steps": steps} if steps else {}
 
     def sizes(self, dim=None):
         """Number of codes and their length, which `dim` replaces."""
@@ -77,7 +86,7 @@ class TierSettings:
         return options
 
 
-def make(settings, tier):
+def make(settings, tier, num_steps=None):
     """The quantizer layer of one tier, as settings name it.
 
     Args:
@@ -85,6 +94,7 @@ def make(settings, tier):
             `quantizer`, a name of `registry.names("quantizers")`, `quantizer_options`,
             and those that its maker reads.
         tier: int, top first.
+        num_steps: int or None, training steps of the run, where one is known.
 
     Returns:
         `Quantizer`, named `quantizer_{tier}`.
@@ -92,7 +102,7 @@ def make(settings, tier):
     Raises:
         ValueError: if the quantizer cannot be made so, with the name of the flag.
     """
-    view = TierSettings(settings, tier)
+    view = TierSettings(settings, tier, num_steps)
     layer = _made(view)
     _refuse_unread(settings, view.read)
     layer.name = f"quantizer_{tier}"

@@ -16,7 +16,7 @@ RECIPE = training.Recipe(
     model="hqa_32",
     quantizer="gumbel",
     num_embeddings=256,
-    quantizer_options=("annealing_steps=900",),
+    annealing_share=0.9,
     model_options=("tier_steps=1000",),
     epochs=24,
     batch_size=32,

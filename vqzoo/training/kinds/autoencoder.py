@@ -60,6 +60,14 @@ class ModelSettings(Settings):
     augmentation: tuple[str, ...] = setting(
         (), "any of flip, crop, color_jitter, for the training images"
     )
+    kl_warmup_share: float = setting(
+        0.3, "share of the steps in which the weight of the divergences grows"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        share = self.kl_warmup_share
+        self.expect("kl_warmup_share", 0 <= share <= 1, "in [0, 1]")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,12 +105,16 @@ class QuantizerSettings(Settings):
         "reflect, clip or wrap, at the index ends",
         choices=("reflect", "clip", "wrap"),
     )
+    annealing_share: float = setting(
+        0.75, "share of the steps in which the temperature of the codes falls"
+    )
 
     def __post_init__(self):
         super().__post_init__()
         for name in ("decay", "restart_threshold"):
             self.expect(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
-        sigmas = self.noise_stddev
+        share, sigmas = self.annealing_share, self.noise_stddev
+        self.expect("annealing_share", 0 < share <= 1, "in (0, 1]")
         self.expect("noise_stddev", sigmas and min(sigmas) >= 0, "0 or more")
 
     def smoke_numbers(self):
@@ -195,7 +207,7 @@ class Recipe(
 
     def _compiled(self, splits, num_steps, strategy):
         with devices.scope(strategy):
-            model = self.build_model(splits.image_shape)
+            model = self.build_model(splits.image_shape, num_steps)
             model.compile(
                 self.make_optimizer(num_steps),
                 loss=model.training_loss(),
@@ -215,8 +227,12 @@ class Recipe(
         """
         fields = dataclasses.fields(QuantizerSettings)
         changed = [f.name for f in fields if getattr(self, f.name) != f.default]
-        if not _takes_quantizer(self.model):
-            users = ", ".join(filter(_takes_quantizer, named_models()))
+        warmed = _models_with("warmup_steps")
+        self.expect_unused(
+            "kl_warmup_share", self.model in warmed, "model", ", ".join(warmed)
+        )
+        if not self._takes("quantizer"):
+            users = ", ".join(_models_with("quantizer"))
             for name in changed:
                 self.expect_unused(name, False, "model", users)
         # A layer that takes no noise is asked first: it would not name the flag.
@@ -235,16 +251,27 @@ class Recipe(
         """Names of the settings that the quantizer of a tier is made with."""
         return quantizers.read_by(self)
 
-    def build_model(self, image_shape):
-        """The model of the recipe, with new weights, for images of `image_shape`.
+    def build_model(self, image_shape, num_steps=None):
+        """The model of the recipe, with new weights.
+
+        Args:
+            image_shape: `(height, width, channels)`.
+            num_steps: int, training steps of the run, within which its schedules end;
+                None for what is not trained.
 
         Raises:
-            ValueError: if the number of noise levels is not one or one for each tier.
+            ValueError: if the number of noise levels is not one or one for each tier,
+                or a schedule does not end within the run.
         """
         build = getattr(models, self.model)
         options = self._model_options()
-        if _takes_quantizer(self.model):
-            options["quantizer"] = lambda tier: quantizers.make(self, tier)
+        if num_steps and self._takes("warmup_steps"):
+            steps = round(self.kl_warmup_share * num_steps)
+            options = {"warmup_steps": steps, **options}
+        if self._takes("quantizer"):
+            # Of a model that trains its tiers in turn, each has a run of its own.
+            steps = num_steps and options.get("tier_steps", num_steps)
+            options["quantizer"] = lambda tier: quantizers.make(self, tier, steps)
         try:
             model = build(image_shape=tuple(image_shape), **options)
         except TypeError as error:
@@ -258,13 +285,40 @@ class Recipe(
                 f"expected --noise_stddev to have 1 value or {tiers}, one for each "
                 f"tier of {self.model}, received {self.noise_stddev}"
             )
+        if num_steps and not self.smoke:
+            _check_schedules(model, num_steps)
         return model
+
+    def _takes(self, argument):
+        return self.model in _models_with(argument)
 
     def _model_options(self):
         smoke = {"num_channels": 16} if self.smoke else {}
         return {**smoke, **registry.parse_options(self.model_options)}
 
 
-def _takes_quantizer(name):
-    """Whether a named model has codes."""
-    return "quantizer" in inspect.signature(getattr(models, name)).parameters
+def _check_schedules(model, num_steps):
+    """Raises ValueError if a schedule would go on after the run."""
+    tiers = len(model.tier_names) or 1
+    for part in model._flatten_layers():
+        for name, times in (
+            ("annealing_steps", 1),
+            ("warmup_steps", 1),
+            ("tier_steps", tiers),
+        ):
+            needed = times * (getattr(part, name, None) or 0)
+            if needed > num_steps:
+                raise ValueError(
+                    f"expected {name} of {part.name} to end within the {num_steps:,} "
+                    f"steps of the run, received {needed:,}: more --epochs, or a "
+                    "smaller value in --model_options or --quantizer_options"
+                )
+
+
+def _models_with(argument):
+    """Names of the models whose function names an argument."""
+    return [
+        name
+        for name in named_models()
+        if argument in inspect.signature(getattr(models, name)).parameters
+    ]
