@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vqzoo.measures import bits_per_code, unigram_bits
+from vqzoo.measures.likelihood import bits_per_dimension, dequantized
 
 
 def test_a_perfect_a_useless_and_a_wrong_prior():
@@ -34,3 +35,14 @@ def test_frequencies_of_equal_codes_and_of_one_code():
 def test_no_codes_are_an_error():
     with pytest.raises(ValueError, match="received 0"):
         bits_per_code(lambda c: c, np.zeros((0, 2, 2), int))
+
+
+def test_bits_per_dimension_of_a_known_density():
+    values = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3))
+    images = (values / 255 - 0.5).astype("float32")
+    continuous = dequantized(images)
+    assert np.array_equal(np.round((continuous + 0.5) * 255), values)
+    assert np.abs(continuous - images).std() > 0.2 / 255
+    # A density that is 1 over all 256 steps of 1/255 has all of them equally likely.
+    elbo = np.full(4, images[0].size * np.log(255 / 256))
+    assert bits_per_dimension(elbo, images[0].size) == pytest.approx(8)

@@ -6,6 +6,7 @@ from tests.helpers.case import Case, random_images
 from tests.helpers.steps import compiled
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import HierarchicalVAE, hierarchical_vae_32
+from vqzoo.models.likelihoods import EVALUATION_SEED
 
 CASES = [
     Case(
@@ -59,6 +60,14 @@ def toy_images(num_images):
 
 
 BATCH = toy_images(16)
+
+
+def test_the_evaluated_loss_is_the_negative_bound_whatever_the_warm_up():
+    model = tiny(warmup_steps=100)
+    model.compile("sgd", model.reconstruction_loss)
+    loss = model.evaluate(BATCH, BATCH, batch_size=len(BATCH), verbose=0)
+    bound = np.mean(model.elbo(BATCH, seed=EVALUATION_SEED)["elbo"])
+    assert loss == pytest.approx(-bound, rel=1e-6, abs=1e-4)
 
 
 @pytest.fixture(scope="module")

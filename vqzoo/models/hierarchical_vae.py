@@ -19,7 +19,8 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
 
     Compile with the model's method `reconstruction_loss` as the loss: with the
     divergences that the hierarchy adds, the loss is then the negative ELBO in nats per
-    image (for `beta` 1 and after the warm-up).
+    image (for `beta` 1 and after the warm-up); that of `evaluate` and `val_loss` always
+    is, with latents of a fixed seed.
 
     Args:
         image_shape: `(height, width, channels)`; the sides divide by `stride` times 2
@@ -191,6 +192,13 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
             "kl": kl,
             "group_kls": group_kls,
         }
+
+    def _drawn(self, images, seed):
+        seeds = gaussian.seeds(
+            seed, self.hierarchy.seed_generator, self.hierarchy.num_groups
+        )
+        state, _, kls = self.hierarchy.infer(self.features(images), seeds)
+        return self._reconstruct(state), self.beta * ops.mean(ops.sum(kls, axis=1))
 
     def sample(self, num_images, *, temperature=1.0, seed=None):
         """Mean images of latents from the priors.

@@ -11,6 +11,7 @@ from vqzoo.models.base import ImageModel
 
 LIKELIHOODS = ("gaussian", "bernoulli")
 DEFAULT_SCALE = 0.1
+EVALUATION_SEED = 0  # of the latents that a loss is evaluated with
 # Probabilities stay 6e-6 away from 0 and 1: float32 still tells them apart, so that the
 # likelihood of an image can be had from the mean image alone.
 _MAX_LOGIT = 12.0
@@ -84,7 +85,7 @@ class LikelihoodModel(ImageModel):
     """A model whose decoder gives a likelihood of images.
 
     Abstract. A subclass has `likelihood`, `scale` and `log_scale` (`add_log_scale`),
-    and `elbo` and `sample`.
+    `elbo` and `sample`, and `_drawn`.
     """
 
     can_sample = True
@@ -96,6 +97,26 @@ class LikelihoodModel(ImageModel):
 
     def training_loss(self):
         return self.reconstruction_loss
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The loss; at evaluation it is that of drawn latents, as while training.
+
+        `evaluate` and `val_loss` would else be the loss of the posterior means, which
+        bounds no likelihood. Every batch draws with the same seed, so that a loss
+        compares between epochs and equals `-elbo(images, seed=EVALUATION_SEED)`.
+        """
+        if training:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        outputs, divergence = self._drawn(x, EVALUATION_SEED)
+        loss = super().compute_loss(x, y, outputs, sample_weight, training)
+        # The losses of the layers are those of the means.
+        return loss - sum(self.losses) + divergence
+
+    def _drawn(self, images, seed):
+        """Mean images of drawn latents and the weighted divergence, a scalar."""
+        raise NotImplementedError
 
     def compile_from_config(self, config):
         """Compiles a loaded model as it was compiled before it was saved."""

@@ -19,7 +19,8 @@ class VAE(likelihoods.LikelihoodModel):
 
     Compile with the model's method `reconstruction_loss` as the loss: with the
     divergence that the bottleneck adds, the loss is then the negative ELBO in nats per
-    image (for `beta` 1). `"mse"` works too, where the scale is not learned.
+    image (for `beta` 1), of training and, with latents of a fixed seed, of `evaluate`
+    and `val_loss`. `"mse"` works too, where the scale is not learned.
 
     Args:
         image_shape: `(height, width, channels)`; the sides divide by `stride`.
@@ -148,13 +149,19 @@ class VAE(likelihoods.LikelihoodModel):
         mean, log_variance = self.posterior(images)
         kl = gaussian.standard_kl(mean, log_variance)
         log_likelihood = 0.0
-        for noise_seed in gaussian.seeds(
-            seed, self.bottleneck.seed_generator, num_samples
-        ):
-            noise = gaussian.noise_like(mean, noise_seed)
-            outputs = self.decode((mean + ops.exp(0.5 * log_variance) * noise,))
+        for outputs in self._draws(mean, log_variance, seed, num_samples):
             log_likelihood -= self.reconstruction_loss(images, outputs) / num_samples
         return {"elbo": log_likelihood - kl, "log_likelihood": log_likelihood, "kl": kl}
+
+    def _draws(self, mean, log_variance, seed, count):
+        for noise_seed in gaussian.seeds(seed, self.bottleneck.seed_generator, count):
+            noise = gaussian.noise_like(mean, noise_seed)
+            yield self.decode((mean + ops.exp(0.5 * log_variance) * noise,))
+
+    def _drawn(self, images, seed):
+        mean, log_variance = self.posterior(images)
+        (outputs,) = self._draws(mean, log_variance, seed, 1)
+        return outputs, self.bottleneck.divergence_loss(mean, log_variance)
 
     def sample(self, num_images, *, temperature=1.0, seed=None):
         """Mean images of latents from the prior.

@@ -57,13 +57,17 @@ class GaussianBottleneck(Configured, keras.layers.Layer):
 
     def call(self, moments, training=False):
         mean, log_variance = self.posterior(moments)
-        kl = ops.mean(gaussian.standard_kl(mean, log_variance))
-        distance = kl if self.kl_target is None else ops.abs(kl - self.kl_target)
-        self.add_loss(self.beta * distance)
+        self.add_loss(self.divergence_loss(mean, log_variance))
         if training:
             noise = gaussian.noise_like(mean, self.seed_generator)
             mean = mean + ops.exp(0.5 * log_variance) * noise
         return ops.cast(mean, self.compute_dtype)
+
+    def divergence_loss(self, mean, log_variance):
+        """The loss of a posterior `(batch, ..., latent_dim)`: a float32 scalar."""
+        kl = ops.mean(gaussian.standard_kl(mean, log_variance))
+        distance = kl if self.kl_target is None else ops.abs(kl - self.kl_target)
+        return self.beta * distance
 
     def posterior(self, moments):
         """Mean and log variance of the posterior: float32 `(..., latent_dim)`, each."""
