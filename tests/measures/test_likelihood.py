@@ -42,7 +42,7 @@ def test_bits_per_dimension_of_a_known_density():
     images = (values / 255 - 0.5).astype("float32")
     continuous = dequantized(images)
     assert np.array_equal(np.round((continuous + 0.5) * 255), values)
-    assert np.abs(continuous - images).std() > 0.2 / 255
+    assert (continuous - images).std() == pytest.approx(1 / 255 / np.sqrt(12), rel=0.1)
     # A density that is 1 over all 256 steps of 1/255 has all of them equally likely.
     elbo = np.full(4, images[0].size * np.log(255 / 256))
     assert bits_per_dimension(elbo, images[0].size) == pytest.approx(8)
