@@ -17,7 +17,7 @@ ROOT = pathlib.Path(vqzoo.__file__).parent
 # A part may import itself and the floors below its own.
 FLOORS = (
     ("version", "registry", "frame"),
-    ("arguments", "ops"),
+    ("arguments", "images", "ops"),
     ("metrics", "runs"),
     ("quantizers",),
     ("layers",),
@@ -57,6 +57,7 @@ NAMES_IN_A_RUN = {
 }
 WITHOUT_TENSORFLOW = (
     "arguments",
+    "images",
     "ops",
     "metrics",
     "layers",

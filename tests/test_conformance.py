@@ -167,6 +167,16 @@ def test_a_serialized_object_is_rebuilt_with_an_equal_config(case):
 
 
 @pytest.mark.once
+@each(MODELS + PRIORS)
+def test_a_clone_is_of_the_same_class_with_the_same_config(case):
+    model = case.make()
+    twin = keras.models.clone_model(model)
+    assert type(twin) is type(model)
+    assert json.dumps(twin.get_config()) == json.dumps(model.get_config())
+    twin.set_weights(model.get_weights())
+
+
+@pytest.mark.once
 @each_case
 def test_the_config_holds_every_constructor_argument(case):
     made = case.make()
@@ -246,6 +256,9 @@ def test_the_symbolic_shape_is_the_real_one(case):
     assert (len(inputs), *symbolic.shape[1:]) == tuple(real.shape)
     assert symbolic.shape[0] is None
     assert symbolic.dtype == keras.backend.standardize_dtype(real.dtype)
+    if isinstance(layer, keras.Model):
+        shape = (None, *inputs.shape[1:])
+        assert layer.compute_output_shape(shape) == (None, *real.shape[1:])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,16 @@ import sys
 from vqzoo.trained import load
 from vqzoo.version import __version__
 
-__all__ = ["__version__", "layers", "load", "metrics", "models", "priors"]
+__all__ = [
+    "__version__",
+    "layers",
+    "load",
+    "metrics",
+    "models",
+    "priors",
+    "to_images",
+    "to_uint8",
+]
 
 
 def _is_command():
@@ -20,6 +29,8 @@ def _is_command():
 
 
 def __getattr__(name):
+    if name.startswith("to_") and name in __all__:
+        return getattr(importlib.import_module("vqzoo.images"), name)
     if name in __all__:
         return importlib.import_module(f"vqzoo.{name}")
     raise AttributeError(f"module 'vqzoo' has no attribute {name!r}")

@@ -3,9 +3,68 @@
 import inspect
 
 import keras
+import numpy as np
 
 # Keras keeps these under their names by itself.
 _KERAS_ARGUMENTS = ("self", "name", "dtype")
+
+
+class BuiltModel(keras.Model):
+    """A model that its constructor builds, whose files are those of a graph of layers.
+
+    Abstract. A constructor calls `_begin` before it makes a layer and ends with
+    `_finish`. It is no `Functional` model: PyTorch wants a model to be one before it
+    gets layers, and `keras.models.clone_model` loses the class of a `Functional`.
+    """
+
+    def _begin(self, name):
+        # The first layers know what they round their inputs to, and losses do not.
+        super().__init__(name=name, autocast=False)
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "expected keras.config.image_data_format() to be 'channels_last', "
+                f"received '{keras.config.image_data_format()}': vqzoo has no other"
+            )
+
+    def _finish(self, inputs, outputs):
+        """Takes the layers between symbolic inputs and outputs in their order."""
+        self._ends = inputs, outputs
+        graph = keras.Function(inputs, outputs)
+        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self.graph_layers = [
+            each for each in graph.operations if isinstance(each, keras.layers.Layer)
+        ]
+        self.build(keras.tree.map_structure(lambda symbol: symbol.shape, inputs))
+
+    def build(self, input_shape):
+        """Nothing: the constructor has built all layers."""
+
+    @property
+    def input(self):
+        return self._ends[0]
+
+    @property
+    def output(self):
+        return self._ends[1]
+
+    @property
+    def layers(self):
+        return list(self.graph_layers)
+
+    def _obj_type(self):
+        return "Functional"  # how files are laid out
+
+    def _lock_state(self):
+        """As in a `Functional` model, layers may be added later."""
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        if input_signature is None:
+            input_signature = [keras.tree.map_structure(_spec, self.input)]
+        super().export(filepath, *args, input_signature=input_signature, **kwargs)
+
+
+def _spec(symbol):
+    return keras.InputSpec(dtype=symbol.dtype, shape=symbol.shape, name=symbol.name)
 
 
 class Configured:
@@ -29,8 +88,7 @@ class Configured:
             computed = isinstance(getattr(type(self), name, None), property)
             if name in values and not computed:
                 value = values[name]
-                value = tuple(value) if isinstance(value, list) else value
-                setattr(self, name, value)
+                setattr(self, name, _plain(value))
 
     def get_config(self):
         config = super().get_config()
@@ -49,6 +107,13 @@ class Configured:
     def from_config(cls, config):
         # Layers among the arguments are made of their own configs.
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+def _plain(value):
+    """A value with a tuple for a list, and Python's numbers for those of NumPy."""
+    if isinstance(value, list | tuple):
+        return tuple(v.item() if isinstance(v, np.generic) else v for v in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def argument_names(configured):
@@ -70,7 +135,7 @@ def _serialized(value):
 def check_positive_ints(**values):
     """Raises ValueError for a value that is not a positive int, by its name."""
     for name, value in values.items():
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(
                 f"expected {name} to be a positive int, received {name}={value}"
             )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.helpers.case import FEW_CHANNELS, Case, random_floats, random_images
+from tests.helpers.case import FEW_CHANNELS, Case, random_images
 from tests.helpers.steps import compiled
 from vqzoo import models
 from vqzoo.layers import GaussianCorruption, MaskingCorruption
@@ -28,7 +28,7 @@ CASES = [
         lambda: Autoencoder(
             image_shape=(8, 8, 3), latent_dim=4, num_active=3, stride=4, **FEW_CHANNELS
         ),
-        (random_floats(8, 8, 8, 3),),
+        (random_images(8, 8, 8, 3),),
     ),
 ]
 REFUSED = [

@@ -31,15 +31,15 @@ def test_the_last_tier_is_the_bottom(num_tiers, names):
     ],
 )
 def test_the_finest_given_is_the_lowest_that_is_not_none(codes, finest):
-    assert tiers.finest_given(codes, 3) == finest
+    assert tiers.finest_given(codes) == finest
 
 
 def test_no_codes_or_too_few_tiers_are_refused():
     message = re.escape("codes of 2 tiers, at least one of them not None, received ")
     with pytest.raises(ValueError, match=message + re.escape("[None, None]")):
-        tiers.finest_given((None, None), 2)
+        tiers.checked_codes((None, None), 2)
     with pytest.raises(ValueError, match=message + re.escape("[(1, 4, 8)]")):
-        tiers.finest_given((CODES,), 2)
+        tiers.checked_codes((CODES,), 2)
 
 
 def test_each_tier_alone_has_its_codes_and_no_others():

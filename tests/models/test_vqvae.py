@@ -156,5 +156,7 @@ def test_the_loss_is_the_error_and_the_commitment():
 
 def test_codes_of_another_number_of_tiers_are_refused():
     codes = np.zeros((1, 2, 3), "int32")
-    with pytest.raises(ValueError, match="codes of 1 tier, received 2"):
+    with pytest.raises(
+        ValueError, match=r"codes of 1 tier, .*\[\(1, 2, 3\), \(1, 2, 3\)\]"
+    ):
         tiny().decode((codes, codes))

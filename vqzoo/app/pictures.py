@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from vqzoo.images import to_uint8
+
 LEAST_SIDE = 256  # pixels of a picture's short side
 MAP_SIDE = 384  # pixels, at least, of the long side of a picture of codes
 GAP = 0.06  # of the side of an image, between images in a row
@@ -11,7 +13,7 @@ MARK = np.array([230, 60, 20], np.uint8)
 
 def to_bytes(image):
     """An image float `(..., H, W, C)` in [-0.5, 0.5] as uint8 `(..., H, W, 3)`."""
-    levels = np.round((np.clip(image, -0.5, 0.5) + 0.5) * 255).astype(np.uint8)
+    levels = to_uint8(np.asarray(image))
     return np.repeat(levels, 3, axis=-1) if levels.shape[-1] == 1 else levels
 
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from vqzoo.export import checks, signatures
 from vqzoo.export.files import FOLDERS, ExportError
+from vqzoo.images import to_images, to_uint8
 
 TIMEOUT_SECONDS = 600
 COMMAND = "from vqzoo.export import verification; verification.main()"
@@ -70,19 +71,12 @@ def make_images(image_shape):
 def _answers(name, model, images):
     """Codes of images, and the images of those codes, of a model."""
     with tf.device("CPU:0"):
-        codes = model.encode(_to_floats(images))
-        decoded = _to_levels(model.decode(codes))
-        rebuilt = _to_levels(signatures.rebuild(model, _to_floats(images)))
+        floats = to_images(images)
+        codes = model.encode(floats)
+        decoded = to_uint8(np.asarray(model.decode(codes)))
+        rebuilt = to_uint8(np.asarray(signatures.rebuild(model, floats)))
     answers = {f"{name}/{t}": np.asarray(c) for t, c in zip(model.tier_names, codes)}
     return {**answers, f"{name}/decoded": decoded, f"{name}/rebuilt": rebuilt}
-
-
-def _to_floats(images):
-    return images.astype("float32") * np.float32(1 / 255) - np.float32(0.5)
-
-
-def _to_levels(images):
-    return np.clip(np.round((np.asarray(images) + 0.5) * 255), 0, 255).astype(np.uint8)
 
 
 def _run(*paths):
@@ -120,11 +114,11 @@ def _check_keras(path, expected):
     import vqzoo  # noqa: F401  (registers the classes)
 
     model = keras.saving.load_model(path)
-    codes = model.encode(_to_floats(expected["images"]))
+    codes = model.encode(to_images(expected["images"]))
     codes = {tier: np.asarray(c) for tier, c in zip(model.tier_names, codes)}
     known = tuple(expected[f"model.keras/{tier}"] for tier in model.tier_names)
     return checks.compare(
-        "model.keras", expected, codes, _to_levels(model.decode(known))
+        "model.keras", expected, codes, to_uint8(np.asarray(model.decode(known)))
     )
 
 

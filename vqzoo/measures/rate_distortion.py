@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.images import to_images, to_uint8
 from vqzoo.measures.likelihood import unigram_bits
 from vqzoo.measures.reconstruction import decode_tiers, reconstruction_error
 
@@ -82,14 +83,14 @@ def codec_curve(images, file_format, qualities=QUALITIES):
             f"expected images and a format of {FORMATS}, received {len(images)} images "
             f"and {file_format=}"
         )
-    levels = np.round((np.clip(images, -0.5, 0.5) + 0.5) * 255).astype("uint8")
+    levels = to_uint8(np.asarray(images))
     pixels = len(images) * math.prod(images.shape[1:3])
     rows = []
     for quality in qualities:
         files = [_encode(image, file_format, quality) for image in levels]
         data = sum(len(file) - _overhead(file, file_format) for file in files)
         rebuilt = np.stack([_decode(file, images.shape[-1]) for file in files])
-        errors = reconstruction_error(images, rebuilt / np.float32(255) - 0.5)
+        errors = reconstruction_error(images, to_images(rebuilt))
         rows.append(
             {
                 "quality": quality,

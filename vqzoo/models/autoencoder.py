@@ -6,7 +6,7 @@ from keras import layers, ops
 from vqzoo.arguments import check_positive_ints
 from vqzoo.layers import KSparse, MaskingCorruption
 from vqzoo.models import convolutional
-from vqzoo.models.base import ImageModel
+from vqzoo.models.base import ImageModel, takes_images
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -68,13 +68,16 @@ class Autoencoder(ImageModel):
         dtype=None,
         name=None,
     ):
+        convolutional.check_fixed(image_shape)
         convolutional.check_image_shape(image_shape, stride)
         _check_sizes(latent_dim, num_active)
         self._keep(locals())
         self._make_layers()
-        inputs = keras.Input(image_shape, name="images")
-        seen = inputs if corruption is None else corruption(inputs)
-        super().__init__(inputs, self._to_images(self._to_latents(seen)), name=name)
+        self._finish_images()
+
+    def _rebuild(self, images):
+        seen = images if self.corruption is None else self.corruption(images)
+        return self._to_images(self._to_latents(seen))
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -106,6 +109,7 @@ class Autoencoder(ImageModel):
         features = self.reshape(self.expansion(latents))
         return self.to_float32(self.decoder(features))
 
+    @takes_images
     def encode(self, images):
         """Latents of images, uncorrupted: float32 `(batch, latent_dim)`, in a tuple."""
         return (ops.cast(self._to_latents(images), "float32"),)

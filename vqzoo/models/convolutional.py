@@ -99,11 +99,30 @@ def _num_halvings(stride):
     return halvings
 
 
-def check_image_shape(image_shape, total_stride):
-    """Raises ValueError unless height and width divide by the model's stride."""
-    height, width, channels = image_shape
-    if channels < 1 or height < 1 or height % total_stride or width % total_stride:
+def check_image_shape(image_shape, total_stride, pad=False):
+    """Raises ValueError unless height and width divide by the model's stride, or None.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        total_stride: int.
+        pad: bool, whether they need not divide.
+    """
+    *sides, channels = image_shape
+    bad = (
+        side is not None and (side < 1 or side % total_stride and not pad)
+        for side in sides
+    )
+    if len(sides) != 2 or channels < 1 or any(bad):
         raise ValueError(
             f"expected an image_shape (height, width, channels) whose sides divide by "
             f"{total_stride}, received image_shape={tuple(image_shape)}"
+        )
+
+
+def check_fixed(image_shape):
+    """Raises ValueError for sides that are None, in a model with one vector or grid."""
+    if None in tuple(image_shape):
+        raise ValueError(
+            "expected an image_shape of numbers: only fully convolutional models, such "
+            f"as VQVAE, take any size, received image_shape={tuple(image_shape)}"
         )

@@ -6,6 +6,7 @@ from keras import ops
 from vqzoo.layers import EncoderCell, GenerativeCell, LatentHierarchy
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
+from vqzoo.models.base import takes_images
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -79,6 +80,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
                 f"expected a stride that is a power of 2, received stride={stride}"
             )
         likelihoods.check(likelihood, scale)
+        convolutional.check_fixed(image_shape)
         convolutional.check_image_shape(
             image_shape, stride * 2 ** (len(groups_per_scale) - 1)
         )
@@ -94,10 +96,15 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
             name="hierarchy",
         )
         self._make_layers()
-        inputs = keras.Input(image_shape, name="images")
-        state = self.hierarchy(self.features(inputs))
-        super().__init__(inputs, self._reconstruct(state), name=name)
         self.log_scale = likelihoods.add_log_scale(self)
+        self._finish_images()
+
+    @property
+    def total_stride(self):
+        return self.stride * 2 ** (len(self.groups_per_scale) - 1)
+
+    def _rebuild(self, images):
+        return self._reconstruct(self.hierarchy(self.features(images)))
 
     def _make_layers(self):
         dtype, channels = self.layer_dtype, self.num_channels
@@ -146,6 +153,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         outputs = self.to_float32(self.decoder(state))
         return likelihoods.mean_image(self.likelihood, outputs)
 
+    @takes_images
     def encode(self, images):
         """Posterior means of images: a tuple of float32 latents, coarsest first.
 
@@ -161,6 +169,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         """
         return self._reconstruct(self.hierarchy.generate(latents))
 
+    @takes_images
     def elbo(self, images, seed=None, num_samples=1):
         """Lower bound of the log likelihood of each image, in nats, and its parts.
 

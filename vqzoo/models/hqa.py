@@ -7,6 +7,7 @@ from keras import ops
 
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import takes_images
 from vqzoo.quantizers.base import add_state
 
 
@@ -34,6 +35,7 @@ class HQA(tiers.TieredModel):
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
         image_shape: `(height, width, channels)`; the sides divide by the top's stride.
+            A side that is None is any that divides.
         bottom_stride: int, a power of 2: pixels of a side for each bottom code; each
             tier above has twice the stride.
         num_channels: int, hidden channels.
@@ -41,6 +43,8 @@ class HQA(tiers.TieredModel):
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
         tier_steps: int, training steps of each tier, or None: all tiers learn at once.
+        pad: bool. Whether images whose sides do not divide are padded with their last
+            row and column, and what comes back is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -74,14 +78,14 @@ class HQA(tiers.TieredModel):
         num_residual_blocks=2,
         encoder_kernel_size=4,
         tier_steps=None,
+        pad=False,
         dtype=None,
         name=None,
     ):
-        tiers.check_halvings(quantizers, image_shape, bottom_stride)
+        tiers.check_halvings(quantizers, image_shape, bottom_stride, pad)
         self._keep(locals())
         self._make_layers()
-        inputs = keras.Input(image_shape, name="images")
-        super().__init__(inputs, self._reconstruct(inputs), name=name)
+        self._finish_images()
 
     def _make_layers(self):
         below = [layer.embedding_dim for layer in self.quantizers[1:]]
@@ -123,7 +127,7 @@ class HQA(tiers.TieredModel):
                 inputs.append(self.normalizations[tier - 1](below))
         return inputs[::-1], latents[::-1]
 
-    def _reconstruct(self, images):
+    def _rebuild(self, images):
         """The bottom's reconstruction; on the way the tiers above add their losses."""
         inputs, latents = self._inputs_and_latents(images)
         *upper, outputs = [
@@ -138,30 +142,34 @@ class HQA(tiers.TieredModel):
             outputs = error(outputs, rebuilt, target)
         return outputs
 
+    @takes_images
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return tuple(self._inputs_and_latents(images)[1])
 
-    def decode(self, codes):
+    def decode(self, codes, sides=None):
         """Images of codes, float32.
 
         Args:
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
                 None; the lowest that is not decides alone.
+            sides: as of `VQVAE2.decode`.
 
         Returns:
             Float32 `(batch, height, width, channels)`.
 
         Raises:
-            ValueError: if the number of tiers differs or every tier is None.
+            ValueError: as of `VQVAE2.decode`.
         """
-        tier = tiers.finest_given(codes, len(self.quantizers))
+        codes = tiers.checked_codes(codes, len(self.quantizers))
+        tier = tiers.finest_given(codes)
         quantized = self.quantizers[tier].decode(codes[tier])
         for upper, lower in enumerate(self.quantizers[tier + 1 :], start=tier):
             estimate = self.to_float32(self.decoders[upper](quantized))
             latents = self.normalizations[upper].inverse(estimate)
             quantized = lower.decode(lower.encode(latents))
-        return self.to_float32(self.decoders[-1](quantized))
+        images = self.to_float32(self.decoders[-1](quantized))
+        return self._cropped(images, sides)
 
     @property
     def decoded_tiers(self):
@@ -170,8 +178,8 @@ class HQA(tiers.TieredModel):
 
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
-        codes = self.encode(images)
-        return tuple(self.decode(alone) for alone in tiers.tiers_alone(codes))
+        codes, sides = self.encode(images), images.shape[1:3]
+        return tuple(self.decode(alone, sides) for alone in tiers.tiers_alone(codes))
 
     @property
     def losses(self):

@@ -5,7 +5,8 @@ import functools
 import keras
 
 from vqzoo.layers import VectorQuantizerEMA
-from vqzoo.models import tiers
+from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import takes_images
 from vqzoo.models.vqvae import VQVAE
 
 
@@ -20,13 +21,16 @@ class SeparateVQVAEs(tiers.TieredModel):
 
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
-        image_shape: `(height, width, channels)`; the sides divide by every stride.
+        image_shape: `(height, width, channels)`; the sides divide by every stride. A
+            side that is None is any that divides.
         strides: ints, powers of 2, top first and falling: how many pixels of a side
             share a code of the tier.
         num_channels: int, hidden channels.
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        pad: bool. Whether images whose sides do not divide are padded with their last
+            row and column, and what comes back is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -56,27 +60,34 @@ class SeparateVQVAEs(tiers.TieredModel):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        pad=False,
         dtype=None,
         name=None,
     ):
         tiers.check_quantizers(quantizers)
         _check_strides(strides, len(quantizers))
+        convolutional.check_image_shape(image_shape, strides[0], pad)
         self._keep(locals())
         self.vqvaes = [
             self._make_vqvae(*settings)
             for settings in zip(self.tier_names, quantizers, strides)
         ]
-        inputs = keras.Input(image_shape, name="images")
-        *coarser, outputs = [vqvae(inputs) for vqvae in self.vqvaes]
-        for tier, rebuilt in zip(self.tier_names, coarser):
-            error = tiers.ReconstructionError(name=f"{tier}_error")
-            outputs = error(outputs, rebuilt, inputs)
-        super().__init__(inputs, outputs, name=name)
+        self.errors = [
+            tiers.ReconstructionError(name=f"{tier}_error")
+            for tier in self.tier_names[:-1]
+        ]
+        self._finish_images()
+
+    def _rebuild(self, images):
+        *coarser, outputs = [vqvae(images) for vqvae in self.vqvaes]
+        for error, rebuilt in zip(self.errors, coarser):
+            outputs = error(outputs, rebuilt, images)
+        return outputs
 
     def _make_vqvae(self, tier, quantizer, stride):
-        return VQVAE(
+        vqvae = VQVAE(
             quantizer,
-            image_shape=self.image_shape,
+            image_shape=(None, None, self.image_shape[2]),
             stride=stride,
             num_channels=self.num_channels,
             residual_channels=self.residual_channels,
@@ -85,31 +96,40 @@ class SeparateVQVAEs(tiers.TieredModel):
             dtype=self.layer_dtype,
             name=f"{tier}_vqvae",
         )
+        vqvae._warned_of_range = True  # The whole model does it.
+        return vqvae
+
+    @property
+    def total_stride(self):
+        return self.strides[0]
 
     @property
     def quantizers(self):
         """The quantizer layers, top first."""
         return tuple(vqvae.quantizer for vqvae in self.vqvaes)
 
+    @takes_images
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return tuple(vqvae.latents(images)[0] for vqvae in self.vqvaes)
 
-    def decode(self, codes):
+    def decode(self, codes, sides=None):
         """Images of codes, float32.
 
         Args:
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
                 None; the finest that is not decides alone.
+            sides: as of `VQVAE2.decode`.
 
         Returns:
             Float32 `(batch, height, width, channels)`.
 
         Raises:
-            ValueError: if the number of tiers differs or every tier is None.
+            ValueError: as of `VQVAE2.decode`.
         """
-        tier = tiers.finest_given(codes, len(self.vqvaes))
-        return self.vqvaes[tier].decode((codes[tier],))
+        codes = tiers.checked_codes(codes, len(self.vqvaes))
+        tier = tiers.finest_given(codes)
+        return self._cropped(self.vqvaes[tier].decode(codes[tier]), sides)
 
     @property
     def decoded_tiers(self):
@@ -118,7 +138,9 @@ class SeparateVQVAEs(tiers.TieredModel):
 
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
-        return tuple(vqvae(images, training=False) for vqvae in self.vqvaes)
+        sides, padded = images.shape[1:3], self.received(images)
+        rebuilt = [vqvae(padded, training=False) for vqvae in self.vqvaes]
+        return tuple(self._cropped(images, sides) for images in rebuilt)
 
 
 def _check_strides(strides, num_tiers):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.images import to_numpy
 from vqzoo.models import convolutional
 from vqzoo.models.base import ImageModel
 from vqzoo.quantizers.base import ReplicaLosses
@@ -15,6 +16,10 @@ class TieredModel(ImageModel):
     def _keep(self, values):
         super()._keep(values)
         self.tier_names = tier_names(len(values["quantizers"]))
+
+    @property
+    def total_stride(self):
+        return self.bottom_stride * 2 ** (len(self.tier_names) - 1)
 
 
 def tier_names(num_tiers):
@@ -46,39 +51,60 @@ def make_quantizers(quantizer, num_tiers, default):
     return [make(tier) for tier in range(num_tiers)]
 
 
-def check_halvings(quantizers, image_shape, bottom_stride):
+def check_halvings(quantizers, image_shape, bottom_stride, pad=False):
     """Raises ValueError unless the sides divide by a stride that doubles each tier."""
     check_quantizers(quantizers)
     top_stride = bottom_stride * 2 ** (len(quantizers) - 1)
-    convolutional.check_image_shape(image_shape, top_stride)
+    convolutional.check_image_shape(image_shape, top_stride, pad)
 
 
 def grid_shapes(model):
     """`(height, width)` of the codes of each tier, top first; more with more codes."""
+    if None in model.image_shape:
+        raise ValueError(
+            "expected a model of images of one size, received "
+            f"image_shape={model.image_shape}"
+        )
     image = np.zeros((1, *model.image_shape), "float32")
     return [tuple(codes.shape[1:]) for codes in model.encode(image)]
 
 
-def finest_given(codes, num_tiers):
-    """Index of the lowest tier whose codes are not None.
+def checked_codes(codes, num_tiers):
+    """Codes of each tier as a tuple of the backend's integer tensors, or None.
 
     Args:
-        codes: sequence with a tensor or None for each tier, top first.
+        codes: sequence with an array, a tensor of any library or None for each tier,
+            top first; for one tier the array alone will do.
         num_tiers: int.
 
-    Returns:
-        int.
-
     Raises:
-        ValueError: if the number of tiers differs or every tier is None.
+        ValueError: if the number of tiers differs, every tier is None or codes are no
+            integers.
     """
-    given = [tier for tier, grid in enumerate(codes) if grid is not None]
+    if hasattr(codes, "shape") and num_tiers == 1:
+        codes = (codes,)
+    given = [grid for grid in codes if grid is not None]
     if len(codes) != num_tiers or not given:
         raise ValueError(
-            f"expected codes of {num_tiers} tiers, at least one of them not None, "
-            f"received {[None if c is None else tuple(c.shape) for c in codes]}"
+            f"expected codes of {num_tiers} tier{'s'[: num_tiers - 1]}, at least one "
+            "of them not None, received "
+            f"{[None if c is None else tuple(np.shape(c)) for c in codes]}"
         )
-    return given[-1]
+    return tuple(None if grid is None else _integers(grid) for grid in codes)
+
+
+def _integers(codes):
+    codes = codes if ops.is_tensor(codes) else to_numpy(codes)
+    dtype = keras.backend.standardize_dtype(codes.dtype)
+    if "int" not in dtype:
+        raise ValueError(f"expected codes of integers, received dtype={dtype}")
+    # Lookups take these two on every backend.
+    return ops.cast(codes, dtype if dtype in ("int32", "int64") else "int32")
+
+
+def finest_given(codes):
+    """Index of the lowest tier whose codes are not None."""
+    return max(tier for tier, grid in enumerate(codes) if grid is not None)
 
 
 def tiers_alone(codes):

@@ -7,6 +7,7 @@ from vqzoo.arguments import check_at_least
 from vqzoo.layers import GaussianBottleneck
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
+from vqzoo.models.base import takes_images
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -75,15 +76,17 @@ class VAE(likelihoods.LikelihoodModel):
         dtype=None,
         name=None,
     ):
+        convolutional.check_fixed(image_shape)
         convolutional.check_image_shape(image_shape, stride)
         likelihoods.check(likelihood, scale)
         check_at_least(1, latent_dim=latent_dim)
         self._keep(locals())
         self._make_layers()
-        inputs = keras.Input(image_shape, name="images")
-        latents = self.bottleneck(self.encoder(inputs))
-        super().__init__(inputs, self._reconstruct(latents), name=name)
         self.log_scale = likelihoods.add_log_scale(self)
+        self._finish_images()
+
+    def _rebuild(self, images):
+        return self._reconstruct(self.bottleneck(self.encoder(images)))
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -120,6 +123,7 @@ class VAE(likelihoods.LikelihoodModel):
         outputs = self.to_float32(self.decoder(self.expansion(latents)))
         return likelihoods.mean_image(self.likelihood, outputs)
 
+    @takes_images
     def posterior(self, images):
         """Mean and log variance of the latents: float32 `(batch, latent_dim)`, each."""
         return self.bottleneck.posterior(self.encoder(images))
@@ -134,6 +138,7 @@ class VAE(likelihoods.LikelihoodModel):
             raise ValueError(f"expected 1 tensor of latents, received {len(latents)}")
         return self._reconstruct(ops.cast(latents[0], self.bottleneck.compute_dtype))
 
+    @takes_images
     def elbo(self, images, seed=None, num_samples=1):
         """Lower bound of the log likelihood of each image, in nats, and its parts.
 

@@ -3,8 +3,8 @@
 import keras
 
 from vqzoo.layers import VectorQuantizerEMA
-from vqzoo.models import convolutional
-from vqzoo.models.base import ImageModel
+from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import ImageModel, takes_images
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -16,12 +16,15 @@ class VQVAE(ImageModel):
 
     Args:
         quantizer: a quantizer layer, for example `VectorQuantizerEMA(512, 64)`.
-        image_shape: `(height, width, channels)`; the sides divide by `stride`.
+        image_shape: `(height, width, channels)`; the sides divide by `stride`. A side
+            that is None is any that divides.
         stride: int, a power of 2: how many pixels of a side share a code.
         num_channels: int, hidden channels.
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        pad: bool. Whether images whose sides do not divide are padded with their last
+            row and column, and what comes back is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -48,35 +51,44 @@ class VQVAE(ImageModel):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        pad=False,
         dtype=None,
         name=None,
     ):
-        convolutional.check_image_shape(image_shape, stride)
+        convolutional.check_image_shape(image_shape, stride, pad)
         self._keep(locals())
         self.encoder = convolutional.encoder(self, stride)
         self.projection = convolutional.projection(self, quantizer.embedding_dim)
         self.decoder = convolutional.decoder(self, stride, image_shape[2])
         self.to_float32 = convolutional.float32_output()
-        inputs = keras.Input(image_shape, name="images")
-        quantized = quantizer(self.projection(self.encoder(inputs)))
-        outputs = self.to_float32(self.decoder(quantized))
-        super().__init__(inputs, outputs, name=name)
+        self._finish_images()
+
+    def _rebuild(self, images):
+        quantized = self.quantizer(self.projection(self.encoder(images)))
+        return self.to_float32(self.decoder(quantized))
 
     @property
     def quantizers(self):
         """The quantizer layers, top first."""
         return (self.quantizer,)
 
+    @takes_images
     def latents(self, images):
         """Encoder outputs before quantization, `(batch, h, w, D)`, in a tuple."""
         return (self.projection(self.encoder(images)),)
 
-    def decode(self, codes):
-        """Images of a tuple of codes: float32 `(batch, height, width, channels)`."""
-        if len(codes) != 1:
-            raise ValueError(f"expected codes of 1 tier, received {len(codes)}")
-        return self.to_float32(self.decoder(self.quantizer.decode(codes[0])))
+    def decode(self, codes, sides=None):
+        """Images of codes: float32 `(batch, height, width, channels)`.
 
+        Args:
+            codes: int `(batch, h, w)`, alone or in a tuple.
+            sides: as of `VQVAE2.decode`.
+        """
+        (codes,) = tiers.checked_codes(codes, 1)
+        images = self.to_float32(self.decoder(self.quantizer.decode(codes)))
+        return self._cropped(images, sides)
+
+    @takes_images
     def encode_hybrid(self, images):
         """Codes and the real numbers beside them, of a model with hybrid latents.
 
@@ -91,7 +103,8 @@ class VQVAE(ImageModel):
 
     def decode_hybrid(self, codes, values):
         """Images of what `encode_hybrid` gives: float32."""
-        return self.to_float32(self.decoder(self.quantizer.assemble(codes, values)))
+        quantized = self.quantizer.assemble(codes, values)
+        return self._cropped(self.to_float32(self.decoder(quantized)))
 
 
 def vqvae_32(quantizer=None, **overrides):

@@ -7,6 +7,7 @@ from keras import ops
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import takes_images
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -21,12 +22,15 @@ class VQVAE2(tiers.TieredModel):
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
         image_shape: `(height, width, channels)`; the sides divide by the top's stride.
+            A side that is None is any that divides.
         bottom_stride: int, a power of 2: pixels of a side for each bottom code; each
             tier above has twice the stride.
         num_channels: int, hidden channels.
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        pad: bool. Whether images whose sides do not divide are padded with their last
+            row and column, and what comes back is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -54,15 +58,18 @@ class VQVAE2(tiers.TieredModel):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        pad=False,
         dtype=None,
         name=None,
     ):
-        tiers.check_halvings(quantizers, image_shape, bottom_stride)
+        tiers.check_halvings(quantizers, image_shape, bottom_stride, pad)
         self._keep(locals())
         self._make_layers()
-        inputs = keras.Input(image_shape, name="images")
-        _, quantized = self._quantize(inputs, lambda layer, latents: layer(latents))
-        super().__init__(inputs, self._reconstruct(quantized), name=name)
+        self._finish_images()
+
+    def _rebuild(self, images):
+        _, quantized = self._quantize(images, lambda layer, latents: layer(latents))
+        return self._reconstruct(quantized)
 
     def _make_layers(self):
         strides = [2] * (len(self.quantizers) - 1) + [self.bottom_stride]
@@ -123,10 +130,12 @@ class VQVAE2(tiers.TieredModel):
     def _reconstruct(self, quantized):
         return self.to_float32(self.decoder(quantized))
 
+    @takes_images
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return self._quantize(images, _nearest)[0]
 
+    @takes_images
     def encode(self, images):
         """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
         codes = []
@@ -138,31 +147,52 @@ class VQVAE2(tiers.TieredModel):
         self._quantize(images, quantize)
         return tuple(codes)
 
-    def decode(self, codes):
+    def decode(self, codes, sides=None):
         """Images of codes, float32.
 
         Args:
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
                 None: the mean code stands in everywhere on its grid, which shows what
                 the other tiers hold.
+            sides: `(height, width)` that padded images are cropped to. Defaults to
+                those of `image_shape`.
 
         Returns:
             Float32 `(batch, height, width, channels)`.
 
         Raises:
-            ValueError: if the number of tiers differs or every tier is None.
+            ValueError: if the number of tiers differs, every tier is None, codes are no
+                integers, or the grids of two tiers do not belong together.
         """
-        finest = tiers.finest_given(codes, len(self.quantizers))
-        batch, *sides = ops.shape(codes[finest])[:3]
+        codes = tiers.checked_codes(codes, len(self.quantizers))
+        finest = tiers.finest_given(codes)
+        batch, *finest_grid = ops.shape(codes[finest])[:3]
+        self._check_grids(codes, finest)
         above = None
         for tier, (layer, tier_codes) in enumerate(zip(self.quantizers, codes)):
             if tier_codes is None:
-                grid = [side * 2**tier // 2**finest for side in sides]
+                grid = [side * 2**tier // 2**finest for side in finest_grid]
                 quantized = self._mean_code(layer, batch, grid)
             else:
                 quantized = layer.decode(tier_codes)
             above = self._join(tier, above, quantized)
-        return self._reconstruct(above)
+        return self._cropped(self._reconstruct(above), sides)
+
+    def _check_grids(self, codes, finest):
+        shapes = {
+            tier: tuple(grid.shape[1:3])
+            for tier, grid in enumerate(codes)
+            if grid is not None and None not in grid.shape[1:3]
+        }
+        doubled = {
+            tuple(side * 2 ** (finest - tier) for side in shape)
+            for tier, shape in shapes.items()
+        }
+        if len(doubled) > 1:
+            raise ValueError(
+                "expected grids of codes whose sides double from tier to tier, "
+                f"received {list(shapes.values())}"
+            )
 
     def _mean_code(self, layer, batch, grid):
         """The mean code at each position of a tier's grid."""

@@ -2,11 +2,13 @@
 
 import keras
 import numpy as np
+from keras import ops
 
+from vqzoo.arguments import BuiltModel
 from vqzoo.priors import conditions, raster
 
 
-class GridModel(keras.Model):
+class GridModel(BuiltModel):
     """A model of grids of codes or of their latents, and of what conditions them.
 
     Abstract. The constructor of a subclass begins with `conditions.adopt`, makes its
@@ -14,11 +16,25 @@ class GridModel(keras.Model):
     """
 
     def _connect(self):
-        """Builds the graph from what the model is shown and conditions to outputs."""
+        """Builds the layers from what the model is shown and conditions to outputs."""
         shown = self._shown()
         inputs = {shown.name: shown, **conditions.inputs(self)}
-        packed = conditions.packed(inputs)
-        super().__init__(packed, self._outputs(inputs), name=self.given_name)
+        self._finish(conditions.packed(inputs), self._outputs(inputs))
+
+    def call(self, inputs, training=None):
+        if not isinstance(inputs, dict):
+            inputs = {self.inputs[0].name: inputs}
+        return self._outputs({s.name: _as(s, inputs[s.name]) for s in self.inputs})
+
+    def compute_output_spec(self, inputs, training=None):
+        batch = keras.tree.flatten(inputs)[0].shape[0]
+        shape = (batch, *self.output.shape[1:])
+        return keras.KerasTensor(shape, dtype=self.output.dtype)
+
+    def compute_output_shape(self, input_shape):
+        while not isinstance(input_shape, list | tuple):  # of a dict, any will do
+            input_shape = next(iter(input_shape.values()))
+        return (input_shape[0], *self.output.shape[1:])
 
     def _shown(self):
         """The input beside the condition, with its name."""
@@ -30,6 +46,14 @@ class GridModel(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _as(symbol, values):
+    """Values of the dtype and the rank of a symbolic input."""
+    values = ops.convert_to_tensor(values, dtype=symbol.dtype)
+    if len(values.shape) == len(symbol.shape) + 1 and values.shape[-1] == 1:
+        return ops.squeeze(values, axis=-1)
+    return values
 
 
 class Prior(GridModel):

@@ -26,14 +26,14 @@ def adopt(prior, arguments):
     Raises:
         ValueError: for sizes that no prior can have.
     """
+    common = dict(arguments["kwargs"])
+    prior._begin(common.pop("name", None))
     for name in arguments_of(type(prior)):
         setattr(prior, name, arguments[name])
-    _adopt_common(prior, **arguments["kwargs"])
+    _adopt_common(prior, **common)
 
 
-def _adopt_common(
-    prior, *, num_classes=0, context=(), label_dropout=0.0, dtype=None, name=None
-):
+def _adopt_common(prior, *, num_classes=0, context=(), label_dropout=0.0, dtype=None):
     _check_arguments(prior.grid_shape, prior.num_embeddings, num_classes, context)
     if not 0 <= label_dropout < 1 or label_dropout and not num_classes:
         raise ValueError(
@@ -45,8 +45,6 @@ def _adopt_common(
     prior.context = tuple((tuple(shape), size) for shape, size in context)
     prior.label_dropout = label_dropout
     prior.layer_dtype = keras.dtype_policies.get(dtype)
-    # Keras takes the name with the graph, which comes last.
-    prior.given_name = name
 
 
 def config(prior):

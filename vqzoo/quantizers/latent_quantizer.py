@@ -117,7 +117,8 @@ class LatentQuantizer(Quantizer):
             order = ops.argsort(values)
             ascending = ops.take(values, order)
             middles = (ascending[1:] + ascending[:-1]) / 2
-            places = ops.searchsorted(middles, rows[:, j])
+            # A copy, as PyTorch warns of a column that it has to gather.
+            places = ops.searchsorted(middles, ops.copy(rows[:, j]))
             columns.append(ops.take(ops.cast(order, "int32"), places))
             first += count
         return ops.reshape(ops.stack(columns, axis=-1), ops.shape(latents))

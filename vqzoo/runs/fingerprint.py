@@ -6,6 +6,11 @@ import re
 
 import numpy as np
 
+from vqzoo.images import to_numpy
+
+# Arguments that came after the first fingerprints, with what all models before had.
+_ADDED = (("pad", False),)
+
 
 def fingerprint(model):
     """sha256 over the configuration and the weights of a model.
@@ -23,7 +28,7 @@ def fingerprint(model):
     config = json.loads(json.dumps(model.get_config(), default=str))
     digest.update(json.dumps(_nameless(config), sort_keys=True).encode())
     for weight in model.weights:
-        value = np.ascontiguousarray(np.asarray(weight.value))
+        value = np.ascontiguousarray(to_numpy(weight.value))
         digest.update(f"{weight.name} {value.shape} {value.dtype}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
@@ -32,7 +37,11 @@ def fingerprint(model):
 def _nameless(config):
     """A configuration without the names that Keras counts up."""
     if isinstance(config, dict):
-        kept = {k: _nameless(v) for k, v in config.items() if k != "name"}
+        kept = {
+            key: _nameless(value)
+            for key, value in config.items()
+            if key != "name" and (key, value) not in _ADDED
+        }
         if str(kept.get("registered_name")).startswith("vqzoo>"):
             kept["module"] = _module(kept["class_name"])
         return kept
