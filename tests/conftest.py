@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import unittest.mock
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 if "PYTEST_XDIST_WORKER" in os.environ:
     for limit in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(limit, "1")
+# Those of scikit-learn wait busily: a map of t-SNE took 40 times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -89,6 +92,16 @@ def pytest_runtest_setup(item):
         pytest.skip("needs a GPU")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def kept_kernels():
+    """Leaves out what `set_random_seed` does to TensorFlow: dropping all its kernels.
+
+    Nothing here draws from a seed of TensorFlow's own.
+    """
+    with unittest.mock.patch("tensorflow.random.set_seed"):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed():
     import keras
@@ -125,8 +138,16 @@ def load_elsewhere(run_python):
     """Function that lets a new process load every file of a folder (fresh_process)."""
 
     def load(folder, backend):
-        script = pathlib.Path(__file__).parent / "helpers/fresh_process.py"
-        run_python("-W", "error::UserWarning", script, folder, backend=backend)
+        import keras
+
+        from tests.helpers import fresh_process, processes
+
+        if backend == keras.backend.backend():
+            code, output = processes.call(fresh_process.main, folder)
+            assert code == 0, output[-3000:]
+        else:
+            script = fresh_process.__file__
+            run_python("-W", "error::UserWarning", script, folder, backend=backend)
         outputs = folder.glob("*.outputs.npz")
         return {p.name.removesuffix(".outputs.npz"): dict(np.load(p)) for p in outputs}
 

@@ -31,6 +31,12 @@ def rows_of_share(share):
     return ALL[share::SHARES]
 
 
+@functools.cache
+def made(case):
+    """What a row makes, for those who only ask it."""
+    return case.make()
+
+
 def each(chosen):
     """Runs a test for each row, all tests of a row in one process."""
     return pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def share_of(case):
 each_case = each(ALL)
 each_metric = each(METRICS)
 each_network = each(NETWORKS)
-each_quantizer = each(case for case in LAYERS if hasattr(case.make(), "decode"))
+each_quantizer = each(case for case in LAYERS if hasattr(made(case), "decode"))
 each_float_network = each(FLOAT_NETWORKS)
 
 
@@ -91,23 +97,30 @@ def trained(case):
     return model, before, values(model.weights)
 
 
-def compiled_call(model, inputs, *, training, xla):
-    """What a compiled call gives; weights are updated as an eager call would."""
+def compiled_calls(model, inputs, *, training):
+    """Functions: the call in a graph, and that graph compiled by XLA; of JAX one.
+
+    Weights are updated as an eager call would.
+    """
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(lambda x: model(x, training=training), jit_compile=xla)(
-            inputs
-        )
+        graph = tf.function(lambda x: model(x, training=training))
+        graph = graph.get_concrete_function(tf.constant(inputs))
+        return graph, tf.function(graph, jit_compile=True)
     import jax
 
     call = jax.jit(functools.partial(model.stateless_call, training=training))
-    trainable = [v.value for v in model.trainable_variables]
-    others = [v.value for v in model.non_trainable_variables]
-    outputs, others = call(trainable, others, inputs)
-    for variable, value in zip(model.non_trainable_variables, others):
-        variable.assign(value)
-    return outputs
+
+    def compiled(inputs):
+        trainable = [v.value for v in model.trainable_variables]
+        others = [v.value for v in model.non_trainable_variables]
+        outputs, others = call(trainable, others, inputs)
+        for variable, value in zip(model.non_trainable_variables, others):
+            variable.assign(value)
+        return outputs
+
+    return (compiled,)
 
 
 def compiled_function(function):
@@ -127,29 +140,29 @@ def public_classes():
 
 
 def test_every_public_class_has_a_row():
-    covered = {type(case.make()) for case in ALL}
+    covered = {type(made(case)) for case in ALL}
     assert covered == public_classes()
 
 
 def test_every_registered_class_is_public():
     registered = keras.saving.get_custom_objects()
-    ours = {made for name, made in registered.items() if name.startswith("vqzoo>")}
+    ours = {value for name, value in registered.items() if name.startswith("vqzoo>")}
     assert ours == public_classes()
 
 
 @pytest.mark.once
 @each_case
 def test_the_class_is_registered_once_under_its_own_name(case):
-    made = type(case.make())
+    public = type(made(case))
     registered = keras.saving.get_custom_objects()
-    names = [name for name, value in registered.items() if value is made]
-    assert names == [f"vqzoo>{made.__name__}"]
+    names = [name for name, value in registered.items() if value is public]
+    assert names == [f"vqzoo>{public.__name__}"]
 
 
 @pytest.mark.once
 @each_case
 def test_a_config_survives_json(case):
-    first = case.make()
+    first = made(case)
     text = json.dumps(first.get_config(), sort_keys=True)
     again = type(first).from_config(json.loads(text))
     assert json.dumps(again.get_config(), sort_keys=True) == text
@@ -158,7 +171,7 @@ def test_a_config_survives_json(case):
 @pytest.mark.once
 @each_case
 def test_a_serialized_object_is_rebuilt_with_an_equal_config(case):
-    first = case.make()
+    first = made(case)
     text = json.dumps(keras.saving.serialize_keras_object(first), sort_keys=True)
     again = keras.saving.deserialize_keras_object(json.loads(text))
     assert type(again) is type(first)
@@ -179,15 +192,15 @@ def test_a_clone_is_of_the_same_class_with_the_same_config(case):
 @pytest.mark.once
 @each_case
 def test_the_config_holds_every_constructor_argument(case):
-    made = case.make()
-    parameters = inspect.signature(type(made).__init__).parameters
+    first = made(case)
+    parameters = inspect.signature(type(first).__init__).parameters
     arguments = {
         name
         for name, parameter in parameters.items()
         if parameter.kind is not parameter.VAR_KEYWORD and name != "self"
     }
-    assert arguments - set(made.get_config()) == set()
-    assert [name for name in arguments if not hasattr(made, name)] == []
+    assert arguments - set(first.get_config()) == set()
+    assert [name for name in arguments if not hasattr(first, name)] == []
 
 
 @each_network
@@ -195,36 +208,31 @@ def test_eager_and_compiled_inference_agree(case):
     model, _, _ = trained(case)
     (inputs,) = case.inputs
     eager = ops.convert_to_numpy(model(inputs, training=False))
-    for xla in (False, True) if BACKEND == "tensorflow" else (True,):
-        compiled = compiled_call(model, inputs, training=False, xla=xla)
-        np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)
+    for call in compiled_calls(model, inputs, training=False):
+        np.testing.assert_allclose(call(inputs), eager, rtol=1e-5, atol=1e-5)
 
 
 @each(case for case in LAYERS if not case.random)
 def test_eager_and_compiled_training_calls_agree(case):
     (inputs,) = case.inputs
-    outputs, weights = [], []
-    for mode in ("eager", "graph", "xla"):
-        keras.utils.set_random_seed(3)
-        model = as_model(case)
-        if mode == "eager":
-            outputs.append(model(inputs, training=True))
-        else:
-            xla = mode == "xla"
-            outputs.append(compiled_call(model, inputs, training=True, xla=xla))
-        weights.append(values(model.weights))
-    for other in (1, 2):
-        np.testing.assert_allclose(outputs[other], outputs[0], rtol=1e-5, atol=1e-5)
-        for first, second in zip(weights[0], weights[other]):
-            np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-5)
+    model = as_model(case)
+    start = values(model.weights)
+    expected = model(inputs, training=True)
+    updated = values(model.weights)
+    for call in compiled_calls(model, inputs, training=True):
+        model.set_weights(start)
+        outputs = call(inputs)
+        np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+        for weight, other in zip(values(model.weights), updated, strict=True):
+            np.testing.assert_allclose(weight, other, rtol=1e-5, atol=1e-5)
 
 
 @each(case for case in LAYERS if case.random)
 def test_a_random_training_call_compiles(case):
     (inputs,) = case.inputs
     model = as_model(case)
-    compiled = compiled_call(model, inputs, training=True, xla=True)
-    assert np.isfinite(ops.convert_to_numpy(compiled)).all()
+    outputs = compiled_calls(model, inputs, training=True)[-1](inputs)
+    assert np.isfinite(ops.convert_to_numpy(outputs)).all()
     assert all(np.isfinite(value).all() for value in values(model.weights))
 
 
@@ -451,16 +459,18 @@ def assert_equal_codes_and_close(received, expected, **bounds):
             np.testing.assert_allclose(received[name], value, **bounds)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.25])
 @each_float_network
-def test_all_equal_inputs_give_no_nan(case, value):
+def test_all_equal_inputs_give_no_nan(case):
     model = as_model(case)
-    inputs = np.full_like(case.inputs[0], value)
-    for training in (True, True, False):
-        outputs = model(inputs, training=training)
-        assert np.isfinite(ops.convert_to_numpy(outputs)).all()
-        assert all(np.isfinite(float(loss)) for loss in model.losses)
-    assert all(np.isfinite(weight).all() for weight in values(model.weights))
+    start = values(model.weights)
+    for value in (0.0, 0.25):
+        model.set_weights(start)
+        inputs = np.full_like(case.inputs[0], value)
+        for training in (True, True, False):
+            outputs = model(inputs, training=training)
+            assert np.isfinite(ops.convert_to_numpy(outputs)).all()
+            assert all(np.isfinite(float(loss)) for loss in model.losses)
+        assert all(np.isfinite(weight).all() for weight in values(model.weights))
 
 
 @each_quantizer

@@ -192,34 +192,18 @@ sys.argv = ["vqzoo"]
 import vqzoo
 assert "keras" not in sys.modules
 import tensorflow as tf
+from vqzoo.layers import ResidualStack
 tf.config.list_physical_devices("GPU")
-print(float(tf.reduce_sum(tf.ones(3))))
+stack, images = ResidualStack(2, 4), tf.ones((2, 8, 8, 8))
+stack(images)
+tf.function(stack)(images)
 tf.get_logger().warning("a real warning")
 """
 
 
-def test_tensorflow_starts_without_chatter_and_still_warns():
+def test_tensorflow_works_without_chatter_and_still_warns():
+    """Its remapper failed on residual blocks, and said so at the first step."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": "1"}
     finished = python(QUIET, **environment)
-    assert finished.stdout == "3.0\n"
+    assert (finished.returncode, finished.stdout) == (0, "")
     assert finished.stderr == "WARNING:tensorflow:a real warning\n"
-
-
-REMAPPED = """
-import numpy as np
-import sys
-sys.argv = ["vqzoo"]
-import vqzoo
-import tensorflow as tf
-from vqzoo.layers import ResidualStack
-
-stack, images = ResidualStack(2, 4), tf.ones((2, 8, 8, 8))
-stack(images)
-tf.function(stack)(images)
-"""
-
-
-def test_residual_blocks_are_optimized_without_an_error():
-    """TensorFlow's remapper failed on them, and said so at the first step."""
-    finished = python(REMAPPED)
-    assert (finished.returncode, finished.stderr) == (0, "")

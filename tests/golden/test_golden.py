@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import shutil
 import zipfile
 
 import keras
@@ -79,19 +78,3 @@ def test_the_averages_and_the_start_come_back():
     assert started == 1
     assert layer.decay == 0.9 and len(np.unique(counts)) > 2
     np.testing.assert_allclose(sums, counts[:, None] * codebook, rtol=1e-4, atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def outputs_of_jax(tmp_path_factory, load_elsewhere):
-    if keras.backend.backend() == "jax":
-        pytest.skip("JAX is the backend of this process")
-    folder = tmp_path_factory.mktemp("golden")
-    for name in NAMES:
-        for suffix in ("keras", "inputs.npz"):
-            shutil.copy(FOLDER / f"{name}.{suffix}", folder)
-    return load_elsewhere(folder, "jax")
-
-
-@each_file
-def test_jax_gives_the_outputs_and_codes_of_a_golden_file(name, outputs_of_jax):
-    compare(outputs_of_jax[name], name)

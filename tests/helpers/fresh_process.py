@@ -8,6 +8,7 @@ writes `NAME.outputs.npz`.
 import json
 import pathlib
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -42,6 +43,7 @@ def run_metric(path, *inputs):
 
 
 def main(folder):
+    warnings.simplefilter("error", UserWarning)
     for path in sorted(pathlib.Path(folder).iterdir()):
         if path.suffix in (".keras", ".json"):
             stored = np.load(path.with_suffix(".inputs.npz"))
