@@ -112,7 +112,7 @@ def test_chosen_classes_are_all_there_is_to_measure(
     arguments = ("--only=probe", "--classes=red,dark")
     assert run(model_path, data_dir, tmp_path, *arguments) == 0
     numbers = json.loads((tmp_path / "metrics.json").read_text())
-    assert numbers["facts"]["classes"] == "dark, red"
+    assert numbers["facts"]["classes"] == "0 dark, 1 red"
     assert numbers["facts"]["images"] == "20 of 20 test, 27 of 27 training, at random"
     assert numbers["settings"]["classes"] == ["red", "dark"]
     assert run(model_path, data_dir, tmp_path, "--classes=blue") == 1

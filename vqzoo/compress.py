@@ -7,6 +7,7 @@ that gets one for each image. What cannot be read is skipped and counted.
 import sys
 
 from vqzoo.codec import command
+from vqzoo.datasets import READING
 from vqzoo.frame import Flag
 from vqzoo.registry import lazily
 
@@ -30,6 +31,7 @@ FLAGS = {
             (),
             "tiers whose codes are kept, by name; empty: all that the decoder looks at",
         ),
+        Flag("value_range", *READING["value_range"], kind=float),
     ]
 }
 
@@ -47,6 +49,7 @@ def _compress(codec, source, target, values):
         mode=values.mode,
         label=codec.label_of(getattr(values, "class")),
         tiers=values.tiers or None,
+        value_range=values.value_range,
         progress=command.progress,
         overwrite=values.overwrite,
     )

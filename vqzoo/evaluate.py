@@ -163,7 +163,8 @@ def _facts(path, subject, seconds):
         f"{len(subject.images):,} of {data.num_test:,} test, "
         f"{len(subject.train_images):,} of {data.num_train:,} training, at random"
     )
-    named = ", ".join(data.class_names[:20]) or "none"
+    numbered = [f"{label} {name}" for label, name in enumerate(data.class_names)]
+    named = ", ".join(numbered[:20]) or "none"
     return {
         "model": f"{type(model).__name__} {model.name}, {path}",
         "priors": ", ".join(type(p).__name__ for p in subject.pipeline.priors)

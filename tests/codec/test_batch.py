@@ -82,8 +82,37 @@ def test_two_files_of_one_name_are_not_written_over_each_other(codec, files, tmp
 def test_an_archive_is_read_without_unpacking(codec, folder, tmp_path):
     with tarfile.open(tmp_path / "in.tar", "w") as archive:
         archive.add(folder / "0.png", "../outside.png")
-    batch.compress(codec, tmp_path / "in.tar", tmp_path / "there", progress=all_of)
-    assert paths_in(tmp_path / "there") == ["outside.png.vqz"]
+        archive.add(folder / "0.png", "./in/inside.png")
+    source, target = tmp_path / "in.tar", tmp_path / "there"
+    report = batch.compress(codec, source, target, progress=all_of)
+    assert paths_in(target) == ["in/inside.png.vqz"]
+    assert [name for name, _ in report.skipped] == ["../outside.png"]
+
+
+def test_deep_images_have_the_range_of_all_and_it_is_said(codec, tmp_path):
+    ramp = np.linspace(0, 4095, 16 * 16).reshape(16, 16).astype(np.uint16)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(ramp).save(tmp_path / "in" / "bright.png")
+    Image.fromarray(ramp // 8).save(tmp_path / "in" / "dark.png")
+    report = batch.compress(codec, tmp_path / "in", tmp_path / "out", progress=all_of)
+    assert "  2 images: values from 0 to 4,095 became 8 bits" in str(report)
+    for name, scaled in (("bright", ramp), ("dark", ramp // 8)):
+        levels = np.rint(scaled * (255 / 4095)).astype(np.uint8)
+        (expected,) = codec.compress([np.stack([levels] * 3, axis=-1)])
+        assert (tmp_path / "out" / f"{name}.png.vqz").read_bytes() == expected
+
+
+def test_bands_that_the_model_does_not_have_are_a_reason(codec, tmp_path):
+    import tifffile
+
+    bands = np.zeros((16, 16, 13), np.uint8)
+    path, target = tmp_path / "a.tif", tmp_path / "a.vqz"
+    tifffile.imwrite(path, bands, photometric="minisblack")
+    with pytest.raises(CodecError, match="16 pages of 16 x 13"):
+        batch.compress(codec, path, target, progress=all_of)
+    tifffile.imwrite(path, bands, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(CodecError, match="13 channels for images of 13"):
+        batch.compress(codec, path, target, progress=all_of)
 
 
 def test_one_file_goes_there_and_back(codec, folder, tmp_path, pictures):

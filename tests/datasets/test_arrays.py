@@ -141,7 +141,7 @@ def test_images_of_nan_are_left_out_and_bands_are_channels(tmp_path):
         splits = load_arrays(saved(tmp_path / "a.npz", images=images))
     assert splits.image_shape == (8, 8, 13)
     assert splits.summary["images"] == 39
-    assert splits.summary["left_out"]["not finite"]["examples"] == ["image 3"]
+    assert splits.summary["left_out"]["images not finite"]["examples"] == ["image 3"]
 
 
 def test_a_header_that_claims_more_than_the_file_has_is_refused(tmp_path):

@@ -7,12 +7,11 @@ from vqzoo.datasets.images import (
     FORMATS,
     LargeImageError,
     UnreadableImageError,
-    open_image,
 )
+from vqzoo.datasets.reading import read as read_file
 
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 25_000_000
-_DEEP = (";16", ";32", "F;")  # in the name of how the file's pixels are packed
 
 
 class UploadError(ValueError):
@@ -42,8 +41,7 @@ def read(data, image_shape):
             "MB; a smaller copy of the image does as well"
         )
     try:
-        notes = _look_at(data)
-        decoded, gray = pixels.decode(data)
+        picture = read_file(data, max_pixels=MAX_PIXELS)[0]
     except LargeImageError as error:
         raise UploadError(
             f"expected at most {MAX_PIXELS // 10**6} million pixels, received "
@@ -52,10 +50,19 @@ def read(data, image_shape):
     except UnreadableImageError as error:
         raise UploadError(
             f"expected an image ({', '.join(FORMATS)}), received bytes that are none, "
-            "or one that is broken"
+            f"or one that is broken: {error}"
         ) from error
-    if gray:
+    decoded, notes = pixels.color(picture.levels()), list(picture.notes)
+    if picture.is_deep:
+        notes.insert(0, "16 bits or more a channel became 8")
+    if picture.is_gray:
         notes.append("it is gray")
+    try:
+        pixels.to_channels(decoded[:0], image_shape[-1])
+    except ValueError as error:
+        raise UploadError(
+            f"expected an image as the model has them: {error}"
+        ) from error
     notes.append(_resizing(decoded.shape, image_shape))
     return to_shape(decoded, image_shape), notes
 
@@ -83,24 +90,6 @@ def to_shape(image, image_shape):
 def _middle(image, height, width):
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
-
-
-def _look_at(data):
-    """What the head of a file says, before its pixels are decoded: a list of notes."""
-    with open_image(data, max_pixels=MAX_PIXELS) as image:
-        notes = []
-        packed = [str(tile) for tile in getattr(image, "tile", ())]
-        if image.mode[0] in "IF" or any(d in tile for d in _DEEP for tile in packed):
-            notes.append("16 bits or more a channel became 8")
-        if image.mode == "CMYK":
-            notes.append("CMYK became RGB")
-        if "A" in image.mode or "transparency" in image.info:
-            notes.append("what is transparent became white")
-        # A photograph that carries a preview is not animated.
-        if image.format != "MPO" and getattr(image, "is_animated", False):
-            pages = "it has pages" if image.format == "TIFF" else "it is animated"
-            notes.append(f"{pages}: the first is taken")
-        return notes
 
 
 def _resizing(received, wanted):

@@ -1,16 +1,18 @@
 """Files through the codec: one, or all of a folder, a few at a time."""
 
+import collections
 import dataclasses
 import io
+import itertools
 import pathlib
 
 from PIL import Image
 
 from vqzoo.codec.codec import Codec
 from vqzoo.codec.container import MAX_FILE_BYTES, CodecError, check_size, unpack
-from vqzoo.datasets import archives
+from vqzoo.datasets import archives, ranges, reading
 from vqzoo.datasets.images import SUFFIXES, UnreadableImageError
-from vqzoo.datasets.pixels import decode
+from vqzoo.datasets.pixels import color, to_channels
 from vqzoo.runs.files import replacing
 
 SUFFIX = ".vqz"
@@ -27,12 +29,14 @@ class Report:
         pixels: int, of their images.
         compressed_bytes: int, of their `.vqz` files.
         skipped: list of `(name, reason)`, files that were passed over.
+        lost: counts of images by what a file of theirs does not keep.
     """
 
     written: int = 0
     pixels: int = 0
     compressed_bytes: int = 0
     skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    lost: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
     def add(self, size, compressed_bytes):
         """Counts a file that was written, of an image of `(height, width)`."""
@@ -46,6 +50,7 @@ class Report:
             f"{self.written} images of {self.pixels:,} pixels, "
             f"{self.compressed_bytes:,} bytes compressed, {bits:.3f} bits a pixel"
         ]
+        lines += [f"  {count} images: {what}" for what, count in self.lost.items()]
         if self.skipped:
             lines.append(f"skipped {len(self.skipped)} files")
         shown = self.skipped[:_REASONS_SHOWN]
@@ -55,7 +60,16 @@ class Report:
         return "\n".join(lines)
 
 
-def compress(codec: Codec, source, target, *, progress, overwrite=False, **options):
+def compress(
+    codec: Codec,
+    source,
+    target,
+    *,
+    progress,
+    overwrite=False,
+    value_range=(),
+    **options,
+):
     """Compresses an image file, or all images of a folder or an archive.
 
     Args:
@@ -66,6 +80,8 @@ def compress(codec: Codec, source, target, *, progress, overwrite=False, **optio
         progress: function of an iterable and its length that gives the same items.
         overwrite: bool. Whether files that a folder has already are written anew;
             else they are passed over, and so is an image that was there before.
+        value_range: two numbers, the values that become black and white. Defaults, for
+            images of more than 8 bits, to the range of all that are compressed.
         **options: of `Codec.compress`.
 
     Returns:
@@ -77,7 +93,8 @@ def compress(codec: Codec, source, target, *, progress, overwrite=False, **optio
     jobs = _Jobs(source, target, SUFFIXES, lambda name: f"{name}{SUFFIX}", overwrite)
     if jobs.single and pathlib.Path(target).suffix != SUFFIX:
         raise CodecError(f"expected a name that ends in {SUFFIX}, received {target}")
-    for group in jobs.groups(_picture, lambda picture: picture.shape[:2], progress):
+    pictures = _Pictures(codec.model.image_shape[2], tuple(value_range), jobs.report)
+    for group in jobs.groups(pictures, lambda picture: picture.shape[:2], progress):
         files = codec.compress([job.value for job in group], **options)
         for job, data in zip(group, files):
             _write(job.path, data)
@@ -136,7 +153,10 @@ class _Jobs:
         self._names = [self._source.name]
         if not self.single:
             endings = tuple(suffixes)
-            names = archives.list_files(self._source)
+            names = archives.list_files(
+                self._source,
+                lambda reason, name: self.report.skipped.append((name, reason)),
+            )
             self._names = [name for name in names if name.lower().endswith(endings)]
         if not self._names:
             raise CodecError(
@@ -147,12 +167,14 @@ class _Jobs:
         """Lists of `_Job` that are taken together; files that fail are skipped.
 
         Args:
-            read: function from the bytes of a file to a value.
+            read: function from the bytes of a file to a value, or to None: it is asked
+                again once it has seen all files and was told so by its `settle`.
             size: function from a value to the `(height, width)` of its image.
             progress: function of an iterable and its length.
         """
-        group, pixels, taken = [], 0, set()
-        for name, content in progress(self._contents(), len(self._names)):
+        group, pixels, taken, later = [], 0, set(), []
+        contents = progress(self._contents(self._names), len(self._names))
+        for name, content in itertools.chain(contents, self._again(later, read)):
             path = self._path(name)
             try:
                 if path in taken:
@@ -162,6 +184,9 @@ class _Jobs:
                 if content is None:
                     raise CodecError("cannot be read, or is too long")
                 value = read(content)
+                if value is None:
+                    later.append(name)
+                    continue
                 height, width = size(value)
                 check_size(width, height)
             except (CodecError, UnreadableImageError) as error:
@@ -179,9 +204,15 @@ class _Jobs:
         if group:
             yield group
 
-    def _contents(self):
+    def _again(self, names, read):
+        """What `_contents` gives, of names that are not known before it is asked."""
+        if names:
+            read.settle()
+            yield from self._contents(names)
+
+    def _contents(self, names):
         if not self.single:
-            return archives.read_files(self._source, self._names)
+            return archives.read_files(self._source, names)
         too_long = self._source.stat().st_size > MAX_FILE_BYTES
         return [(self._source.name, None if too_long else self._source.read_bytes())]
 
@@ -202,8 +233,39 @@ class _Jobs:
         return self.report
 
 
-def _picture(content):
-    return decode(content)[0]
+class _Pictures:
+    """From the bytes of image files to pixels with the channels of a model.
+
+    Images of more than 8 bits are scaled by the range of them all, which is known once
+    each was seen: before that they give None.
+    """
+
+    def __init__(self, channels, value_range, report):
+        self._channels = channels
+        self._range = value_range or None
+        self._extents = []
+        self._report = report
+
+    def __call__(self, content):
+        picture = reading.read(content)[0]
+        if picture.is_deep and self._range is None:
+            self._extents.append(picture.extent)
+            return None
+        try:
+            levels = picture.levels(self._range)
+            pixels = to_channels(color(levels), self._channels)
+        except ValueError as error:
+            raise CodecError(str(error)) from error
+        self._report.lost.update(picture.notes)
+        if picture.is_deep:
+            low, high = self._range
+            what = f"values from {low:,g} to {high:,g} became 8 bits"
+            self._report.lost[what] += 1
+        return pixels
+
+    def settle(self):
+        """Takes the range of all images that were seen."""
+        self._range = ranges.union(self._extents).value_range()
 
 
 def _file(content):

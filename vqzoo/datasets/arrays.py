@@ -129,7 +129,7 @@ def splits_of_pixels(
             warnings.warn(
                 f"left out {len(lost)} images of NaN: {lost[0]}, ...", stacklevel=3
             )
-        summary.leave_out("not finite", lost)
+        summary.leave_out("images not finite", lost)
         places = places[finite]
     values, given = values[places], [given[place] for place in places]
     labels = None if labels is None else labels[places]

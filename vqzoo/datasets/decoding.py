@@ -258,7 +258,7 @@ class _Job:
                 files.sort(key=lambda file: file[0])
             _leave_out(files, total, limit, what, kind)
             named = [f"{name}: {error}" for name, error in files]
-            summary.leave_out(what.partition(",")[0], named)
+            summary.leave_out(f"images {what.partition(',')[0]}", named)
         summary.done.update(self._notes)
         summary.facts["sizes"] = _extremes(self._sizes)
         summary.facts["values"] = {

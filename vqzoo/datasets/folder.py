@@ -17,7 +17,7 @@ from vqzoo.datasets.arrays import splits_of_pixels
 from vqzoo.datasets.classes import choose
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
-from vqzoo.datasets.images import SUFFIXES
+from vqzoo.datasets.images import HEIF_SUFFIXES, SUFFIXES
 from vqzoo.datasets.pixels import SMALLER_HELP
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.datasets.store import make_splits
@@ -92,9 +92,10 @@ def load_folder(
         # Nobody asked for what has no class.
         summary.left_out.pop(layouts.BESIDE_CLASSES, None)
     _warn(summary)
-    for name in sorted(set(files) - set(known)):
+    for name in sorted(set(files) - {*known, str(labels)}):
         kind = os.path.splitext(name)[1].lower() or "no suffix"
-        summary.leave_out(f"files of {kind}, which are no images", name)
+        help_of = ": pip install vqzoo[heif]" if kind in HEIF_SUFFIXES else ""
+        summary.leave_out(f"files of {kind}, which are not read{help_of}", name)
     kept = choose(_in_order({label for _, label in given.values()} - {""}), classes)
     names = [
         name
@@ -167,7 +168,7 @@ def _image_names(files: Sequence[str], data_dir) -> list[str]:
 def _warn(summary: Summary) -> None:
     for reason, names in summary.left_out.items():
         warnings.warn(
-            f"left out {len(names)} images {reason}, such as {min(names)}", stacklevel=3
+            f"left out {len(names)} {reason}, such as {min(names)}", stacklevel=3
         )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import importlib.util
 import io
 from collections.abc import Iterator, Sequence
 
@@ -13,13 +14,17 @@ from vqzoo.datasets.ranges import Extent
 # Formats whose decoders are libraries, by Pillow's names. Of what else Pillow opens,
 # some start programs (PostScript) and some are rarely tested.
 FORMATS = tuple("AVIF BMP GIF JPEG JPEG2000 PNG PPM TGA TIFF WEBP".split())
-SUFFIXES = tuple(
-    ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 "
-    ".tga .avif".split()
+# With the extra `heif`.
+HEIF, HEIF_SUFFIXES = "HEIF", (".heic", ".heif")
+SUFFIXES = (
+    *".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm".split(),
+    *".pbm .pnm .jp2 .tga .avif".split(),
+    *(HEIF_SUFFIXES if importlib.util.find_spec("pillow_heif") else ()),
 )
 
-FIRST_TAKEN = "first of several frames or pages taken"
-ON_WHITE = "transparency laid on white"
+PAGES = "it has pages: the first is taken"
+ANIMATED = "it is animated: the first is taken"
+ON_WHITE = "what is transparent became white"
 
 
 class UnreadableImageError(ValueError):
@@ -48,7 +53,8 @@ def open_image(
 
     Args:
         data: bytes.
-        formats: some of `FORMATS`, the only ones that are tried. Defaults to all.
+        formats: some of `FORMATS`, the only ones that are tried. Defaults to all, and
+            HEIF where the extra `heif` is installed.
         max_pixels: int, the most that its head may claim. Defaults to Pillow's limit.
 
     Raises:
@@ -83,7 +89,11 @@ def _supported():
     from PIL import Image
 
     Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
+    if importlib.util.find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return [name for name in (*FORMATS, HEIF) if name in Image.OPEN]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,12 +158,18 @@ def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
         raise LargeImageError(f"{width:,} x {height:,}", limit)
 
 
+def are_rows(count: int, height: int, width: int) -> bool:
+    """Whether pages look like the rows of one image, their width like its bands."""
+    least = min(count, height)
+    return 2 * width <= least or (count == height and width < least)
+
+
 def check_pages(count: int, height: int, width: int, frames: str) -> None:
     """Raises UnreadableImageError if pages may be the rows of one image, unless said.
 
     Writers that take the last axis for width make such files of images with bands.
     """
-    if not frames and 2 * width <= min(count, height):
+    if not frames and are_rows(count, height, width):
         raise UnreadableImageError(
             f"has {count} pages of {height} x {width} (height x width): {count} images "
             f"(--frames=first or all), or one image of {count} x {height} with {width} "

@@ -14,7 +14,7 @@ _SPLIT = re.compile(
 )
 _SPLITS = {"tr": "train", "va": "validation", "te": "test"}
 _LEVELS = ("class", "split", "*", "flat")
-BESIDE_CLASSES = "beside the class folders"
+BESIDE_CLASSES = "images beside the class folders"
 _STRAY_SHARE = 0.1  # of the images, which may lie beside the class folders
 
 
@@ -109,7 +109,8 @@ def _by_pattern(folders, layout, summary):
         }
         found = {name: pair for name, pair in found.items() if pair}
         if found and any(split == "train" for split, _ in found.values()):
-            summary.leave_out(f"outside of the layout {layout}", folders.keys() - found)
+            outside = [name for name in folders if name not in found]
+            summary.leave_out(f"images outside of the layout {layout}", outside)
             return found
     raise ValueError(
         f"expected images in folders of --layout={layout}, found none among "
@@ -144,13 +145,13 @@ def _by_names(folders, class_level, with_classes, summary):
         )
     if has_splits:
         beside = sorted(name for name in folders if not above.get(name))
-        summary.leave_out("beside the folders of the splits", beside)
+        summary.leave_out("images beside the folders of the splits", beside)
         inner = {name: folder[1:] for name, folder in inner.items() if above.get(name)}
         classes, words = _classes(inner, class_level, summary, "split")
         return {name: (above[name], label) for name, label in classes.items()}, words
     if below := _splits_below(inner):
         outside = sorted(name for name in folders if not below.get(name))
-        summary.leave_out("outside of the layout class/split", outside)
+        summary.leave_out("images outside of the layout class/split", outside)
         pairs = {name: (split, inner[name][0]) for name, split in below.items()}
         return pairs, "class/split"
     classes, words = _classes(inner, class_level, summary, "")
@@ -224,7 +225,9 @@ def _classes(inner, class_level, summary, above):
         place = class_level - 1 if class_level > 0 else class_level
         least = abs(class_level)
         short = sorted(name for name, f in labeled.items() if len(f) < least)
-        summary.leave_out(f"without a folder for --class_level={class_level}", short)
+        summary.leave_out(
+            f"images without a folder for --class_level={class_level}", short
+        )
         labels = {n: f[place] for n, f in labeled.items() if len(f) >= least}
         if not labels:
             raise ValueError(

@@ -6,8 +6,9 @@ import numpy as np
 
 from vqzoo.datasets import tiff
 from vqzoo.datasets.images import (
-    FIRST_TAKEN,
+    ANIMATED,
     ON_WHITE,
+    PAGES,
     LargeImageError,
     Picture,
     UnreadableImageError,
@@ -22,7 +23,10 @@ _ORIENTATION, _PHOTOMETRIC = 274, 262  # tags
 
 
 def read(
-    data: bytes, frames: str = "", formats: Sequence[str] | None = None
+    data: bytes,
+    frames: str = "",
+    formats: Sequence[str] | None = None,
+    max_pixels: int | None = None,
 ) -> list[Picture]:
     """All images of a file that are taken; the one reading, whoever asks.
 
@@ -36,23 +40,24 @@ def read(
             one image whose bands they are. Defaults to the first, unless the pages of
             a TIFF look like the rows of one image.
         formats: as of `open_image`.
+        max_pixels: as of `open_image`.
 
     Raises: UnreadableImageError: as of `open_image`, and if values are not finite, or
         pages can be read in two ways.
     """
     try:
-        with open_image(data, formats) as image:
+        with open_image(data, formats, max_pixels) as image:
             if image.format != "TIFF" or tiff.is_plain(image, frames):
-                return _all_frames(image, data, frames)
+                return _all_frames(image, data, frames, max_pixels)
     except LargeImageError:
         raise
     except UnreadableImageError:
         if not data.startswith(tiff.MAGIC) or (formats and "TIFF" not in formats):
             raise
-    return tiff.read(data, frames)
+    return tiff.read(data, frames, max_pixels)
 
 
-def _all_frames(image, data, frames):
+def _all_frames(image, data, frames, max_pixels):
     # A photograph that carries a preview is not animated.
     count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if count > 1 and frames == "bands":
@@ -61,12 +66,13 @@ def _all_frames(image, data, frames):
         )
     if count > 1 and image.format == "TIFF":
         check_pages(count, image.height, image.width, frames)
-    notes = () if count == 1 or frames == "all" else (FIRST_TAKEN,)
+    several = PAGES if image.format == "TIFF" else ANIMATED
+    notes = () if count == 1 or frames == "all" else (several,)
     pictures = []
     for number in range(count if frames == "all" else 1):
         if count > 1:
             image.seek(number)
-            check_size(image.width, image.height)
+            check_size(image.width, image.height, max_pixels)
         pictures.append(_picture(image, data, notes))
     return pictures
 
@@ -78,10 +84,10 @@ def _picture(image, data, notes):
     deep = _deep_color(image, data)  # before the pixels are decoded
     turned = image.getexif().get(_ORIENTATION, 1)
     if turned in range(2, 9):
-        notes.append("turned as EXIF says")
+        notes.append("it was turned as EXIF says")
     profile = image.info.get("icc_profile")
     if profile and b"sRGB" not in profile:
-        notes.append("color profile not applied")
+        notes.append("its color profile is not applied")
     if deep is None and image.mode[0] not in "IF":
         pixels, more = _eight_bits(ImageOps.exif_transpose(image))
         return Picture(pixels, notes=(*notes, *more))

@@ -6,9 +6,10 @@ import math
 import numpy as np
 
 from vqzoo.datasets.images import (
-    FIRST_TAKEN,
+    PAGES,
     Picture,
     UnreadableImageError,
+    are_rows,
     check_pages,
     check_size,
     deep_picture,
@@ -46,7 +47,7 @@ def is_plain(image, frames: str) -> bool:
     return samples == 3 or (samples == 2 and extra in ((1,), (2,)))
 
 
-def read(data: bytes, frames: str) -> list[Picture]:
+def read(data: bytes, frames: str, max_pixels: int | None = None) -> list[Picture]:
     """All images of a TIFF that are taken, as `images.read`: bands are channels.
 
     Raises: UnreadableImageError: if it cannot be read, with the extra that may help.
@@ -55,7 +56,7 @@ def read(data: bytes, frames: str) -> list[Picture]:
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            return _read(file, frames)
+            return _read(file, frames, max_pixels)
     except UnreadableImageError:
         raise
     except Exception as error:
@@ -65,7 +66,7 @@ def read(data: bytes, frames: str) -> list[Picture]:
         raise UnreadableImageError(f"{error!s:.200}{hint}") from error
 
 
-def _read(file, frames):
+def _read(file, frames, max_pixels):
     series = file.series[0]
     page = series.keyframe
     notes = []
@@ -78,18 +79,19 @@ def _read(file, frames):
         raise UnreadableImageError(f"holds {page.dtype}, expected ints or floats")
     of_pages = _sizes(series, "C") or frames in ("all", "bands")
     source = series if of_pages else page
-    check_size(page.imagewidth, math.prod(source.shape) // page.imagewidth)
+    height = math.prod(source.shape) // page.imagewidth
+    check_size(page.imagewidth, height, max_pixels)
     if len(series.pages) > 1 and not _sizes(series, "C"):
         check_pages(len(series.pages), page.imagelength, page.imagewidth, frames)
     elif len(file.series) > 1 or (len(series.pages) > 1 and not of_pages):
-        notes.append(FIRST_TAKEN)
+        notes.append(PAGES)
     stack = _stacked(source.asarray(), source.axes)
-    if not of_pages and len(series.pages) > 1 and FIRST_TAKEN not in notes:
-        notes.append(FIRST_TAKEN)
+    if not of_pages and len(series.pages) > 1 and PAGES not in notes:
+        notes.append(PAGES)
     if frames == "bands" and len(stack) > 1:
         stack = _as_bands(stack)
     elif frames != "all" and len(stack) > 1:
-        notes.append(FIRST_TAKEN)
+        notes.append(PAGES)
         stack = stack[:1]
     return [_picture(values, page, notes) for values in stack]
 
@@ -114,7 +116,7 @@ def _place(axis):
 def _as_bands(stack):
     """Pages as the bands of one image; as its rows, where pages are narrow strips."""
     pages, height, width, _ = stack.shape
-    if 2 * width <= min(pages, height):
+    if are_rows(pages, height, width):
         return stack.reshape(1, pages, height, -1)
     return stack.transpose(1, 2, 0, 3).reshape(1, height, width, -1)
 

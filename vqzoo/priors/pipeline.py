@@ -75,7 +75,7 @@ class Pipeline:
         return max(prior.num_classes for prior in self.priors)
 
     def label_of(self, name):
-        """The label of a class, by its name or its number.
+        """The label of a class, by its name, or by its number if no name is a number.
 
         Raises:
             ValueError: if there is no such class, with the names that there are.
@@ -86,7 +86,8 @@ class Pipeline:
             )
         if name in self.class_names:
             return self.class_names.index(name)
-        if str(name).isdigit() and int(name) < self.num_classes:
+        named = any(known.isdigit() for known in self.class_names)
+        if not named and str(name).isdigit() and int(name) < self.num_classes:
             return int(name)
         known = ", ".join(self.class_names) or f"0 to {self.num_classes - 1}"
         raise ValueError(f"expected one of the classes {known}, received {name!r}")
