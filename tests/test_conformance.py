@@ -1,5 +1,6 @@
 """The laws that every public layer, metric and model keeps, each tried on each row."""
 
+import contextlib
 import functools
 import inspect
 import json
@@ -133,6 +134,27 @@ def compiled_function(function):
     return jax.jit(function)
 
 
+def gradient_of(function, inputs):
+    """The gradient in `inputs` of a weighted sum of what a function makes of them."""
+
+    def weights(outputs):
+        weights = np.cos(np.arange(outputs.shape[-1], dtype="float32"))
+        return ops.convert_to_tensor(np.broadcast_to(weights, outputs.shape))
+
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs := tf.constant(inputs))
+            outputs = function(inputs)
+            loss = ops.sum(outputs * weights(outputs))
+        return tape.gradient(loss, inputs)
+    import jax
+
+    outputs, backward = jax.vjp(function, inputs)
+    return backward(weights(outputs))[0]
+
+
 def public_classes():
     modules = (vqzoo.layers, vqzoo.metrics, vqzoo.models, vqzoo.priors)
     public = [getattr(m, name) for m in modules for name in m.__all__]
@@ -264,9 +286,9 @@ def test_the_symbolic_shape_is_the_real_one(case):
     assert (len(inputs), *symbolic.shape[1:]) == tuple(real.shape)
     assert symbolic.shape[0] is None
     assert symbolic.dtype == keras.backend.standardize_dtype(real.dtype)
-    if isinstance(layer, keras.Model):
-        shape = (None, *inputs.shape[1:])
-        assert layer.compute_output_shape(shape) == (None, *real.shape[1:])
+    others = {f"{k}_shape": v.shape for k, v in case.kwargs.items() if ops.is_tensor(v)}
+    shape = layer.compute_output_shape((None, *inputs.shape[1:]), **others)
+    assert tuple(shape) == tuple(symbolic.shape)
 
 
 @pytest.mark.parametrize(
@@ -498,3 +520,127 @@ def test_half_precision_inputs_give_finite_outputs(case):
 def test_an_impossible_argument_is_refused_with_its_value(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@contextlib.contextmanager
+def frozen(model):
+    """A model whose layers all are frozen, for a while."""
+    flags = [(layer, layer.trainable) for layer in model._flatten_layers()]
+    model.trainable = False
+    yield
+    for layer, flag in flags:
+        layer.trainable = flag
+
+
+@each_network
+def test_frozen_is_inference(case):
+    # A layer that never was called: what starts from data must not start.
+    model = case.make() if case in LAYERS else trained(case)[0]
+    (inputs,) = case.inputs
+    expected = model(inputs, **case.kwargs)
+    before = values(model.variables)
+    with frozen(model):
+        outputs = model(inputs, training=True, **case.kwargs)
+        np.testing.assert_array_equal(outputs, expected)
+        if case.takes_floats and case in LAYERS:
+            calls = (functools.partial(model, training=x) for x in (True, False))
+            received, gradient = (gradient_of(call, inputs) for call in calls)
+            np.testing.assert_array_equal(received, gradient)
+            assert np.any(gradient)
+    for first, now in zip(before, values(model.variables), strict=True):
+        np.testing.assert_array_equal(now, first)
+
+
+def trained_on(case, rows, **kwargs):
+    """A fresh quantizer after a call on rows `(N, D)`, its outputs and its loss."""
+    keras.utils.set_random_seed(3)
+    layer = case.make()
+    outputs = layer(rows[None], training=True, **kwargs)
+    return layer, ops.convert_to_numpy(outputs)[0], float(sum(layer.losses))
+
+
+def assert_same_training(case, first, second, num_rows):
+    """Two results of `trained_on` agree on their first rows, in loss and in state."""
+    (layer, outputs, loss), (other, others, other_loss) = first, second
+    for value in values(other.weights):
+        assert np.isfinite(value).all() and np.abs(value).max(initial=0) < 20
+    if not case.random:
+        np.testing.assert_allclose(others[:num_rows], outputs[:num_rows], atol=1e-5)
+        assert other_loss == pytest.approx(loss, rel=1e-4, abs=1e-6)
+        for value, received in zip(values(layer.weights), values(other.weights)):
+            np.testing.assert_allclose(received, value, atol=1e-5)
+
+
+@each_quantizer
+def test_masked_places_take_no_part(case):
+    rows = case.inputs[0].reshape(-1, case.inputs[0].shape[-1])
+    junk = np.full((5, rows.shape[1]), 50, "float32")
+    padded = np.concatenate([rows, junk])
+    mask = np.arange(len(padded)) < len(rows)
+    masked = trained_on(case, padded, mask=mask[None])
+    assert_same_training(case, trained_on(case, rows), masked, len(rows))
+    layer, outputs, loss = masked
+    assert np.isfinite(loss) and not outputs[~mask].any()
+    codes = ops.convert_to_numpy(layer.encode(padded[None], mask[None]))[0]
+    assert (codes[~mask] == -1).all()
+    np.testing.assert_array_equal(codes[mask], layer.encode(rows[None])[0])
+    decoded = ops.convert_to_numpy(layer.decode(codes[None]))[0]
+    assert decoded[mask].any() and not decoded[~mask].any()
+    outputs = layer(ops.convert_to_tensor(padded[None]), mask=mask[None])
+    np.testing.assert_array_equal(outputs._keras_mask, mask[None])
+
+
+@each_quantizer
+def test_latents_that_are_not_finite_touch_no_state_and_show(case):
+    rows = case.inputs[0].reshape(-1, case.inputs[0].shape[-1])
+    bad = np.zeros((3, rows.shape[1]), "float32")
+    bad[:, 0] = [np.nan, np.inf, -np.inf]
+    layer, outputs, _ = trained_on(case, np.concatenate([rows, bad]))
+    assert all(np.isfinite(value).all() for value in values(layer.weights))
+    assert not np.isfinite(outputs[len(rows) :]).all(axis=1).any()
+    expected, _, _ = trained_on(case, rows)
+    if not case.random:
+        for value, now in zip(values(expected.weights), values(layer.weights)):
+            np.testing.assert_allclose(now, value, atol=1e-5)
+
+
+@each_quantizer
+def test_a_step_without_latents_changes_no_weight(case):
+    (inputs,) = case.inputs
+    layer = case.make()
+    layer(inputs, training=True)
+    before = values(layer.weights)
+    layer(inputs[:0], training=True)
+    assert all(np.isfinite(float(loss)) for loss in layer.losses)
+    for first, now in zip(before, values(layer.weights), strict=True):
+        np.testing.assert_array_equal(now, first)
+
+
+@each_quantizer
+def test_codes_are_ints_in_their_range(case):
+    layer = case.make()
+    (inputs,) = case.inputs
+    codes = ops.convert_to_numpy(layer.encode(layer(inputs)))
+    expected = layer.decode(codes)
+    for given in (codes.astype("int64"), codes.astype("uint16"), codes.tolist()):
+        np.testing.assert_array_equal(layer.decode(given), expected)
+    wrong = codes.copy()
+    wrong.flat[0] = layer.num_embeddings
+    with pytest.raises(ValueError, match=f"to {layer.num_embeddings}"):
+        layer.decode(wrong)
+    with pytest.raises(ValueError, match="from -2"):
+        layer.decode(np.full_like(codes, -2))
+    with pytest.raises(ValueError, match="integer type.*float"):
+        layer.decode(codes.astype("float32"))
+
+
+@each(case for case in LAYERS if case.random)
+def test_noise_goes_on_where_it_stood_when_a_model_is_loaded(case, tmp_path):
+    (inputs,) = case.inputs
+    model, again = as_model(case), as_model(case)
+    model(inputs, training=True)
+    model.save_weights(tmp_path / "a.weights.h5")
+    again.load_weights(tmp_path / "a.weights.h5")
+    for _ in range(2):
+        expected = model(inputs, training=True)
+        np.testing.assert_array_equal(again(inputs, training=True), expected)

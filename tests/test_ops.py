@@ -107,35 +107,6 @@ def test_code_statistics_of_five_latents():
     assert sums.numpy().tolist() == [[12, 14], [0, 0], [13, 16], [0, 0]]
 
 
-def test_one_device_is_one_replica():
-    tensor = np.array([1.0, 2.0], "float32")
-    assert ops.replica_position() == (0, 1)
-    assert ops.sum_across_replicas(tensor) is tensor
-
-
-@pytest.mark.parametrize("count", [1, 4, 25, 50, 100])
-def test_sampled_rows_come_one_from_each_part(count):
-    rows = np.arange(100, dtype="float32")[:, None]
-    drawn = ops.sample_rows(rows, count, keras.random.SeedGenerator(3)).numpy()[:, 0]
-    parts = np.sort(drawn) // (100 / count)
-    assert parts.tolist() == list(range(count))
-
-
-def test_sampled_rows_repeat_evenly_where_there_are_too_few():
-    rows = np.arange(4, dtype="float32")[:, None]
-    drawn = ops.sample_rows(rows, 12, keras.random.SeedGenerator(3)).numpy()[:, 0]
-    assert np.bincount(drawn.astype(int)).tolist() == [3, 3, 3, 3]
-    assert drawn.tolist() != sorted(drawn)
-
-
-def test_every_row_is_sampled_as_often():
-    rows = np.arange(10, dtype="float32")[:, None]
-    seed = keras.random.SeedGenerator(0)
-    drawn = [ops.sample_rows(rows, 3, seed).numpy()[:, 0] for _ in range(400)]
-    shares = np.bincount(np.concatenate(drawn).astype(int), minlength=10) / 1200
-    np.testing.assert_allclose(shares, 0.1, atol=0.03)  # 3.5 standard deviations
-
-
 def main_axis_order(rows, *args):
     return ops.main_axis_order(keras.ops.convert_to_tensor(rows), *args).numpy()
 

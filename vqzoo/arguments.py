@@ -1,9 +1,11 @@
 """What constructors are given: checked, kept by name, and handed out as the config."""
 
 import inspect
+import numbers
 
 import keras
 import numpy as np
+from keras import ops
 
 # Keras keeps these under their names by itself.
 _KERAS_ARGUMENTS = ("self", "name", "dtype")
@@ -67,7 +69,36 @@ def _spec(symbol):
     return keras.InputSpec(dtype=symbol.dtype, shape=symbol.shape, name=symbol.name)
 
 
-class Configured:
+class Seeded:
+    """Mixin of layers and models: files hold where their streams of noise stand.
+
+    Keras saves no state of a `SeedGenerator`, so that the noise of a model that was
+    loaded to train on would begin again. Files without it load too.
+    """
+
+    def _streams(self):
+        # Layers of Keras, as `Dropout`, do not keep their own.
+        layers = (x for x in getattr(self, "_layers", ()) if not isinstance(x, Seeded))
+        return [
+            generator
+            for holder in (self, *layers)
+            for generator in getattr(holder, "_seed_generators", ())
+        ]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for index, generator in enumerate(self._streams()):
+            store[f"seed_{index}"] = ops.convert_to_numpy(generator.state)
+
+    def load_own_variables(self, store):
+        values = {key: store[key] for key in store.keys()}
+        for index, generator in enumerate(self._streams()):
+            if (state := values.pop(f"seed_{index}", None)) is not None:
+                generator.state.assign(state)
+        super().load_own_variables(values)
+
+
+class Configured(Seeded):
     """Mixin of layers, models and metrics: the config is the constructor's arguments.
 
     A class calls `self._keep(locals())` in its constructor and needs no `get_config`.
@@ -75,7 +106,7 @@ class Configured:
     """
 
     def _keep(self, values):
-        """Makes each argument of the constructor an attribute; lists become tuples.
+        """Makes each argument of the constructor an attribute, as `plain` has it.
 
         Call it after `super().__init__()` where an argument may hold a layer: on
         PyTorch nothing takes layers before it is a module itself.
@@ -87,8 +118,7 @@ class Configured:
             # What a class computes under the name of an argument stays computed.
             computed = isinstance(getattr(type(self), name, None), property)
             if name in values and not computed:
-                value = values[name]
-                setattr(self, name, _plain(value))
+                setattr(self, name, plain(values[name]))
 
     def get_config(self):
         config = super().get_config()
@@ -109,13 +139,6 @@ class Configured:
         return cls(**keras.saving.deserialize_keras_object(config))
 
 
-def _plain(value):
-    """A value with a tuple for a list, and Python's numbers for those of NumPy."""
-    if isinstance(value, list | tuple):
-        return tuple(v.item() if isinstance(v, np.generic) else v for v in value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def argument_names(configured):
     """Names of the arguments of a class's constructor that Keras does not keep."""
     parameters = inspect.signature(configured.__init__).parameters
@@ -124,6 +147,13 @@ def argument_names(configured):
         for name, parameter in parameters.items()
         if name not in _KERAS_ARGUMENTS and parameter.kind != parameter.VAR_KEYWORD
     ]
+
+
+def plain(value):
+    """A value as configs hold it: lists as tuples, numbers of NumPy as Python's."""
+    if isinstance(value, list | tuple):
+        return tuple(map(plain, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _serialized(value):
@@ -135,10 +165,15 @@ def _serialized(value):
 def check_positive_ints(**values):
     """Raises ValueError for a value that is not a positive int, by its name."""
     for name, value in values.items():
-        if not isinstance(value, int | np.integer) or value < 1:
+        if not is_int(value) or value < 1:
             raise ValueError(
                 f"expected {name} to be a positive int, received {name}={value}"
             )
+
+
+def is_int(value):
+    """Whether a value is an integer, of Python or of NumPy, and no bool."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def check_at_least(least, **values):
@@ -177,3 +212,45 @@ def check_one_of(options, **values):
                 f"expected {name} to be one of {tuple(options)}, received "
                 f"{name}={value!r}"
             )
+
+
+def check_codes(codes, num_codes, *, name="codes", least=-1):
+    """Codes as an int32 tensor.
+
+    Args:
+        codes: ints of any type and any library, `(...)`.
+        num_codes: int, K.
+        name: str, what the error calls them.
+        least: int, the lowest that is allowed: -1, the code of masked places, or 0.
+
+    Returns:
+        int32 tensor `(...)`.
+
+    Raises:
+        ValueError: if they are no integers or, where their values are known, which in a
+            compiled function they are not, one is outside of [least, K).
+    """
+    values = known_values(codes)
+    if values is not None and not ops.is_tensor(codes):
+        codes = values
+    dtype = keras.backend.standardize_dtype(codes.dtype)
+    if "int" not in dtype and (values is None or values.size):
+        raise ValueError(f"expected {name} of an integer type, received dtype={dtype}")
+    if values is not None and values.size:
+        low, high = values.min(), values.max()
+        if low < least or high >= num_codes:
+            raise ValueError(
+                f"expected {name} in [0, {num_codes}), received values from {low} to "
+                f"{high}"
+            )
+    return ops.cast(codes, "int32")
+
+
+def known_values(array):
+    """An array as NumPy's, or None inside of a function that is being compiled."""
+    try:
+        if ops.is_tensor(array):
+            return ops.convert_to_numpy(array)
+        return np.asarray(array)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        return None

@@ -85,6 +85,39 @@ def _tensorflow():
     return sys.modules["tensorflow"]
 
 
+def mean_of(values, mask=None, axis=None):
+    """Mean of values over the rows that count, 0 where there is none.
+
+    A replica may get no row of an uneven last batch: a mean over none is no number, and
+    would be in every sum.
+
+    Args:
+        values: float `(..., D)`.
+        mask: bool, for each of the rows `(...)`, whether it counts; or None for all.
+        axis: None for the mean of all, 0 for that of each column of `(N, D)`.
+
+    Returns:
+        Float scalar, or `(D,)`.
+    """
+    if mask is None:
+        num_rows = values.shape[0]
+        if num_rows is None:
+            mean = ops.mean(values, axis=axis)
+            return ops.where(ops.shape(values)[0] > 0, mean, 0.0)
+        return ops.mean(values, axis=axis) if num_rows else ops.sum(values, axis=axis)
+    count = ops.maximum(ops.sum(ops.cast(mask, values.dtype)), 1.0)
+    mask = ops.reshape(mask, (*ops.shape(values)[:-1], 1))
+    kept = ops.sum(ops.where(mask, values, 0.0), axis=axis)
+    return kept / (count if axis == 0 else count * values.shape[-1])
+
+
+def finite_rows(rows):
+    """Which rows are finite numbers throughout: bool `(N,)` of float `(N, D)`."""
+    # A product is one pass over the rows; the small factor keeps their sum in range.
+    factor = ops.full((rows.shape[1], 1), 2.0**-20)
+    return ops.isfinite(ops.matmul(ops.stop_gradient(rows), factor))[:, 0]
+
+
 def _map_rows(function, rows, dim, rows_per_block):
     """Applies `function` to blocks of equal height, at most `rows_per_block` high."""
     num_rows = ops.shape(rows)[0]
@@ -162,7 +195,7 @@ def unit_norm(vectors):
     return vectors / lengths(vectors)
 
 
-def assignment_entropy(latents, codebook, max_latents=1024):
+def assignment_entropy(latents, codebook, max_latents=1024, mask=None):
     """Entropies of the soft assignment of latents to codes, in nats.
 
     The probability of a code is proportional to exp(-|z - e|^2 / t), where t is the
@@ -174,6 +207,7 @@ def assignment_entropy(latents, codebook, max_latents=1024):
         latents: float32 `(N, D)`.
         codebook: float32 `(K, D)`.
         max_latents: int.
+        mask: bool `(N,)`, the latents that count, or None for all.
 
     Returns:
         `(single, joint)`: the mean entropy of a latent's assignment, low when the
@@ -182,16 +216,17 @@ def assignment_entropy(latents, codebook, max_latents=1024):
     """
     step = -(-(latents.shape[0] or 1) // max_latents)
     latents = latents[::step]
+    mask = None if mask is None else ops.reshape(mask, (-1,))[::step]
     products = ops.matmul(latents, ops.transpose(codebook))
     squares = ops.sum(ops.square(latents), axis=1, keepdims=True)
     distances = squares - 2 * products + ops.sum(ops.square(codebook), axis=1)
     # With an initial value the least of an empty batch is no error.
-    scale = ops.mean(ops.min(distances, axis=1, initial=float("inf")))
-    scale = ops.stop_gradient(ops.maximum(scale, 1e-10))
+    least = ops.min(distances, axis=1, initial=float("inf"), keepdims=True)
+    scale = ops.stop_gradient(ops.maximum(mean_of(least, mask), 1e-10))
     log_p = ops.log_softmax(-distances / scale, axis=1)
     probabilities = ops.exp(log_p)
-    single = -ops.mean(ops.sum(probabilities * log_p, axis=1))
-    mean = ops.mean(probabilities, axis=0)
+    single = -mean_of(ops.sum(probabilities * log_p, axis=1, keepdims=True), mask)
+    mean = mean_of(probabilities, mask, axis=0)
     return single, -ops.sum(mean * ops.log(ops.maximum(mean, 1e-30)))
 
 
@@ -200,7 +235,7 @@ def code_statistics(latents, codes, num_codes):
 
     Args:
         latents: float32 `(N, D)`.
-        codes: int `(N,)`, in [0, num_codes).
+        codes: int `(N,)`, in [0, num_codes); a latent of code -1 is left out.
         num_codes: int, K.
 
     Returns:
@@ -211,92 +246,6 @@ def code_statistics(latents, codes, num_codes):
         ops.ones_like(latents[:, 0]), codes, num_segments=num_codes
     )
     return counts, sums
-
-
-def replica_position():
-    """This replica's index and the number of replicas in sync.
-
-    Returns:
-        `(index, count)`; `(0, 1)` outside of a TensorFlow distribution strategy. On
-        JAX one program sees the whole batch, so that its answer is `(0, 1)` too.
-    """
-    context = _replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return 0, 1
-    return context.replica_id_in_sync_group, context.num_replicas_in_sync
-
-
-def draw_rows(draw, num_rows):
-    """This replica's rows of random values that are drawn for the joint batch.
-
-    All replicas draw from one stream, so that their values together equal what one
-    device draws for the whole batch.
-
-    Args:
-        draw: function from a number of rows to random values `(rows, ...)`.
-        num_rows: int or int tensor, rows of this replica, equal on all of them.
-
-    Returns:
-        Tensor `(num_rows, ...)`.
-    """
-    index, num_replicas = replica_position()
-    values = draw(num_rows * num_replicas)
-    if num_replicas == 1:
-        return values
-    return ops.take(values, index * num_rows + ops.arange(num_rows), axis=0)
-
-
-def sum_across_replicas(tensor):
-    """Sum of `tensor` over the replicas in sync, equal on each of them.
-
-    Args:
-        tensor: float tensor of this replica. Must not need a gradient.
-
-    Returns:
-        Float tensor, same shape; `tensor` itself where there is one replica.
-    """
-    context = _replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return tensor
-    return context.all_reduce("SUM", tensor)
-
-
-def _replica_context():
-    if keras.backend.backend() != "tensorflow":
-        return None
-    return _tensorflow().distribute.get_replica_context()
-
-
-def sample_rows(rows, count, seed):
-    """Draws rows from the batch of all replicas; every replica gets the same ones.
-
-    Positions are stratified, one in each of `count` equal parts of the joint batch, and
-    then shuffled: none repeats where the rows are a multiple of `count`, and a row can
-    be drawn twice, by neighboring parts, where they are not.
-
-    Args:
-        rows: float `(N, D)`, this replica's part; N is equal on all replicas.
-        count: int, how many rows to draw.
-        seed: `keras.random.SeedGenerator`.
-
-    Returns:
-        Float `(count, D)`.
-    """
-    index, num_replicas = replica_position()
-    rows = ops.stop_gradient(rows)
-    num_local = ops.shape(rows)[0]
-    total = ops.cast(num_local * num_replicas, "float32")
-    offsets = keras.random.uniform((count,), seed=seed)
-    strata = ops.arange(count, dtype="float32") + offsets
-    positions = ops.cast(ops.floor(strata * (total / count)), "int32")
-    positions = keras.random.shuffle(positions, seed=seed)
-    positions = ops.minimum(positions, ops.cast(total, "int32") - 1)
-    local = positions - index * num_local
-    drawn = ops.take(rows, ops.clip(local, 0, num_local - 1), axis=0)
-    if num_replicas == 1:
-        return drawn
-    mine = ops.logical_and(local >= 0, local < num_local)
-    return sum_across_replicas(ops.where(mine[:, None], drawn, 0.0))
 
 
 def k_means(rows, centers, num_iterations=10):

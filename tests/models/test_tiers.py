@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from tests.helpers.case import small_ema
 from vqzoo.models import tiers
 
 CODES = np.zeros((1, 4, 8), "int32")
@@ -35,11 +36,18 @@ def test_the_finest_given_is_the_lowest_that_is_not_none(codes, finest):
 
 
 def test_no_codes_or_too_few_tiers_are_refused():
+    quantizers = [small_ema(), small_ema(1)]
     message = re.escape("codes of 2 tiers, at least one of them not None, received ")
     with pytest.raises(ValueError, match=message + re.escape("[None, None]")):
-        tiers.checked_codes((None, None), 2)
+        tiers.checked_codes((None, None), quantizers)
     with pytest.raises(ValueError, match=message + re.escape("[(1, 4, 8)]")):
-        tiers.checked_codes((CODES,), 2)
+        tiers.checked_codes((CODES,), quantizers)
+
+
+@pytest.mark.parametrize("code", [-1, 4])
+def test_a_code_that_no_image_has_is_refused(code):
+    with pytest.raises(ValueError, match=re.escape("in [0, 4), received values")):
+        tiers.checked_codes(np.full((1, 2, 2), code), [small_ema()])
 
 
 def test_each_tier_alone_has_its_codes_and_no_others():

@@ -1,7 +1,7 @@
 import copy
 import threading
 
-from vqzoo.quantizers.base import ReplicaLosses
+from vqzoo.replicas import ReplicaLosses
 
 
 def test_each_replica_sees_and_clears_its_own_losses_only():

@@ -18,6 +18,8 @@ def layer(offset=0.0, **options):
         codebook_start=keras.Variable(started),
         codebook_offset=keras.Variable(CODEBOOK - started),
         ema_counts=keras.Variable(np.ones(4, "float32")),
+        started=keras.Variable(1.0),
+        on_move=None,
         **{"decay": 0.0, "restart_threshold": 0.5, **options},
     )
 

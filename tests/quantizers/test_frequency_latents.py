@@ -126,7 +126,7 @@ def test_all_codes_kept_is_the_quantizer_bit_for_bit(projected):
     np.testing.assert_array_equal(alone.codebook, wrapped.codebook)
 
 
-def test_the_table_counts_over_the_run_and_in_training_alone():
+def test_the_table_counts_in_training_alone_and_forgets():
     made = layer(2)
     made(LATENTS)
     assert made.code_counts.numpy().tolist() == [0, 0, 0, 0]
@@ -134,7 +134,8 @@ def test_the_table_counts_over_the_run_and_in_training_alone():
     assert made.code_counts.numpy().tolist() == [1, 2, 3, 0]
     made(np.tile(CODEBOOK[3], (2, 4, 1)), training=True)
     made(LATENTS[3:4])
-    assert made.code_counts.numpy().tolist() == [1, 2, 3, 8]
+    expected = [0.9, 1.8, 2.7, 8]
+    np.testing.assert_allclose(made.code_counts.numpy(), expected, rtol=1e-6)
     # Code 3 has taken the first place, and with it that of code 1.
     np.testing.assert_array_equal(made(LATENTS), mixed([2, 3], LATENTS))
 
@@ -174,6 +175,39 @@ def test_what_wraps_a_transformed_quantizer_has_its_codebooks():
     made(np.ones((5, 3), "float32"), training=True)
     assert made.code_counts.numpy().tolist().count(5) == 1
     np.testing.assert_array_equal(made.codebooks[0], inner.quantizer.codebook)
+
+
+def rank_correlation(first, second):
+    first, second = (np.argsort(np.argsort(x)) for x in (first, second))
+    return np.corrcoef(first, second)[0, 1]
+
+
+@pytest.mark.parametrize("sorted_codes", [False, True])
+def test_the_counts_follow_codes_that_are_sorted_and_restarted(sorted_codes):
+    inner = VectorQuantizerEMA(32, 4, sorted_codes=sorted_codes, seed=1)
+    made = FrequencyLatents(inner, 16)
+    generator = np.random.default_rng(0)
+    centers = generator.normal(size=(100, 4))
+    share = generator.exponential(size=100) ** 2
+
+    def latents(count):
+        index = generator.choice(100, count, p=share / share.sum())
+        noise = 0.1 * generator.normal(size=(count, 4))
+        return tf.constant(centers[index] + noise, "float32")
+
+    step = tf.function(lambda latents: made(latents, training=True))
+    for _ in range(150):
+        step(latents(1024))
+    use = np.bincount(made.encode(latents(10_000)), minlength=32)
+    assert rank_correlation(made.code_counts.numpy(), use) > 0.95
+
+
+def test_a_count_begins_again_with_its_code():
+    made = FrequencyLatents(VectorQuantizerEMA(3, 2), 2)
+    made.build((None, 2))
+    made.code_counts.assign([5.0, 6.0, 7.0])
+    made.quantizer.on_move(np.array([False, True, False]), np.array([2, 0, 1]))
+    assert made.code_counts.numpy().tolist() == [7, 5, 0]
 
 
 MIRRORED = """

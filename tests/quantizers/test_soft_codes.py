@@ -83,11 +83,15 @@ def test_the_entropy_of_the_mean_and_its_gradient():
     logits = tf.constant(batch(1, 4, 3))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
-        mean = tf.reduce_mean(tf.nn.softmax(logits), axis=0)
-        received = soft_codes.mixture_entropy(mean)
+        sums = tf.reduce_sum(tf.nn.softmax(logits), axis=0)
+        received = soft_codes.mixture_entropy(sums, tf.constant(4.0))
+        mean = sums / 4
         expected = -tf.reduce_sum(mean * tf.math.log(mean))
     assert float(received) == pytest.approx(float(expected), rel=1e-6)
     np.testing.assert_allclose(
         tape.gradient(received, logits), tape.gradient(expected, logits), atol=1e-7
     )
-    assert float(soft_codes.mixture_entropy(tf.constant([1.0, 0.0]))) == 0
+    assert (
+        float(soft_codes.mixture_entropy(tf.constant([1.0, 0.0]), tf.constant(1.0)))
+        == 0
+    )

@@ -92,6 +92,9 @@ class ImageModel(Configured, BuiltModel):
     def compute_output_spec(self, images, training=None):
         self._check_shape(images)
         self._check_call(images)
+        # `fit` asks with the first batch's shape, which its compiled steps do not know.
+        for quantizer in self.quantizers if images.shape[0] else ():
+            quantizer.warn_of_many_codes((images.shape[0], *quantizer.grid))
         return keras.KerasTensor(images.shape, dtype="float32")
 
     def compute_output_shape(self, input_shape):

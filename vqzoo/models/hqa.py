@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from vqzoo.arguments import is_int
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
 from vqzoo.models.base import takes_images
@@ -161,7 +162,7 @@ class HQA(tiers.TieredModel):
         Raises:
             ValueError: as of `VQVAE2.decode`.
         """
-        codes = tiers.checked_codes(codes, len(self.quantizers))
+        codes = tiers.checked_codes(codes, self.quantizers)
         tier = tiers.finest_given(codes)
         quantized = self.quantizers[tier].decode(codes[tier])
         for upper, lower in enumerate(self.quantizers[tier + 1 :], start=tier):
@@ -239,7 +240,7 @@ class HQA(tiers.TieredModel):
             for layer in self._tier_layers(tier):
                 for v in layer.weights:
                     v.assign(ops.where(active, v.value, before[id(v)]))
-        self.schedule.steps.assign(self.schedule.steps.value + 1)
+        self.schedule.steps.assign(self.schedule.steps.value + self.trainable)
 
 
 class _Schedule(keras.layers.Layer):
@@ -247,7 +248,7 @@ class _Schedule(keras.layers.Layer):
 
     def __init__(self, tier_steps, **kwargs):
         super().__init__(autocast=False, dtype="float32", **kwargs)
-        if not isinstance(tier_steps, int) or tier_steps < 1:
+        if not is_int(tier_steps) or tier_steps < 1:
             raise ValueError(
                 "expected tier_steps to be a positive int or None, received "
                 f"tier_steps={tier_steps}"

@@ -127,7 +127,7 @@ class SeparateVQVAEs(tiers.TieredModel):
         Raises:
             ValueError: as of `VQVAE2.decode`.
         """
-        codes = tiers.checked_codes(codes, len(self.vqvaes))
+        codes = tiers.checked_codes(codes, self.quantizers)
         tier = tiers.finest_given(codes)
         return self._cropped(self.vqvaes[tier].decode(codes[tier]), sides)
 

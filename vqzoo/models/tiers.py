@@ -4,10 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.images import to_numpy
+from vqzoo.arguments import check_codes
 from vqzoo.models import convolutional
 from vqzoo.models.base import ImageModel
-from vqzoo.quantizers.base import ReplicaLosses
+from vqzoo.ops import mean_of
+from vqzoo.replicas import ReplicaLosses
 
 
 class TieredModel(ImageModel):
@@ -69,18 +70,19 @@ def grid_shapes(model):
     return [tuple(codes.shape[1:]) for codes in model.encode(image)]
 
 
-def checked_codes(codes, num_tiers):
-    """Codes of each tier as a tuple of the backend's integer tensors, or None.
+def checked_codes(codes, quantizers):
+    """Codes of each tier as a tuple of int32 tensors, or None.
 
     Args:
         codes: sequence with an array, a tensor of any library or None for each tier,
             top first; for one tier the array alone will do.
-        num_tiers: int.
+        quantizers: sequence of the tiers' quantizers.
 
     Raises:
-        ValueError: if the number of tiers differs, every tier is None or codes are no
-            integers.
+        ValueError: if the number of tiers differs, every tier is None, or codes are no
+            integers or, where their values are known, out of their range.
     """
+    num_tiers = len(quantizers)
     if hasattr(codes, "shape") and num_tiers == 1:
         codes = (codes,)
     given = [grid for grid in codes if grid is not None]
@@ -90,16 +92,11 @@ def checked_codes(codes, num_tiers):
             "of them not None, received "
             f"{[None if c is None else tuple(np.shape(c)) for c in codes]}"
         )
-    return tuple(None if grid is None else _integers(grid) for grid in codes)
-
-
-def _integers(codes):
-    codes = codes if ops.is_tensor(codes) else to_numpy(codes)
-    dtype = keras.backend.standardize_dtype(codes.dtype)
-    if "int" not in dtype:
-        raise ValueError(f"expected codes of integers, received dtype={dtype}")
-    # Lookups take these two on every backend.
-    return ops.cast(codes, dtype if dtype in ("int32", "int64") else "int32")
+    # An image has no masked places, so that it has no code for them.
+    return tuple(
+        None if grid is None else check_codes(grid, layer.num_embeddings, least=0)
+        for grid, layer in zip(codes, quantizers)
+    )
 
 
 def finest_given(codes):
@@ -129,9 +126,7 @@ class ReconstructionError(keras.layers.Layer):
 
     def call(self, outputs, reconstruction, target):
         reconstruction = ops.cast(reconstruction, "float32")
-        self.add_loss(
-            ops.mean(ops.square(reconstruction - ops.cast(target, "float32")))
-        )
+        self.add_loss(mean_of(ops.square(reconstruction - ops.cast(target, "float32"))))
         return outputs
 
     def compute_output_spec(self, outputs, reconstruction, target):

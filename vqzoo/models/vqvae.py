@@ -84,7 +84,7 @@ class VQVAE(ImageModel):
             codes: int `(batch, h, w)`, alone or in a tuple.
             sides: as of `VQVAE2.decode`.
         """
-        (codes,) = tiers.checked_codes(codes, 1)
+        (codes,) = tiers.checked_codes(codes, self.quantizers)
         images = self.to_float32(self.decoder(self.quantizer.decode(codes)))
         return self._cropped(images, sides)
 

@@ -164,7 +164,7 @@ class VQVAE2(tiers.TieredModel):
             ValueError: if the number of tiers differs, every tier is None, codes are no
                 integers, or the grids of two tiers do not belong together.
         """
-        codes = tiers.checked_codes(codes, len(self.quantizers))
+        codes = tiers.checked_codes(codes, self.quantizers)
         finest = tiers.finest_given(codes)
         batch, *finest_grid = ops.shape(codes[finest])[:3]
         self._check_grids(codes, finest)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import Seeded
 from vqzoo.layers import ResidualStack
 
 
@@ -127,7 +128,7 @@ def _check_arguments(grid_shape, num_embeddings, num_classes, context):
             )
 
 
-class Conditions(keras.layers.Layer):
+class Conditions(Seeded, keras.layers.Layer):
     """Features of a class and of the codes above, for each place of a grid.
 
     Args:
@@ -197,7 +198,7 @@ class Conditions(keras.layers.Layer):
             features = self.blocks(features)
         if self.of_label is not None:
             label = inputs["label"]
-            if training and self.label_dropout:
+            if training and self.trainable and self.label_dropout:
                 draws = keras.random.uniform(ops.shape(label), seed=self.seed_generator)
                 label = ops.where(draws < self.label_dropout, self.num_classes, label)
             label = self.of_label(label)[:, None, None]

@@ -7,7 +7,8 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import Configured, check_not_negative, check_one_of, check_positive
-from vqzoo.ops import draw_rows, sample_code
+from vqzoo.ops import sample_code
+from vqzoo.replicas import draw_rows
 
 BOUNDARIES = ("reflect", "clip", "wrap")
 
@@ -15,11 +16,17 @@ BOUNDARIES = ("reflect", "clip", "wrap")
 class Assignment(Configured, keras.layers.Layer):
     """Abstract: hands a quantizer other codes than the nearest while training.
 
+    Frozen, or in a frozen quantizer, it is at inference.
+
     One that acts on indices alone defines `call(codes, num_embeddings, training)`. One
     that needs the codebook defines `assign`.
     """
 
     needs_codebook = False
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
 
     def assign(self, codes, latents, codebook):
         """Codes int32 `(N,)` for nearest `codes` `(batch, ...)`, while training.
@@ -74,7 +81,7 @@ class NoisyAssignment(Assignment):
 
     def call(self, codes, num_embeddings, training=False):
         codes = ops.cast(codes, "int32")
-        if not training or self.stddev == 0:
+        if not (training and self.trainable) or self.stddev == 0:
             return codes
         return self._bound(codes + self._offsets(codes), num_embeddings)
 
@@ -94,6 +101,9 @@ class NoisyAssignment(Assignment):
         if self.boundary == "wrap":
             return ops.mod(codes, num_embeddings)
         return last - ops.abs(last - ops.mod(codes, 2 * last))
+
+    def compute_output_shape(self, codes_shape):
+        return codes_shape
 
     def compute_output_spec(self, codes, num_embeddings, training=False):
         return keras.KerasTensor(codes.shape, dtype="int32")
@@ -135,7 +145,7 @@ class StochasticAssignment(Assignment):
         self.built = True
 
     def call(self, codes, latents, codebook, training=False):
-        if not training:
+        if not (training and self.trainable):
             return ops.cast(codes, "int32")
         return sample_code(latents, codebook, self.temperature, self.seed_generator)
 
@@ -143,6 +153,11 @@ class StochasticAssignment(Assignment):
         """Codes int32 `(N,)` drawn for latents `(N, D)`, while training."""
         codes = ops.reshape(codes, (-1,))
         return self(codes, latents=latents, codebook=codebook, training=True)
+
+    def compute_output_shape(
+        self, codes_shape, latents_shape=None, codebook_shape=None
+    ):
+        return codes_shape
 
     def compute_output_spec(self, codes, latents, codebook, training=False):
         return keras.KerasTensor(codes.shape, dtype="int32")

@@ -1,25 +1,34 @@
 """The protocol of the quantizers, and what they share beside it."""
 
-import threading
+import math
+import warnings
 
 import keras
 from keras import ops
 
 from vqzoo.arguments import (
     Configured,
+    check_codes,
     check_not_negative,
     check_one_of,
     check_positive_ints,
+    known_values,
+    plain,
 )
 from vqzoo.ops import (
     assignment_entropy,
+    finite_rows,
+    mean_of,
     nearest_code,
     rotation_trick,
     straight_through,
     unit_norm,
 )
+from vqzoo.replicas import ReplicaLosses
 
 ESTIMATORS = {"straight_through": straight_through, "rotation": rotation_trick}
+# Codes for each latent of a training step beyond which a codebook is said to be large.
+_MANY_CODES = 64
 
 
 class Quantizer(Configured, keras.layers.Layer):
@@ -43,6 +52,9 @@ class Quantizer(Configured, keras.layers.Layer):
         cost_arguments: dict, the argument that weighs a loss term, at least 0, by the
             term's name; the weight of others is 1.
         normalize: bool, whether latents are compared at length 1.
+        follows_latents: bool, whether each code is learned from latents that choose it.
+        on_move: function that is told in training which codes were placed anew, bool
+            `(K,)`, and then the order that codes were brought to, int32 `(K,)` or None.
     Raises: ValueError: if a size is not a positive int, or the last axis of the input
         is not `embedding_dim`.
     """
@@ -50,6 +62,8 @@ class Quantizer(Configured, keras.layers.Layer):
     code_axes = 0
     is_hybrid = False
     normalize = False
+    follows_latents = False
+    on_move = None
     ema_counts = None
     cost_arguments = {}
 
@@ -57,10 +71,12 @@ class Quantizer(Configured, keras.layers.Layer):
         # Codebooks and distances are float32 whatever the policy: half precision
         # confuses codes that are near to each other.
         super().__init__(autocast=False, **kwargs)
+        self.supports_masking = True
         self._losses = ReplicaLosses()
+        self._warned = False
         check_positive_ints(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        self.num_embeddings = plain(num_embeddings)
+        self.embedding_dim = plain(embedding_dim)
         self.assignment = assignment
 
     def _keep(self, values):
@@ -80,21 +96,57 @@ class Quantizer(Configured, keras.layers.Layer):
 
     def build(self, input_shape):
         check_last_axis(input_shape, self.embedding_dim)
+        self.grid = tuple(input_shape[1:-1])
         self.input_spec = keras.layers.InputSpec(axes={-1: self.embedding_dim})
 
-    def call(self, latents, training=False):
+    def call(self, latents, training=False, mask=None):
+        training = training and self.trainable
+        if training:
+            self.warn_of_many_codes(latents.shape[:-1])
         inputs = ops.cast(latents, "float32")
-        quantized, terms = self._quantize(inputs, training)
+        if mask is not None:
+            mask = grid_mask(mask, inputs)
+            inputs = ops.where(mask[..., None], inputs, 0.0)
+        quantized, terms = self._quantize(inputs, training, mask)
         for name, term in terms.items():
             self.add_loss(self.loss_weights.get(name, 1.0) * term)
-        return ops.cast(ops.reshape(quantized, ops.shape(inputs)), self.compute_dtype)
+        quantized = ops.reshape(quantized, ops.shape(inputs))
+        if mask is not None:
+            quantized = ops.where(mask[..., None], quantized, 0.0)
+        return ops.cast(quantized, self.compute_dtype)
 
-    def _quantize(self, latents, training):
+    def warn_of_many_codes(self, shape):
+        """Warns once where it, or one in it, has far more codes than a step latents.
+
+        Args:
+            shape: `(batch, ...)` of the latents, without their last axis.
+        """
+        num_latents = 0 if None in shape else math.prod(shape)
+        if self._warned or not num_latents:
+            return
+        many = [
+            part
+            for part in self._flatten_layers()
+            if isinstance(part, Quantizer) and part.follows_latents and part.trainable
+            if part.num_embeddings > _MANY_CODES * num_latents
+        ]
+        if many:
+            self._warned = True
+            warnings.warn(
+                f"{self.name} has num_embeddings={many[0].num_embeddings} and "
+                f"{num_latents} latents in a step: most codes will be forgotten before "
+                "they are chosen again. Larger batches, fewer codes or a decay nearer "
+                "to 1 help, or a quantizer whose codes move together, as SimVQ",
+                stacklevel=2,
+            )
+
+    def _quantize(self, latents, training, mask=None):
         """What the decoder receives, and the loss terms by name before their weights.
 
         Args:
             latents: float32 `(..., D)`.
             training: bool.
+            mask: bool `(...)`, the places that count, or None for all.
         """
         raise NotImplementedError
 
@@ -107,18 +159,56 @@ class Quantizer(Configured, keras.layers.Layer):
         """Code vectors float32 `(..., D)` of codes, int `(...)`."""
         return ops.take(self.codebook, codes, axis=0)
 
-    def compute_output_spec(self, latents, training=False):
-        return keras.KerasTensor(latents.shape, dtype=self.compute_dtype)
+    def compute_output_shape(self, input_shape):
+        # `fit` asks with the first batch's shape, which its compiled steps do not know.
+        self.warn_of_many_codes(input_shape[:-1])
+        return input_shape
 
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
+    def encode(self, latents, mask=None):
+        """Codes of latents.
+
+        Args:
+            latents: float `(..., D)`.
+            mask: bool, by place; or None: that which Keras keeps with the latents.
+
+        Returns:
+            int32 `(...)`, in [0, K), and -1 where the mask is False.
+        """
+        mask = getattr(latents, "_keras_mask", None) if mask is None else mask
         latents = ops.cast(latents, "float32")
         check_last_axis(latents.shape, self.embedding_dim)
-        return self._nearest(latents)
+        if mask is None:
+            return self._codes(latents, None)
+        return self._codes(latents, grid_mask(mask, latents))
+
+    def _codes(self, latents, mask):
+        """Codes of float32 latents, and -1 where the mask is False."""
+        codes = self._nearest(latents)
+        return codes if mask is None else ops.where(mask, codes, -1)
 
     def decode(self, codes):
-        """Code vectors of `codes` `(...)`, int: float `(..., D)`."""
-        return ops.cast(self._vectors(codes), self.compute_dtype)
+        """Code vectors of codes.
+
+        Args:
+            codes: ints of any type, `(...)`, in [0, K); -1 is the code of masked
+                places, whose vector is 0.
+
+        Returns:
+            Float `(..., D)`.
+
+        Raises:
+            ValueError: if the codes are no integers or one is out of range. In a
+                compiled function, which cannot know, the vector is 0 there.
+        """
+        known = known_values(codes)
+        codes = check_codes(codes, self.num_embeddings)
+        if known is None or (known < 0).any():
+            inside = ops.logical_and(codes >= 0, codes < self.num_embeddings)
+            vectors = self._vectors(ops.where(inside, codes, 0))
+            vectors = ops.where(inside[..., None], vectors, 0.0)
+        else:
+            vectors = self._vectors(codes)
+        return ops.cast(vectors, self.compute_dtype)
 
     def loss_terms(self, latents):
         """Loss terms at inference by name, before their weights; float32 scalars."""
@@ -151,33 +241,6 @@ class Quantizer(Configured, keras.layers.Layer):
         return codes, nearest, assigned, ops.take(codebook, assigned, axis=0)
 
 
-class ReplicaLosses(threading.local):
-    """The losses of a layer's last call, for each replica its own.
-
-    A mirrored strategy runs its replicas in threads that take turns at each sum across
-    them. In Keras 3 they share one list of losses, so that a replica would count, or
-    clear, what the others added. A layer that sums across replicas puts this in the
-    place of that list.
-    """
-
-    def __init__(self):
-        self.values = []
-
-    def extend(self, losses):
-        """Adds losses of this replica's call."""
-        self.values.extend(losses)
-
-    def clear(self):
-        """Forgets the losses of this replica's call."""
-        self.values.clear()
-
-    def __getitem__(self, index):
-        return self.values[index]
-
-    def __reduce__(self):
-        return (ReplicaLosses, ())
-
-
 def check_estimator(estimator, assignment):
     """Raises ValueError for an unknown estimator, or one that cannot go with noise."""
     check_one_of(ESTIMATORS, estimator=estimator)
@@ -196,6 +259,27 @@ def check_last_axis(input_shape, embedding_dim):
             f"expected latents of shape (batch, ..., {embedding_dim}) for "
             f"embedding_dim={embedding_dim}, received shape={tuple(input_shape)}"
         )
+
+
+def counted_rows(rows, mask):
+    """Which latents `(N, D)` take part in state: those that are finite and not masked.
+
+    Args:
+        rows: float32 `(N, D)`.
+        mask: bool, by place, N in all; or None.
+    """
+    finite = finite_rows(rows)
+    if mask is None:
+        return finite
+    return ops.logical_and(finite, ops.reshape(mask, (-1,)))
+
+
+def grid_mask(mask, latents):
+    """A mask of places, or of their first axes, for each of the latents: bool."""
+    shape = ops.shape(latents)[:-1]
+    missing = len(shape) - len(mask.shape)
+    mask = ops.reshape(ops.cast(mask, "bool"), (*ops.shape(mask), *[1] * missing))
+    return ops.broadcast_to(mask, shape)
 
 
 def check_alike(quantizers):
@@ -233,18 +317,18 @@ def add_learned(layer, name, shape, initializer="zeros", **kwargs):
     )
 
 
-def entropy_loss(rows, codebook):
+def entropy_loss(rows, codebook, mask=None):
     """Entropy of each assignment minus that of their mean, in nats: a scalar.
 
     Source: Chang et al. 2022, arXiv 2202.04200, the tokenizer's entropy loss.
     """
-    single, joint = assignment_entropy(rows, codebook)
+    single, joint = assignment_entropy(rows, codebook, mask=mask)
     return single - joint
 
 
-def mean_squared_distance(moving, fixed):
+def mean_squared_distance(moving, fixed, mask=None):
     """mean((moving - sg(fixed)) ** 2) per element: a float32 scalar."""
-    return ops.mean(ops.square(moving - ops.stop_gradient(fixed)))
+    return mean_of(ops.square(moving - ops.stop_gradient(fixed)), mask)
 
 
 def add_terms(parts):

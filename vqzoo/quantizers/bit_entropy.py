@@ -2,14 +2,17 @@
 
 from keras import ops
 
+from vqzoo.ops import mean_of
 
-def row_entropy(logits):
+
+def row_entropy(logits, mask=None):
     """Mean entropy of the rows, in nats.
 
     Bits drawn independently have the sum of their entropies.
 
     Args:
         logits: float32 `(N, bits)`, log of p(1) / p(0) of each bit.
+        mask: bool, for each of the rows, whether it counts; or None for all.
 
     Returns:
         Float32 scalar, the same as over the table of all `2 ** bits` codes.
@@ -17,10 +20,10 @@ def row_entropy(logits):
     Source: Zhao et al. 2024, arXiv 2406.07548, section 4.
     """
     entropies = ops.softplus(logits) - logits * ops.sigmoid(logits)
-    return ops.mean(ops.sum(entropies, axis=-1))
+    return mean_of(ops.sum(entropies, axis=-1, keepdims=True), mask)
 
 
-def mixture_entropy(logits, group_bits):
+def mixture_entropy(logits, group_bits, mask=None):
     """Entropy of the mean over the rows of their distributions over codes, in nats.
 
     In the mean over rows bits depend on each other. A row's table over codes is the
@@ -31,6 +34,7 @@ def mixture_entropy(logits, group_bits):
         logits: float32 `(N, bits)`, log of p(1) / p(0) of each bit.
         group_bits: int. Up to that many bits the entropy is exact; more of them are
             cut into groups, and the sum of their entropies is an upper bound.
+        mask: as of `row_entropy`.
 
     Returns:
         Float32 scalar, at most bits * log 2.
@@ -42,8 +46,10 @@ def mixture_entropy(logits, group_bits):
     for start, end in zip(ends[:-1], ends[1:]):
         middle = (start + end) // 2
         low, high = _table(logits, start, middle), _table(logits, middle, end)
+        if mask is not None:
+            low = ops.where(ops.reshape(mask, (-1, 1)), low, 0.0)
         sums = ops.matmul(ops.transpose(low), high)
-        mean = sums / ops.sum(sums)
+        mean = ops.divide_no_nan(sums, ops.sum(sums))
         total = total - ops.sum(mean * ops.log(ops.maximum(mean, 1e-30)))
     return total
 

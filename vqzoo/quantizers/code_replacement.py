@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from vqzoo.ops import draw_rows, straight_through, sum_across_replicas
-from vqzoo.quantizers.base import add_state
+from vqzoo.ops import straight_through
+from vqzoo.quantizers.base import add_state, counted_rows
 from vqzoo.quantizers.soft_codes import JITTER, MovedCodebook
+from vqzoo.replicas import draw_rows, sum_across_replicas
 
 
 class ReplacedCodes(MovedCodebook):
@@ -21,15 +22,16 @@ class ReplacedCodes(MovedCodebook):
         super().build(input_shape)
         self.ema_counts = add_state(self, "ema_counts", (self.num_embeddings,), "ones")
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         rows, codebook = self._rows(latents), self.codebook
         if training:
-            codebook = self._start_codebook(rows)
+            codebook = self._start_codebook(rows, mask)
         codes, nearest, _, received = self._choose(latents, codebook, training)
         if not training:
             return straight_through(rows, nearest), {}
         quantized = self._substitute(rows, received)
-        replace_unused(self, codes, codebook)
+        counted = counted_rows(rows, mask)
+        replace_unused(self, ops.where(counted, codes, -1), codebook)
         return quantized, {}
 
     def _substitute(self, rows, received):
@@ -61,7 +63,7 @@ def replace_unused(layer, codes, codebook):
 
     Args:
         layer: `MovedCodebook` with `decay`, `restart_threshold` and `seed_generator`.
-        codes: int32 `(N,)`, of this replica's latents.
+        codes: int32 `(N,)`, of this replica's latents; -1 is left out.
         codebook: float32 `(K, D)`, that chose them.
 
     Source: Vali and Backstrom 2022, IEEE Access 10, codebook replacement. Differs:
@@ -72,9 +74,12 @@ def replace_unused(layer, codes, codebook):
     ones = ops.ones_like(codes, dtype="float32")
     new = ops.segment_sum(ones, codes, num_segments=layer.num_embeddings)
     new = sum_across_replicas(new)
-    counts = layer.decay * layer.ema_counts.value + (1 - layer.decay) * new
+    seen = ops.sum(new) > 0
+    kept, rate = ops.where(seen, layer.decay, 1.0), ops.where(seen, 1 - layer.decay, 0)
+    counts = kept * layer.ema_counts.value + rate * new
     share = ops.mean(counts)
     dead = counts < layer.restart_threshold * share
+    dead = ops.logical_and(dead, layer.started.value >= 1)
     placed = ops.take(codebook, _used_in_place(dead, layer.seed_generator), axis=0)
     noise = keras.random.normal(codebook.shape, seed=layer.seed_generator)
     placed = placed + JITTER * ops.std(codebook, axis=0) * noise
@@ -82,6 +87,8 @@ def replace_unused(layer, codes, codebook):
     start = ops.where(dead[:, None], start, layer.codebook_start.value)
     layer.codebook_start.assign(start)
     layer.ema_counts.assign(ops.where(dead, share, counts))
+    if layer.on_move:
+        layer.on_move(dead, None)
 
 
 def _used_in_place(dead, seed):

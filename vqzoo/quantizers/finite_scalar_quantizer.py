@@ -58,12 +58,14 @@ class FiniteScalarQuantizer(Quantizer):
         """The implicit code vectors in the order of their indices, `(K, D)`."""
         return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         bounded = _bound(latents, self.levels)
         digits = self._digits(bounded)
         if training and self.assignment is not None:
             digits = mixed_radix.perturb(self.assignment, digits, self.levels)
         scaled = bounded / self._half_widths("float32")
+        # The bound makes a number of an infinite latent, which nothing would show.
+        scaled = ops.where(ops.isfinite(latents), scaled, float("nan"))
         return straight_through(scaled, self._at(digits)), {}
 
     def _nearest(self, latents):

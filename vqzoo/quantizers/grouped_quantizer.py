@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from vqzoo.quantizers.base import Quantizer, add_terms, check_alike, check_last_axis
+from vqzoo.arguments import check_codes
+from vqzoo.quantizers.base import Quantizer, add_terms, check_alike
 from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
 from vqzoo.quantizers.vector_quantizer_ema import make_ema
 from vqzoo.registry import named
@@ -52,24 +53,24 @@ class GroupedQuantizer(Quantizer):
             if not group.built:
                 group.build(inner)
 
-    def _quantize(self, latents, training):
-        parts = zip(self.quantizers, self._cut(latents))
-        quantized = [group(part, training=training) for group, part in parts]
+    def _quantize(self, latents, training, mask=None):
+        quantized = [
+            group(part, training=training, mask=mask)
+            for group, part in zip(self.quantizers, self._cut(latents))
+        ]
         return ops.concatenate(quantized, axis=-1), {}
 
     def _cut(self, latents):
         return ops.split(latents, len(self.quantizers), axis=-1)
 
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(..., num_groups)`."""
-        latents = ops.convert_to_tensor(latents)
-        check_last_axis(latents.shape, self.embedding_dim)
-        parts = self._cut(latents)
-        codes = [group.encode(part) for group, part in zip(self.quantizers, parts)]
+    def _codes(self, latents, mask):
+        parts = zip(self.quantizers, self._cut(latents))
+        codes = [group.encode(part, mask) for group, part in parts]
         return ops.stack(codes, axis=len(latents.shape) - 1)
 
     def decode(self, codes):
         """Vectors of `codes` `(..., num_groups)`: float `(..., D)`."""
+        codes = check_codes(codes, self.num_embeddings)
         axis = len(codes.shape) - self.code_axes
         parts = ops.unstack(codes, len(self.quantizers), axis)
         vectors = [group.decode(part) for group, part in zip(self.quantizers, parts)]

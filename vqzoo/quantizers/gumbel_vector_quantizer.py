@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_positive
-from vqzoo.ops import replica_position, straight_through
+from vqzoo.ops import straight_through
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import add_state
+from vqzoo.quantizers.base import add_state, counted_rows
 from vqzoo.quantizers.transformed_quantizer import batch_normalized
 from vqzoo.registry import named
+from vqzoo.replicas import replica_position, sum_across_replicas
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -93,17 +94,19 @@ class GumbelVectorQuantizer(soft_codes.MovedCodebook):
         share = ops.minimum(self.steps / self.annealing_steps, 1.0)
         return (1 - share) * self.temperature + share * self.final_temperature
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         rows, codebook = self._rows(latents), self.codebook
         if training:
-            codebook = self._start_codebook(rows)
+            codebook = self._start_codebook(rows, mask)
             quantized = self._sample(rows, codebook, self.current_temperature)
-            self.steps.assign(self.steps + 1)
+            seen = ops.sum(ops.cast(counted_rows(rows, mask), "float32"))
+            seen = ops.minimum(sum_across_replicas(seen), 1.0)
+            self.steps.assign(self.steps + seen)
         else:
             quantized = straight_through(
                 rows, self._choose(latents, codebook, False)[1]
             )
-        return quantized, _terms(rows, codebook)
+        return quantized, _terms(rows, codebook, mask)
 
     def _sample(self, rows, codebook, temperature):
         """Codes weighted by a Gumbel softmax sample for each row, `(N, D)`."""
@@ -137,19 +140,23 @@ def _gumbel(shape, seed):
     return -ops.log(-ops.log(uniform))
 
 
-def _terms(rows, codebook):
+def _terms(rows, codebook, mask):
     """Expected squared distance, and divergence from equal probabilities, over D."""
 
     def sums(rows, valid, index, codebook):
         distances = soft_codes.squared_distances(rows, codebook)
         log_q = ops.log_softmax(-distances, axis=1)
         q = valid * ops.exp(log_q)
-        return (valid,), (ops.sum(q * distances), ops.sum(q * log_q))
+        sums = ops.sum(q * distances), ops.sum(q * log_q), ops.sum(valid)
+        return (valid,), sums
 
     num_codes, dim = codebook.shape
-    _, (distance, q_log_q) = soft_codes.over_blocks(sums, rows, (codebook,), num_codes)
-    num_values = dim * ops.cast(ops.shape(rows)[0], "float32")
-    divergence = q_log_q / num_values + math.log(num_codes) / dim
+    _, (distance, q_log_q, count) = soft_codes.over_blocks(
+        sums, rows, (codebook,), num_codes, mask
+    )
+    num_values = dim * ops.maximum(count, 1.0)
+    seen = ops.minimum(count, 1.0)
+    divergence = q_log_q / num_values + seen * math.log(num_codes) / dim
     return {"commitment": distance / num_values, "divergence": divergence}
 
 

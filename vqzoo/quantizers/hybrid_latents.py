@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from vqzoo.ops import mean_of
 from vqzoo.quantizers.base import Quantizer
 
 # Squared length below which a code has no direction.
@@ -43,9 +44,8 @@ class HybridLatents(Quantizer):
         if not self.quantizer.built:
             self.quantizer.build(input_shape)
 
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(...)`, in [0, K)."""
-        return self.quantizer.encode(latents)
+    def _codes(self, latents, mask):
+        return self.quantizer.encode(latents, mask)
 
     def decode(self, codes):
         """Code vectors of `codes` `(...)`, before any projection: float `(..., D)`."""
@@ -63,7 +63,7 @@ class HybridLatents(Quantizer):
 
     def _beside(self, codes):
         """Bool `(..., 1)`: whether each code has real numbers beside it."""
-        return ops.take(self.has_values, codes, axis=0)[..., None]
+        return ops.take(self.has_values, ops.maximum(codes, 0), axis=0)[..., None]
 
     def values(self, latents):
         """The real numbers beside each code: float32 `(..., num_values)`.
@@ -92,7 +92,7 @@ class HybridLatents(Quantizer):
         codes = self.encode(latents)
         quantized = ops.cast(self.decode(codes), "float32")
         latents = ops.cast(latents, "float32")
-        loss = projection_loss(latents, quantized, self._beside(codes))
+        loss = projection_loss(latents, quantized, beside=self._beside(codes))
         return {**terms, "projection": loss}
 
 
@@ -133,8 +133,11 @@ def shares(latents, quantized):
     return ops.where(has_length, shares, 0.0)
 
 
-def projection_loss(latents, quantized, mask=True):
-    """mean((P(z_e, sg(z_q)) - sg(z_q)) ** 2) per element, 0 where the mask is False."""
+def projection_loss(latents, quantized, mask=None, beside=True):
+    """mean((P(z_e, sg(z_q)) - sg(z_q)) ** 2) per element, 0 where `beside` is False.
+
+    The mask tells, by place, which are in the mean at all; None: all are.
+    """
     quantized = ops.stop_gradient(quantized)
     difference = project(latents, quantized) - quantized
-    return ops.mean(ops.where(mask, ops.square(difference), 0.0))
+    return mean_of(ops.where(beside, ops.square(difference), 0.0), mask)

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_positive
-from vqzoo.ops import straight_through
+from vqzoo.ops import mean_of, straight_through
 from vqzoo.quantizers import soft_codes
-from vqzoo.quantizers.base import mean_squared_distance
+from vqzoo.quantizers.base import counted_rows, mean_squared_distance
 from vqzoo.registry import named
 
 
@@ -78,44 +78,46 @@ class IndexBackpropagationQuantizer(soft_codes.MovedCodebook):
         check_positive(temperature=temperature)
         self._keep(locals())
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         rows, codebook = self._rows(latents), self.codebook
         if training:
-            codebook = self._start_codebook(rows)
+            codebook = self._start_codebook(rows, mask)
         _, nearest, _, assigned = self._choose(latents, codebook, training)
         entropy = None
         if training or self.entropy_weight:
-            mixture, entropy = self._mix(rows, codebook, nearest)
+            mixture, entropy = self._mix(rows, codebook, nearest, mask)
         if training:
             quantized = assigned + (mixture - ops.stop_gradient(mixture))
         else:
             quantized = straight_through(rows, nearest)
         terms = {
-            "codebook": mean_squared_distance(assigned, rows),
-            "commitment": mean_squared_distance(rows, nearest),
-            "index": ops.mean(ops.square(quantized - rows)),
+            "codebook": mean_squared_distance(assigned, rows, mask),
+            "commitment": mean_squared_distance(rows, nearest, mask),
+            "index": mean_of(ops.square(quantized - rows), mask),
         }
         if self.entropy_weight:
             terms["entropy"] = entropy
         return quantized, terms
 
-    def _mix(self, rows, codebook, nearest):
+    def _mix(self, rows, codebook, nearest, mask):
         """Sum of p_k sg(e_k) for each row, and the difference of the entropies."""
-        unit = self.temperature * soft_codes.distance_unit(rows, nearest)
+        unit = self.temperature * soft_codes.distance_unit(
+            rows, nearest, counted_rows(rows, mask)
+        )
 
         def mix(rows, valid, index, codebook):
             distances = soft_codes.squared_distances(rows, codebook)
             log_p = ops.log_softmax(-distances / unit, axis=1)
             mixture = ops.matmul(ops.exp(log_p), ops.stop_gradient(codebook))
             p = valid * ops.exp(log_p)
-            return (mixture,), (ops.sum(p, axis=0), ops.sum(p * log_p))
+            sums = ops.sum(p, axis=0), ops.sum(p * log_p), ops.sum(valid)
+            return (mixture,), sums
 
-        (mixture,), (sum_p, sum_p_log_p) = soft_codes.over_blocks(
-            mix, rows, (codebook,), self.num_embeddings
+        (mixture,), (sum_p, sum_p_log_p, count) = soft_codes.over_blocks(
+            mix, rows, (codebook,), self.num_embeddings, mask
         )
-        num_rows = ops.cast(ops.shape(rows)[0], "float32")
-        joint = soft_codes.mixture_entropy(sum_p / num_rows)
-        return mixture, -sum_p_log_p / num_rows - joint
+        joint = soft_codes.mixture_entropy(sum_p, count)
+        return mixture, -sum_p_log_p / ops.maximum(count, 1.0) - joint
 
 
 @named("ibq")

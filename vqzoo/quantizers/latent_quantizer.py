@@ -90,7 +90,7 @@ class LatentQuantizer(Quantizer):
         parts = [ops.linspace(-0.5, 0.5, count, dtype=dtype) for count in self.levels]
         return ops.concatenate(parts)
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         digits = self._digits(latents)
         nearest = assigned = self._at(digits)
         if training and self.assignment is not None:
@@ -98,8 +98,8 @@ class LatentQuantizer(Quantizer):
             assigned = self._at(digits)
         terms = {}
         if self.optimize_values:
-            terms["quantization"] = mean_squared_distance(assigned, latents)
-        terms["commitment"] = mean_squared_distance(latents, nearest)
+            terms["quantization"] = mean_squared_distance(assigned, latents, mask)
+        terms["commitment"] = mean_squared_distance(latents, nearest, mask)
         return straight_through(latents, assigned), terms
 
     def _nearest(self, latents):

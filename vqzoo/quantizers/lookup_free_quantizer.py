@@ -5,8 +5,8 @@ import math
 import keras
 from keras import ops
 
-from vqzoo.arguments import check_not_negative, check_positive
-from vqzoo.ops import straight_through, unit_norm
+from vqzoo.arguments import check_not_negative, check_positive, is_int
+from vqzoo.ops import mean_of, straight_through, unit_norm
 from vqzoo.quantizers import mixed_radix
 from vqzoo.quantizers.base import Quantizer, mean_squared_distance
 from vqzoo.quantizers.bit_entropy import mixture_entropy, row_entropy
@@ -93,10 +93,10 @@ class LookupFreeQuantizer(Quantizer):
         """The implicit code vectors in the order of their indices, `(K, num_bits)`."""
         return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
 
-    def _quantize(self, latents, training):
-        units, bits = self._units(latents), _bits(latents)
+    def _quantize(self, latents, training, mask=None):
+        units, bits = self._units(latents, mask), _bits(latents)
         quantized = straight_through(units * self._length(), self._corners(bits))
-        return quantized, self._terms(units, bits)
+        return quantized, self._terms(units, bits, mask)
 
     def _nearest(self, latents):
         return mixed_radix.to_indices(_bits(latents), (2,) * self.num_bits)
@@ -104,11 +104,13 @@ class LookupFreeQuantizer(Quantizer):
     def _vectors(self, codes):
         return self._corners(mixed_radix.to_digits(codes, (2,) * self.num_bits))
 
-    def _units(self, latents):
+    def _units(self, latents, mask):
         """Latents of root mean square 1."""
         if self.spherical:
             return unit_norm(latents) * math.sqrt(self.num_bits)
-        return latents / ops.sqrt(ops.maximum(ops.mean(ops.square(latents)), 1e-12))
+        return latents / ops.sqrt(
+            ops.maximum(mean_of(ops.square(latents), mask), 1e-12)
+        )
 
     def _length(self):
         """What a code has, up to its sign, in each channel."""
@@ -117,16 +119,16 @@ class LookupFreeQuantizer(Quantizer):
     def _corners(self, bits):
         return (2 * ops.cast(bits, "float32") - 1) * self._length()
 
-    def _terms(self, units, bits):
+    def _terms(self, units, bits, mask):
         # |u - c|^2 is a sum over the channels, so that the bits are independent; in it
         # the two values of a bit differ by 4 u.
         logits = ops.reshape(4 * self.inverse_temperature * units, (-1, self.num_bits))
-        single = row_entropy(logits)
-        joint = mixture_entropy(logits, self.group_bits)
+        single = row_entropy(logits, mask)
+        joint = mixture_entropy(logits, self.group_bits, mask)
         signs = 2 * ops.cast(bits, "float32") - 1
         return {
             "entropy": (single - self.diversity_gamma * joint) / self.num_bits,
-            "commitment": mean_squared_distance(units, signs),
+            "commitment": mean_squared_distance(units, signs, mask),
         }
 
 
@@ -135,7 +137,7 @@ def _bits(latents):
 
 
 def _check_range(name, value, least, most):
-    if not isinstance(value, int) or not least <= value <= most:
+    if not is_int(value) or not least <= value <= most:
         raise ValueError(
             f"expected {name} to be an int from {least} to {most}, received "
             f"{name}={value}"

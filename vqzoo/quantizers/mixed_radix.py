@@ -9,6 +9,8 @@ import operator
 
 from keras import ops
 
+from vqzoo.arguments import is_int, plain
+
 _LARGEST = 2**31 - 1  # of int32
 # Levels near a power of 2 codes: Mentzer et al. 2023, arXiv 2309.15505, table 1.
 _LEVELS = {
@@ -29,8 +31,8 @@ def levels_near(num_codes):
 
 def check_levels(levels):
     """`levels` as a tuple; ValueError unless ints of at least 2 that fit int32."""
-    levels = tuple(levels)
-    if not levels or not all(isinstance(n, int) and n >= 2 for n in levels):
+    levels = plain(tuple(levels))
+    if not levels or not all(is_int(n) and n >= 2 for n in levels):
         raise ValueError(
             f"expected levels to be one or more ints of at least 2, received "
             f"levels={levels}"

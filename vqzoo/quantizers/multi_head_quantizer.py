@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_positive_ints
-from vqzoo.quantizers.base import Quantizer, check_last_axis
+from vqzoo.quantizers.base import Quantizer
 from vqzoo.quantizers.vector_quantizer_ema import make_ema
 from vqzoo.registry import named
 
@@ -47,17 +47,16 @@ class MultiHeadQuantizer(Quantizer):
             inner = (*input_shape[:-1], self.num_heads, self.quantizer.embedding_dim)
             self.quantizer.build(inner)
 
-    def _quantize(self, latents, training):
-        return self.quantizer(self._cut(latents), training=training), {}
+    def _quantize(self, latents, training, mask=None):
+        heads = self._cut(latents)
+        return self.quantizer(heads, training=training, mask=mask), {}
 
     def _cut(self, latents):
-        check_last_axis(latents.shape, self.embedding_dim)
         heads = (self.num_heads, self.quantizer.embedding_dim)
         return ops.reshape(latents, (*ops.shape(latents)[:-1], *heads))
 
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(..., num_heads)`."""
-        return self.quantizer.encode(self._cut(ops.convert_to_tensor(latents)))
+    def _codes(self, latents, mask):
+        return self.quantizer.encode(self._cut(latents), mask)
 
     def decode(self, codes):
         """Vectors of `codes` `(..., num_heads)`: float `(..., D)`."""

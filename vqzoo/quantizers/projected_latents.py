@@ -39,9 +39,10 @@ class ProjectedLatents(HybridLatents):
 
     is_hybrid = True
 
-    def _quantize(self, latents, training):
-        quantized = ops.cast(self.quantizer(latents, training=training), "float32")
-        terms = {"projection": projection_loss(latents, quantized)}
+    def _quantize(self, latents, training, mask=None):
+        quantized = self.quantizer(latents, training=training, mask=mask)
+        quantized = ops.cast(quantized, "float32")
+        terms = {"projection": projection_loss(latents, quantized, mask)}
         return project(latents, quantized), terms
 
 

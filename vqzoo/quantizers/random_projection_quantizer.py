@@ -72,7 +72,7 @@ class RandomProjectionQuantizer(Quantizer):
         )
         self.directions.assign(unit_norm(self.directions.value))
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         return straight_through(latents, self._vectors(self._nearest(latents))), {}
 
     def _nearest(self, latents):

@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
-from vqzoo.ops import draw_rows
+from vqzoo.arguments import check_codes
 from vqzoo.quantizers.base import Quantizer, add_terms, check_alike
 from vqzoo.quantizers.finite_scalar_quantizer import make_grid
 from vqzoo.quantizers.transformed_quantizer import batch_normalized
 from vqzoo.quantizers.vector_quantizer_ema import make_ema
 from vqzoo.registry import named
+from vqzoo.replicas import draw_rows
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -59,12 +60,12 @@ class ResidualQuantizer(Quantizer):
             if not stage.built:
                 stage.build(input_shape)
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         rest = latents
         num_stages = self._num_stages(rest) if training and self.dropout else None
         total = 0.0
         for index, stage in enumerate(self.quantizers):
-            quantized = ops.cast(stage(rest, training=training), "float32")
+            quantized = ops.cast(stage(rest, training=training, mask=mask), "float32")
             output = quantized
             if index:  # the first stage passes the gradient to the latents already
                 output = quantized - (rest - ops.stop_gradient(rest))
@@ -86,14 +87,13 @@ class ResidualQuantizer(Quantizer):
         num_stages = draw_rows(draw, ops.shape(latents)[0])
         return ops.reshape(num_stages, (-1,) + (1,) * (len(latents.shape) - 1))
 
-    def encode(self, latents):
-        """Codes of `latents` `(..., D)`: int32 `(..., num_stages)`."""
-        latents = ops.cast(latents, "float32")
-        codes = [stage.encode(rest) for stage, rest in self._rests(latents)]
+    def _codes(self, latents, mask):
+        codes = [stage.encode(rest, mask) for stage, rest in self._rests(latents)]
         return ops.stack(codes, axis=len(latents.shape) - 1)
 
     def decode(self, codes):
         """Vectors of `codes` `(..., n)`, of the first n stages: float `(..., D)`."""
+        codes = check_codes(codes, self.num_embeddings)
         axis = len(codes.shape) - self.code_axes
         num_given = codes.shape[axis]
         if not 1 <= num_given <= len(self.quantizers):

@@ -8,6 +8,7 @@ from vqzoo.quantizers import soft_codes
 from vqzoo.quantizers.base import (
     add_learned,
     add_state,
+    counted_rows,
     mean_squared_distance,
 )
 from vqzoo.registry import named
@@ -106,34 +107,38 @@ class SoftVectorQuantizer(soft_codes.MovedCodebook):
         p = ops.softmax(densities, axis=1)
         return ops.reshape(p, (*ops.shape(latents)[:-1], self.num_embeddings))
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         rows = self._rows(latents)
         codebook, variances = self.codebook, self.variances
         if training:
-            codebook, variances = self._start(rows)
+            codebook, variances = self._start(rows, mask)
         code = ops.take(codebook, _best(rows, codebook, variances), axis=0)
         if training or not self.hard_at_inference:
             quantized = _mean(rows, codebook, variances)
         else:
             quantized = straight_through(rows, code)
         return quantized, {
-            "codebook": mean_squared_distance(code, rows),
-            "commitment": mean_squared_distance(rows, code),
+            "codebook": mean_squared_distance(code, rows, mask),
+            "commitment": mean_squared_distance(rows, code, mask),
         }
 
     def _nearest(self, latents):
         codes = _best(self._rows(latents), self.codebook, self.variances)
         return ops.reshape(codes, ops.shape(latents)[:-1])
 
-    def _start(self, rows):
-        """Codebook and variances of a training step; the first one places them."""
-        fresh = self.started.value <= 0
-        codebook = self._start_codebook(rows)
+    def _start(self, rows, mask):
+        """Codebook and variances of a training step; the first ones place them."""
+        before, known = ops.copy(self.started.value), self.codebook
+        codebook = self._start_codebook(rows, mask)
         if self.variance_init is not None:
             return codebook, self.variances
         # exp(-d / unit) is a Gaussian whose variance is half of the unit.
-        nearest = self._choose(rows, codebook, training=False)[1]
-        measured = 0.5 * soft_codes.distance_unit(rows, nearest)
+        # A latent that has just become a code is at no distance.
+        codes = ops.where(before > 0, known, codebook)
+        nearest = self._choose(rows, codes, training=False)[1]
+        counted = counted_rows(rows, mask)
+        measured = 0.5 * soft_codes.distance_unit(rows, nearest, counted)
+        fresh = ops.logical_and(before < 1, ops.any(counted))
         scale = ops.where(fresh, measured, self.variance_scale.value)
         self.variance_scale.assign(scale)
         return codebook, self._variances(scale)

@@ -1,7 +1,11 @@
 """A quantizer between two layers: another basis, fewer dimensions, another norm."""
 
-import keras
+import inspect
 
+import keras
+from keras import ops
+
+from vqzoo.arguments import check_codes
 from vqzoo.quantizers.base import Quantizer
 from vqzoo.quantizers.vector_quantizer import make_gradient
 from vqzoo.quantizers.vector_quantizer_ema import make_ema
@@ -25,6 +29,8 @@ class TransformedQuantizer(Quantizer):
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
     Output shape: same. Codes: those of the quantizer.
     Losses: those of the quantizer, measured between the two layers.
+    State: that of the three layers. A step that would leave numbers that are not finite
+        in that of `before`, as batch statistics of such latents, does not count there.
     Raises: ValueError: if a layer is missing where the dimensions differ.
     Source: low-dimensional codes: Yu et al. 2022, arXiv 2110.04627, section 3.2; batch
         normalization: Lancucki et al. 2020, arXiv 2005.08520. Differs: nothing.
@@ -61,27 +67,44 @@ class TransformedQuantizer(Quantizer):
             if layer is not None and not layer.built:
                 layer.build(shape)
 
-    def _quantize(self, latents, training):
-        quantized = self.quantizer(self._enter(latents), training=training)
-        return self._leave(quantized), {}
+    def _quantize(self, latents, training, mask=None):
+        self.quantizer.on_move = self.on_move
+        inner = _apply(self.before, latents, training, mask)
+        quantized = self.quantizer(inner, training=training, mask=mask)
+        return _apply(self.after, quantized, training, mask), {}
 
-    def _enter(self, latents):
-        return latents if self.before is None else self.before(latents)
-
-    def _leave(self, quantized):
-        return quantized if self.after is None else self.after(quantized)
-
-    def encode(self, latents):
-        """Codes of `latents` `(..., embedding_dim)`: int32, as the quantizer's."""
-        return self.quantizer.encode(self._enter(latents))
+    def _codes(self, latents, mask):
+        return self.quantizer.encode(_apply(self.before, latents, False, mask), mask)
 
     def decode(self, codes):
-        """Vectors of `codes`: float `(..., embedding_dim)`."""
-        return self._leave(self.quantizer.decode(codes))
+        """Vectors of `codes`: float `(..., embedding_dim)`; of -1, masked places, 0."""
+        codes = check_codes(codes, self.num_embeddings)
+        vectors = _apply(self.after, self.quantizer.decode(codes), False, None)
+        kept = codes >= 0
+        for _ in range(self.code_axes):
+            kept = ops.any(kept, axis=-1)
+        return ops.where(kept[..., None], vectors, 0.0)
 
     def loss_terms(self, latents):
         """Loss terms of the quantizer by name, before their weights."""
-        return self.quantizer.loss_terms(self._enter(latents))
+        return self.quantizer.loss_terms(_apply(self.before, latents, False, None))
+
+
+def _apply(layer, inputs, training, mask):
+    """What a layer makes of inputs; what would make its state no number is undone."""
+    if layer is None:
+        return inputs
+    # Told, and not left to Keras: a frozen layer is at inference in a training call.
+    accepted = inspect.signature(layer.call).parameters
+    options = {"training": training, "mask": mask}
+    options = {name: value for name, value in options.items() if name in accepted}
+    state = [v for v in layer.non_trainable_weights if training]
+    before = [ops.copy(v.value) for v in state]
+    outputs = layer(inputs, **options)
+    for variable, value in zip(state, before):
+        is_finite = ops.all(ops.isfinite(variable.value))
+        variable.assign(ops.where(is_finite, variable.value, value))
+    return outputs
 
 
 def low_dimensional(quantizer, embedding_dim, **kwargs):

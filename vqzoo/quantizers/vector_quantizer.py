@@ -1,6 +1,7 @@
 """Vector quantizer whose codebook is learned by gradient."""
 
 import keras
+from keras import ops
 
 from vqzoo.ops import unit_norm
 from vqzoo.quantizers.base import (
@@ -11,6 +12,7 @@ from vqzoo.quantizers.base import (
     entropy_loss,
     mean_squared_distance,
 )
+from vqzoo.quantizers.codebook_start import check_trainable_codes, initializer
 from vqzoo.registry import named
 
 
@@ -28,13 +30,16 @@ class VectorQuantizer(Quantizer):
         commitment_cost: float, beta in eq. 3, no unit. Defaults to 0.25.
         codebook_cost: float, weight of the codebook loss, the codes' own learning rate.
             Defaults to 1.
-        codebook_init: a Keras initializer, or None for uniform in [-1/K, 1/K].
+        codebook_init: an array `(K, D)`, a Keras initializer, or None for uniform in
+            [-1/K, 1/K].
         codebook_regularizer: a Keras regularizer of the codebook, or None; for example
             `keras.regularizers.OrthogonalRegularizer(10.0)`, which holds K x K values.
         entropy_weight: float, weight of the entropy loss. Defaults to 0, none.
         normalize: bool. Whether latents and codes are brought to length 1, so that the
             nearest code is that of the largest cosine. Defaults to False.
         estimator: `"straight_through"` or `"rotation"`, how the gradient passes.
+        trainable_codes: `(K,)` bools or None: codes with False get no gradient. Weight
+            decay moves them all the same.
         assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
             taken while training. The decoder receives that code and the codebook loss
             moves it; the commitment loss pulls to the nearest code.
@@ -61,6 +66,7 @@ class VectorQuantizer(Quantizer):
         "commitment": "commitment_cost",
         "entropy": "entropy_weight",
     }
+    follows_latents = True
 
     def __init__(
         self,
@@ -74,11 +80,14 @@ class VectorQuantizer(Quantizer):
         entropy_weight=0.0,
         normalize=False,
         estimator="straight_through",
+        trainable_codes=None,
         assignment=None,
         **kwargs,
     ):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
         check_estimator(estimator, assignment)
+        codebook_init = initializer(codebook_init, (num_embeddings, embedding_dim))
+        trainable_codes = check_trainable_codes(trainable_codes, num_embeddings)
         self._keep(locals())
         self.codebook_regularizer = keras.regularizers.get(codebook_regularizer)
 
@@ -98,15 +107,18 @@ class VectorQuantizer(Quantizer):
         """The code vectors in use, float32 `(K, D)`."""
         return unit_norm(self.raw_codebook) if self.normalize else self.raw_codebook
 
-    def _quantize(self, latents, training):
+    def _quantize(self, latents, training, mask=None):
         rows, codebook = self._rows(latents), self.codebook
+        if self.trainable_codes is not None:
+            moved = ops.convert_to_tensor(self.trainable_codes)[:, None]
+            codebook = ops.where(moved, codebook, ops.stop_gradient(codebook))
         _, nearest, _, assigned = self._choose(latents, codebook, training)
         terms = {
-            "codebook": mean_squared_distance(assigned, rows),
-            "commitment": mean_squared_distance(rows, nearest),
+            "codebook": mean_squared_distance(assigned, rows, mask),
+            "commitment": mean_squared_distance(rows, nearest, mask),
         }
         if self.entropy_weight:
-            terms["entropy"] = entropy_loss(rows, codebook)
+            terms["entropy"] = entropy_loss(rows, codebook, mask)
         return ESTIMATORS[self.estimator](rows, assigned), terms
 
 

@@ -4,24 +4,25 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_shares
-from vqzoo.ops import (
-    code_statistics,
-    k_means,
-    main_axis_order,
-    sample_rows,
-    sum_across_replicas,
-    unit_norm,
-)
+from vqzoo.ops import code_statistics, k_means, main_axis_order, unit_norm
 from vqzoo.quantizers.assignments import StochasticAssignment
 from vqzoo.quantizers.base import (
     ESTIMATORS,
     Quantizer,
     add_state,
     check_estimator,
+    counted_rows,
     entropy_loss,
     mean_squared_distance,
 )
+from vqzoo.quantizers.codebook_start import (
+    check_trainable_codes,
+    initializer,
+    place_next,
+    usable_first,
+)
 from vqzoo.registry import named
+from vqzoo.replicas import sample_rows, sum_across_replicas
 
 _DATA_STARTS = ("data", "k_means")
 _LATENTS_PER_CODE = 8  # drawn for a k-means start
@@ -44,9 +45,11 @@ class VectorQuantizerEMA(Quantizer):
         restart_threshold: float in [0, 1). A code is dead when the EMA of how many
             latents it is nearest to is below this share of the mean, whatever the batch
             size; 0 restarts none. Defaults to 0.5.
-        codebook_init: `"data"` (latents of the first training batch), `"k_means"` (the
-            means of clusters in it), or a Keras initializer for a start that no data
-            informs. Defaults to `"data"`.
+        codebook_init: `"data"` (latents of the first training batch; of the first ones,
+            where they have fewer latents than there are codes), `"k_means"` (the means
+            of clusters in it), or an array `(K, D)` or a Keras initializer for a start
+            that no data informs. A codebook that was assigned before training stays
+            too. Defaults to `"data"`.
         sorted_codes: bool. Whether the codes are kept in their order along the main
             axis of the codebook. Without an assignment and restarts it changes the
             indices of the codes and nothing else. Defaults to False.
@@ -54,6 +57,7 @@ class VectorQuantizerEMA(Quantizer):
         normalize: bool. Whether latents and codes are brought to length 1, so that the
             nearest code is that of the largest cosine. Defaults to False.
         estimator: `"straight_through"` or `"rotation"`, how the gradient passes.
+        trainable_codes: `(K,)` bools or None: codes with False stay where they are.
         assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
             taken while training. The decoder receives that code and the EMA credits
             it; the commitment loss pulls to the nearest code.
@@ -62,8 +66,8 @@ class VectorQuantizerEMA(Quantizer):
     Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
     Losses: commitment_cost * mean((latents - sg(nearest)) ** 2) and entropy_weight *
         (entropy of each assignment - entropy of the mean assignment, nats).
-    State: codebook `(K, D)`, ema_counts `(K,)`, ema_sums `(K, D)`, started `()`; with
-        an assignment nearest_counts `(K,)`.
+    State: codebook `(K, D)`, ema_counts `(K,)`, ema_sums `(K, D)`, started `()`, the
+        share of the codes that are placed; with an assignment nearest_counts `(K,)`.
     Raises: ValueError: if a size is not positive, a rate is out of its range, the last
         axis of the input is not `embedding_dim`, or the rotation estimator is given
         with an assignment.
@@ -80,6 +84,7 @@ class VectorQuantizerEMA(Quantizer):
     """
 
     cost_arguments = {"commitment": "commitment_cost", "entropy": "entropy_weight"}
+    follows_latents = True
 
     def __init__(
         self,
@@ -94,6 +99,7 @@ class VectorQuantizerEMA(Quantizer):
         entropy_weight=0.0,
         normalize=False,
         estimator="straight_through",
+        trainable_codes=None,
         assignment=None,
         seed=None,
         **kwargs,
@@ -101,86 +107,139 @@ class VectorQuantizerEMA(Quantizer):
         super().__init__(num_embeddings, embedding_dim, assignment=assignment, **kwargs)
         check_shares(decay=decay, restart_threshold=restart_threshold)
         check_estimator(estimator, assignment)
+        codebook_init = initializer(codebook_init, (num_embeddings, embedding_dim))
+        trainable_codes = check_trainable_codes(trainable_codes, num_embeddings)
+        if sorted_codes and trainable_codes is not None:
+            raise ValueError(
+                "expected sorted_codes=False with trainable_codes, because codes that "
+                "stay cannot be sorted, received sorted_codes=True"
+            )
         self._keep(locals())
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
         super().build(input_shape)
-        from_data = self.codebook_init in _DATA_STARTS
-        initializer = "uniform" if from_data else self.codebook_init
+        start = "uniform" if self._from_data else self.codebook_init
         shape = (self.num_embeddings, self.embedding_dim)
-        self.codebook = add_state(self, "codebook", shape, initializer)
+        self.codebook = add_state(self, "codebook", shape, start)
         self.codebook.assign(self._unit(self.codebook.value))
         self.ema_counts = add_state(self, "ema_counts", shape[:1], "ones")
         self.ema_sums = add_state(self, "ema_sums", shape, "zeros")
         self.ema_sums.assign(ops.copy(self.codebook.value))
-        started = "zeros" if from_data else "ones"
+        started = "zeros" if self._from_data else "ones"
         self.started = add_state(self, "started", (), started)
         self.nearest_counts = None
         if self.assignment is not None:
             self.nearest_counts = add_state(self, "nearest_counts", shape[:1], "ones")
 
-    def _quantize(self, latents, training):
+    @property
+    def _from_data(self):
+        return self.codebook_init in _DATA_STARTS
+
+    def _quantize(self, latents, training, mask=None):
         rows, codebook = self._rows(latents), self.codebook
         if training:
-            drawn = self._draw(rows)
-            codebook, counts, sums = self._start(drawn)
+            drawn = self._draw(rows, mask)
+            started, is_new, state = self._start(drawn)
+            codebook = state[0]
         codes, nearest, assigned, received = self._choose(latents, codebook, training)
         if training:
-            self._learn(rows, codes, assigned, drawn, codebook, counts, sums)
-        terms = {"commitment": mean_squared_distance(rows, nearest)}
+            counted = counted_rows(rows, mask)
+            codes, assigned = (ops.where(counted, x, -1) for x in (codes, assigned))
+            self._learn(rows, codes, assigned, drawn, started, is_new, state)
+        terms = {"commitment": mean_squared_distance(rows, nearest, mask)}
         if self.entropy_weight:
-            terms["entropy"] = entropy_loss(rows, ops.stop_gradient(codebook))
+            fixed = ops.stop_gradient(codebook)
+            terms["entropy"] = entropy_loss(rows, fixed, mask)
         return ESTIMATORS[self.estimator](rows, received), terms
 
     def _unit(self, vectors):
         return unit_norm(vectors) if self.normalize else vectors
 
-    def _draw(self, rows):
-        """Latents for the start and the restarts, in random order; None if unused."""
-        if self.codebook_init not in _DATA_STARTS and not self.restart_threshold:
+    def _draw(self, rows, mask):
+        """Latents for start and restarts, and which are usable; None if not needed."""
+        if not self._from_data and not self.restart_threshold:
             return None
         per_code = _LATENTS_PER_CODE if self.codebook_init == "k_means" else 1
-        return sample_rows(rows, per_code * self.num_embeddings, self.seed_generator)
+        count = per_code * self.num_embeddings
+        return sample_rows(rows, count, self.seed_generator, mask)
 
     def _start(self, drawn):
-        """The state as it stands or, in the first step, taken from `drawn`."""
-        counts = self.ema_counts.value
-        state = (self.codebook.value, self.ema_sums.value)
-        if self.codebook_init not in _DATA_STARTS:
-            return state[0], counts, state[1]
+        """The state, in the first steps with codes that are placed on `drawn`.
 
-        def from_data():
-            first = drawn[: self.num_embeddings]
-            if self.codebook_init == "k_means":
-                first = self._unit(k_means(drawn, first))
-            if self.sorted_codes:
-                first = ops.take(first, main_axis_order(first), axis=0)
-            return first, first
+        Returns:
+            `(started, is_new, state)`: the share of the codes that are placed, those
+            that are so now, bool `(K,)`, and the codebook, counts, sums and uses.
+        """
+        none_new = ops.zeros((self.num_embeddings,), "bool")
+        uses = self.ema_counts if self.nearest_counts is None else self.nearest_counts
+        variables = (self.codebook, self.ema_counts, self.ema_sums, uses)
+        state = [variable.value for variable in variables]
+        if not self._from_data:
+            return ops.ones(()), none_new, state
+        started, is_new, state = ops.cond(
+            self.started >= 1,
+            lambda: (ops.ones(()), none_new, state),
+            lambda: self._place(*drawn, *state),
+        )
+        self.started.assign(started)
+        return started, is_new, state
 
-        codebook, sums = ops.cond(self.started > 0, lambda: state, from_data)
-        self.started.assign(ops.ones(()))
-        return codebook, counts, sums
+    def _place(self, drawn, usable, codebook, counts, sums, uses):
+        before, num_codes = self.started.value, self.num_embeddings
+        count, rows = usable_first(drawn, usable)
+        if self.codebook_init == "k_means":
+            first = rows[:num_codes]
+            enough = ops.logical_and(count >= num_codes, before <= 0)
+            rows = ops.where(enough, self._unit(k_means(rows, first)), first)
+        placed, started, is_new = place_next(codebook, before, count, rows)
+        if self.sorted_codes:
+            at_once = ops.logical_and(started >= 1, before <= 0)
+            placed = ops.where(
+                at_once, ops.take(placed, main_axis_order(placed), axis=0), placed
+            )
+        # The sums start as a copy: somebody set the codebook where they differ.
+        is_set = ops.logical_and(before <= 0, ops.any(ops.not_equal(codebook, sums)))
+        is_new = ops.logical_and(is_new, ops.logical_not(is_set))
+        if self.trainable_codes is not None:
+            is_new = ops.logical_and(is_new, self.trainable_codes)
+        codebook = ops.where(is_new[:, None], placed, codebook)
+        begin = ops.logical_or(is_new, is_set)[:, None]
+        counts, uses = (ops.where(is_new, 1.0, x) for x in (counts, uses))
+        sums = ops.where(begin, codebook, sums)
+        started = ops.where(is_set, 1.0, started)
+        return started, is_new, [codebook, counts, sums, uses]
 
-    def _learn(self, rows, codes, assigned, drawn, codebook, counts, sums):
+    def _learn(self, rows, codes, assigned, drawn, started, is_new, state):
         """One step of eq. 2.13, then a new place for the codes that are dead."""
+        codebook, counts, sums, uses = state
         rows = ops.stop_gradient(rows)
         new_counts, new_sums = self._statistics(rows, assigned)
-        counts = self._average(counts, new_counts)
-        sums = self._average(sums, new_sums)
-        uses = counts
-        if self.nearest_counts is not None:
-            nearest_counts = self._statistics(rows, codes)[0]
-            uses = self._average(self.nearest_counts.value, nearest_counts)
-        hit = (new_counts > 0)[:, None]
+        # A step whose latents all are masked, or elsewhere, changes nothing.
+        seen = ops.sum(new_counts) > 0
+        kept = ops.where(seen, self.decay, 1.0)
+        rate = ops.where(seen, 1 - self.decay, 0.0)
+        counts = kept * counts + rate * new_counts
+        sums = kept * sums + rate * new_sums
+        if self.nearest_counts is None:
+            uses = counts
+        else:
+            uses = kept * uses + rate * self._statistics(rows, codes)[0]
+        hit = new_counts > 0
+        if self.trainable_codes is not None:
+            hit = ops.logical_and(hit, self.trainable_codes)
         means = self._unit(sums / ops.maximum(counts, 1e-30)[:, None])
-        codebook = ops.where(hit, means, codebook)
-        state = (codebook, counts, sums, uses)
+        codebook = ops.where(hit[:, None], means, codebook)
+        state, order = [codebook, counts, sums, uses], None
         if self.restart_threshold:
-            state = self._restart(drawn, *state)
+            dead, state = self._restart(*drawn, started, *state)
+            is_new = ops.logical_or(is_new, dead)
         if self.sorted_codes:
             order = main_axis_order(state[0])
+            order = ops.where(started >= 1, order, ops.arange(self.num_embeddings))
             state = [ops.take(part, order, axis=0) for part in state]
+        if self.on_move:
+            self.on_move(is_new, order)
         variables = (self.codebook, self.ema_counts, self.ema_sums, self.nearest_counts)
         for variable, value in zip(variables, state):
             if variable is not None:
@@ -190,21 +249,27 @@ class VectorQuantizerEMA(Quantizer):
         counts, sums = code_statistics(rows, codes, self.num_embeddings)
         return sum_across_replicas(counts), sum_across_replicas(sums)
 
-    def _average(self, average, value):
-        return self.decay * average + (1 - self.decay) * value
-
-    def _restart(self, drawn, codebook, counts, sums, uses):
-        """The state with the codes on new latents that too few latents are nearest to.
+    def _restart(self, drawn, usable, started, codebook, counts, sums, uses):
+        """Which codes too few latents are nearest to, and the state with new places.
 
         What an assignment hands to a code does not keep it: no latent may be near it.
+        A latent is the new place of one code: where there are fewer, some codes wait.
         """
-        drawn = drawn[: self.num_embeddings]
+        drawn, usable = drawn[: self.num_embeddings], usable[: self.num_embeddings]
         share = ops.mean(counts)
         dead = uses < self.restart_threshold * ops.mean(uses)
+        dead = ops.logical_and(dead, started >= 1)
+        if self.trainable_codes is not None:
+            dead = ops.logical_and(dead, self.trainable_codes)
+        turn = ops.maximum(ops.cumsum(ops.cast(dead, "int32")) - 1, 0)
+        places = ops.arange(self.num_embeddings, dtype="int32")
+        index = ops.where(ops.all(usable), places, turn)
+        drawn = ops.take(drawn, index, axis=0)
+        dead = ops.logical_and(dead, ops.take(usable, index))
         counts, uses = ops.where(dead, share, counts), ops.where(dead, share, uses)
         codebook = ops.where(dead[:, None], drawn, codebook)
         sums = ops.where(dead[:, None], drawn * share, sums)
-        return codebook, counts, sums, uses
+        return dead, [codebook, counts, sums, uses]
 
     def load_own_variables(self, store):
         # Files of before nearest_counts end with `started`; ema_counts stand in.

@@ -6,11 +6,13 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import Configured
-from vqzoo.ops import draw_rows
+from vqzoo.replicas import draw_rows
 
 
 class Corruption(Configured, keras.layers.Layer):
     """Abstract: corrupts images while training; at inference they pass unchanged.
+
+    Frozen it is at inference.
 
     A subclass has the argument `seed`, ends its constructor with `_start` and defines
     `_corrupt`.
@@ -27,10 +29,10 @@ class Corruption(Configured, keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, images, training=False):
-        return self._corrupt(images) if training else images
+        return self._corrupt(images) if training and self.trainable else images
 
-    def compute_output_spec(self, images, training=False):
-        return keras.KerasTensor(images.shape, dtype=self.compute_dtype)
+    def compute_output_shape(self, images_shape):
+        return images_shape
 
 
 def gaussian_corruption(images, stddev, seed):

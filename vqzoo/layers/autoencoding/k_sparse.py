@@ -44,12 +44,12 @@ class KSparse(Configured, keras.layers.Layer):
             )
 
     def call(self, activations, training=False):
-        factor = 1 if training else self.inference_factor
+        factor = 1 if training and self.trainable else self.inference_factor
         order = ops.argsort(-ops.cast(activations, "float32"), axis=-1)
         # The order has no ties, so that ranks are a permutation too.
         ranks = ops.argsort(order, axis=-1)
         kept = ranks < round(factor * self.num_active)
         return ops.where(kept, activations, ops.zeros_like(activations))
 
-    def compute_output_spec(self, activations, training=False):
-        return keras.KerasTensor(activations.shape, dtype=self.compute_dtype)
+    def compute_output_shape(self, activations_shape):
+        return activations_shape

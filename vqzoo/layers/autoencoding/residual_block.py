@@ -41,6 +41,9 @@ class ResidualBlock(Configured, keras.layers.Layer):
         )
         self.point.build(inner)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def call(self, inputs):
         hidden = self.wide(keras.ops.relu(inputs))
         # What `self.point` computes, with its bias in an Add in the place of a BiasAdd.
@@ -79,6 +82,9 @@ class ResidualStack(Configured, keras.layers.Layer):
     def build(self, input_shape):
         for block in self.blocks:
             block.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def call(self, inputs):
         for block in self.blocks:

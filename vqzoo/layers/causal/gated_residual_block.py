@@ -73,7 +73,7 @@ class GatedResidualBlock(Configured, keras.layers.Layer):
 
     def call(self, inputs, beside=None, condition=None, training=None):
         hidden = self._between(self.first(ops.elu(inputs)), beside)
-        hidden = self.second(self.drop(hidden, training=training))
+        hidden = self.second(self.drop(hidden, training=training and self.trainable))
         if condition is not None:
             hidden = hidden + self.of_condition(condition)
         return inputs + _gated(hidden)

@@ -85,7 +85,11 @@ class TransformerBlock(Configured, keras.layers.Layer):
         self.hidden.build(input_shape)
         self.outputs.build((*input_shape[:-1], self.hidden_channels))
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def call(self, inputs, training=None):
+        training = training and self.trainable
         normed = self.norms[0](inputs)
         if self.causal:
             attended = self.mix(self.attention(normed))

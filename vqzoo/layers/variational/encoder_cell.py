@@ -57,6 +57,9 @@ class EncoderCell(Configured, keras.layers.Layer):
         self.excitation = SqueezeExcitation(name="excitation", dtype=self.dtype_policy)
         self.excitation.build(input_shape)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def call(self, inputs, training=False):
         hidden = inputs
         for norm, convolution in zip(self.norms, self.convolutions):

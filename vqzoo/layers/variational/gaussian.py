@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.ops import draw_rows
+from vqzoo.replicas import draw_rows
 
 
 def soft_clamp(values, bound):

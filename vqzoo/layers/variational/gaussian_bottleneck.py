@@ -5,6 +5,7 @@ from keras import ops
 
 from vqzoo.arguments import Configured, check_not_negative
 from vqzoo.layers.variational import gaussian
+from vqzoo.ops import mean_of
 
 # Standard deviations stay between exp(-5) and exp(5).
 _MAX_LOG_VARIANCE = 10.0
@@ -58,14 +59,14 @@ class GaussianBottleneck(Configured, keras.layers.Layer):
     def call(self, moments, training=False):
         mean, log_variance = self.posterior(moments)
         self.add_loss(self.divergence_loss(mean, log_variance))
-        if training:
+        if training and self.trainable:
             noise = gaussian.noise_like(mean, self.seed_generator)
             mean = mean + ops.exp(0.5 * log_variance) * noise
         return ops.cast(mean, self.compute_dtype)
 
     def divergence_loss(self, mean, log_variance):
         """The loss of a posterior `(batch, ..., latent_dim)`: a float32 scalar."""
-        kl = ops.mean(gaussian.standard_kl(mean, log_variance))
+        kl = mean_of(gaussian.standard_kl(mean, log_variance))
         distance = kl if self.kl_target is None else ops.abs(kl - self.kl_target)
         return self.beta * distance
 
@@ -74,6 +75,5 @@ class GaussianBottleneck(Configured, keras.layers.Layer):
         mean, log_variance = ops.split(ops.cast(moments, "float32"), 2, axis=-1)
         return mean, gaussian.soft_clamp(log_variance, _MAX_LOG_VARIANCE)
 
-    def compute_output_spec(self, moments, training=False):
-        shape = (*moments.shape[:-1], moments.shape[-1] // 2)
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+    def compute_output_shape(self, moments_shape):
+        return (*moments_shape[:-1], moments_shape[-1] // 2)

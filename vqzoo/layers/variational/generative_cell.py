@@ -65,6 +65,9 @@ class GenerativeCell(Configured, keras.layers.Layer):
         norm.build((None, None, None, channels))
         return norm
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def call(self, inputs, training=False):
         hidden = inputs
         for i, (norm, convolution) in enumerate(zip(self.norms, self.convolutions)):

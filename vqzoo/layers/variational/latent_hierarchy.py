@@ -7,8 +7,9 @@ from keras import ops
 from vqzoo.arguments import Configured, check_at_least, check_not_negative
 from vqzoo.layers.variational import gaussian
 from vqzoo.layers.variational.generative_cell import GenerativeCell
-from vqzoo.ops import replica_position, sum_across_replicas
-from vqzoo.quantizers.base import ReplicaLosses, add_state
+from vqzoo.ops import mean_of
+from vqzoo.quantizers.base import add_state
+from vqzoo.replicas import ReplicaLosses, replica_position, sum_across_replicas
 
 # Bound of means, log scales and their changes: a scale stays within exp(-5), exp(5).
 _BOUND = 5.0
@@ -164,14 +165,15 @@ class LatentHierarchy(Configured, keras.layers.Layer):
         return input_shape
 
     def call(self, features, training=False):
+        training = training and self.trainable
         seeds = [self.seed_generator] * self.num_groups if training else None
         state, _, kls = self.infer(features, seeds, training=training)
-        self.add_loss(self._loss(ops.mean(kls, axis=0), training))
+        self.add_loss(self._loss(mean_of(kls, axis=0), training))
         return state
 
-    def compute_output_spec(self, features, training=False):
-        last = features[-1] if isinstance(features, list | tuple) else features
-        return keras.KerasTensor(last.shape, dtype=self.compute_dtype)
+    def compute_output_shape(self, features_shape):
+        several = isinstance(features_shape[0], list | tuple)
+        return tuple(features_shape[-1] if several else features_shape)
 
     def infer(self, features, seeds=None, *, training=False):
         """Walks down with latents from the posteriors.

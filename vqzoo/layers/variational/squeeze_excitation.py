@@ -40,6 +40,9 @@ class SqueezeExcitation(Configured, keras.layers.Layer):
         )
         self.excite.build((None, num_hidden))
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def call(self, inputs):
         weights = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
         return inputs * weights[:, None, None, :]
