@@ -30,13 +30,13 @@ class FrequencyLatents(HybridLatents):
         quantizer: a quantizer layer with one code for each latent.
         num_frequent: int in [1, K], S in the report. How many codes are kept.
         projected: bool. Whether the other latents are projected. Defaults to False.
-        decay: float in [0, 1), of the counts, at each step. Defaults to 0.9.
+        count_decay: float in [0, 1), of the counts, at each step. Defaults to 0.9.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
     Output shape: same. Codes: those of the quantizer, `(batch, ...)`, int32.
     Losses: those of the quantizer; with `projected` also
         mean((P(latents, sg(code)) - sg(code)) ** 2), 0 where the code is kept.
     State: code_counts `(K,)`, latents that chose each code in training, over all
-        replicas, those of t steps ago decay ** t of one. The batch of a training step
+        replicas, one of t steps ago as count_decay ** t. The batch of a training step
         counts before it is chosen from. The codes counted are those that `encode` gives
         after the quantizer's call: without noise, and with the codebook as that call
         left it.
@@ -52,7 +52,7 @@ class FrequencyLatents(HybridLatents):
     """
 
     def __init__(
-        self, quantizer, num_frequent, *, projected=False, decay=0.9, **kwargs
+        self, quantizer, num_frequent, *, projected=False, count_decay=0.9, **kwargs
     ):
         super().__init__(quantizer, **kwargs)
         if not 1 <= num_frequent <= quantizer.num_embeddings:
@@ -60,7 +60,7 @@ class FrequencyLatents(HybridLatents):
                 f"expected num_frequent in [1, {quantizer.num_embeddings}], the number "
                 f"of codes, received num_frequent={num_frequent}"
             )
-        check_shares(decay=decay)
+        check_shares(count_decay=count_decay)
         self._keep(locals())
         self.is_hybrid = num_frequent < quantizer.num_embeddings
 
@@ -97,7 +97,7 @@ class FrequencyLatents(HybridLatents):
         ones = ops.ones_like(codes, dtype="float32")
         new = ops.segment_sum(ones, codes, num_segments=self.num_embeddings)
         new = sum_across_replicas(new)
-        decay = ops.where(ops.sum(new) > 0, self.decay, 1.0)
+        decay = ops.where(ops.sum(new) > 0, self.count_decay, 1.0)
         counts = decay * self.code_counts.value + new
         self.code_counts.assign(counts)
         return counts

@@ -9,7 +9,7 @@ import numpy as np
 from vqzoo.images import to_numpy
 
 # Arguments that came after the first fingerprints, with what all models before had.
-_ADDED = (("pad", False),)
+_ADDED = (("pad", False), ("trainable_codes", None), ("count_decay", 0.9))
 
 
 def fingerprint(model):
@@ -38,7 +38,8 @@ def _nameless(config):
     """A configuration without the names that Keras counts up."""
     if isinstance(config, dict):
         kept = {
-            key: _nameless(value)
+            # Whether it is frozen now changes nothing that codes mean.
+            key: True if key == "trainable" else _nameless(value)
             for key, value in config.items()
             if key != "name" and (key, value) not in _ADDED
         }
