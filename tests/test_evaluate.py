@@ -138,7 +138,7 @@ def test_sprites_are_made_in_the_size_of_the_model(
     def scores(sample_factors, represent, num_test):
         assert num_test == small.SIZES.factor_images
         codes = represent(sample_factors(6, np.random.default_rng(0)))
-        return {"codes": codes.shape[1]}
+        return {"codes": codes.shape[1], "codes_floor": 0}
 
     monkeypatch.setattr(disentanglement, "disentanglement_scores", scores)
     arguments = ("--only=disentanglement", "--factors=sprites")

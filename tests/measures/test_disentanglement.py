@@ -164,9 +164,27 @@ def test_all_scores_at_once_are_finite():
     found = measures.disentanglement_scores(
         sample_factors, perfect, num_test=500, tree_model=tree
     )
-    assert len(found) == 13
+    names = [name for name in found if "_floor" not in name]
+    assert len(names) == 13 and len(found) == 3 * 13
     assert all(np.isfinite(value) for value in found.values())
     assert found["mutual_information_gap"] > 0.9 and found["factor_vae"] == 1
+    for name in ("mutual_information_gap", "explicitness", "factor_vae", "info_e"):
+        assert measures.above_floor(found, name), name
+
+
+def test_independent_codes_stand_at_the_floor_which_is_not_0():
+    generator = np.random.default_rng(5)
+    found = measures.disentanglement_scores(
+        sample_factors,
+        lambda factors: generator.normal(size=(len(factors), 8)),
+        num_test=300,
+        tree_model=tree,
+        num_floors=8,
+    )
+    assert found["modularity_floor"] > 0.4 and found["info_m_floor"] > 0.05
+    for name in ("modularity", "info_m", "mutual_information_gap", "factor_vae"):
+        floor, spread = found[f"{name}_floor"], found[f"{name}_floor_deviation"]
+        assert abs(found[name] - floor) < 5 * spread, name
 
 
 def test_scores_of_stored_codes_are_those_of_the_reference_implementation():

@@ -335,14 +335,16 @@ def test_disentanglement_is_measured_of_images_with_known_factors(monkeypatch):
         factors = sample_factors(200, np.random.default_rng(0))
         codes = represent(factors)
         assert codes.shape in ((200, 8), (200, 16))  # a share for each code
-        return {"gap": factor_information.mutual_information_gap(codes, factors)}
+        gap = factor_information.mutual_information_gap(codes, factors)
+        return {"gap": gap, "gap_floor": 0.1}
 
     monkeypatch.setattr(disentanglement, "disentanglement_scores", scores)
     options = {"factors": (sample_factors, images_of), "representation": "histogram"}
     section = section_of(small.subject_of(options=options), "disentanglement")
     assert section.skipped == {}
     assert 0 <= section.metrics["top_histogram_gap"] <= 1
-    assert [row[0] for row in section.tables[0].rows] == ["gap"]
+    ((name, _, floor, *_),) = section.tables[0].rows
+    assert (name, floor) == ("gap", 0.1)
 
 
 def test_images_with_known_factors_of_another_size_are_refused():

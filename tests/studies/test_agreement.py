@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vqzoo.studies.sweep_table import rank_correlations
+from vqzoo.studies.sweep_table import rank_correlations, table
 
 
 def rows(*columns):
@@ -32,3 +32,19 @@ def test_the_correlations_are_those_of_scipy():
 def test_too_few_models_and_other_measures_are_refused(few):
     with pytest.raises(ValueError, match="at least 3 models, received"):
         rank_correlations(few)
+
+
+def test_a_model_without_a_value_ranks_nothing_of_that_measure():
+    first, second = [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, None]
+    _, matrix = rank_correlations(rows(first, second, [9.0, None, None, 3.0]))
+    assert matrix[0, 1] == pytest.approx(1) and matrix[0, 2] == matrix[1, 2] == 0
+
+
+def test_scores_at_their_floor_are_marked_and_correlate_with_nothing():
+    def run(value, floor):
+        name = "disentanglement.modularity"
+        metrics = {name: value, f"{name}_floor": floor, f"{name}_floor_deviation": 0.05}
+        return {"condition": f"{value}", "seed": 0, "metrics": metrics}
+
+    text = table([run(0.7, 0.65), run(0.9, 0.65)], ["disentanglement.modularity"])
+    assert "| 0.7000 (*) |" in text and "| 0.9000 |" in text

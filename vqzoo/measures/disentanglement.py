@@ -17,6 +17,11 @@ from vqzoo.measures.factor_information import (
     modularity,
     mutual_information_gap,
 )
+from vqzoo.measures.factor_prediction import (
+    dci,
+    explicitness,
+    separated_attribute_predictability,
+)
 from vqzoo.measures.findings import Skipped
 from vqzoo.measures.representation import represent
 
@@ -27,110 +32,6 @@ TEXT = (
     "images of every combination of known factors. All are 1 at best. How a grid of "
     "codes is made a vector is part of the measure and stands in its name."
 )
-
-
-def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None):
-    """Disentanglement, completeness and informativeness of boosted trees.
-
-    Args:
-        train_codes: `(N, C)`.
-        train_factors: int `(N, F)`.
-        test_codes: `(M, C)`.
-        test_factors: int `(M, F)`.
-        seed: int, of the trees.
-        model: function that makes a classifier with feature importances; defaults to
-            scikit-learn's gradient boosting, minutes a factor at full size.
-
-    Returns:
-        dict: `disentanglement`, `completeness`, `informativeness_train` and
-        `informativeness_test` (accuracies), each in [0, 1].
-
-    Source: Eastwood and Williams 2018, ICLR; with boosted trees: Locatello et al. 2019,
-        arXiv 1811.12359.
-    """
-    from sklearn.ensemble import GradientBoostingClassifier
-
-    make = model or (lambda: GradientBoostingClassifier(random_state=seed))
-    importance, train, test = [], [], []
-    for train_values, test_values in _by_factor(train_factors, test_factors):
-        classifier = make().fit(train_codes, train_values)
-        importance.append(np.abs(classifier.feature_importances_))
-        train.append(classifier.score(train_codes, train_values))
-        test.append(classifier.score(test_codes, test_values))
-    importance = np.stack(importance, axis=1)  # (C, F)
-    return {
-        "disentanglement": _concentration(importance),
-        "completeness": _concentration(importance.T),
-        "informativeness_train": float(np.mean(train)),
-        "informativeness_test": float(np.mean(test)),
-    }
-
-
-def _by_factor(train_factors, test_factors):
-    """Values `(N,)` and `(M,)` of one factor after the other."""
-    return zip(np.asarray(train_factors).T, np.asarray(test_factors).T)
-
-
-def _concentration(importance):
-    """Mean over rows, weighted by their sums, of 1 - entropy in units of its most."""
-    rows = importance.sum(axis=1)
-    weights = rows / rows.sum() if rows.sum() > 0 else np.full(len(rows), 1 / len(rows))
-    shares = importance + TINY
-    shares = shares / shares.sum(axis=1, keepdims=True)
-    most = np.log(importance.shape[1]) if importance.shape[1] > 1 else 1.0
-    entropy = -(shares * np.log(shares)).sum(axis=1) / most
-    return float(np.sum(weights * (1 - entropy)))
-
-
-def explicitness(train_codes, train_factors, test_codes, test_factors):
-    """How well a linear classifier tells the values of each factor: float in [0, 1].
-
-    It is the mean over factors and their values of the area under the ROC curve, of
-    arrays as in `dci`.
-
-    Source: Ridgeway and Mozer 2018, arXiv 1802.05312, section 3.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    areas = []
-    for train_values, test_values in _by_factor(train_factors, test_factors):
-        classifier = linear_classifier(train_codes, train_values)
-        scores = classifier.predict_proba(test_codes)
-        values = classifier.classes_
-        factor_areas = [
-            roc_auc_score(test_values == value, score)
-            for value, score in zip(values, scores.T)
-            if 0 < np.mean(test_values == value) < 1
-        ]
-        areas.append(np.mean(factor_areas))
-    return float(np.mean(areas))
-
-
-def separated_attribute_predictability(
-    train_codes, train_factors, test_codes, test_factors
-):
-    """SAP: how much better the best single code tells a factor than the second best.
-
-    It is the mean over factors of the difference in accuracy, in [0, 1], of arrays as
-    in `dci` with two codes or more.
-
-    Source: Kumar et al. 2018, arXiv 1711.00848, section 3; linear support vector
-        machines with C = 0.01 and balanced classes: Locatello et al. 2019, arXiv
-        1811.12359.
-    """
-    from sklearn.svm import LinearSVC
-
-    train_codes, test_codes = np.asarray(train_codes), np.asarray(test_codes)
-    gaps = []
-    for train_values, test_values in _by_factor(train_factors, test_factors):
-        scores = []
-        for code in range(train_codes.shape[1]):
-            classifier = LinearSVC(C=0.01, class_weight="balanced", max_iter=10_000)
-            classifier.fit(train_codes[:, code : code + 1], train_values)
-            scores.append(classifier.score(test_codes[:, code : code + 1], test_values))
-        best = np.sort(scores)[::-1]
-        gaps.append(best[0] - best[1])
-    return float(np.mean(gaps))
 
 
 def beta_vae_score(
@@ -221,9 +122,13 @@ def factor_vae_score(
 
 
 def disentanglement_scores(
-    sample_factors, represent, *, num_test=5000, seed=0, tree_model=None
+    sample_factors, represent, *, num_test=5000, seed=0, tree_model=None, num_floors=3
 ):
-    """Every measure, by default at the sizes of the study.
+    """Every measure with its floor, by default at the sizes of the study.
+
+    A floor is what a measure gives where codes know nothing: factors in another order
+    than their codes, or an even guess of a factor. It is not 0: of a code that knows
+    nothing, the factor that it seems to know best is one of several.
 
     Args:
         sample_factors: as of `beta_vae_score`.
@@ -231,9 +136,11 @@ def disentanglement_scores(
         num_test: int, samples that each is tested on; it learns from twice as many.
         seed: int.
         tree_model: as `model` of `dci`.
+        num_floors: int, orders that a floor is the mean of.
 
     Returns:
-        Flat dict of floats.
+        Flat dict of floats; beside each measure `MEASURE_floor` and
+        `MEASURE_floor_deviation`.
 
     Source: Locatello et al. 2019, arXiv 1811.12359, appendix B.
     """
@@ -243,11 +150,37 @@ def disentanglement_scores(
     codes = [np.asarray(represent(rows)) for rows in factors]
     train, test = zip(codes, factors)
     sizes = {"num_train": num_train, "num_test": num_test, "seed": seed}
-    both = (*train, *test)
     sampled = (sample_factors, represent)
+    floors = [
+        _scores_of_pairs(
+            *((values, generator.permutation(rows)) for values, rows in (train, test)),
+            seed,
+            tree_model,
+        )
+        for _ in range(num_floors)
+    ]
+    guess = 1 / factors[0].shape[1]
+    deviation = np.sqrt(guess * (1 - guess) / num_test)
+    guesses = {"_floor": guess, "_floor_deviation": float(deviation)}
     return {
         "beta_vae": beta_vae_score(*sampled, **sizes),
         "factor_vae": factor_vae_score(*sampled, num_variance=num_train, **sizes),
+        **_scores_of_pairs(train, test, seed, tree_model),
+        **{
+            f"{n}{k}": v for n in ("beta_vae", "factor_vae") for k, v in guesses.items()
+        },
+        **{f"{k}_floor": float(np.mean([f[k] for f in floors])) for k in floors[0]},
+        **{
+            f"{k}_floor_deviation": float(np.std([f[k] for f in floors], ddof=1))
+            for k in floors[0]
+        },
+    }
+
+
+def _scores_of_pairs(train, test, seed, tree_model):
+    """The measures that take codes and factors as they are: a dict of floats."""
+    both = (*train, *test)
+    return {
         "mutual_information_gap": mutual_information_gap(*train),
         **{f"dci_{k}": v for k, v in dci(*both, seed, tree_model).items()},
         "modularity": modularity(*train),
@@ -255,6 +188,19 @@ def disentanglement_scores(
         "separated_attribute_predictability": separated_attribute_predictability(*both),
         **info_mec(*train),
     }
+
+
+def above_floor(scores, name, deviations=2):
+    """Whether a measure of `disentanglement_scores` is above its floor.
+
+    Args:
+        scores: dict; without floors, as of earlier runs, every measure is.
+        name: str.
+        deviations: float, of the floor, that it must be above it.
+    """
+    spread = scores.get(f"{name}_floor_deviation", 0.0)
+    floor = scores.get(f"{name}_floor", -np.inf) + deviations * spread
+    return scores[name] > floor
 
 
 @registry.named("disentanglement")
@@ -284,9 +230,22 @@ def measure(subject, section):
             prefix = f"{key}_" if len(representations) > 1 else ""
             section.add(columns[name], prefix)
     if columns:
-        names = next(iter(columns.values()))
-        rows = [(n.replace("_", " "), *(c[n] for c in columns.values())) for n in names]
-        section.table("Measures", ("measure", *columns), rows)
+        names = [n for n in next(iter(columns.values())) if "_floor" not in n]
+        header = [head for name in columns for head in (name, "floor")]
+        rows = [
+            (
+                name.replace("_", " "),
+                *(v for c in columns.values() for v in (c[name], c[f"{name}_floor"])),
+            )
+            for name in names
+        ]
+        section.table(
+            f"Measures of {subject.sizes.factor_images:,} images",
+            ("measure", *header),
+            rows,
+            "The floor is what the measure gives for factors in another order, which "
+            "the codes know nothing of.",
+        )
 
 
 def _images(subject, images):

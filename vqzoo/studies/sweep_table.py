@@ -1,11 +1,13 @@
 """What a sweep shows: a table of medians and spreads, and curves."""
 
+import itertools
 import re
 import statistics
 
 import numpy as np
 
 from vqzoo import plots
+from vqzoo.measures import disentanglement
 from vqzoo.report import shown
 from vqzoo.runs import files
 
@@ -14,6 +16,7 @@ _FORMAT_RATE = re.compile(r"rate_distortion\.(jpeg|webp)_(\d+)_bits_per_pixel")
 _FORMAT_NAMES = {"jpeg": "JPEG", "webp": "WebP"}
 _MOVED = re.compile(r"brittleness\.(\w+?)_([\d.]+)_(\d+)_psnr")
 _DISENTANGLEMENT = "disentanglement."
+_AT_FLOOR = "(*)"
 _ACRONYMS = {"dci": "DCI", "psnr": "PSNR", "ssim": "SSIM", "vae": "VAE"}
 
 
@@ -64,7 +67,9 @@ def table(rows, shown, baseline=""):
             second table; none if empty.
     """
     groups = _by_condition(rows)
-    text = _lines(shown, groups, lambda runs, name: _cell(_values(runs, name)))
+    text = _lines(shown, groups, _marked_cell)
+    if _AT_FLOOR in text:
+        text += f"\n{_AT_FLOOR} Not above what factors in another order give.\n"
     if baseline:
         groups = {name: runs for name, runs in groups.items() if name != baseline}
         base = {row["seed"]: row for row in rows if row["condition"] == baseline}
@@ -129,6 +134,19 @@ def _count(rows):
     """How many runs have numbers, and how many failed."""
     failed = sum("failed" in row for row in rows)
     return f"{len(rows) - failed}" + (f", {failed} failed" if failed else "")
+
+
+def _marked_cell(runs, name):
+    """The cell of a number, marked where no run is above the floor of its measure."""
+    mark = (
+        f" {_AT_FLOOR}" if _values(runs, name) and not _above_floor(runs, name) else ""
+    )
+    return _cell(_values(runs, name)) + mark
+
+
+def _above_floor(runs, name):
+    scores = [row["metrics"] for row in runs if name in row["metrics"]]
+    return [row for row in scores if disentanglement.above_floor(row, name)]
 
 
 def _cell(values):
@@ -220,10 +238,20 @@ def _agreement(rows):
     scores = [row for row in scores if row]
     if len(scores) < 3:
         return None
-    names = [name for name in scores[0] if all(name in row for row in scores)]
+    names = [
+        name
+        for name in scores[0]
+        if "_floor" not in name and all(name in row for row in scores)
+    ]
     if not names:
         return None
-    names, matrix = rank_correlations([{k: row[k] for k in names} for row in scores])
+    # What is not above its floor ranks nothing but noise.
+    names, matrix = rank_correlations(
+        [
+            {k: row[k] if disentanglement.above_floor(row, k) else None for k in names}
+            for row in scores
+        ]
+    )
     labels = [name.replace("_", " ") for name in names]
     return plots.heat_map(
         np.round(matrix, 2),
@@ -238,30 +266,40 @@ def rank_correlations(rows):
     """Spearman's rank correlation of every pair of measures over models.
 
     Args:
-        rows: list of dicts from a measure's name to a float, a dict for each model, all
-            with the same names; 3 models or more.
+        rows: list of dicts from a measure's name to a float or None, which leaves the
+            model out of the measure's pairs; a dict for each model, all with the same
+            names; 3 models or more.
 
     Returns:
         `(names, matrix)`: list of str, and float `(M, M)` in [-1, 1] with ones on the
-        diagonal. A measure that is the same for all models ranks none: 0.
+        diagonal. A measure that is the same for all models ranks none, and neither do
+        fewer than 3 models: 0.
 
     Raises:
         ValueError: if there are fewer than 3 models, or their measures differ.
 
     Source: Locatello et al. 2019, arXiv 1811.12359, figure 2.
     """
-    from scipy.stats import rankdata
-
     names = list(rows[0]) if rows else []
     if len(rows) < 3 or any(list(row) != names for row in rows):
         raise ValueError(
             "expected the same measures of at least 3 models, received "
             f"{[list(row) for row in rows]}"
         )
-    ranks = np.array([rankdata([row[name] for row in rows]) for name in names])
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(ranks, axis=1)
-    scale = np.outer(lengths, lengths)
-    matrix = np.where(scale > 0, ranks @ ranks.T / np.where(scale > 0, scale, 1), 0.0)
-    np.fill_diagonal(matrix, 1.0)
+    table = np.array([[row[name] for row in rows] for name in names], float)
+    matrix = np.eye(len(names))
+    for i, j in itertools.combinations(range(len(names)), 2):
+        both = np.isfinite(table[[i, j]]).all(axis=0)
+        matrix[i, j] = matrix[j, i] = _rank_correlation(*table[[i, j]][:, both])
     return names, matrix
+
+
+def _rank_correlation(first, second):
+    from scipy.stats import rankdata
+
+    if len(first) < 3:
+        return 0.0
+    ranks = np.array([rankdata(values) for values in (first, second)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    scale = np.prod(np.linalg.norm(ranks, axis=1))
+    return ranks[0] @ ranks[1] / scale if scale else 0.0
