@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.beta_vae
 
-Fewer nats in the latents, blurrier images, latents that are easier to tell apart.
+Fewer nats in the latents and blurrier images than those of `vae`.
 `--model_options=kl_target=25` holds the divergence at 25 nats instead.
 
 Source: Higgins et al. 2017; Coppock's thesis, section 2.3.3, eq. 2.8 and 2.9. Differs:

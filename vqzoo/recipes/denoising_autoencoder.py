@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.denoising_autoencoder
 
-It rebuilds the clean image, and so beats the plain one on corrupted inputs.
+It learns to rebuild the clean image.
 
 Source: Vincent et al. 2008; Coppock's thesis, section 2.2.3. Differs: convolutions.
 """
