@@ -108,11 +108,14 @@ def lazily(name):
 
 
 def on_demand(package, places):
-    """The `__getattr__` of a package whose names are imported when they are asked for.
+    """The `__all__` and `__getattr__` of a package that imports on demand.
 
     Args:
         package: str, the package's `__name__`.
         places: dict from each name to where it is in the package, `module.name`.
+
+    Returns:
+        `(names, function)`: list of str, and from a name to what it stands for.
     """
 
     def get(name):
@@ -121,4 +124,4 @@ def on_demand(package, places):
         module, _, found = places[name].rpartition(".")
         return getattr(importlib.import_module(f"{package}.{module}"), found)
 
-    return get
+    return sorted(places), get

@@ -6,10 +6,10 @@ from vqzoo.registry import lazily, on_demand
 
 keras, codec = lazily("keras"), lazily("vqzoo.codec.codec")
 
-__all__ = ["Codec", "CodecError", "load"]
-__getattr__ = on_demand(
+__all__, __getattr__ = on_demand(
     __name__, {"Codec": "codec.Codec", "CodecError": "container.CodecError"}
 )
+__all__ += ["load"]
 
 
 def load(path):

@@ -2,7 +2,6 @@
 
 from vqzoo.registry import on_demand
 
-__all__ = ["ExportError", "export"]
-__getattr__ = on_demand(
+__all__, __getattr__ = on_demand(
     __name__, {"ExportError": "files.ExportError", "export": "artifact.export"}
 )

@@ -10,28 +10,7 @@ and `data` (what is measured), `findings` (what comes out), `inference`, `distan
 
 from vqzoo.registry import on_demand
 
-__all__ = [
-    "Data",
-    "Section",
-    "Sizes",
-    "Skipped",
-    "Subject",
-    "as_json",
-    "bits_per_code",
-    "codebook_usage",
-    "diversity",
-    "held_out_metrics",
-    "in_batches",
-    "load_splits",
-    "measure",
-    "prior_bits",
-    "reconstruction_error",
-    "sizes_of",
-    "sliced_wasserstein",
-    "subject_of",
-    "unigram_bits",
-]
-__getattr__ = on_demand(
+__all__, __getattr__ = on_demand(
     __name__,
     {
         "Data": "data.Data",

@@ -14,7 +14,6 @@ RECIPE = training.Recipe(
     name="autoencoder",
     model="autoencoder_32",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

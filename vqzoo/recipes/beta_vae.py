@@ -15,7 +15,6 @@ RECIPE = training.Recipe(
     name="beta_vae",
     model="beta_vae_32",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ RECIPE = training.Recipe(
     name="denoising_autoencoder",
     model="denoising_autoencoder_32",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

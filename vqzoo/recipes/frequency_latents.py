@@ -19,7 +19,6 @@ RECIPE = training.Recipe(
     quantizer="frequency_latents",
     quantizer_options=("share=0.8", "codebook=ema"),
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ RECIPE = training.Recipe(
     annealing_share=0.9,
     model_options=("tier_steps=1000",),
     epochs=24,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

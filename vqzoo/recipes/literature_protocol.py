@@ -19,7 +19,6 @@ RECIPE = studies.SweepRecipe(
     name="literature_protocol",
     model="vqvae_32",
     image_size=32,
-    batch_size=32,
     epochs=5,
     learning_rate=1e-3,
     conditions=(

@@ -19,30 +19,16 @@ one budget for all of them.
 from vqzoo import studies, training
 
 SIZES = (64, 1024, 16_384, 65_536)
-# The most codes with which it was run: the soft ones hold N x K values with their
+# The most codes with which each was run: the soft ones hold N x K values with their
 # gradients, the others collapse or are slow long before.
 MOST = {
-    "gradient": 16_384,
-    "batch_normalized": 16_384,
-    "ema": 16_384,
-    "cosine": 16_384,
-    "rotation": 16_384,
-    "stochastic": 1024,
-    "low_dimensional": 65_536,
-    "sim_vq": 65_536,
-    "ibq": 16_384,
-    "fsq": 65_536,
-    "lfq": 65_536,
-    "binary_spherical": 65_536,
-    "latent": 65_536,
-    "soft": 1024,
-    "gumbel": 1024,
-    "multi_head": 1024,
-    "residual": 1024,
-    "grouped_residual": 1024,
-    "residual_fsq": 65_536,
-    "nsvq": 16_384,
-    "diveq": 16_384,
+    name: most
+    for most, names in {
+        1024: "stochastic soft gumbel multi_head residual grouped_residual",
+        16_384: "gradient batch_normalized ema cosine rotation ibq nsvq diveq",
+        65_536: "low_dimensional sim_vq fsq lfq binary_spherical latent residual_fsq",
+    }.items()
+    for name in names.split()
 }
 
 RECIPE = studies.SweepRecipe(

@@ -14,7 +14,6 @@ RECIPE = training.Recipe(
     name="separate_vqvaes",
     model="separate_vqvaes_64",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

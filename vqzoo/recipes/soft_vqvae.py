@@ -16,7 +16,6 @@ RECIPE = training.Recipe(
     quantizer="soft",
     num_embeddings=32,
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

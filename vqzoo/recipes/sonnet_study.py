@@ -24,7 +24,6 @@ RECIPE = studies.SweepRecipe(
     name="sonnet_study",
     model="vqvae_32",
     image_size=32,
-    batch_size=32,
     commitment_cost=0.25 * VARIANCE,
     precision="float32",
     conditions=(

@@ -14,7 +14,6 @@ RECIPE = training.Recipe(
     name="sparse_autoencoder",
     model="sparse_autoencoder_32",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ RECIPE = training.Recipe(
     name="vae",
     model="vae_32",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ RECIPE = training.Recipe(
     name="vqvae",
     model="vqvae_32",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

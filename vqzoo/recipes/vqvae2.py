@@ -20,7 +20,6 @@ RECIPE = training.Recipe(
     model="vqvae2_64",
     dataset="photos",
     epochs=8,
-    batch_size=32,
     learning_rate_schedule="cosine",
 )
 

@@ -28,7 +28,6 @@ RECIPE = training.Recipe(
     noise_stddev=(1.0, 0.2),
     sorted_codes=True,
     epochs=8,
-    batch_size=32,
     learning_rate_schedule="cosine",
 )
 

@@ -16,7 +16,6 @@ RECIPE = training.Recipe(
     model="vqvae2_three_tier_256",
     image_size=64,
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ RECIPE = training.Recipe(
     model="vqvae_32",
     quantizer="batch_normalized",
     epochs=8,
-    batch_size=32,
 )
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from vqzoo.registry import on_demand
 
-__all__ = ["SweepRecipe", "run_sweep"]
-__getattr__ = on_demand(
+__all__, __getattr__ = on_demand(
     __name__, {"SweepRecipe": "sweep_recipe.SweepRecipe", "run_sweep": "sweep_loop.run"}
 )

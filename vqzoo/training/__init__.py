@@ -2,8 +2,7 @@
 
 from vqzoo.registry import on_demand
 
-__all__ = ["BlendRecipe", "GANRecipe", "PriorRecipe", "Recipe", "main"]
-__getattr__ = on_demand(
+__all__, __getattr__ = on_demand(
     __name__,
     {
         "BlendRecipe": "kinds.blend.BlendRecipe",
