@@ -29,10 +29,7 @@ class TransformerPrior(Prior):
         seed=None,
         **kwargs,
     ):
-        conditions.adopt(self, locals())
-        conditions.check_at_least_1(num_layers=num_layers)
-        self._make_layers()
-        self._connect()
+        self._begin(locals(), "num_layers")
 
     def _make_blocks(self, *, causal):
         self.blocks = [
@@ -93,16 +90,26 @@ class CausalTransformerPrior(TransformerPrior, CachedPrior):
 class PlaceTokens(keras.layers.Layer):
     """What each place takes: what stands at the place before it, and where it is.
 
-    Abstract. A subclass has layers of its own and calls `super().build` last, so that
-    seeded weights stay what they were.
+    Abstract. A subclass has `call`, and builds layers of its own before it calls
+    `super().build`, so that seeded weights stay what they were.
+
+    Args:
+        owner: the prior whose sizes it has.
     """
 
-    def __init__(self, grid_shape, channels, **kwargs):
+    def __init__(self, owner, **kwargs):
         super().__init__(**kwargs)
-        self.grid_shape = grid_shape
-        self.channels = channels
+        self.grid_shape = owner.grid_shape
+        self.channels = owner.num_channels
+        self.embedding = keras.layers.Embedding(
+            owner.num_embeddings,
+            self.channels,
+            name="embedding",
+            dtype=self.dtype_policy,
+        )
 
     def build(self, input_shape):
+        self.embedding.build()
         small = keras.initializers.RandomNormal(stddev=0.02)
         self.first = self.add_weight(
             name="first", shape=(self.channels,), initializer=small

@@ -5,7 +5,6 @@ from keras import ops
 
 from vqzoo.layers import GatedMaskedConv2D
 from vqzoo.ops import put_at
-from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior
 from vqzoo.registry import named
 
@@ -54,10 +53,7 @@ class GatedPixelCNN(AutoregressivePrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        conditions.adopt(self, locals())
-        conditions.check_at_least_1(num_layers=num_layers)
-        self._make_layers()
-        self._connect()
+        self._begin(locals(), "num_layers")
 
     def _make_layers(self):
         dtype = self.layer_dtype

@@ -61,14 +61,9 @@ class HybridTransformer(CausalTransformerPrior):
         seed=None,
         **kwargs,
     ):
-        conditions.adopt(self, locals())
-        if self.context:
-            raise ValueError(f"expected no tiers above, received {self.context=}")
-        conditions.check_at_least_1(
-            num_values=num_values, num_mixtures=num_mixtures, num_layers=num_layers
-        )
-        self._make_layers()
-        self._connect()
+        if context := kwargs.get("context"):
+            raise ValueError(f"expected no tiers above, received {context=}")
+        self._begin(locals(), "num_values", "num_mixtures", "num_layers")
 
     def _shown(self):
         return keras.Input((*self.grid_shape, 1 + self.num_values), name="latents")
@@ -197,17 +192,15 @@ class HybridTransformer(CausalTransformerPrior):
             )
         latents = self.pack(codes, values)
         arrays = {"latents": latents, **conditions.arrays(self, len(codes), condition)}
-        nats = [
-            ops.convert_to_numpy(self.nats(batch["latents"], self._predicted(batch)))
-            for batch in raster.batches(arrays, batch_size)
-        ]
+        nats = []
+        for batch in raster.batches(arrays, batch_size):
+            outputs = self.predict_on_batch(conditions.packed(batch))
+            outputs = ops.convert_to_tensor(outputs)
+            nats.append(ops.convert_to_numpy(self.nats(batch["latents"], outputs)))
         _, scale = self._units()
         # From the units of the prior to those of the data.
         change = np.log(scale).sum() * self._mask(codes)[..., 0]
         return -(np.concatenate(nats) + change).sum(axis=(1, 2), dtype="float64")
-
-    def _predicted(self, arrays):
-        return ops.convert_to_tensor(self.predict_on_batch(conditions.packed(arrays)))
 
     def sample(self, shape, condition=None, **options):
         """Draws codes and their values, as `Prior.sample` draws codes.
@@ -272,22 +265,15 @@ class _Tokens(PlaceTokens):
     """Tokens of codes and values; keeps the units of the values."""
 
     def __init__(self, owner, **kwargs):
-        super().__init__(owner.grid_shape, owner.num_channels, **kwargs)
+        super().__init__(owner, **kwargs)
         self.num_values = owner.num_values
         self.num_embeddings = owner.num_embeddings
-        self.embedding = keras.layers.Embedding(
-            owner.num_embeddings,
-            self.channels,
-            name="embedding",
-            dtype=self.dtype_policy,
-        )
         # The names of these attributes are paths in saved files.
         self.of_values = keras.layers.Dense(
             self.channels, name="of_values", dtype=self.dtype_policy
         )
 
     def build(self, input_shape):
-        self.embedding.build()
         self.of_values.build((None, self.num_values))
         super().build(input_shape)
         self.has_values, self.value_mean, self.value_scale = (

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from vqzoo.layers import MaskedConv2D
-from vqzoo.priors import conditions
 from vqzoo.priors.convolutional_prior import ResidualPrior
 from vqzoo.registry import named
 
@@ -55,10 +54,7 @@ class PixelCNN(ResidualPrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        conditions.adopt(self, locals())
-        conditions.check_at_least_1(num_blocks=num_blocks)
-        self._make_layers()
-        self._connect()
+        self._begin(locals(), "num_blocks")
 
     def _make_layers(self):
         self._make_first(self.num_channels, self.first_kernel_size)

@@ -3,7 +3,6 @@
 import keras
 
 from vqzoo.layers import DiagonalBiLSTM, RowLSTM
-from vqzoo.priors import conditions
 from vqzoo.priors.convolutional_prior import ResidualPrior
 from vqzoo.registry import named
 
@@ -54,12 +53,9 @@ class PixelRNN(ResidualPrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        conditions.adopt(self, locals())
         if cell not in CELLS:
             raise ValueError(f"expected cell to be one of {CELLS}, received {cell=}")
-        conditions.check_at_least_1(num_layers=num_layers)
-        self._make_layers()
-        self._connect()
+        self._begin(locals(), "num_layers")
 
     def _make_layers(self):
         channels = 2 * self.units

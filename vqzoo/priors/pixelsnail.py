@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from vqzoo.layers import PixelSNAILBlock
-from vqzoo.priors import conditions
 from vqzoo.priors.convolutional_prior import ConvolutionalPrior
 from vqzoo.registry import named
 
@@ -68,10 +67,7 @@ class PixelSNAIL(ConvolutionalPrior):
         seed=None,
         **kwargs,
     ):
-        conditions.adopt(self, locals())
-        conditions.check_at_least_1(num_blocks=num_blocks)
-        self._make_layers()
-        self._connect()
+        self._begin(locals(), "num_blocks")
 
     def _make_layers(self):
         self._make_first(self.num_channels, self.kernel_size)

@@ -44,14 +44,7 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
     smoke_options = {"num_layers": 1, "num_channels": 16}
 
     def _make_layers(self):
-        dtype = self.layer_dtype
-        self.tokens = _Tokens(
-            self.grid_shape,
-            self.num_embeddings,
-            self.num_channels,
-            dtype=dtype,
-            name="tokens",
-        )
+        self.tokens = _Tokens(self, dtype=self.layer_dtype, name="tokens")
         self.conditions = conditions.layer(
             self, self.num_channels, self.num_condition_blocks
         )
@@ -73,16 +66,6 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
 
 class _Tokens(PlaceTokens):
     """Tokens of codes."""
-
-    def __init__(self, grid_shape, num_embeddings, channels, **kwargs):
-        super().__init__(grid_shape, channels, **kwargs)
-        self.embedding = keras.layers.Embedding(
-            num_embeddings, channels, name="embedding", dtype=self.dtype_policy
-        )
-
-    def build(self, input_shape):
-        self.embedding.build()
-        super().build(input_shape)
 
     def call(self, codes):
         return self.shifted(self.embedding(codes))
