@@ -67,7 +67,7 @@ def test_a_hybrid_model_reconstructs_with_its_real_numbers(images_of):
     images = images_of((8, 8, 3))
     rebuilt = explored.reconstruct(images, [0])
     np.testing.assert_allclose(rebuilt, clipped(model(images)), atol=1e-5)
-    assert explored.is_hybrid
+    assert explored.model.is_hybrid
     assert np.abs(rebuilt - explored.decode(explored.encode(images))).max() > 1e-4
 
 

@@ -107,7 +107,7 @@ def test_a_saved_model_of_other_weights_is_found_by_the_fresh_process(tmp_path):
 def test_a_hybrid_model_rebuilds_with_more_than_its_codes(tmp_path):
     quantizer = ProjectedLatents(VectorQuantizer(12, 3))
     model = VQVAE(quantizer, image_shape=(16, 32, 3), **SMALL)
-    assert signatures.is_hybrid(model)
+    assert model.is_hybrid
     model.save(tmp_path / "model.keras")
     served = clone(model)
     signatures.save(served, tmp_path / "saved_model" / "1")
@@ -115,6 +115,6 @@ def test_a_hybrid_model_rebuilds_with_more_than_its_codes(tmp_path):
     assert found["saved_model"]["differing_codes"] == 0
     images = signatures._to_floats(IMAGES.repeat(4, 1).repeat(8, 2), (16, 32, 3))
     assert np.any(
-        np.asarray(signatures.rebuild(model, images))
+        np.asarray(model.reconstruct(images))
         != np.asarray(model.decode(model.encode(images)))
     )

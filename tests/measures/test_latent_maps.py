@@ -44,9 +44,9 @@ def test_no_image_keeps_its_codes():
 def test_information_of_indices_that_are_the_label_and_of_those_that_are_not():
     labels = np.arange(4000) % 4
     same = np.tile(labels[:, None, None], (1, 2, 2))
-    assert label_information(same, labels, 8) == pytest.approx(2, abs=0.02)
+    assert label_information(same, labels) == pytest.approx(2, abs=0.02)
     nothing = np.random.default_rng(1).integers(0, 8, (4000, 2, 2))
-    assert label_information(nothing, labels, 8) == pytest.approx(0, abs=0.01)
+    assert label_information(nothing, labels) == pytest.approx(0, abs=0.01)
 
 
 def test_one_image_cannot_be_shuffled():

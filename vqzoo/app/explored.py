@@ -41,7 +41,6 @@ class Explored:
         self.model = model
         self.image_shape = tuple(model.image_shape)
         self.tiers = tuple(model.tier_names)
-        self.is_hybrid = any(layer.is_hybrid for layer in model.quantizers)
         image = np.zeros((1, *self.image_shape), "float32")
         self._shapes = [codes.shape[1:] for codes in in_batches(model.encode, image)]
         self.maps = tuple(
@@ -118,9 +117,8 @@ class Explored:
             images: float `(N, H, W, C)`.
             shown: as for `decode`.
         """
-        if self.is_hybrid and (shown is None or len(shown) == len(self.tiers)):
-            rebuilt = in_batches(lambda x: self.model(x, training=False), images)
-            return np.clip(rebuilt, -0.5, 0.5)
+        if shown is None or len(shown) == len(self.tiers):
+            return np.clip(in_batches(self.model.reconstruct, images), -0.5, 0.5)
         return self.decode(self.encode(images), shown)
 
     def describe(self):

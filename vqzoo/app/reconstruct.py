@@ -28,7 +28,7 @@ def look(explored, images, shown):
     rebuilt = explored.reconstruct(image, shown)
     errors, white = pictures.error_map(image[0], rebuilt[0])
     text = _figures(explored, image, rebuilt, white)
-    if explored.is_hybrid:
+    if explored.model.is_hybrid:
         text += (
             "\n\nThis model hands its decoder real numbers beside the codes. With all "
             "tiers on they are used; the other tabs decode the codes alone."

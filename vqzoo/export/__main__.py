@@ -12,6 +12,7 @@ from vqzoo.export import warmup
 from vqzoo.export.artifact import export
 from vqzoo.export.files import FOLDERS, folder_bytes
 from vqzoo.frame import Flag
+from vqzoo.runs.folder import MODEL
 
 FLAGS = {
     "What is written": [
@@ -38,12 +39,9 @@ def main(argv):
 
 
 def _export(values, source, target):
-    _report(*export(source, target, **vars(values)))
-
-
-def _report(target, version):
+    target, version = export(source, target, **vars(values))
     numbered = [f"{name}/{version}" for name in FOLDERS.values()]
-    sizes = {"model.keras": (target / "model.keras").stat().st_size} | {
+    sizes = {MODEL: (target / MODEL).stat().st_size} | {
         path: folder_bytes(target / path)
         for path in numbered
         if (target / path).is_dir()
@@ -58,7 +56,7 @@ def _report(target, version):
         )
     print(
         f"""What next:
-  load it     import keras, vqzoo; keras.saving.load_model("{target / "model.keras"}")
+  load it     import keras, vqzoo; keras.saving.load_model("{target / MODEL}")
   serve it    cd {target} && docker compose up serving
   use it      the requests are in {target / "README.md"}"""
     )

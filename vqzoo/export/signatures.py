@@ -70,7 +70,7 @@ def trace(model):
 
     @tf.function(autograph=False)
     def reconstruct(images):
-        rebuilt = rebuild(model, _to_floats(images, model.image_shape))
+        rebuilt = model.reconstruct(_to_floats(images, model.image_shape))
         return {"reconstructions": to_bytes(rebuilt)}
 
     return {
@@ -78,16 +78,6 @@ def trace(model):
         "encode": encode.get_concrete_function(images),
         "decode": decode.get_concrete_function(**codes),
     }
-
-
-def is_hybrid(model):
-    """Whether what a model makes of images is no function of their codes."""
-    return any(layer.is_hybrid for layer in model.quantizers)
-
-
-def rebuild(model, images):
-    """Float images as a model rebuilds them: by their codes, unless it is hybrid."""
-    return model(images) if is_hybrid(model) else model.decode(model.encode(images))
 
 
 def _to_floats(images, image_shape):

@@ -14,9 +14,10 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.export import checks, signatures
+from vqzoo.export import checks
 from vqzoo.export.files import FOLDERS, ExportError
 from vqzoo.images import to_images, to_uint8
+from vqzoo.runs.folder import MODEL
 
 TIMEOUT_SECONDS = 600
 COMMAND = "from vqzoo.export import verification; verification.main()"
@@ -47,12 +48,12 @@ def verify(folder, version, trained, served):
         np.savez(
             expected,
             images=images,
-            is_hybrid=signatures.is_hybrid(trained),
-            **_answers("model.keras", trained, images),
+            is_hybrid=trained.is_hybrid,
+            **_answers(MODEL, trained, images),
             **_answers("saved_model", served["float32"], images),
         )
         numbered = [folder / FOLDERS[name] / str(version) for name in served]
-        _run(expected, result, folder / "model.keras", *numbered)
+        _run(expected, result, folder / MODEL, *numbered)
         return json.loads(result.read_text())
 
 
@@ -74,7 +75,7 @@ def _answers(name, model, images):
         floats = to_images(images)
         codes = model.encode(floats)
         decoded = to_uint8(np.asarray(model.decode(codes)))
-        rebuilt = to_uint8(np.asarray(signatures.rebuild(model, floats)))
+        rebuilt = to_uint8(np.asarray(model.reconstruct(floats)))
     answers = {f"{name}/{t}": np.asarray(c) for t, c in zip(model.tier_names, codes)}
     return {**answers, f"{name}/decoded": decoded, f"{name}/rebuilt": rebuilt}
 
@@ -116,10 +117,9 @@ def _check_keras(path, expected):
     model = keras.saving.load_model(path)
     codes = model.encode(to_images(expected["images"]))
     codes = {tier: np.asarray(c) for tier, c in zip(model.tier_names, codes)}
-    known = tuple(expected[f"model.keras/{tier}"] for tier in model.tier_names)
-    return checks.compare(
-        "model.keras", expected, codes, to_uint8(np.asarray(model.decode(known)))
-    )
+    known = tuple(expected[f"{MODEL}/{tier}"] for tier in model.tier_names)
+    decoded = to_uint8(np.asarray(model.decode(known)))
+    return checks.compare(MODEL, expected, codes, decoded)
 
 
 def main():
@@ -129,7 +129,7 @@ def main():
         expected = dict(file)
     differences = {"images": len(expected["images"])}
     try:
-        differences["model.keras"] = _check_keras(keras_file, expected)
+        differences[MODEL] = _check_keras(keras_file, expected)
         for path in saved_models:
             folder = pathlib.Path(path).parent.name
             (precision,) = (name for name in FOLDERS if FOLDERS[name] == folder)

@@ -26,10 +26,7 @@ def held_out_metrics(model, images):
     """
     codes = in_batches(model.encode, images)
     # Not compiled: a graph would be traced again in each epoch, for a few batches.
-    if any(layer.is_hybrid for layer in model.quantizers):
-        rebuilt = in_batches(model, images)
-    else:
-        rebuilt = in_batches(model.decode, codes)
+    rebuilt = in_batches(model.reconstruct, images, codes)
     few = images[spread(len(images), FEW)]
     metrics = {"loss": _loss(model, images, rebuilt, few)}
     metrics |= reconstruction_error(images, rebuilt)

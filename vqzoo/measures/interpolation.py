@@ -142,7 +142,7 @@ def plausibility(images, real, features, reconstruct):
 @registry.named("interpolation")
 def measure(subject, section):
     """Strips, and numbers of mid-points beside those of real images."""
-    if subject.is_hybrid or any(tier.code_axes for tier in subject.tiers):
+    if subject.model.is_hybrid or any(tier.code_axes for tier in subject.tiers):
         raise Skipped("it takes one code, and nothing else, for each latent")
     pairs = min(subject.sizes.pairs, len(subject.images) // 2)
     if pairs < 1:

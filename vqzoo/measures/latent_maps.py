@@ -52,7 +52,7 @@ def shuffled_tiers(decode, codes, images, tier_names, seed=0):
     return metrics
 
 
-def label_information(codes, labels, num_embeddings):
+def label_information(codes, labels):
     """Mean mutual information of a place's index with the label, in bits.
 
     From the frequencies, less what indices in another order would seem to know: from a
@@ -60,9 +60,8 @@ def label_information(codes, labels, num_embeddings):
     nothing.
 
     Args:
-        codes: int `(N, h, w)` in [0, K).
+        codes: int `(N, h, w)`.
         labels: int `(N,)`.
-        num_embeddings: int, K.
 
     Returns:
         float, about 0 for indices that say nothing of the label.
@@ -71,23 +70,19 @@ def label_information(codes, labels, num_embeddings):
     places = np.reshape(codes, (len(codes), -1)).T
     shuffled = labels[np.random.default_rng(0).permutation(len(labels))]
     gains = [
-        _information(place, labels, num_embeddings)
-        - _information(place, shuffled, num_embeddings)
-        for place in places
+        _information(place, labels) - _information(place, shuffled) for place in places
     ]
-    return float(np.mean(gains))
+    return float(np.mean(gains) / np.log(2))
 
 
-def _information(indices, labels, num_embeddings):
-    """Mutual information of two int arrays `(N,)`, in bits, from their frequencies."""
-    num_labels = labels.max() + 1
-    table = np.bincount(
-        labels * num_embeddings + indices, minlength=num_labels * num_embeddings
-    ).reshape(num_labels, num_embeddings)
-    table = table / len(labels)
-    outer = table.sum(axis=1, keepdims=True) * table.sum(axis=0)
-    seen = table > 0
-    return float(np.sum(table[seen] * np.log2(table[seen] / outer[seen])))
+def _information(indices, labels):
+    """Mutual information of two int arrays `(N,)`, in nats, from their frequencies."""
+    from sklearn.metrics import mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix
+
+    # Not of the arrays themselves: scikit-learn warns of many values in a few rows.
+    table = contingency_matrix(labels, indices, sparse=True)
+    return mutual_info_score(None, None, contingency=table)
 
 
 def _derangement(count, seed):
@@ -123,10 +118,7 @@ def _label_bits(subject, section, maps):
     shares = np.unique(subject.labels, return_counts=True)[1] / len(subject.labels)
     if len(shares) < 2:
         raise Skipped("all images are of one class")
-    bits = {
-        name: label_information(codes, subject.labels, size)
-        for name, size, codes in maps
-    }
+    bits = {n: label_information(codes, subject.labels) for n, _, codes in maps}
     section.add({f"{n.replace(' ', '_')}_label_bits": v for n, v in bits.items()})
     section.table(
         "Information of one index about the label",

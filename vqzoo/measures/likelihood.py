@@ -34,14 +34,9 @@ def bits_per_code(log_prob, *codes_and_conditions, batch_size=256):
     Raises:
         ValueError: if there are no codes.
     """
-    codes = codes_and_conditions[0]
-    if not len(codes):
-        raise ValueError("expected at least one grid of codes, received 0")
-    total = 0.0
-    for start in range(0, len(codes), batch_size):
-        parts = [grids[start : start + batch_size] for grids in codes_and_conditions]
-        total += float(np.sum(log_prob(*parts), dtype=np.float64))
-    return -total / codes.size / np.log(2)
+    nats = in_batches(log_prob, *codes_and_conditions, batch_size=batch_size)
+    total = float(np.sum(nats, dtype=np.float64))
+    return -total / codes_and_conditions[0].size / np.log(2)
 
 
 def prior_bits(prior, codes, labels, codes_above):

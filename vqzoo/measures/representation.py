@@ -76,14 +76,10 @@ def histogram(flat, num_embeddings):
 
 
 def _one_hot(flat, num_embeddings):
-    from scipy import sparse
+    from sklearn.preprocessing import OneHotEncoder
 
-    count, places = flat.shape
-    columns = (flat + num_embeddings * np.arange(places)).ravel()
-    starts = np.arange(0, count * places + 1, places)
-    ones = np.ones(count * places, "float32")
-    shape = (count, places * num_embeddings)
-    return sparse.csr_matrix((ones, columns, starts), shape=shape)
+    categories = [np.arange(num_embeddings)] * flat.shape[1]
+    return OneHotEncoder(categories=categories, dtype="float32").fit_transform(flat)
 
 
 def on_main_axes(codebook, share=AXES_SHARE):

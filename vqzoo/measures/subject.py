@@ -82,7 +82,7 @@ class Subject:
         self.progress = progress
         self.decode = inference.compiled(model.decode)
         self._encode = inference.compiled(lambda images: tuple(model.encode(images)))
-        self._rebuild = inference.compiled(lambda images: model(images, training=False))
+        self._rebuild = inference.compiled(model.reconstruct)
         inner = model.latents if model.quantizers else model.encode
         self._latents = inference.compiled(lambda images: tuple(inner(images)))
         self.images = data.images[: sizes.images]
@@ -94,11 +94,6 @@ class Subject:
                 zip(model.tier_names, model.quantizers)
             )
         )
-
-    @property
-    def is_hybrid(self):
-        """Whether images do not come back from the codes alone."""
-        return any(tier.layer.is_hybrid for tier in self.tiers)
 
     @property
     def train_labels(self):
@@ -119,7 +114,7 @@ class Subject:
     def need_whole_codes(self):
         """Raises Skipped unless the codes alone give images."""
         self.need_codes()
-        if self.is_hybrid:
+        if self.model.is_hybrid:
             raise Skipped(
                 "the latents are hybrid: the images come from codes together with real "
                 "numbers"
@@ -146,10 +141,8 @@ class Subject:
             images: float `(N, H, W, C)`.
             codes: those of the images, where they are known.
         """
-        if self.is_hybrid:
-            return np.clip(in_batches(self._rebuild, images), -0.5, 0.5)
         codes = self.encode(images) if codes is None else codes
-        return np.clip(in_batches(self.decode, codes), -0.5, 0.5)
+        return np.clip(in_batches(self._rebuild, images, codes), -0.5, 0.5)
 
     @functools.cached_property
     def codes(self):
@@ -164,7 +157,7 @@ class Subject:
     @functools.cached_property
     def rebuilt(self):
         """Reconstructions of the test images, clipped."""
-        return self.reconstruct(self.images, None if self.is_hybrid else self.codes)
+        return self.reconstruct(self.images, self.codes)
 
     @functools.cached_property
     def tier_bits(self):

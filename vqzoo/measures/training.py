@@ -51,7 +51,7 @@ def measure(subject, section):
     """Curves of losses and of codebooks."""
     if not subject.history:
         raise Skipped("there is no history.csv of a run beside the model")
-    losses = _curves(subject, LOSSES)
+    losses = curves(subject.history, LOSSES)
     _draw(
         section,
         "Loss",
@@ -64,12 +64,11 @@ def measure(subject, section):
         names = {f"val_{tier.name}_{kind}": tier.name for tier in subject.tiers}
         title = f"Codes over training: {unit}"
         text = "Of the validation images, after each epoch."
-        _draw(section, title, text, _curves(subject, names), unit)
+        _draw(section, title, text, curves(subject.history, names), unit)
 
 
-def _curves(subject, names):
-    """Epochs and values, by words, of what the whole history has of some names."""
-    rows = subject.history
+def curves(rows, names):
+    """Epochs and values, by words, of what a whole history has of some names."""
     epochs = [row["epoch"] for row in rows]
     return {
         words: (epochs, [row[name] for row in rows])
@@ -78,9 +77,9 @@ def _curves(subject, names):
     }
 
 
-def _draw(section, title, text, curves, unit):
-    if curves:
-        section.picture(title, text, lambda: plots.curves(curves, "epoch", unit))
+def _draw(section, title, text, lines, unit):
+    if lines:
+        section.picture(title, text, lambda: plots.curves(lines, "epoch", unit))
 
 
 def _jumps(subject, section, courses):

@@ -60,6 +60,17 @@ class ImageModel(Configured, BuiltModel):
         """What the sides of images divide by: pixels of a side per coarsest latent."""
         return self.stride
 
+    @property
+    def is_hybrid(self):
+        """Whether images come back of codes together with real numbers."""
+        return any(layer.is_hybrid for layer in self.quantizers)
+
+    def reconstruct(self, images, codes=None):
+        """Images as they come back: of their codes, unless the model is hybrid."""
+        if self.is_hybrid:
+            return self(images, training=False)
+        return self.decode(self.encode(images) if codes is None else codes)
+
     def reconstruction_loss(self, images, outputs):
         """What a reconstruction lacks: float32 `(batch,)`; here the mean square."""
         error = ops.cast(images, "float32") - ops.cast(outputs, "float32")
