@@ -17,3 +17,19 @@ class NextCode(Assignment):
 
     def call(self, codes, num_embeddings, training=False):
         return keras.ops.mod(codes + 1, num_embeddings) if training else codes
+
+
+def check_inference_takes_the_nearest_code_and_has_no_loss(layer):
+    """Of a quantizer over `CODEBOOK` without losses of its own."""
+    for _ in range(2):
+        np.testing.assert_array_equal(layer(LATENTS), CODEBOOK[CODES])
+    assert np.asarray(layer.encode(LATENTS)).tolist() == CODES
+    assert layer.losses == [] and layer.loss_terms(LATENTS) == {}
+
+
+def check_the_unused_code_goes_beside_a_used_one(layer):
+    """Of a quantizer over `CODEBOOK` that counts one batch, and restarts."""
+    layer(LATENTS, training=True)
+    codebook = keras.ops.convert_to_numpy(layer.codebook)
+    np.testing.assert_allclose(codebook[[0, 1, 3]], CODEBOOK[[0, 1, 3]])
+    assert np.linalg.norm(codebook[2] - CODEBOOK[[0, 1, 3]], axis=1).min() < 0.5

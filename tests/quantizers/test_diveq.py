@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from tests.helpers import four_codes
 from tests.helpers.case import Case, random_floats, uniform
 from tests.helpers.four_codes import CODEBOOK, CODES, LATENTS, NextCode
 from vqzoo.layers import DiVeQ, NoisyAssignment
@@ -102,15 +103,9 @@ def test_the_assigned_code_is_received_and_the_nearest_is_counted():
 
 def test_inference_takes_the_nearest_code_and_has_no_loss():
     layer = quantizer(variance=0.5)
-    for _ in range(2):
-        np.testing.assert_array_equal(layer(LATENTS), CODEBOOK[CODES])
-    assert np.asarray(layer.encode(LATENTS)).tolist() == CODES
-    assert layer.losses == [] and layer.loss_terms(LATENTS) == {}
+    four_codes.check_inference_takes_the_nearest_code_and_has_no_loss(layer)
 
 
 def test_the_unused_code_goes_beside_a_used_one():
     layer = quantizer(decay=0.0, restart_threshold=0.5, seed=1)
-    layer(LATENTS, training=True)
-    codebook = ops.convert_to_numpy(layer.codebook)
-    np.testing.assert_allclose(codebook[[0, 1, 3]], CODEBOOK[[0, 1, 3]])
-    assert np.linalg.norm(codebook[2] - CODEBOOK[[0, 1, 3]], axis=1).min() < 0.5
+    four_codes.check_the_unused_code_goes_beside_a_used_one(layer)
