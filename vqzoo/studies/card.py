@@ -119,7 +119,7 @@ def _facts(run, name, pictures):
         "seed": _seed(settings["recipe"]),
         "heading": RESULT,
         "result": _result(run),
-        "pictures": "\n".join(map(_picture, pictures)),
+        "pictures": "\n".join(f"![{name[:-4]}]({name})" for name in pictures),
     }
 
 
@@ -172,10 +172,6 @@ def _data(settings):
     return ", ".join(parts)
 
 
-def _picture(name):
-    return f"![{pathlib.Path(name).stem}]({name})"
-
-
 def _command(name, recipe, settings):
     """The command line: every setting that is not the recipe's own is a flag."""
     parts = [f"python -m vqzoo.recipes.{name}"]
@@ -197,11 +193,11 @@ def _flag(value):
 
 def main(argv):
     """Writes a card as the command line says; returns the exit code of `frame`."""
-    return frame.run(argv, __doc__, {}, _main, ["RUN", "TARGET"])
 
+    def work(values, run, target):
+        print(write(run, target))
 
-def _main(values, run, target):
-    print(write(run, target))
+    return frame.run(argv, __doc__, {}, work, ["RUN", "TARGET"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import keras
 from vqzoo import measures, plots, trained
 from vqzoo.datasets import WITH_FACTORS
 from vqzoo.runs import files
-from vqzoo.runs.folder import Run
+from vqzoo.runs.folder import MODEL, Run
 from vqzoo.studies import sweep_table
 from vqzoo.training import devices, fitting
 
@@ -47,20 +47,22 @@ def run(recipe):
             "sweeps train on the devices of one machine: unset TF_CONFIG"
         )
     recipe = recipe.shrunk()
-    folder, again = _open(recipe)
-    jobs = recipe.jobs()
+    sweep, again = _open(recipe)
+    folder, jobs = sweep.path, recipe.jobs()
     shared = {}
     for number, (condition, seed) in enumerate(jobs, start=1):
-        with _alone(recipe, condition, seed, folder) as is_ours:
+        run = recipe.run_of(condition, seed, folder / "runs")
+        # The lock is of the model's run: what trains priors on it needs it finished.
+        with _alone(folder, run.name) as is_ours:
             key = condition.name, seed
             row = _known(folder).get(key)
             if not is_ours or row and not ("failed" in row and key in again):
                 continue
             if row:
-                _set_aside(recipe, condition, seed, folder)
-                _drop(folder, row)
+                _set_aside(recipe, condition, run, folder)
+                _change(folder, lambda rows, old=row: [r for r in rows if r != old])
             fitting.say(f"\n{number} of {len(jobs)}: {condition.name}, seed {seed}")
-            add(folder, _row(recipe, condition, seed, folder, shared))
+            add(folder, _row(recipe, condition, run, shared))
             keras.backend.clear_session()
     known = _known(folder)
     order = [(c.name, seed) for c, seed in jobs]
@@ -73,24 +75,26 @@ def run(recipe):
         )
         return folder
     before = [row for key, row in known.items() if key not in order]
-    _finish(recipe, [*before, *(known[key] for key in order)], folder)
+    _finish(recipe, [*before, *(known[key] for key in order)], sweep)
     return folder
 
 
-def _finish(recipe, rows, folder):
+def _finish(recipe, rows, sweep):
     """Writes what a sweep shows; raises RunError if a run of it failed."""
-    medians = sweep_table.medians(recipe, rows)
-    Run(folder).finish({"test": medians})
-    sweep_table.write(recipe, rows, folder)
+    folder, pictures = sweep.path, sweep_table.pictures(recipe, rows)
     codebooks = _codebooks(recipe, folder) if "codebook" in recipe.measurements else {}
     if codebooks:
-        figure = plots.codebooks_beside(codebooks)
-        files.save_figure(figure, folder / "codebooks.png")
+        pictures["codebooks"] = plots.codebooks_beside(codebooks)
+    table = sweep_table.table(rows, recipe.shown, recipe.baseline)
+    with files.replacing(folder / sweep_table.TABLE) as aside:
+        aside.write_text(table)
+    medians = sweep_table.medians(recipe, rows)
+    sweep.finish({"test": medians}, pictures=pictures)
     failed = [row for row in rows if "failed" in row]
     fitting.say(
         f"\nDone: {recipe.name}, {len(rows) - len(failed)} runs\n  table     "
         f"{folder / sweep_table.TABLE}\n  numbers   {folder / ROWS}\n  pictures  "
-        f"{', '.join(sorted(path.name for path in folder.glob('*.png')))}"
+        f"{', '.join(path.name for path in sweep.pictures())}"
     )
     if failed:
         raise files.RunError(
@@ -113,23 +117,17 @@ def _codebooks(recipe, folder):
 
 
 @contextlib.contextmanager
-def _alone(recipe, condition, seed, folder):
-    """Whether no other process is at a run of the sweep; none will be meanwhile.
-
-    The lock is of the model's run: what trains priors on it needs it finished.
-    """
-    name = recipe.run_of(condition, seed, folder / "runs").name
+def _alone(folder, name):
+    """Whether no other process is at a run of the sweep; none will be meanwhile."""
     (folder / LOCKS).mkdir(exist_ok=True)
     lock = filelock.FileLock(folder / LOCKS / f"{name}.lock")
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except filelock.Timeout:
         yield False
         return
-    try:
+    with held:
         yield True
-    finally:
-        lock.release()
 
 
 def _known(folder):
@@ -149,20 +147,15 @@ def add(folder, row):
     _change(folder, lambda rows: [*rows, row])
 
 
-def _drop(folder, row):
-    _change(folder, lambda rows: [other for other in rows if other != row])
-
-
 def _change(folder, change):
     (folder / LOCKS).mkdir(exist_ok=True)
     with filelock.FileLock(folder / LOCKS / "rows.lock"):
         files.write_json(folder / ROWS, change(files.read_json(folder / ROWS)))
 
 
-def _set_aside(recipe, condition, seed, folder):
+def _set_aside(recipe, condition, run, folder):
     """Moves what a failed run left out of the way of the next try."""
-    run = recipe.run_of(condition, seed, folder / "runs")
-    prior = recipe.prior_of(condition, run, "model.keras")
+    prior = recipe.prior_of(condition, run, MODEL)
     for name in [part.name for part in (run, prior) if part]:
         for left in Run.all(folder / "runs", name):
             if not left.is_finished:
@@ -177,31 +170,32 @@ def _open(recipe):
         "dtype_policy": devices.resolve_precision(recipe.precision),
     }
     if not recipe.resume:
-        run = Run.open(recipe.runs_dir, recipe.name, settings)
-        files.write_json(run.path / ROWS, [])
-        return run.path, set()
-    begun = sorted(pathlib.Path(recipe.runs_dir, recipe.name).glob(f"*/{ROWS}"))
+        sweep = Run.open(recipe.runs_dir, recipe.name, settings)
+        files.write_json(sweep.path / ROWS, [])
+        return sweep, set()
+    all_runs = Run.all(recipe.runs_dir, recipe.name)
+    begun = [run for run in all_runs if (run.path / ROWS).exists()]
     if not begun:
         where = pathlib.Path(recipe.runs_dir, recipe.name)
         raise files.RunError(f"--resume: no sweep with {ROWS} in {where}")
-    folder, rows = begun[-1].parent, files.read_json(begun[-1])
-    _check_same(recipe, settings, folder, rows)
-    Run(folder).write_settings(settings)
-    return folder, {(r["condition"], r["seed"]) for r in rows if "failed" in r}
+    sweep, rows = begun[-1], files.read_json(begun[-1].path / ROWS)
+    _check_same(recipe, settings, sweep, rows)
+    sweep.write_settings(settings)
+    return sweep, {(r["condition"], r["seed"]) for r in rows if "failed" in r}
 
 
-def _check_same(recipe, settings, folder, rows):
+def _check_same(recipe, settings, sweep, rows):
     """Raises RunError unless rows are of the same settings; there may be new ones."""
-    old = Run(folder).settings()["recipe"]
+    old = sweep.settings()["recipe"]
     added = ("conditions", "prior_conditions", "seeds", "only")
     may_differ = {name: old[name] for name in added if name in old}
     same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
-    Run(folder).check_same(same)
+    sweep.check_same(same)
     changes = {c.name: _changes(c) for c, _ in recipe.jobs()}
     for row in (row for row in rows if "failed" not in row):
         if row["changes"] != changes.get(row["condition"], row["changes"]):
             raise files.RunError(
-                f"--resume: {folder} has --conditions={row['condition']!r} with "
+                f"--resume: {sweep.path} has --conditions={row['condition']!r} with "
                 f"{row['changes']}, received {changes[row['condition']]}"
             )
 
@@ -231,22 +225,19 @@ def new_row(condition, seed):
     }
 
 
-def _row(recipe, condition, seed, folder, shared):
+def _row(recipe, condition, run, shared):
     """One run of the sweep with its numbers, or with the reason why it failed."""
-    row = new_row(condition, seed)
+    row = new_row(condition, run.seed)
     try:
-        row["metrics"], row["skipped"] = _numbers(
-            recipe, condition, seed, folder, shared
-        )
+        row["metrics"], row["skipped"] = _numbers(recipe, condition, run, shared)
     except files.Diverged as error:
         row["failed"] = str(error).partition(". ")[0]  # What follows is of one run.
         fitting.say(f"Failed: {error}")
     return row
 
 
-def _numbers(recipe, condition, seed, folder, shared):
+def _numbers(recipe, condition, run, shared):
     """Trains what a row is of, or the rest of it, and measures what came of it."""
-    run = recipe.run_of(condition, seed, folder / "runs")
     path, own = pathlib.Path(recipe.trained_of(condition)), None
     if not path.name:
         own = Run(finished(run))

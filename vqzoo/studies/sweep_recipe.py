@@ -5,6 +5,7 @@ import re
 
 from vqzoo import registry
 from vqzoo.registry import lazily, parse_options
+from vqzoo.runs.folder import MODEL
 from vqzoo.training.kinds.autoencoder import (
     ModelSettings,
     QuantizerSettings,
@@ -142,7 +143,7 @@ class SweepRecipe(Recipe):
         run = self.run_of(condition, seed=0, runs_dir=self.runs_dir)
         for prior in self.parsed("prior_conditions"):
             row = dataclasses.replace(condition, prior=prior)
-            self.prior_of(row, run, "model.keras")
+            self.prior_of(row, run, MODEL)
 
     def _check_shown(self):
         measured = (*self.measurements, *self.prior_measurements)
@@ -156,10 +157,23 @@ class SweepRecipe(Recipe):
 
     def check_used(self):
         """Raises ValueError if a setting was made that no row of the sweep uses."""
-        judged = "disentanglement" in (*self.measurements, *self.prior_measurements)
+        measured = {*self.measurements, *self.prior_measurements} - {RUN}
+        judged = "disentanglement" in measured
         self.expect_unused("representation", judged, "measurements", "disentanglement")
+        for name in ("num_images", "quick"):
+            self.expect_unused(name, measured, "measurements", "others than run")
+        self.expect_unused("seed", False, "seeds", "single runs")
+        rows = [row for condition in self.parsed() for row in self._rows(condition)]
+        placed = "." in self.axis or any(row.place is not None for row in rows)
+        self.expect_unused("axis", placed, "conditions", "those named NAME@NUMBER")
+        names = {row.name for row in rows}
+        known = not self.baseline or self.baseline in names
+        self.expect("baseline", known, f"one of {', '.join(sorted(names))}")
         conditions = self.parsed()
         fitted = [c for c in conditions if not self.trained_of(c)]
+        with_seed = fitted or self.prior_settings or self.prior_conditions
+        text = "0 alone, as with --trained and no priors nothing is drawn"
+        self.expect("seeds", with_seed or self.seeds == (0,), text)
         groups = (StepSettings, OptimizerSettings, ModelSettings, QuantizerSettings)
         for name in [name for group in groups for name in _settings(group)]:
             self.expect_unused(name, fitted, "trained", "models to be trained")

@@ -9,7 +9,6 @@ import numpy as np
 from vqzoo import plots
 from vqzoo.measures import disentanglement
 from vqzoo.report import shown
-from vqzoo.runs import files
 
 TABLE = "table.md"
 _FORMAT_RATE = re.compile(r"rate_distortion\.(jpeg|webp)_(\d+)_bits_per_pixel")
@@ -36,32 +35,24 @@ def medians(recipe, rows):
     }
 
 
-def write(recipe, rows, folder):
-    """Writes the table and the pictures of a sweep.
+def pictures(recipe, rows):
+    """The pictures of a sweep: a dict of figures by their names.
 
     Args:
         recipe: `SweepRecipe`.
         rows: list of dicts with `condition`, `series`, `place`, `seed`, `metrics`, and
             `failed`, the reason, where a run did.
-        folder: `pathlib.Path`.
     """
-    with files.replacing(folder / TABLE) as aside:
-        aside.write_text(table(rows, recipe.shown, recipe.baseline))
-    for name in recipe.shown:
-        figure = _picture(recipe, rows, name)
-        if figure is not None:
-            picture = name.replace(".", "_")
-            files.save_figure(figure, folder / f"{picture}.png")
-    figure = _agreement(rows)
-    if figure is not None:
-        files.save_figure(figure, folder / "agreement.png")
+    figures = {n.replace(".", "_"): _picture(recipe, rows, n) for n in recipe.shown}
+    figures["agreement"] = _agreement(rows)
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def table(rows, shown, baseline=""):
     """The table as Markdown: of each condition medians, least and most of the seeds.
 
     Args:
-        rows: as of `write`.
+        rows: as of `pictures`.
         shown: sequence of str, names of numbers.
         baseline: str, a condition over whose numbers those of the others come in a
             second table; none if empty.
