@@ -113,7 +113,7 @@ def load(path, *, needs_codes=False, needs_priors=False):
         model=model,
         pipeline=_load_pipeline(path, model, files, description) if files else None,
         settings=settings,
-        metrics=metrics,
+        metrics=sections(metrics) if metrics else {},
     )
 
 
@@ -147,17 +147,13 @@ def _read_records(folder, needs_priors):
         training = dict(manifest["training"])
         recipe = {key: training.pop(old, None) for key, old in RECIPE_IN_MANIFEST}
         settings = {"recipe": recipe, **training}
-        return manifest, settings, _sections(manifest["metrics"])
+        return manifest, settings, manifest["metrics"]
     names = (SETTINGS, METRICS)
     is_run = any((folder / name).is_file() for name in names)
     for name in (MODEL, *(names if is_run else ())):
         _expect_file(folder / name, "a finished run")
     settings, metrics = (_read_json(folder / name) if is_run else {} for name in names)
-    return {}, settings, _sections(metrics)
-
-
-def _sections(metrics):
-    return sections(metrics) if metrics else {}
+    return {}, settings, metrics
 
 
 def _read_description(folder):

@@ -13,8 +13,9 @@ import numpy as np
 from vqzoo import datasets, measures, models, plots, registry, trained
 from vqzoo.datasets import codes as stored_codes
 from vqzoo.priors import pipeline
-from vqzoo.runs import fingerprint
+from vqzoo.runs import files, fingerprint
 from vqzoo.runs.folder import Run
+from vqzoo.studies import sweep_loop, sweep_table
 from vqzoo.training import devices, fitting, gan_trainer, report
 from vqzoo.training.kinds import gan
 
@@ -206,14 +207,15 @@ def _replace(recipe, patch, notes):
 
     patch.setattr(measures, "in_batches", undecoded)
     patch.setattr("vqzoo.training.kinds.blend.figures", lambda *args: {"white": 0.0})
-    patch.setattr(pipeline, "Pipeline", lambda *args: Dry(notes, images=None))
-    patch.setattr(pipeline, "write_description", says("pipeline"))
+
+    def made(model, priors, class_names, fingerprint):
+        notes("pipeline", class_names, fingerprint)
+        return Dry(notes, images=None, description={})
+
+    patch.setattr(pipeline, "Pipeline", made)
     patch.setattr(gan_trainer, "GANTrainer", functools.partial(_trainer, notes))
 
-    def measure_of(self, codes, tier, split):
-        return lambda trainer: dict(GAN_FIGURES)
-
-    patch.setattr(gan.GANRecipe, "_measure_of", measure_of)
+    patch.setattr(gan.GANRecipe, "_figures", lambda *args: dict(GAN_FIGURES))
     find = registry.find
 
     def find_dry(package, name):
@@ -289,3 +291,70 @@ def _fit(notes, model, batches, run, *, watchers=(), **options):
     plain = (bool, int, float, str)
     limits = [getattr(watcher, "limit", None) for watcher in watchers]
     notes({k: v for k, v in options.items() if isinstance(v, plain)}, limits)
+
+
+def notes_of_sweep(sweep, folder, monkeypatch):
+    """All that a sweep gives to runs, measures, tables and pictures."""
+    noted = []
+
+    def notes(*what):
+        noted.append(repr(what))
+
+    with monkeypatch.context() as patch:
+        _replace_sweep(sweep, folder, patch, notes)
+        sweep.run()
+    table = (folder / sweep_table.TABLE).read_text()
+    return [*noted, table]
+
+
+def _replace_sweep(sweep, folder, patch, notes):
+    rows = []
+    dry = Dry(notes, path=folder, model_path="dry.keras", parts=lambda: [])
+
+    def measure(subject, names, draws):
+        notes("measure", names)
+        numbers = [n.partition(".")[::2] for n in (*sweep.shown, sweep.axis)]
+        return [
+            types.SimpleNamespace(
+                name=name,
+                metrics={
+                    k: len(rows) + 1.0 for section, k in numbers if section == name
+                },
+                skipped={},
+            )
+            for name in names
+        ]
+
+    def subject_of(model, splits, sizes, settings, *, factors, **records):
+        of_factors = factors and (factors, settings.representation)
+        notes("subject", sizes, settings.quick, of_factors, records["options"])
+        return types.SimpleNamespace()
+
+    def change(folder, changed):
+        rows[:] = changed(list(rows))
+
+    def run(path):
+        return dry
+
+    run.open = lambda runs_dir, name, settings: dry
+    run.finished = lambda runs_dir, name: None
+    for module, name, value in (
+        (sweep_loop, "Run", run),
+        (sweep_loop, "_change", change),
+        (sweep_loop, "_alone", lambda *args: contextlib.nullcontext(True)),
+        (sweep_loop, "finished", lambda recipe: notes(recipe) or folder),
+        (files, "read_json", lambda path: list(rows)),
+        (files, "write_json", lambda path, value: None),
+        (trained, "load", lambda path: notes(path) or Dry(notes, model=dry)),
+        (measures, "load_splits", lambda model, settings: None),
+        (measures, "subject_of", subject_of),
+        (measures, "measure", measure),
+        (fitting, "say", lambda text: None),
+        (keras.backend, "clear_session", lambda: None),
+        *((plots, n, _noting(notes, n)) for n in ("bars", "curves", "heat_map")),
+    ):
+        patch.setattr(module, name, value)
+
+
+def _noting(notes, name):
+    return lambda *args, **kwargs: notes(name, args, kwargs) or name

@@ -7,7 +7,7 @@ import pkgutil
 import keras
 import pytest
 
-from tests.helpers.dry_runs import notes_of
+from tests.helpers.dry_runs import notes_of, notes_of_sweep
 from vqzoo import recipes, training
 
 RECIPES = {
@@ -111,7 +111,7 @@ def test_two_runs_of_a_recipe_do_the_same(name, known, monkeypatch):
 
 SWEEPS = sorted(set(RECIPES) - {name for name, _ in FIELDS})
 SWEEPS = [name for name in SWEEPS if hasattr(RECIPES[name], "jobs")]
-# Of the whole sweep, not of its runs: tests/studies/test_sweep.py tries what they do.
+# Of the whole sweep, not of its runs.
 OF_SWEEPS = {"name", "seed", "runs_dir", "resume"}
 
 
@@ -146,6 +146,52 @@ def is_of_data(sweep, field):
     how = ("strategy", "precision", "save_steps", "tensorboard", "check_numerics")
     data = ("dataset", "data_dir", "classes", "smoke")
     return not fitted and field in (*how, *data)
+
+
+def of_sweep(sweep, field):
+    """Another value of a field that sweeps alone have, or of the seed."""
+    value, name = getattr(sweep, field), sweep.jobs()[-1][0].name
+    condition = "trained=other.keras" if sweep.trained else "epochs=77"
+    if "trained" in sweep.conditions[0]:
+        condition = "trained=other.keras"
+    return {
+        "conditions": (*sweep.conditions, f"another@7: {condition}"),
+        "seeds": (5,),
+        "only": (name,),
+        "trained": "another.keras",
+        "measurements": (*sweep.measurements, "redundancy"),
+        "shown": sweep.shown[:-1],
+        "axis": "another axis",
+        "num_images": 7,
+        "quick": True,
+        "representation": "vectors",
+        "prior_settings": (*sweep.prior_settings, "save_steps=77"),
+        "prior_conditions": (*sweep.prior_conditions, "another: save_steps=77"),
+        "prior_measurements": (*sweep.prior_measurements, "redundancy"),
+        "baseline": sweep.jobs()[0][0].name if name == value else name,
+        "seed": 5,
+    }[field]
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_setting_of_sweeps_alone_changes_them_or_is_refused(
+    name, tmp_path, monkeypatch
+):
+    conditions = RECIPES[name].conditions
+    few = conditions if len(conditions) < 12 else (*conditions[:3], conditions[-1])
+    sweep = dataclasses.replace(RECIPES[name], conditions=few)
+    before = notes_of_sweep(sweep, tmp_path, monkeypatch)
+    assert notes_of_sweep(sweep, tmp_path, monkeypatch) == before
+    own = {field.name for field in dataclasses.fields(sweep)}
+    own -= {field.name for field in dataclasses.fields(training.Recipe)}
+    for field in ("seed", *sorted(own)):
+        try:
+            changed = dataclasses.replace(sweep, **{field: of_sweep(sweep, field)})
+            noted = notes_of_sweep(changed, tmp_path, monkeypatch)
+        except ValueError as error:
+            assert f"--{field}" in str(error)
+        else:
+            assert noted != before, field
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,13 @@
 import csv
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 
+from tests.helpers import stopped
 from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
-from vqzoo.training import callbacks
 from vqzoo.training.kinds import tiers
 
 pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
@@ -52,29 +51,8 @@ def test_a_run_leaves_generators_that_draw_images(finished):
 def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
     data, finished, tmp_path, monkeypatch
 ):
-    end_of_batch = callbacks.RunState.on_train_batch_end
-
-    def stop_in_the_fade(self, batch, logs=None):
-        if (
-            self.run.path.parts[-2:] == ("top", "scale_1")
-            and self.run.header["step"] == 1
-        ):
-            self.signal = 15
-        end_of_batch(self, batch, logs)
-
-    recipe = recipe_of(data, tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.RunState, "on_train_batch_end", stop_in_the_fade)
-        with pytest.raises(files.Stopped, match="--resume"):
-            recipe.run()
-    resumed = dataclasses.replace(recipe, resume=True).run()
-    for tier in ("top", "bottom"):
-        first, second = (
-            keras.saving.load_model(each / f"{tier}.keras", compile=False)
-            for each in (finished, resumed)
-        )
-        for expected, received in zip(first.weights, second.weights):
-            np.testing.assert_array_equal(received.numpy(), expected.numpy())
+    recipe, part = recipe_of(data, tmp_path), ("top", "scale_1")
+    stopped.check_it_ends_the_same(recipe, finished, part, 1, monkeypatch)
 
 
 def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):

@@ -1,9 +1,9 @@
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 
+from tests.helpers import stopped
 from tests.helpers.small_models import model_of
 from vqzoo import trained, training
 from vqzoo.runs import files
@@ -87,28 +87,8 @@ def test_a_run_of_one_tier_leaves_its_figures_and_no_pipeline(data, tmp_path):
 def test_a_stopped_run_goes_on_and_ends_with_the_same_priors(
     data, finished, tmp_path, monkeypatch
 ):
-    from vqzoo.training import callbacks
-
-    end_of_batch = callbacks.RunState.on_train_batch_end
-
-    def stop_in_the_second_tier(self, batch, logs=None):
-        if self.run.path.name == "bottom" and self.run.header["step"] == 3:
-            self.signal = 15
-        end_of_batch(self, batch, logs)
-
     recipe = recipe_of(data, tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.RunState, "on_train_batch_end", stop_in_the_second_tier)
-        with pytest.raises(files.Stopped, match="--resume"):
-            recipe.run()
-    resumed = dataclasses.replace(recipe, resume=True).run()
-    for tier in ("top", "bottom"):
-        first, second = (
-            keras.saving.load_model(each / f"{tier}.keras", compile=False)
-            for each in (finished, resumed)
-        )
-        for expected, received in zip(first.weights, second.weights):
-            np.testing.assert_array_equal(received.numpy(), expected.numpy())
+    stopped.check_it_ends_the_same(recipe, finished, ("bottom",), 3, monkeypatch)
 
 
 def test_the_codes_of_chosen_classes_are_other_codes(data, tmp_path):

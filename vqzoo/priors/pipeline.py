@@ -1,11 +1,11 @@
 """From nothing to images: priors draw codes tier after tier, a model decodes them."""
 
 import dataclasses
-import json
 import pathlib
 
 import numpy as np
 
+from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
 from vqzoo.runs.folder import MODEL, PIPELINE, prior_file
 
@@ -68,6 +68,15 @@ class Pipeline:
     def tiers(self):
         """Names of the tiers, top first."""
         return tuple(self.model.tier_names)
+
+    @property
+    def description(self):
+        """What `vqzoo.load` needs beside the models: a JSON dict."""
+        return {
+            "tiers": list(self.tiers),
+            "class_names": list(self.class_names),
+            "model": self.model_fingerprint,
+        }
 
     @property
     def num_classes(self):
@@ -194,7 +203,7 @@ class Pipeline:
         self.model.save(folder / MODEL)
         for tier, prior in zip(self.tiers, self.priors):
             prior.save(folder / prior_file(tier))
-        write_description(folder, self.tiers, self.class_names, self.model_fingerprint)
+        files.write_json(folder / PIPELINE, self.description)
 
 
 def _check_tiers(model, priors):
@@ -236,14 +245,3 @@ def _check_classes(priors, class_names):
             f"expected names for the {count} classes of the priors or none, received "
             f"{len(class_names)} class_names"
         )
-
-
-def write_description(folder, tier_names, class_names, model_fingerprint):
-    """Writes pipeline.json: what `vqzoo.load` needs beside the models."""
-    description = {
-        "tiers": list(tier_names),
-        "class_names": list(class_names),
-        "model": model_fingerprint,
-    }
-    text = json.dumps(description, indent=2) + "\n"
-    (pathlib.Path(folder) / PIPELINE).write_text(text)

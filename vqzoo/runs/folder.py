@@ -196,21 +196,27 @@ class Run:
         """Numbers of the finished run: `{section: {name: float}}`."""
         return sections(files.read_json(self.path / METRICS))
 
-    def finish(self, metrics, *, model=None, pictures=None, **beside):
+    def finish(self, metrics, *, models=None, pipeline=None, pictures=None, **beside):
         """Writes metrics.json, after which the run is finished.
 
         Args:
             metrics: dict of sections, each a dict of floats.
-            model: path of the `.keras` file that the run delivers, or None.
+            models: dict from names of `.keras` files that the run delivers to paths
+                of elsewhere, or None.
+            pipeline: JSON dict, what pipeline.json says of these, or None.
             pictures: dict of matplotlib figures by name, or None.
             **beside: what else stands there, such as `facts` or `skipped`.
         """
-        if self.writes:
-            if model is not None:
-                self.deliver(model)
-            for name, figure in (pictures or {}).items():
-                self.save_picture(name, figure)
-            files.write_json(self.path / METRICS, {"metrics": metrics, **beside})
+        if not self.writes:
+            return
+        for name, source in (models or {}).items():
+            with files.replacing(self.path / name) as aside:
+                shutil.copyfile(source, aside)
+        if pipeline is not None:
+            files.write_json(self.path / PIPELINE, pipeline)
+        for name, figure in (pictures or {}).items():
+            files.save_figure(figure, self.path / f"{name}.png")
+        files.write_json(self.path / METRICS, {"metrics": metrics, **beside})
 
     def save_state(self, model):
         """Saves the weights of a compiled model and the header, atomically.
@@ -232,9 +238,9 @@ class Run:
         """
         if self.path is None or not (self.path / STATE).exists():
             return False
-        path = self.path / STATE
-        self.header = state.restore(path, model, self.further_optimizers)
-        self.restored_metrics = state.metrics(model)
+        self.header, self.restored_metrics = state.restore(
+            self.path / STATE, model, self.further_optimizers
+        )
         return True
 
     def save_model(self, model, name):
@@ -246,11 +252,6 @@ class Run:
     def best_path(self):
         """The model of the best epoch."""
         return self.path / "best.keras"
-
-    def deliver(self, source, name=MODEL):
-        """Copies a `.keras` file of elsewhere into the run, as its model."""
-        with files.replacing(self.path / name) as aside:
-            shutil.copyfile(source, aside)
 
     def history(self):
         """The rows of history.csv: dicts of floats; none without it."""
@@ -324,10 +325,6 @@ class Run:
             open(aside, "wb") as file,
         ):
             np.savez_compressed(file, **arrays)
-
-    def save_picture(self, name, figure):
-        """Saves a matplotlib figure as `name.png`."""
-        files.save_figure(figure, self.path / f"{name}.png")
 
     def pictures(self):
         """Paths of the pictures, by name."""

@@ -23,11 +23,6 @@ def variables(model, further_optimizers=()):
     return [*model.variables, *moments, *model.metrics_variables]
 
 
-def metrics(model):
-    """Values of the metrics' variables, which `fit` sets to zero at each epoch."""
-    return [keras.ops.convert_to_numpy(v) for v in model.metrics_variables]
-
-
 def save(path, model, header, further_optimizers=()):
     """Saves all variables and a JSON `header`, atomically.
 
@@ -54,7 +49,8 @@ def restore(path, model, further_optimizers=()):
     """Puts saved variables into a model built by the same recipe.
 
     Returns:
-        The header.
+        `(header, metrics)`, the values of the metrics' variables, which `fit` sets to
+        zero at each epoch.
 
     Raises:
         RunError: if the file does not fit the model.
@@ -65,7 +61,7 @@ def restore(path, model, further_optimizers=()):
         raise RunError(f"the saved state {path} belongs to another model")
     for variable, array in zip(restored, arrays):
         variable.assign(array)
-    return header
+    return header, arrays[len(arrays) - len(model.metrics_variables) :]
 
 
 def save_arrays(path, arrays, header):

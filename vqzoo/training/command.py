@@ -1,6 +1,8 @@
 """The command line of a recipe: its fields are the flags."""
 
 import dataclasses
+import functools
+import inspect
 import re
 import sys
 import typing
@@ -22,10 +24,8 @@ def main(recipe, argv=None, usage=None):
     """
     argv = sys.argv if argv is None else argv
     usage = usage or sys.modules["__main__"].__doc__ or f"The recipe {recipe.name}."
-    code = frame.run(
-        argv, usage, _groups(recipe), _run, prepare=lambda values: _made(recipe, values)
-    )
-    sys.exit(code)
+    made = functools.partial(_made, recipe)
+    sys.exit(frame.run(argv, usage, _groups(recipe), lambda r: r.run(), prepare=made))
 
 
 def parse(recipe, argv):
@@ -43,23 +43,16 @@ def _made(recipe, values):
     return type(recipe)(**vars(values))
 
 
-def _run(recipe):
-    recipe.run()
-
-
 def _groups(recipe):
     """The flags of a recipe's fields, by the class that each field comes from."""
     kinds = typing.get_type_hints(type(recipe))
     groups = {}
     for field in dataclasses.fields(recipe):
-        owner = next(c for c in type(recipe).__mro__ if field.name in _fields_of(c))
+        classes = type(recipe).__mro__
+        owner = next(c for c in classes if field.name in inspect.get_annotations(c))
         title = re.split(r"[;.]", owner.__doc__, maxsplit=1)[0]
         groups.setdefault(title, []).append(_flag(field, kinds[field.name], recipe))
     return groups
-
-
-def _fields_of(owner):
-    return owner.__dict__.get("__annotations__", {})
 
 
 def _flag(field, kind, recipe):

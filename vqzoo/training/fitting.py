@@ -131,18 +131,12 @@ def fit(
     if run.restored_metrics is not None:
         say(f"Going on with {run.path} from step {run.header['step']}")
     run_state = callbacks.RunState(run, save_steps, steps)
-    # What stands before the state is in it; what is measured comes before its record.
-    watching = [*watchers, run_state, callbacks.Validation(measure)]
-    swap = [callbacks.Averages()] if model.optimizer.use_ema else []
-    watching[-1:-1] = swap
-    if run.writes:
-        if averaged:
-            watching.insert(0, records.Losses(run, steps))
-        watching.append(records.Records(run, delivered or model))
-        if tensorboard:
-            watching.append(records.TensorBoard(run, show))
-    # Again, so that the state has the weights as they are trained.
-    watching += [*swap, callbacks.SaveEpoch(run_state)]
+    events = records.Events(run, show) if tensorboard and run.writes else None
+    # What stands before the state is in it.
+    watching = [*watchers, run_state]
+    watching.append(records.Epochs(run_state, measure, delivered or model, events))
+    if averaged and run.writes:
+        watching.insert(0, records.Losses(run, steps))
     handlers = run_state.catch_signals()
     checked = numerics.checked() if check_numerics else contextlib.nullcontext()
     try:

@@ -1,5 +1,6 @@
 """What a run writes while it goes: epochs, losses, codebooks, TensorBoard events."""
 
+import contextlib
 import math
 import time
 
@@ -11,34 +12,75 @@ SNAPSHOTS = 6  # of the codebooks
 LARGEST = 4096  # codes of a codebook that is kept
 
 
-class Records(keras.callbacks.Callback):
-    """Keeps the history, and the best and the last model that a run delivers.
+class Epochs(keras.callbacks.Callback):
+    """Measures and keeps the model after each epoch, then saves the state: the last.
+
+    Where the optimizer keeps a moving average of the weights, that is measured and
+    kept.
 
     Args:
-        run: `Run`; `best` and `history` of its header are saved with the state.
+        run_state: `callbacks.RunState`; `best` and `history` of the header of its run
+            are saved with the state.
+        measure: function from the model to a dict of floats, which the logs take up.
         delivered: model that is saved: the fitted one, or one that it moves.
+        events: `Events`, or None.
     """
 
-    def __init__(self, run, delivered):
+    def __init__(self, run_state, measure, delivered, events):
         super().__init__()
-        self.run = run
+        self.run_state = run_state
+        self.measure = measure
         self.delivered = delivered
+        self.events = events
         self.began = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        header = self.run.header
-        row = {"epoch": epoch + 1, "step": header["step"]}
+        with _averaged(self.model):
+            metrics = self.measure(self.model)
+            logs.update({f"val_{name}": value for name, value in metrics.items()})
+            if self.run_state.run.writes:
+                self._record(epoch, logs)
+        self.run_state.save()
+
+    def _record(self, epoch, logs):
+        run = self.run_state.run
+        row = {"epoch": epoch + 1, "step": run.header["step"]}
         row["seconds"] = round(time.monotonic() - self.began, 2)
         row.update({name: float(value) for name, value in logs.items()})
-        self.run.add_epoch(row)
-        is_best = row["val_loss"] <= header["best"]
+        run.add_epoch(row)
+        is_best = row["val_loss"] <= run.header["best"]
         if is_best:
-            header["best"] = row["val_loss"]
+            run.header["best"] = row["val_loss"]
         for name in ("best", "last") if is_best else ("last",):
-            self.run.save_model(self.delivered, name)
+            run.save_model(self.delivered, name)
+        if self.events is not None:
+            self.events.write(self.model, epoch, logs)
+
+
+@contextlib.contextmanager
+def _averaged(model):
+    """The weights swapped with their moving average, where the optimizer keeps one.
+
+    Keras's own `SwapEMAWeights` swaps back when the next epoch begins, which is after
+    the state was saved.
+    """
+
+    def swap():
+        averages = model.optimizer._model_variables_moving_average
+        for variable, average in zip(model.trainable_variables, averages):
+            value = keras.ops.convert_to_numpy(variable)
+            variable.assign(keras.ops.convert_to_numpy(average))
+            average.assign(value)
+
+    if not model.optimizer.use_ema:
+        yield
+        return
+    swap()
+    yield
+    swap()
 
 
 class Losses(keras.callbacks.Callback):
@@ -106,20 +148,17 @@ class Snapshots(keras.callbacks.Callback):
         if step not in self.steps:
             return
         for tier, layer in zip(self.model.tier_names, self.model.quantizers):
-            if _is_learned(layer) and layer.num_embeddings <= LARGEST:
+            names = {variable.path.split("/")[-1] for variable in layer.weights}
+            is_learned = any("codebook" in name for name in names)
+            if is_learned and layer.num_embeddings <= LARGEST:
                 codebook = keras.ops.convert_to_numpy(layer.codebooks[0])
                 self.kept.setdefault(tier, {})[step] = codebook.astype("float32")
         if self.kept:
             self.run.save_codebooks(self.kept)
 
 
-def _is_learned(layer):
-    """Whether the codes of a quantizer move in training."""
-    return any("codebook" in variable.path.split("/")[-1] for variable in layer.weights)
-
-
-class TensorBoard(keras.callbacks.Callback):
-    """Writes scalars, and what a function shows of the model, as TensorBoard events.
+class Events:
+    """TensorBoard's events: scalars, and what a function shows of the model.
 
     Args:
         run: `Run`.
@@ -127,17 +166,17 @@ class TensorBoard(keras.callbacks.Callback):
     """
 
     def __init__(self, run, show):
-        super().__init__()
         import tensorflow as tf
 
         self.summary = tf.summary
         self.show = show
         self.writer = tf.summary.create_file_writer(str(run.events_path))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def write(self, model, epoch, logs):
+        """Writes those of an epoch."""
         with self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 self.summary.scalar(name, float(value))
             if self.show is not None:
-                self.show(self.model, self.summary)
+                self.show(model, self.summary)
         self.writer.flush()

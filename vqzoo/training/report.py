@@ -3,8 +3,8 @@
 import numpy as np
 
 from vqzoo import measures, plots
-from vqzoo.measures import codebook
-from vqzoo.runs.folder import HISTORY, METRICS
+from vqzoo.measures import codebook, training
+from vqzoo.runs.folder import HISTORY, METRICS, MODEL
 
 SHOWN_IMAGES = 16
 OVER_TRAINING = {
@@ -31,7 +31,7 @@ def write(run, model, title, images):
         **_over_training(history, codebooks, model.tier_names),
     }
     last_words = _last_words(run, model, title, metrics, pictures)
-    run.finish({"test": metrics}, model=run.best_path, pictures=pictures)
+    run.finish({"test": metrics}, models={MODEL: run.best_path}, pictures=pictures)
     print(last_words, flush=True)
 
 
@@ -91,18 +91,11 @@ def _over_training(history, codebooks, tier_names):
 
 def _curves(history, tier_names):
     """Held-out figures over the epochs, a panel for each kind."""
-    epochs = [row["epoch"] for row in history]
-    groups = {
-        label: {
-            tier: (epochs, [row[f"val_{tier}_{key}"] for row in history])
-            for tier in tier_names
-            if f"val_{tier}_{key}" in history[0]
-        }
-        for label, key in OVER_TRAINING.items()
-    }
-    shown = {label: lines for label, lines in groups.items() if lines}
-    psnr = {"all tiers": (epochs, [row["val_psnr"] for row in history])}
-    return plots.panels({"PSNR (dB)": psnr, **shown}, "epoch")
+    groups = {"PSNR (dB)": {"val_psnr": "all tiers"}}
+    for label, key in OVER_TRAINING.items():
+        groups[label] = {f"val_{tier}_{key}": tier for tier in tier_names}
+    lines = {label: training.curves(history, names) for label, names in groups.items()}
+    return plots.panels({k: v for k, v in lines.items() if v}, "epoch")
 
 
 def _last_words(run, model, title, metrics, pictures):

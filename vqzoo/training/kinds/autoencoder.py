@@ -236,16 +236,17 @@ class Recipe(
             for name in changed:
                 self.expect_unused(name, False, "model", users)
         # A layer that takes no noise is asked first: it would not name the flag.
-        noise = "noise_stddev" in quantizers.uses(self.quantizer)
-        users = [q for q in QUANTIZERS if "noise_stddev" in quantizers.uses(q)]
-        self.expect_unused("noise_stddev", noise, "quantizer", ", ".join(users))
-        used = self._asked_for()
+        self._expect_read("noise_stddev", quantizers.uses(self.quantizer))
+        read = self._asked_for()
         for name in changed:
-            if name not in used:
-                if name == "noise_boundary" and not max(self.noise_stddev):
-                    self.expect_unused(name, False, "noise_stddev", "values above 0")
-                users = [q for q in QUANTIZERS if name in quantizers.uses(q)]
-                self.expect_unused(name, False, "quantizer", ", ".join(users))
+            if name == "noise_boundary" and not max(self.noise_stddev):
+                self.expect_unused(name, False, "noise_stddev", "values above 0")
+            self._expect_read(name, read)
+
+    def _expect_read(self, name, read):
+        """Raises ValueError if a setting was made that is none of those read."""
+        users = [q for q in QUANTIZERS if name in quantizers.uses(q)]
+        self.expect_unused(name, name in read, "quantizer", ", ".join(users))
 
     def _asked_for(self):
         """Names of the settings that the quantizer of a tier is made with."""
@@ -264,7 +265,8 @@ class Recipe(
                 or a schedule does not end within the run.
         """
         build = getattr(models, self.model)
-        options = self._model_options()
+        options = {"num_channels": 16} if self.smoke else {}
+        options |= registry.parse_options(self.model_options)
         if num_steps and self._takes("warmup_steps"):
             steps = round(self.kl_warmup_share * num_steps)
             options = {"warmup_steps": steps, **options}
@@ -291,10 +293,6 @@ class Recipe(
 
     def _takes(self, argument):
         return self.model in _models_with(argument)
-
-    def _model_options(self):
-        smoke = {"num_channels": 16} if self.smoke else {}
-        return {**smoke, **registry.parse_options(self.model_options)}
 
 
 def _check_schedules(model, num_steps):

@@ -10,7 +10,6 @@ from vqzoo.runs.folder import Run
 from vqzoo.training.kinds.prior import PriorRecipe
 from vqzoo.training.settings import setting
 
-fitting = lazily("vqzoo.training.fitting")
 measures = lazily("vqzoo.measures")
 distances = lazily("vqzoo.measures.distances")
 plots = lazily("vqzoo.plots")
@@ -83,14 +82,15 @@ class BlendRecipe(PriorRecipe):
         metrics = run.metrics()
         metrics["samples"] = figures(samples, *both)
         metrics["blends"] = figures(blends, *both)
-        run.finish(metrics)
         shown = np.concatenate([images[: SHOWN // 2] for images in both])
-        for name, images, title in (
-            ("parents", shown, "Parents"),
-            ("blends", blends[:SHOWN], "Parents blended, decoded"),
-            ("samples", samples[:SHOWN], "Samples of the prior over the blends"),
-        ):
-            run.save_picture(name, plots.image_grid(images, title))
+        pictures = {
+            "parents": plots.image_grid(shown, "Parents"),
+            "blends": plots.image_grid(blends[:SHOWN], "Parents blended, decoded"),
+            "samples": plots.image_grid(
+                samples[:SHOWN], "Samples of the prior over the blends"
+            ),
+        }
+        run.finish(metrics, pictures=pictures)
         for name in ("blends", "samples"):
             numbers = ", ".join(f"{k} {v:.3f}" for k, v in metrics[name].items())
             print(f"{name}: {numbers}")
@@ -120,7 +120,7 @@ class BlendRecipe(PriorRecipe):
         return self.codes_of(model, self._encoder(model, both), numbers)
 
     def _splits(self, model):
-        return fitting.load_data(self, model.image_shape[0])
+        return measures.load_splits(model, self)
 
     def _pairs(self):
         """Which parents are blended, and the share of the second."""

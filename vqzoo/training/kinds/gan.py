@@ -32,6 +32,8 @@ class GANRecipe(TierRecipe):
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
+    kind, package = "gan", "priors.gan"
+
     gan: str = setting(
         "progressive", f"of each tier; one of {', '.join(GANS)}", choices=GANS
     )
@@ -94,32 +96,37 @@ class GANRecipe(TierRecipe):
         if strategy is not None:
             raise files.RunError("GAN priors train on one device: --strategy=none")
 
-    def _train_tier(self, model, codes, tier, run, strategy):
-        keras.utils.set_random_seed(self.seed)
-        if not run.is_finished:
-            trainer = self._trainer(model, codes, tier)
-            fitting.say(
-                f"{trainer.generator.name}: {trainer.generator.count_params():,} "
-                f"weights, critic {trainer.critic.count_params():,}"
-            )
-            measure = self._measure_of(codes, tier, "validation")
-            for scale in range(trainer.generator.num_scales):
-                part = run.part(f"scale_{scale}")
-                self._train_scale(codes, tier, trainer, scale, part, measure)
-            run.save_model(trainer.average, "best")
-            figures = self._measure_of(codes, tier, "test")(trainer)
-            del figures["loss"]
-            run.finish({"test": figures})
-        prior = keras.saving.load_model(run.best_path, compile=False)
-        return prior, run.metrics()["test"]
+    def _fit(self, model, codes, tier, run, strategy):
+        trainer = self._trainer(model, codes, tier)
+        fitting.say(
+            f"{trainer.generator.name}: {trainer.generator.count_params():,} "
+            f"weights, critic {trainer.critic.count_params():,}"
+        )
+        arrays = self._held_out(codes, "validation")
+
+        def measure(trainer):
+            prior = trainer.average
+            if trainer.scale < prior.num_scales - 1:
+                return {"loss": math.inf}  # Nothing to compare before the last scale.
+            figures = self._figures(prior, codes, tier, arrays)
+            return {"loss": figures["sliced_wasserstein"], **figures}
+
+        for scale in range(trainer.generator.num_scales):
+            part = run.part(f"scale_{scale}")
+            self._fit_scale(codes, tier, trainer, scale, part, measure)
+        run.save_model(trainer.average, "best")
+
+    def _measured(self, prior, codes, tier):
+        return self._figures(prior, codes, tier, self._held_out(codes, "test"))
 
     def _trainer(self, model, codes, tier):
         layer = model.quantizers[list(codes.tier_shapes).index(tier)]
-        generator, critic, average = self.build(
-            tier,
-            codebook=np.asarray(layer.codebooks[0]),
-            **self.sizes_of(codes, tier),
-        )
+        codebook = np.asarray(layer.codebooks[0])
+        sizes = self.sizes_of(codes, tier)
+        generator = self.build_prior(tier, **sizes, embedding_dim=codebook.shape[1])
+        critic = generator.make_critic(f"{tier}_critic")
+        average = generator.from_config(generator.get_config())
+        generator.set_codebook(codebook)
         trainer = training.GANTrainer(
             generator,
             critic,
@@ -136,8 +143,8 @@ class GANRecipe(TierRecipe):
         )
         return trainer
 
-    def _train_scale(self, codes, tier, trainer, scale, run, measure):
-        """Trains one scale, or the rest of it; one that is done is only restored."""
+    def _fit_scale(self, codes, tier, trainer, scale, run, measure):
+        """Fits one scale, or the rest of it; one that is done is only restored."""
         epochs, steps, batch_size = self.of_scale(tier, scale)
         total = steps * epochs
         trainer.begin_scale(scale, int(self.fade_share * total) if scale else 0)
@@ -168,36 +175,27 @@ class GANRecipe(TierRecipe):
             **self.operation(),
         )
 
-    def _measure_of(self, codes, tier, split):
-        """The function that measures an average generator on held-out codes."""
-        limit = SMOKE_MAPS if self.smoke else MAX_MAPS
-        arrays = tiers.held_out(codes, split, limit)
-        size = codes.num_embeddings[tier]
+    def _held_out(self, codes, split):
+        return tiers.held_out(codes, split, SMOKE_MAPS if self.smoke else MAX_MAPS)
 
-        def measure(trainer):
-            prior = trainer.average
-            if trainer.scale < prior.num_scales - 1:
-                return {"loss": math.inf}  # Nothing to compare before the last scale.
-            *above, _ = tiers.tiers_down_to(codes, tier)
-            condition = prior.condition(
-                arrays.get("label"), [arrays[name] for name in above]
-            )
-            latents = prior.generate(len(arrays[tier]), condition, seed=0)
-            drawn = np.asarray(prior.codes_of(latents))
-            real = np.asarray(prior.latents_of(arrays[tier]))
-            distance = measures.sliced_wasserstein(
+    def _figures(self, prior, codes, tier, arrays):
+        """How what a generator draws stands to held-out codes: a dict of floats."""
+        *above, _ = tiers.tiers_down_to(codes, tier)
+        condition = prior.condition(
+            arrays.get("label"), [arrays[name] for name in above]
+        )
+        latents = prior.generate(len(arrays[tier]), condition, seed=0)
+        drawn = np.asarray(prior.codes_of(latents))
+        real = np.asarray(prior.latents_of(arrays[tier]))
+        usage = np.bincount(drawn.ravel(), minlength=codes.num_embeddings[tier])
+        return {
+            "sliced_wasserstein": measures.sliced_wasserstein(
                 latents.reshape(len(latents), -1), real.reshape(len(real), -1)
-            )
-            usage = np.bincount(drawn.ravel(), minlength=size)
-            return {
-                "loss": distance,
-                "sliced_wasserstein": distance,
-                "requantization": prior.requantization_error(latents),
-                "diversity": measures.diversity(latents) / measures.diversity(real),
-                "codes_used": float((usage > 0).mean()),
-            }
-
-        return measure
+            ),
+            "requantization": prior.requantization_error(latents),
+            "diversity": measures.diversity(latents) / measures.diversity(real),
+            "codes_used": float((usage > 0).mean()),
+        }
 
     def smoke_numbers(self):
         """The settings that a smoke run has other values of: a dict."""
@@ -223,38 +221,3 @@ class GANRecipe(TierRecipe):
         sizes = self.scale_batch_sizes
         epochs = -(-steps // STEPS_A_MEASUREMENT)
         return epochs, steps // epochs, sizes[min(scale, len(sizes) - 1)]
-
-    def build(self, tier, grid_shape, num_embeddings, codebook, num_classes, context):
-        """Generator, critic and a copy of the generator, of a tier.
-
-        Args:
-            tier: str, its name.
-            grid_shape: `(height, width)` of its codes.
-            num_embeddings: int, K.
-            codebook: float `(K, D)`.
-            num_classes: int, 0 for none.
-            context: sequence of `(grid shape, number of codes)` of the tiers above.
-
-        Raises:
-            ValueError: if they cannot be made so, with the name of the flag.
-        """
-        gan = registry.find("priors.gan", self.gan)
-        options = self.options_of(tier)
-        if self.smoke:
-            options |= gan.smoke_options
-        generator = self.make(
-            gan,
-            f"--gan={self.gan}",
-            tier,
-            grid_shape,
-            num_embeddings,
-            codebook.shape[1],
-            num_classes=num_classes,
-            context=context,
-            name=f"{tier}_prior",
-            **options,
-        )
-        critic = generator.make_critic(f"{tier}_critic")
-        average = gan.from_config(generator.get_config())
-        generator.set_codebook(codebook)
-        return generator, critic, average

@@ -1,7 +1,6 @@
 """The training of priors on codes, on `compile` and `fit`."""
 
 import dataclasses
-import inspect
 
 import numpy as np
 
@@ -28,6 +27,8 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
+    kind, package = "prior", "priors"
+
     prior: str = setting(
         "pixelsnail", f"of each tier; one of {', '.join(PRIORS)}", choices=PRIORS
     )
@@ -35,32 +36,25 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
     def _check_data(self, codes, strategy):
         self.steps_per_epoch(codes.train, strategy)
 
-    def _train_tier(self, model, codes, tier, run, strategy):
-        keras.utils.set_random_seed(self.seed)
-        if not run.is_finished:
-            steps = self.steps_per_epoch(codes.train, strategy)
-            prior = self._compiled(codes, tier, steps * self.epochs, strategy)
-            count = f"{prior.count_params():,} weights"
-            fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
-            run.restore(prior)
-            self._fit(codes, tier, prior, steps, run)
-        prior = keras.saving.load_model(run.best_path, compile=False)
-        if not run.is_finished:
-            run.finish({"test": self._measured(prior, codes, tier)})
-        return prior, run.metrics()["test"]
+    def _fit(self, model, codes, tier, run, strategy):
+        names = tiers.tiers_down_to(codes, tier)
+        limit = SMOKE_GRIDS if self.smoke else MAX_VALIDATION_GRIDS
+        validation = tiers.held_out(codes, "validation", limit)
 
-    def _compiled(self, codes, tier, num_steps, strategy):
+        def measure(prior):
+            bits = _bits(prior, names, validation)
+            return {"loss": bits * np.log(2), "bits_per_code": bits}
+
+        steps = self.steps_per_epoch(codes.train, strategy)
         with devices.scope(strategy):
             prior = self.build_prior(tier, **self.sizes_of(codes, tier))
-            optimizer = self.make_optimizer(num_steps)
+            optimizer = self.make_optimizer(steps * self.epochs)
             prior.compile(optimizer, loss=prior.training_loss())
         arrays = {k: v[:1].astype("int32") for k, v in codes.arrays("train").items()}
-        pair = prior.training_pair(arrays, tiers.tiers_down_to(codes, tier))
-        devices.build(prior, pair, strategy)
-        return prior
-
-    def _fit(self, codes, tier, prior, steps, run):
-        names = tiers.tiers_down_to(codes, tier)
+        devices.build(prior, prior.training_pair(arrays, names), strategy)
+        count = f"{prior.count_params():,} weights"
+        fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
+        run.restore(prior)
 
         def batches(step):
             stored = fitting.endless(codes.train, self.batch_size, self.seed, step)
@@ -71,13 +65,6 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
                     batch, names, (self.seed, number)
                 )
             )
-
-        limit = SMOKE_GRIDS if self.smoke else MAX_VALIDATION_GRIDS
-        validation = tiers.held_out(codes, "validation", limit)
-
-        def measure(prior):
-            bits = _bits(prior, names, validation)
-            return {"loss": bits * np.log(2), "bits_per_code": bits}
 
         fitting.fit(
             prior,
@@ -90,7 +77,6 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         )
 
     def _measured(self, prior, codes, tier):
-        """Figures of a prior on the test split, and of the code frequencies."""
         test = tiers.held_out(codes, "test", SMOKE_GRIDS if self.smoke else None)
         train = codes.arrays("train")[tier]
         size = codes.num_embeddings[tier]
@@ -101,37 +87,6 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
             "codes": int(np.prod(codes.tier_shapes[tier])),
             "weights": prior.count_params(),
         }
-
-    def build_prior(self, tier, grid_shape, num_embeddings, num_classes, context):
-        """The prior of a tier with new weights.
-
-        Args:
-            tier: str, its name.
-            grid_shape: `(height, width)` of its codes.
-            num_embeddings: int, K.
-            num_classes: int, 0 for none.
-            context: sequence of `(grid shape, number of codes)` of the tiers above.
-
-        Raises:
-            ValueError: if it cannot be made so, with the name of the flag.
-        """
-        prior = registry.find("priors", self.prior)
-        options = self.options_of(tier)
-        if "seed" in inspect.signature(prior).parameters:
-            options.setdefault("seed", self.seed)
-        if self.smoke:
-            options |= prior.smoke_options
-        return self.make(
-            prior,
-            f"--prior={self.prior}",
-            tier,
-            grid_shape,
-            num_embeddings,
-            num_classes=num_classes,
-            context=context,
-            name=f"{tier}_prior",
-            **options,
-        )
 
 
 def _bits(prior, tiers, arrays):

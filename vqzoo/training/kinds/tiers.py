@@ -1,20 +1,25 @@
 """What the runs of all priors have: codes of a data set, then a prior of each tier."""
 
 import dataclasses
+import inspect
 import pathlib
 import time
+import typing
 
 import numpy as np
 
+from vqzoo import registry
 from vqzoo.registry import lazily, parse_options
 from vqzoo.runs import files
-from vqzoo.runs.folder import METRICS, Run, prior_file
+from vqzoo.runs.folder import METRICS, MODEL, Run, prior_file
 from vqzoo.training.settings import DataSettings, RunSettings, setting
 
 conditions = lazily("vqzoo.priors.conditions")
 devices = lazily("vqzoo.training.devices")
 fingerprints = lazily("vqzoo.runs.fingerprint")
 fitting = lazily("vqzoo.training.fitting")
+keras = lazily("keras")
+measures = lazily("vqzoo.measures")
 pipeline = lazily("vqzoo.priors.pipeline")
 plots = lazily("vqzoo.plots")
 splitting = lazily("vqzoo.datasets.splits")
@@ -26,11 +31,21 @@ SMOKE_IMAGES = 64
 SHOWN_SAMPLES = 64
 
 
+class Fitted(typing.NamedTuple):
+    """The prior of a tier after its training: its file, figures on the test split."""
+
+    prior: typing.Any
+    path: pathlib.Path
+    figures: dict
+    history: list
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TierRecipe(RunSettings, DataSettings):
     """The model and its codes; its tiers are learned one by one.
 
-    Abstract: `PriorRecipe` and `GANRecipe` add which priors, and how they are fitted.
+    Abstract: `PriorRecipe` and `GANRecipe` add which priors, in the field that `kind`
+    names, from which package, and how they are fitted and measured.
 
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
@@ -47,7 +62,9 @@ class TierRecipe(RunSettings, DataSettings):
         "for example num_channels=64,bottom.num_heads=0",
     )
     class_conditional: bool = setting(
-        True, "condition on the class, where the data has classes"
+        True,
+        "condition on the class, where the data has classes; off: never, as where it "
+        "has none",
     )
     codes_dir: str = setting(
         "", "where the codes of the data are kept; empty: a folder in --runs_dir"
@@ -98,14 +115,17 @@ class TierRecipe(RunSettings, DataSettings):
         )
         run = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         fitted = {
-            tier: self._train_tier(model, codes, tier, run.part(tier), strategy)
+            tier: self._train_tier(model, codes, tier, run, strategy)
             for tier in model.tier_names
             if tier in (self.tiers or model.tier_names)
         }
-        metrics = _metrics(model, fitted, run)
+        metrics, pictures = _metrics(model, fitted)
+        delivered = {}
         if len(fitted) == len(model.tier_names):
-            metrics |= self._draw(model, codes, run, fitted)
-        run.finish({"test": metrics})
+            seconds, delivered, samples = self._draw(model, codes, fitted)
+            metrics["seconds_per_sample"] = seconds
+            pictures["samples"] = samples
+        run.finish({"test": metrics}, pictures=pictures, **delivered)
         _say_what_next(self.name, run, list(fitted), metrics)
         return run.path
 
@@ -116,8 +136,23 @@ class TierRecipe(RunSettings, DataSettings):
         """Trains the prior of a tier, or the rest of it, or nothing if it is done.
 
         Returns:
-            `(prior, figures)`, the prior of the best epoch and a dict of floats.
+            `Fitted`, of the best epoch.
         """
+        keras.utils.set_random_seed(self.seed)
+        part = run.part(tier)
+        if not part.is_finished:
+            self._fit(model, codes, tier, part, strategy)
+        prior = keras.saving.load_model(part.best_path, compile=False)
+        if not part.is_finished:
+            part.finish({"test": self._measured(prior, codes, tier)})
+        return Fitted(prior, part.best_path, part.metrics()["test"], part.history())
+
+    def _fit(self, model, codes, tier, run, strategy):
+        """Fits the prior of a tier, or goes on with it; leaves the best one."""
+        raise NotImplementedError
+
+    def _measured(self, prior, codes, tier):
+        """Figures of a fitted prior on the test split: a dict of floats."""
         raise NotImplementedError
 
     def extract(self, model):
@@ -126,12 +161,7 @@ class TierRecipe(RunSettings, DataSettings):
         Raises:
             ValueError: if the images do not fit the model, or the folder holds others.
         """
-        splits = fitting.load_data(self, model.image_shape[0])
-        if tuple(splits.image_shape) != tuple(model.image_shape):
-            raise ValueError(
-                f"expected images of {tuple(model.image_shape)} for --model, received "
-                f"{splits.image_shape} from --dataset={self.dataset}"
-            )
+        splits = measures.load_splits(model, self)
         if self.smoke:
             splits = _few(splits)
         return self.codes_of(model, model.encode, splits)
@@ -180,17 +210,37 @@ class TierRecipe(RunSettings, DataSettings):
                 options |= parse_options([f"{name}={value}"])
         return options
 
-    def make(self, function, what, tier, *arguments, **options):
-        """What a function makes of arguments and options.
+    def build_prior(
+        self, tier, grid_shape, num_embeddings, num_classes, context, **more
+    ):
+        """The prior of a tier with new weights.
+
+        Args:
+            tier: str, its name.
+            grid_shape: `(height, width)` of its codes.
+            num_embeddings: int, K.
+            num_classes: int, 0 for none.
+            context: sequence of `(grid shape, number of codes)` of the tiers above.
+            **more: of this kind of prior.
 
         Raises:
-            ValueError: if it cannot be made, with the name of the flag.
+            ValueError: if it cannot be made so, with the name of the flag.
         """
+        name = getattr(self, self.kind)
+        prior = registry.find(self.package, name)
+        options = self.options_of(tier)
+        if "seed" in inspect.signature(prior).parameters:
+            options.setdefault("seed", self.seed)
+        if self.smoke:
+            options |= prior.smoke_options
+        sizes = {"num_classes": num_classes, "context": context, **more}
         try:
-            return function(*arguments, **options)
+            return prior(
+                grid_shape, num_embeddings, name=f"{tier}_prior", **sizes, **options
+            )
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"{what} cannot be made for the {tier} tier with "
+                f"--{self.kind}={name} cannot be made for the {tier} tier with "
                 f"--prior_options={','.join(self.prior_options)}: {error}"
             ) from error
 
@@ -200,23 +250,26 @@ class TierRecipe(RunSettings, DataSettings):
         shapes, sizes = codes.tier_shapes, codes.num_embeddings
         return conditions.sizes(shapes, sizes, tier, num_classes)
 
-    def _draw(self, model, codes, run, fitted):
-        """Writes the pipeline and a picture of samples; gives how long one takes."""
-        priors = [prior for prior, _ in fitted.values()]
+    def _draw(self, model, codes, fitted):
+        """Draws samples of all tiers.
+
+        Returns:
+            `(seconds, delivered, figure)`: how long one takes, what `Run.finish` takes
+            of a pipeline, and a picture.
+        """
+        priors = [one.prior for one in fitted.values()]
         names = codes.class_names if self.class_conditional else ()
         sampler = pipeline.Pipeline(model, priors, names, codes.model)
-        run.deliver(trained.model_file(self.model))
-        for tier in fitted:
-            run.deliver(run.part(tier).best_path, prior_file(tier))
-        pipeline.write_description(run.path, model.tier_names, names, codes.model)
+        models = {MODEL: trained.model_file(self.model)}
+        models |= {prior_file(tier): one.path for tier, one in fitted.items()}
         count = 4 if self.smoke else SHOWN_SAMPLES
         sampler.sample(count, seed=0)  # compiles
         began = time.monotonic()
         samples = sampler.sample(count, seed=0)
         seconds = time.monotonic() - began
         figure = plots.image_grid(samples.images, f"Samples of {self.name}")
-        run.save_picture("samples", figure)
-        return {"seconds_per_sample": seconds / count}
+        delivered = {"models": models, "pipeline": sampler.description}
+        return seconds / count, delivered, figure
 
 
 def _load_model(path):
@@ -258,22 +311,19 @@ def tiers_down_to(codes, tier):
     return tiers[: tiers.index(tier) + 1]
 
 
-def _metrics(model, fitted, run):
-    """Figures of all tiers that were fitted, and their learning curves."""
-    metrics = {
-        f"{tier}_{name}": value
-        for tier, (_, figures) in fitted.items()
-        for name, value in figures.items()
-    }
-    if all("bits_per_code" in figures for _, figures in fitted.values()):
-        histories = {tier: run.part(tier).history() for tier in fitted}
-        figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
-        run.save_picture("bits", figure)
-        total = sum(f["bits_per_code"] * f["codes"] for _, f in fitted.values())
-        if len(fitted) == len(model.tier_names):
-            metrics["bits_per_image"] = total
-            metrics["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
-    return metrics
+def _metrics(model, fitted):
+    """Figures of all tiers that were fitted, and a picture of bits over the epochs."""
+    figures = {tier: one.figures for tier, one in fitted.items()}
+    metrics = {f"{t}_{k}": v for t, row in figures.items() for k, v in row.items()}
+    if not all("bits_per_code" in row for row in figures.values()):
+        return metrics, {}
+    if len(fitted) == len(model.tier_names):
+        total = sum(row["bits_per_code"] * row["codes"] for row in figures.values())
+        metrics["bits_per_image"] = total
+        metrics["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
+    histories = {tier: one.history for tier, one in fitted.items()}
+    figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
+    return metrics, {"bits": figure}
 
 
 def _say_what_next(name, run, tier_names, metrics):
