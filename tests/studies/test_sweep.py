@@ -149,7 +149,7 @@ def test_processes_share_the_runs_of_a_sweep(finished, tmp_path, capsys):
 def test_what_another_process_has_mended_is_not_run_again(finished, monkeypatch):
     """Both saw the failed run when they began, and one of them was at it first."""
     failed = {("noisy 0.5", 0), ("plain", 0)}
-    monkeypatch.setattr(sweep_loop, "_open", lambda recipe: (finished, failed))
+    monkeypatch.setattr(sweep_loop, "_open", lambda recipe: (Run(finished), failed))
     before = rows_of(finished)
     monkeypatch.setattr(sweep_loop, "_row", lambda *arguments: pytest.fail("ran"))
     assert studies.run_sweep(TINY) == finished
