@@ -159,23 +159,21 @@ def measure(subject, section):
             return known
         return _directions(subject.encoder_features(images), center)
 
+    how = {"features": features_of, "reconstruct": subject.reconstruct}
+    measured = functools.partial(plausibility, real=known, **how)
     decoded = [subject.reconstruct(images) for images in ends]
     rows = {}
     for space in subject.progress(spaces, "spaces"):
         middles = interpolate(subject.model, *ends, (0.5,), space)[:, 0]
-        rows[space] = _numbers(subject, middles, known, features_of)
+        rows[space] = measured(middles)
         if space != "pixels":
             rows[space]["likeness"] = superposition(middles, *decoded)
-    rows["real"] = _numbers(subject, ends[0], known, features_of)
-    rows["rebuilt"] = _numbers(subject, decoded[0], known, features_of)
+    rows["real"] = measured(ends[0])
+    rows["rebuilt"] = measured(decoded[0])
     for name, row in rows.items():
         section.add(row, f"{name}_")
     _tell(section, rows, reconstruction_error(ends[0], decoded[0])["psnr"], pairs)
     _show(subject, section, ends, spaces)
-
-
-def _numbers(subject, images, known, features_of):
-    return plausibility(images, known, features_of, subject.reconstruct)
 
 
 def _directions(features, center):

@@ -117,13 +117,13 @@ def measure(subject, section):
         ),
     }
     with section.attempt("samples"):
-        samples, count = _equally_many(subject)
+        samples = _equally_many(subject)
         rows["samples_floor"] = (
             "real test images, as many as samples (floor of the next)",
-            images[:count],
-            features[:count],
+            images[: len(samples)],
+            features[: len(samples)],
         )
-        rows["samples"] = "samples", samples, subject.sample_features[:count]
+        rows["samples"] = "samples", samples, subject.sample_features[: len(samples)]
     table, columns = [], ()
     for key, (title, *images_and_features) in subject.progress(rows.items(), "sets"):
         with section.attempt(key):
@@ -150,9 +150,8 @@ def measure(subject, section):
 
 
 def _equally_many(subject):
-    """Samples, clipped, no more than the real images of their floor, and how many."""
-    samples = subject.samples.images[: len(subject.images)]
-    return np.clip(samples, -0.5, 0.5), len(samples)
+    """Samples, clipped, no more than the real images of their floor."""
+    return np.clip(subject.samples.images[: len(subject.images)], -0.5, 0.5)
 
 
 def _compare(subject, images, features):
@@ -182,10 +181,10 @@ def _classes(subject, section):
         "reconstructions": (subject.rebuilt, subject.labels),
     }
     with section.attempt("classes of the samples"):
-        samples, count = _equally_many(subject)
+        samples = _equally_many(subject)
         if subject.samples.labels is None:
             raise Skipped("the samples have no classes")
-        rows["samples"] = samples, subject.samples.labels[:count]
+        rows["samples"] = samples, subject.samples.labels[: len(samples)]
     shares = {key: subject.judge.accuracy(*row) for key, row in rows.items()}
     section.add({f"{key}_of_the_class": share for key, share in shares.items()})
     section.table(
@@ -212,10 +211,10 @@ def _inception(subject, section):
         ),
     }
     with section.attempt("FID of samples"):
-        samples, count = _equally_many(subject)
+        samples = _equally_many(subject)
         rows["samples_floor"] = (
             "real test images, as many as samples, training images (floor of the next)",
-            test[:count],
+            test[: len(samples)],
             train,
         )
         rows["samples"] = "samples, training images", features(samples), train

@@ -106,11 +106,7 @@ class _Condition(keras.layers.Layer):
             keras.layers.Embedding(size, channels, name=f"codes_{i}")
             for i, size in enumerate(sizes)
         ]
-        self.of_label = None
-        if owner.num_classes:
-            self.of_label = keras.layers.Embedding(
-                owner.num_classes, channels, name="label"
-            )
+        self.of_label = growing.embedded_label(owner, channels)
 
     def build(self, input_shape=None):
         for layer in (self.of_label, *self.of_codes):

@@ -50,6 +50,13 @@ class ScaledLayer(keras.layers.Layer):
             layer.build((None, *grid, channels))
 
 
+def embedded_label(owner, channels):
+    """The embedding of the class, or None where a generator or critic knows none."""
+    if not owner.num_classes:
+        return None
+    return keras.layers.Embedding(owner.num_classes, channels, name="label")
+
+
 class _Context(ScaledLayer):
     """What the codes above give to each scale."""
 
@@ -155,11 +162,7 @@ class Generator(ScaledLayer):
             for i in range(len(self.channels))
         ]
         self.normalize = PixelNormalization(name="normalize")
-        self.label = None
-        if owner.num_classes:
-            self.label = keras.layers.Embedding(
-                owner.num_classes, self.noise_dim, name="label"
-            )
+        self.label = embedded_label(owner, self.noise_dim)
 
     def build(self, input_shape=None):
         self.add_codebook()
@@ -234,11 +237,7 @@ class Critic(ScaledLayer):
         self.deviation = MinibatchStd(name="deviation")
         self.last = EqualizedConv2D(self.channels[0], owner.kernel_size, name="last")
         self.score = EqualizedConv2D(1, 1, gain=1.0, name="score")
-        self.label = None
-        if owner.num_classes:
-            self.label = keras.layers.Embedding(
-                owner.num_classes, self.channels[0], name="label"
-            )
+        self.label = embedded_label(owner, self.channels[0])
 
     def build(self, input_shape=None):
         for layer, grid in zip(self.inputs_of, self.grids):
