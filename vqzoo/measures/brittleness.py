@@ -3,6 +3,7 @@
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.arguments import check_not_negative
 from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import decode_with, in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
@@ -44,8 +45,7 @@ def perturb(codes, num_embeddings, share, distance, seed=0):
     """
     if not 0 <= share <= 1:
         raise ValueError(f"expected share in [0, 1], received {share=}")
-    if distance < 0:
-        raise ValueError(f"expected distance of at least 0, received {distance=}")
+    check_not_negative(distance=distance)
     codes = np.asarray(codes, "int64")
     generator = np.random.default_rng(seed)
     sign = generator.choice([-1, 1], size=codes.shape)

@@ -8,6 +8,7 @@ import numpy as np
 from vqzoo import registry
 from vqzoo.measures.findings import Skipped
 
+arguments = registry.lazily("vqzoo.arguments")
 keras = registry.lazily("keras")
 inference = registry.lazily("vqzoo.measures.inference")
 
@@ -114,11 +115,8 @@ def footprint(hours, watts=WATTS, carbon_intensity=CARBON_INTENSITY):
 
     Source: Coppock's thesis, section 6.2.1; Lacoste et al. 2019, arXiv 1910.09700.
     """
-    if hours < 0 or watts <= 0 or carbon_intensity < 0:
-        raise ValueError(
-            "expected hours and carbon intensity of at least 0 and watts above 0, "
-            f"received {hours=}, {watts=}, {carbon_intensity=}"
-        )
+    arguments.check_not_negative(hours=hours, carbon_intensity=carbon_intensity)
+    arguments.check_positive(watts=watts)
     energy = hours * watts / 1000
     return {
         "hours": float(hours),

@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.arguments import check_one_of
 from vqzoo.measures.distances import nearest
 from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import in_batches
@@ -57,10 +58,7 @@ def interpolate(model, first, second, shares, space):
 
     Source: Coppock's thesis, section 4.3.
     """
-    if space not in SPACES:
-        raise ValueError(
-            f"expected space to be one of {tuple(SPACES)}, received {space!r}"
-        )
+    check_one_of(SPACES, space=space)
     if first.shape != second.shape:
         raise ValueError(
             f"expected two sets of one shape, received {first.shape} and {second.shape}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from vqzoo.registry import lazily
 
+arguments = lazily("vqzoo.arguments")
 ops = lazily("vqzoo.ops")
 
 REPRESENTATIONS = (
@@ -42,11 +43,7 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
         ValueError: if the representation is unknown or what it needs is missing.
     """
     flat = np.reshape(codes, (len(codes), -1)).astype("int64")
-    if representation not in REPRESENTATIONS:
-        raise ValueError(
-            f"expected representation to be one of {REPRESENTATIONS}, received "
-            f"{representation=}"
-        )
+    arguments.check_one_of(REPRESENTATIONS, representation=representation)
     needed, given = "codebook", codebook
     if representation in ("one_hot", "histogram"):
         needed, given = "num_embeddings", num_embeddings

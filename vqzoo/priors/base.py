@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.arguments import BuiltModel
+from vqzoo.arguments import BuiltModel, check_at_least
 from vqzoo.priors import conditions, raster
 
 
@@ -12,14 +12,14 @@ class GridModel(BuiltModel):
     """A model of grids of codes or of their latents, and of what conditions them.
 
     Abstract. The constructor of a subclass begins with `conditions.adopt`, makes its
-    layers and ends with `_connect`, or calls `_begin`, which does that where it has
+    layers and ends with `_connect`, or calls `_make`, which does that where it has
     `_make_layers`; `_outputs(inputs)` is what these make of inputs.
     """
 
-    def _begin(self, arguments, *sizes):
+    def _make(self, arguments, *sizes):
         """All that a constructor does, with its `locals()` and sizes of at least 1."""
         conditions.adopt(self, arguments)
-        conditions.check_at_least_1(**{name: arguments[name] for name in sizes})
+        check_at_least(1, **{name: arguments[name] for name in sizes})
         self._make_layers()
         self._connect()
 

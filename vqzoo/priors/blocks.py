@@ -29,7 +29,7 @@ class TransformerPrior(Prior):
         seed=None,
         **kwargs,
     ):
-        self._begin(locals(), "num_layers")
+        self._make(locals(), "num_layers")
 
     def _make_blocks(self, *, causal):
         self.blocks = [

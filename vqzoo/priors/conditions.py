@@ -1,20 +1,11 @@
 """What priors are conditioned on: a class and the codes of the tiers above."""
 
-import inspect
-
 import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.arguments import Seeded
+from vqzoo.arguments import Seeded, argument_names, check_at_least
 from vqzoo.layers import ResidualStack
-
-
-def arguments_of(model_class):
-    """Names of what a constructor takes beside what all priors take as `**kwargs`."""
-    parameters = inspect.signature(model_class.__init__).parameters.values()
-    named = (p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
-    return [name for name in named if name != "self"]
 
 
 def adopt(prior, arguments):
@@ -29,7 +20,7 @@ def adopt(prior, arguments):
     """
     common = dict(arguments["kwargs"])
     prior._begin(common.pop("name", None))
-    for name in arguments_of(type(prior)):
+    for name in argument_names(type(prior)):
         setattr(prior, name, arguments[name])
     _adopt_common(prior, **common)
 
@@ -54,19 +45,12 @@ def config(prior):
     dropout = {"label_dropout": prior.label_dropout} if prior.label_dropout else {}
     return {
         **dropout,
-        **{name: getattr(prior, name) for name in arguments_of(type(prior))},
+        **{name: getattr(prior, name) for name in argument_names(type(prior))},
         "num_classes": prior.num_classes,
         "context": prior.context,
         "dtype": keras.dtype_policies.serialize(prior.layer_dtype),
         "name": prior.name,
     }
-
-
-def check_at_least_1(**sizes):
-    """Raises ValueError for a size below 1, with its name."""
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"expected {name} of at least 1, received {name}={value}")
 
 
 def sizes(tier_shapes, num_embeddings, tier, num_classes):
@@ -117,9 +101,8 @@ def _check_arguments(grid_shape, num_embeddings, num_classes, context):
             "expected grid_shape to be a height and a width of at least 1, received "
             f"grid_shape={grid_shape}"
         )
-    check_at_least_1(num_embeddings=num_embeddings)
-    if num_classes < 0:
-        raise ValueError(f"expected num_classes of at least 0, received {num_classes=}")
+    check_at_least(1, num_embeddings=num_embeddings)
+    check_at_least(0, num_classes=num_classes)
     for shape, _ in context:
         if any(side % above for side, above in zip(grid_shape, shape)):
             raise ValueError(

@@ -53,7 +53,7 @@ class GatedPixelCNN(AutoregressivePrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        self._begin(locals(), "num_layers")
+        self._make(locals(), "num_layers")
 
     def _make_layers(self):
         dtype = self.layer_dtype

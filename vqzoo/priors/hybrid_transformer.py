@@ -63,7 +63,7 @@ class HybridTransformer(CausalTransformerPrior):
     ):
         if context := kwargs.get("context"):
             raise ValueError(f"expected no tiers above, received {context=}")
-        self._begin(locals(), "num_values", "num_mixtures", "num_layers")
+        self._make(locals(), "num_values", "num_mixtures", "num_layers")
 
     def _shown(self):
         return keras.Input((*self.grid_shape, 1 + self.num_values), name="latents")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import check_at_least
 from vqzoo.priors import conditions, raster
 from vqzoo.priors.blocks import TransformerPrior
 from vqzoo.registry import named
@@ -138,12 +139,8 @@ class MaskGIT(TransformerPrior):
         Raises:
             ValueError: if an argument is out of its range.
         """
-        conditions.check_at_least_1(num_steps=num_steps)
-        if not choice_temperature >= 0:
-            raise ValueError(
-                "expected choice_temperature of at least 0, received "
-                f"{choice_temperature=}"
-            )
+        check_at_least(1, num_steps=num_steps)
+        check_at_least(0, choice_temperature=choice_temperature)
         settings = (top_k, top_p, num_steps, choice_temperature)
         return raster.sampler_of(self, _Sampler, *settings)
 

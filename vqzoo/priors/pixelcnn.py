@@ -54,7 +54,7 @@ class PixelCNN(ResidualPrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        self._begin(locals(), "num_blocks")
+        self._make(locals(), "num_blocks")
 
     def _make_layers(self):
         self._make_first(self.num_channels, self.first_kernel_size)

@@ -2,6 +2,7 @@
 
 import keras
 
+from vqzoo.arguments import check_one_of
 from vqzoo.layers import DiagonalBiLSTM, RowLSTM
 from vqzoo.priors.convolutional_prior import ResidualPrior
 from vqzoo.registry import named
@@ -53,9 +54,8 @@ class PixelRNN(ResidualPrior):
         num_condition_blocks=2,
         **kwargs,
     ):
-        if cell not in CELLS:
-            raise ValueError(f"expected cell to be one of {CELLS}, received {cell=}")
-        self._begin(locals(), "num_layers")
+        check_one_of(CELLS, cell=cell)
+        self._make(locals(), "num_layers")
 
     def _make_layers(self):
         channels = 2 * self.units

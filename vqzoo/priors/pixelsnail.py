@@ -67,7 +67,7 @@ class PixelSNAIL(ConvolutionalPrior):
         seed=None,
         **kwargs,
     ):
-        self._begin(locals(), "num_blocks")
+        self._make(locals(), "num_blocks")
 
     def _make_layers(self):
         self._make_first(self.num_channels, self.kernel_size)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from vqzoo.arguments import check_positive
 from vqzoo.ops import put_at
 from vqzoo.priors import conditions
 
@@ -67,10 +68,7 @@ def checked_batch(prior, shape):
 
 def check_choice(prior, temperature, top_k, top_p):
     """Raises ValueError for a way to choose from logits that is out of its range."""
-    if not temperature > 0:
-        raise ValueError(
-            f"expected a temperature above 0, received temperature={temperature}"
-        )
+    check_positive(temperature=temperature)
     if top_k is not None and not 1 <= top_k <= prior.num_embeddings:
         raise ValueError(
             f"expected top_k in [1, {prior.num_embeddings}], received top_k={top_k}"

@@ -2,15 +2,14 @@
 
 from keras import ops
 
+from vqzoo.arguments import check_at_least
+
 SLOPE = 0.2  # of the leaky ReLU
 
 
 def check_scales(grid_shape, embedding_dim, channels):
     """Raises ValueError for scales that no progressive GAN can have."""
-    if embedding_dim < 1:
-        raise ValueError(
-            f"expected embedding_dim of at least 1, received {embedding_dim=}"
-        )
+    check_at_least(1, embedding_dim=embedding_dim)
     if not channels or min(channels) < 8:
         raise ValueError(
             f"expected channels of at least 8 for each scale, received {channels=}"
