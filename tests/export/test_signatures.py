@@ -15,7 +15,8 @@ from tests.helpers.small_models import (
     to_levels,
     two_tiers,
 )
-from vqzoo.export import graph, image_files, signatures
+from vqzoo.export import image_files, signatures
+from vqzoo.images import to_uint8
 from vqzoo.models.cloning import clone
 
 KINDS = ("one tier", "two tiers")
@@ -200,11 +201,11 @@ def test_every_level_survives_the_way_to_floats_and_back():
     levels = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
     floats = signatures._to_floats(levels, (16, 16, 1))
     assert (float(floats[0, 0, 0, 0]), float(floats[0, -1, -1, 0])) == (-0.5, 0.5)
-    np.testing.assert_array_equal(graph.to_bytes(floats), levels)
+    np.testing.assert_array_equal(to_uint8(floats), levels)
 
 
 def test_values_beyond_the_range_become_black_and_white():
-    found = graph.to_bytes(tf.constant([-9.0, -0.5, 0.1, 0.5, 9.0]))
+    found = to_uint8(tf.constant([-9.0, -0.5, 0.1, 0.5, 9.0]))
     assert found.numpy().tolist() == [0, 0, 153, 255, 255]
 
 

@@ -7,6 +7,7 @@ around it, so that no seam shows where two meet, and memory stays that of a wind
 import numpy as np
 
 from vqzoo.datasets.pixels import to_float
+from vqzoo.images import to_uint8
 
 _WINDOW, _MARGIN = 512, 64  # pixels, brought up to the stride of the top codes
 _MARGIN_CODES = 4  # the margin is at least so many top codes wide
@@ -63,8 +64,7 @@ def decode(model, strides, grids):
             for grid, side in zip(grids, strides)
         ]
         inner = np.asarray(model.decode(codes))[:, rows.inner(), columns.inner()]
-        levels = np.clip(np.rint((inner + 0.5) * 255), 0, 255)
-        images[batch, rows.core(), columns.core()] = levels
+        images[batch, rows.core(), columns.core()] = to_uint8(inner)
     return images
 
 

@@ -1,4 +1,4 @@
-"""What the graphs of all signatures share: checks of inputs, and bytes of images."""
+"""What the graphs of all signatures share: checks of inputs."""
 
 import tensorflow as tf
 
@@ -26,9 +26,3 @@ def check_batch_sizes(tensors):
         text = [f"expected as many {name} as {first_name}, received", size, "and"]
         checked.append(only_if(tf.equal(size, batch), [*text, batch], tensor))
     return checked
-
-
-def to_bytes(images):
-    """Images float32 as uint8: to the nearest of the 256 levels, within them."""
-    levels = tf.round((images + 0.5) * 255.0)
-    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from vqzoo.export.graph import check_batch_sizes, only_if, to_bytes
+from vqzoo.export.graph import check_batch_sizes, only_if
+from vqzoo.images import to_uint8
 
 NAME = "sample"
 
@@ -44,7 +45,7 @@ def trace(pipeline):
             grid = [None, *prior.grid_shape]
             codes.append(tf.ensure_shape(sampler(inputs), grid))
         named = {f"{t}_codes": c for t, c in zip(pipeline.tiers, codes)}
-        images = to_bytes(pipeline.model.decode(codes))
+        images = to_uint8(pipeline.model.decode(codes))
         return {"images": images, "label": label, **named}
 
     return sample.get_concrete_function(

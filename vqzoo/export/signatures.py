@@ -4,12 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from vqzoo.export import image_files, sampling
-from vqzoo.export.graph import (
-    check_batch_sizes,
-    check_not_empty,
-    only_if,
-    to_bytes,
-)
+from vqzoo.export.graph import check_batch_sizes, check_not_empty, only_if
+from vqzoo.images import to_uint8
 from vqzoo.models import tiers
 
 
@@ -66,12 +62,12 @@ def trace(model):
             name: _check_codes(name, received[name], spec.shape[1:], size)
             for (name, spec), size in zip(codes.items(), sizes)
         }
-        return {"images": to_bytes(model.decode(check_batch_sizes(received)))}
+        return {"images": to_uint8(model.decode(check_batch_sizes(received)))}
 
     @tf.function(autograph=False)
     def reconstruct(images):
         rebuilt = model.reconstruct(_to_floats(images, model.image_shape))
-        return {"reconstructions": to_bytes(rebuilt)}
+        return {"reconstructions": to_uint8(rebuilt)}
 
     return {
         "serving_default": reconstruct.get_concrete_function(images),
