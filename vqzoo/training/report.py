@@ -116,3 +116,39 @@ What next:
   load it     import keras, vqzoo; keras.saving.load_model("{run.model_path}")
   serve it    vqzoo export {run.path} export/my_model
   watch it    tensorboard --logdir {run.events_path}"""
+
+
+def say_what_came(name, run, tier_names, metrics):
+    """Prints what the run of a prior found, and what to do with it."""
+    lines = [_line_of_tier(tier, metrics) for tier in tier_names]
+    if "bits_per_pixel" in metrics:
+        lines.append(f"images       {metrics['bits_per_pixel']:.4f} bits a pixel")
+    if "seconds_per_sample" in metrics:
+        lines.append(f"sampling     {metrics['seconds_per_sample']:.4f} s an image")
+    text = "\n  ".join(lines)
+    print(
+        f"""
+Done: {name}, on the test split
+  {text}
+  pictures     in {run.path}: {", ".join(path.name for path in run.pictures())}
+  numbers      {run.path / METRICS}""",
+        flush=True,
+    )
+    if "seconds_per_sample" in metrics:
+        command = f"vqzoo sample --prior={run.path} --n=64 --out=samples.png"
+        print(f"What next:\n  draw images  {command}", flush=True)
+
+
+def _line_of_tier(tier, metrics):
+    """What a run found of the prior of a tier, in a line."""
+    name = f"{tier + ' codes':<13}"
+    if f"{tier}_bits_per_code" not in metrics:
+        return (
+            f"{name}re-quantization error {metrics[f'{tier}_requantization']:.3f}, "
+            f"diversity {metrics[f'{tier}_diversity']:.2f} of the data's"
+        )
+    return (
+        f"{name}{metrics[f'{tier}_bits_per_code']:.3f} bits each (their frequencies "
+        f"alone {metrics[f'{tier}_unigram_bits_per_code']:.3f}, no prior "
+        f"{metrics[f'{tier}_raw_bits_per_code']:.0f})"
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from vqzoo import registry
 from vqzoo.registry import lazily, parse_options
 from vqzoo.runs import files
-from vqzoo.runs.folder import METRICS, MODEL, Run, prior_file
+from vqzoo.runs.folder import MODEL, Run, prior_file
 from vqzoo.training.settings import DataSettings, RunSettings, setting
 
 conditions = lazily("vqzoo.priors.conditions")
@@ -22,6 +22,7 @@ keras = lazily("keras")
 measures = lazily("vqzoo.measures")
 pipeline = lazily("vqzoo.priors.pipeline")
 plots = lazily("vqzoo.plots")
+report = lazily("vqzoo.training.report")
 splitting = lazily("vqzoo.datasets.splits")
 stored_codes = lazily("vqzoo.datasets.codes")
 tqdm = lazily("tqdm")
@@ -126,7 +127,7 @@ class TierRecipe(RunSettings, DataSettings):
             metrics["seconds_per_sample"] = seconds
             pictures["samples"] = samples
         run.finish({"test": metrics}, pictures=pictures, **delivered)
-        _say_what_next(self.name, run, list(fitted), metrics)
+        report.say_what_came(self.name, run, list(fitted), metrics)
         return run.path
 
     def _check_data(self, codes, strategy):
@@ -324,39 +325,3 @@ def _metrics(model, fitted):
     histories = {tier: one.history for tier, one in fitted.items()}
     figure = plots.learning_curves(histories, "bits_per_code", "bits per code")
     return metrics, {"bits": figure}
-
-
-def _say_what_next(name, run, tier_names, metrics):
-    """Prints what the run of a prior found, and what to do with it."""
-    lines = [_line_of_tier(tier, metrics) for tier in tier_names]
-    if "bits_per_pixel" in metrics:
-        lines.append(f"images       {metrics['bits_per_pixel']:.4f} bits a pixel")
-    if "seconds_per_sample" in metrics:
-        lines.append(f"sampling     {metrics['seconds_per_sample']:.4f} s an image")
-    text = "\n  ".join(lines)
-    print(
-        f"""
-Done: {name}, on the test split
-  {text}
-  pictures     in {run.path}: {", ".join(path.name for path in run.pictures())}
-  numbers      {run.path / METRICS}""",
-        flush=True,
-    )
-    if "seconds_per_sample" in metrics:
-        command = f"vqzoo sample --prior={run.path} --n=64 --out=samples.png"
-        print(f"What next:\n  draw images  {command}", flush=True)
-
-
-def _line_of_tier(tier, metrics):
-    """What a run found of the prior of a tier, in a line."""
-    name = f"{tier + ' codes':<13}"
-    if f"{tier}_bits_per_code" not in metrics:
-        return (
-            f"{name}re-quantization error {metrics[f'{tier}_requantization']:.3f}, "
-            f"diversity {metrics[f'{tier}_diversity']:.2f} of the data's"
-        )
-    return (
-        f"{name}{metrics[f'{tier}_bits_per_code']:.3f} bits each (their frequencies "
-        f"alone {metrics[f'{tier}_unigram_bits_per_code']:.3f}, no prior "
-        f"{metrics[f'{tier}_raw_bits_per_code']:.0f})"
-    )
