@@ -15,6 +15,7 @@ import typing
 import numpy as np
 
 from vqzoo.registry import lazily
+from vqzoo.runs.files import sections
 from vqzoo.runs.folder import (
     MANIFEST,
     METRICS,
@@ -23,7 +24,6 @@ from vqzoo.runs.folder import (
     SETTINGS,
     Run,
     prior_file,
-    sections,
 )
 
 keras = lazily("keras")

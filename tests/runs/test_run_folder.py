@@ -1,9 +1,15 @@
 import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+import vqzoo
 from vqzoo.runs import files, state
 from vqzoo.runs.folder import Run
 
@@ -101,3 +107,107 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     kept = run.codebooks()["top tier"]
     assert list(kept) == [9, 10] and kept[10].sum() == 4
     assert [part.path for part in run.parts()] == [tmp_path]
+
+
+def begun_at(tmp_path, monkeypatch, second, step):
+    """A run that a clock names, with a state of a step."""
+    monkeypatch.setattr(time, "strftime", lambda form: second)
+    run = Run.open(tmp_path, "name", SETTINGS)
+    run.header["step"] = step
+    state.save_arrays(
+        run.path / "state.npz", [np.ones(2)], {**run.header, "opened": run.opened}
+    )
+    return run
+
+
+def test_a_clock_that_was_set_back_does_not_bring_back_an_earlier_run(
+    tmp_path, monkeypatch
+):
+    first = begun_at(tmp_path, monkeypatch, "2", step=50)
+    second = begun_at(tmp_path, monkeypatch, "1", step=20)
+    assert Run.open(tmp_path, "name", SETTINGS, resume=True).path == second.path
+    # States of earlier versions do not say when: the one of most steps is taken.
+    for run in (first, second):
+        saved(run)
+    assert Run.open(tmp_path, "name", SETTINGS, resume=True).path == first.path
+
+
+HOLDER = """
+import pathlib, sys, types
+
+package = sys.modules["vqzoo"] = types.ModuleType("vqzoo")
+package.__path__ = [sys.argv[2]]  # without Keras, which takes seconds
+from vqzoo.runs.folder import Run
+with Run(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_that_another_process_writes_is_refused_with_that_process(tmp_path):
+    run = Run.open(tmp_path, "name", SETTINGS)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    package = str(pathlib.Path(vqzoo.__file__).parent)
+    command = [sys.executable, "-c", HOLDER, str(run.path), package]
+    with subprocess.Popen(command, **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        owner = f"process {holder.pid} on {platform.node()} writes: wait until"
+        with pytest.raises(files.RunError, match=owner), run:
+            pass
+        holder.kill()
+    # The lock of a process that was killed is nobody's.
+    with run:
+        with pytest.raises(files.RunError, match=f"process {os.getpid()} on"):
+            Run(run.path).__enter__()
+    with run:
+        pass
+
+
+def test_what_a_killed_process_left_is_removed_when_the_run_goes_on(tmp_path):
+    run = Run.open(tmp_path, "name", SETTINGS)
+    saved(run.part("top"))
+    left = [".state.4711.npz", ".best.4711.keras", "top/.history.4711.csv"]
+    kept = [".notes", "best.keras", "top/.state.npz"]
+    for name in (*left, *kept):
+        (run.path / name).write_text("half")
+    with run:
+        assert not any((run.path / name).exists() for name in left)
+        assert all((run.path / name).exists() for name in kept)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_trained(
+    tmp_path, monkeypatch
+):
+    run = Run.open(tmp_path, "name", SETTINGS)
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    text = "cannot write .*run.lock: Permission denied: choose a folder that can be"
+    with pytest.raises(files.RunError, match=text), run:
+        pass
+
+
+def test_losses_of_a_run_that_was_moved_are_a_clear_error(tmp_path):
+    run = Run.open(tmp_path, "name", SETTINGS)
+    run.path.rename(tmp_path / "elsewhere")
+    text = "cannot write .*losses.csv: .*: its folder was moved or removed"
+    with pytest.raises(files.RunError, match=text):
+        run.add_loss(10, 1.0)
+    with pytest.raises(files.RunError, match="or say with --runs_dir where it was"):
+        Run.open(tmp_path, "name", SETTINGS, resume=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1, 2]", "null", '"recipe"', '{"recipe": [1]}', "[" * 10**5]
+)
+def test_settings_of_something_else_are_a_clear_error(text, tmp_path):
+    saved(Run.open(tmp_path, "name", SETTINGS))
+    path = next(tmp_path.glob("name/*/recipe.json"))
+    path.write_text(text)
+    with pytest.raises(files.RunError, match="recipe.json"):
+        Run.open(tmp_path, "name", SETTINGS, resume=True)
+    path.unlink()
+    with pytest.raises(files.RunError, match="cannot read .*recipe.json: .*No such"):
+        Run.open(tmp_path, "name", SETTINGS, resume=True)

@@ -1,8 +1,6 @@
 """What the folder of a run is: the only place that knows the names of its files."""
 
 import contextlib
-import csv
-import io
 import json
 import math
 import pathlib
@@ -11,7 +9,7 @@ import time
 
 import numpy as np
 
-from vqzoo.runs import files, state
+from vqzoo.runs import files, lock, state
 from vqzoo.runs.files import RunError
 
 SETTINGS = "recipe.json"
@@ -31,7 +29,7 @@ class Run:
     """The folder of a run, or of a part of one, such as a tier.
 
     A folder with metrics is finished; one with a state but without metrics can be gone
-    on with.
+    on with. As a context it is written by this process alone.
 
     Args:
         path: path of the folder, or None in a worker that has none.
@@ -52,6 +50,17 @@ class Run:
         self.restored_metrics = None  # values of the metrics' variables
         # Beside the model's own; set where several networks are trained.
         self.further_optimizers = ()
+        self.opened = 0  # of the runs of a name, the one that was opened last has most
+        self._lock = None
+
+    def __enter__(self):
+        if self.writes:
+            self._lock = lock.hold(self.path)
+        return self
+
+    def __exit__(self, *error):
+        if self._lock:
+            lock.release(self._lock)
 
     @classmethod
     def new(cls, runs_dir, name):
@@ -97,13 +106,16 @@ class Run:
             if run is None:
                 raise RunError(
                     "--resume: no unfinished run with a saved state in "
-                    f"{pathlib.Path(runs_dir, name)}"
+                    f"{pathlib.Path(runs_dir, name)}: leave --resume out, or say with "
+                    "--runs_dir where it was moved"
                 )
             run.check_same(settings)
             run.writes = writes
-            return run
-        run = cls.new(runs_dir, name) if writes else cls(None)
-        run.write_settings(settings)
+        else:
+            run = cls.new(runs_dir, name) if writes else cls(None)
+            run.write_settings(settings)
+        begun = [other.progress()[0] for other in cls.all(runs_dir, name)]
+        run.opened = 1 + max(begun, default=0)
         return run
 
     @classmethod
@@ -113,18 +125,30 @@ class Run:
 
     @classmethod
     def unfinished(cls, runs_dir, name):
-        """The newest run with a saved state that is not finished, or None."""
-        for run in reversed(cls.all(runs_dir, name)):
-            # The states of a prior's run are those of its tiers.
-            if not run.is_finished and any(run.path.glob(f"**/{STATE}")):
-                return run
-        return None
+        """The run with the latest saved state that is not finished, or None.
+
+        Names are of a clock, which may have been set back: the run that was opened last
+        is the latest one.
+        """
+        left = [run for run in cls.all(runs_dir, name) if not run.is_finished]
+        left = [run for run in left if run._states()]
+        return max(left, key=lambda run: (*run.progress(), run.path.name), default=None)
 
     @classmethod
     def finished(cls, runs_dir, name):
         """The newest run that is finished, or None."""
         done = [run for run in cls.all(runs_dir, name) if run.is_finished]
         return done[-1] if done else None
+
+    def _states(self):
+        # The states of a prior's run are those of its tiers.
+        return list(self.path.glob(f"**/{STATE}"))
+
+    def progress(self):
+        """When the run was opened, in the order of its name's, and its saved steps."""
+        headers = list(map(state.peek, self._states()))
+        opened = max((header.get("opened", 0) for header in headers), default=0)
+        return opened, sum(header["step"] for header in headers)
 
     @property
     def is_finished(self):
@@ -144,8 +168,11 @@ class Run:
     def part(self, name):
         """The folder of a part of the run, such as a tier: another `Run`."""
         path = self.path / name
-        path.mkdir(parents=True, exist_ok=True)
-        return Run(path, self.writes)
+        with files.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        run = Run(path, self.writes)
+        run.opened = self.opened
+        return run
 
     def parts(self):
         """The run, and what was trained within it: those that have a history."""
@@ -157,8 +184,12 @@ class Run:
         self.path.rename(folder / self.path.name)
 
     def settings(self):
-        """All that decides what the run computes: a JSON dict."""
-        return files.read_json(self.path / SETTINGS)
+        """All that decides what the run computes: a JSON dict.
+
+        Raises:
+            RunError: if there are none, or the file holds something else.
+        """
+        return files.read_settings(self.path / SETTINGS)
 
     def write_settings(self, settings):
         """Writes what `settings` reads."""
@@ -194,7 +225,7 @@ class Run:
 
     def metrics(self):
         """Numbers of the finished run: `{section: {name: float}}`."""
-        return sections(files.read_json(self.path / METRICS))
+        return files.sections(files.read_json(self.path / METRICS))
 
     def finish(self, metrics, *, models=None, pipeline=None, pictures=None, **beside):
         """Writes metrics.json, after which the run is finished.
@@ -225,7 +256,8 @@ class Run:
             FloatingPointError: if a float variable is not finite; nothing is written.
         """
         path = self.path / STATE if self.writes else None
-        state.save(path, model, self.header, self.further_optimizers)
+        header = {**self.header, "opened": self.opened}
+        state.save(path, model, header, self.further_optimizers)
 
     def restore(self, model):
         """Puts the saved state, if there is one, into a model of the same recipe.
@@ -255,53 +287,30 @@ class Run:
 
     def history(self):
         """The rows of history.csv: dicts of floats; none without it."""
-        path = self.path / HISTORY
-        if not path.exists():
-            return []
-        with open(path, newline="") as file:
-            return [
-                {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)
-            ]
+        return files.read_rows(self.path / HISTORY)
 
     def add_epoch(self, row):
         """Adds a row to the history, which the header keeps whole."""
-        rows = self.header["history"]
-        rows.append(row)
-        if not self.writes:
-            return
-        with (
-            files.replacing(self.path / HISTORY) as aside,
-            open(aside, "w", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        self.header["history"].append(row)
+        if self.writes:
+            files.write_rows(self.path / HISTORY, self.header["history"])
 
     def losses(self):
         """The rows of losses.csv: dicts with `step` and `loss`; none without it."""
-        path = self.path / LOSSES
-        if not path.exists():
-            return []
-        # A line without an end was cut off in the middle.
-        whole = path.read_text().rpartition("\n")[0]
-        return [
-            {"step": int(row["step"]), "loss": float(row["loss"])}
-            for row in csv.DictReader(io.StringIO(whole))
-        ]
+        rows = files.read_rows(self.path / LOSSES)
+        return [{"step": int(row["step"]), "loss": row["loss"]} for row in rows]
 
     def add_loss(self, step, loss):
         """Adds a row to losses.csv."""
         path = self.path / LOSSES
         title = "" if path.exists() else "step,loss\n"
-        with open(path, "a") as file:
+        with files.writing(path), open(path, "a") as file:
             file.write(f"{title}{step},{loss!r}\n")
 
     def drop_losses(self, last):
         """Drops the rows of steps after the last one: they come again."""
         rows = [row for row in self.losses() if row["step"] <= last]
-        with files.replacing(self.path / LOSSES) as aside:
-            lines = (f"{row['step']},{row['loss']!r}\n" for row in rows)
-            aside.write_text("step,loss\n" + "".join(lines))
+        files.write_rows(self.path / LOSSES, rows, ("step", "loss"))
 
     def codebooks(self):
         """Codebooks at a few steps: `{tier: {step: float (K, D)}}`, steps ascending."""
@@ -334,14 +343,3 @@ class Run:
 def prior_file(tier):
     """The name of the file of a tier's prior, beside the model."""
     return f"{tier}.keras"
-
-
-def sections(metrics):
-    """The numbers of a metrics.json of any version: `{section: {name: float}}`."""
-    # Earlier versions wrote the sections without `metrics` around them and, of a tier,
-    # the numbers without a section.
-    if "metrics" in metrics:
-        return metrics["metrics"]
-    if any(isinstance(value, dict) for value in metrics.values()):
-        return metrics
-    return {"test": metrics}

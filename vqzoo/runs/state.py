@@ -1,7 +1,6 @@
 """The state of a run: all that is needed to go on as if it had never stopped."""
 
 import json
-import zipfile
 
 import numpy as np
 
@@ -85,8 +84,28 @@ def load_arrays(path):
     """
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
+            header = _header(file)
             names = sorted(name for name in file.files if name != "header")
             return [file[name] for name in names], header
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(f"cannot read the saved state {path}: {error}") from error
+    except Exception as error:
+        # Broken files fail in NumPy, zipfile, zlib and json, each in its own ways.
+        raise RunError(
+            f"cannot read the saved state {path}: {error or type(error).__name__}: "
+            "remove its run, or begin a new one without --resume"
+        ) from error
+
+
+def peek(path):
+    """The header alone; that of a state without steps where it cannot be read."""
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return _header(file)
+    except Exception:  # As above; `load_arrays` says why.
+        return {"step": 0}
+
+
+def _header(file):
+    header = json.loads(str(file["header"]))
+    if not isinstance(header, dict) or not isinstance(header.get("step"), int):
+        raise ValueError("its header says no step")
+    return header

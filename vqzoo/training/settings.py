@@ -102,7 +102,7 @@ class RunSettings(Settings):
         choices=("auto", "float32", "mixed_bfloat16"),
     )
     runs_dir: str = setting("runs", "where the folders of the runs are made")
-    resume: bool = setting(False, "go on with the newest run that is not finished")
+    resume: bool = setting(False, "go on with the latest run that is not finished")
     save_steps: int = setting(
         200, "steps between two saves of the run's state", at_least=1
     )

@@ -175,10 +175,13 @@ class Recipe(
             data=splits.summary,
         )
         steps = self.steps_per_epoch(splits.train, strategy)
-        held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)
         model = self._compiled(splits, steps * self.epochs, strategy)
         where = {"resume": self.resume, "writes": devices.is_chief()}
-        run = Run.open(self.runs_dir, self.name, settings, **where)
+        with Run.open(self.runs_dir, self.name, settings, **where) as run:
+            return self._train(model, splits, steps, run)
+
+    def _train(self, model, splits, steps, run):
+        held_out = self._arrays(splits.validation, MAX_VALIDATION_IMAGES)
         run.restore(model)
         fitting.say(
             f"{model.name}: {model.count_params():,} weights; {steps} steps an epoch"

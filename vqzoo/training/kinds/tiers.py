@@ -114,7 +114,11 @@ class TierRecipe(RunSettings, DataSettings):
             tier_shapes={k: list(v) for k, v in codes.tier_shapes.items()},
             num_embeddings=dict(codes.num_embeddings),
         )
-        run = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
+        opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
+        with opened as run:
+            return self._train(model, codes, run, strategy)
+
+    def _train(self, model, codes, run, strategy):
         fitted = {
             tier: self._train_tier(model, codes, tier, run, strategy)
             for tier in model.tier_names
