@@ -5,12 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from vqzoo.serving.protocol import (
+    MAX_ANSWER_BYTES,
     MAX_BATCH_SIZE,
     ServingError,
     Signature,
+    check,
     join,
     retrying,
     split,
+    unexpected,
 )
 
 
@@ -32,17 +35,25 @@ class Client:
     """Encodes, decodes, reconstructs and samples on a TensorFlow Serving server.
 
     Batches of any size are split to what the server takes at once, and put together
-    again. Several threads may use one client.
+    again. Several threads may use one client. An answer that does not fit what was
+    asked, in its names, dtypes, shapes, rows or values, is a `ServingError`.
 
     Args:
         host: str. `"localhost:8500"` speaks gRPC, which needs the extra `serving`;
-            `"http://localhost:8501"` speaks REST.
+            `"http://localhost:8501"` speaks REST; `"grpcs://"` and `"https://"` speak
+            them over TLS.
         model: str, the name under which the model is served.
-        timeout: float, seconds for each request to the server, repetitions included.
+        timeout: float, seconds for each request to the server, from the connection to
+            the last byte of the answer, repetitions included.
         retries: int. How many times a request is repeated while the server is
-            unavailable: not there yet, or its queue is full.
+            unavailable: not there yet, or its queue is full. All requests may be
+            repeated: what they draw follows from their seed.
         max_batch_size: int, rows of one request. Defaults to what the artifact's
             `batching_parameters.txt` says.
+        max_answer_bytes: int; a longer answer is refused before it is read whole.
+        token: str, sent as a bearer's token over TLS; empty for none.
+        certificates: path of a PEM file of the authorities to trust over TLS. Defaults
+            to those of the system.
     Raises:
         ValueError: if an argument is out of its range.
         ServingError: of each method. Its `code` is the status, its `reason` what the
@@ -61,20 +72,31 @@ class Client:
         timeout: float = 30.0,
         retries: int = 4,
         max_batch_size: int = MAX_BATCH_SIZE,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        token: str = "",
+        certificates=None,
     ):
         for name, value, least in (
             ("timeout", timeout, 1e-3),
             ("retries", retries, 0),
             ("max_batch_size", max_batch_size, 1),
+            ("max_answer_bytes", max_answer_bytes, 1),
         ):
             if not value >= least:
                 raise ValueError(f"expected {name} >= {least}, received {name}={value}")
+        if token and not host.startswith(("https://", "grpcs://")):
+            raise ValueError(
+                "expected host to begin with https:// or grpcs://, so that nobody "
+                f"reads the token on its way, received host={host!r}"
+            )
         self.host = host
         self.model = model
         self.timeout = timeout
         self.retries = retries
         self.max_batch_size = max_batch_size
-        self._transport = _transport(host, model)
+        self._transport = _transport(host)(
+            host, model, token, certificates, max_answer_bytes
+        )
         self._signatures = None
 
     def encode(self, images) -> tuple[np.ndarray, ...]:
@@ -99,7 +121,7 @@ class Client:
                 f"expected codes of the tiers {', '.join(names)}, received {len(codes)}"
             )
         arrays = {name: _to_int32(name, c) for name, c in zip(names, codes)}
-        return self._predict(signature, arrays)["images"]
+        return _take(self._predict(signature, arrays), "images")
 
     def reconstruct(self, images) -> np.ndarray:
         """Images as the model rebuilds them: uint8 `(N, height, width, channels)`.
@@ -112,7 +134,11 @@ class Client:
         )
         if "reconstructions" in outputs:
             return outputs["reconstructions"]
-        return np.stack([_read_png(file) for file in outputs["image_bytes"]])
+        shape = _take(
+            self.signature("serving_default").outputs, "reconstructions"
+        ).shape
+        files = _take(outputs, "image_bytes")
+        return np.stack([_read_png(file, shape[1:]) for file in files])
 
     def sample(
         self,
@@ -141,7 +167,8 @@ class Client:
         }
         signature = self.signature("sample")
         drawn = self._predict(signature, arrays)
-        return Samples(drawn["images"], self._codes(signature, drawn), drawn["label"])
+        images, labels = (_take(drawn, name) for name in ("images", "label"))
+        return Samples(images, self._codes(signature, drawn), labels)
 
     def signature(self, name: str) -> Signature:
         """Inputs and outputs of a signature, with dtypes and shapes."""
@@ -199,25 +226,36 @@ class Client:
         answers = [
             self._ask(
                 signature.name,
-                lambda left, part=part: self._transport.predict(signature, part, left),
+                lambda left, part=part: self._checked(signature, part, left),
             )
             for part in split(arrays, self.max_batch_size)
         ]
         return join(answers)
+
+    def _checked(self, signature, arrays, timeout):
+        outputs = self._transport.predict(signature, arrays, timeout)
+        check(outputs, signature, arrays)
+        return outputs
 
     def _ask(self, what, call):
         asked = f"{what} of {self.model} at {self.host}"
         return retrying(call, asked, self.timeout, self.retries)
 
 
-def _transport(host, model):
-    if "://" in host:
+def _transport(host):
+    if host.startswith(("http://", "https://")):
         from vqzoo.serving.over_rest import OverREST
 
-        return OverREST(host, model)
+        return OverREST
+    scheme, separator, _ = host.rpartition("://")
+    if separator and scheme != "grpcs":
+        raise ValueError(
+            "expected host to be name:port, or to begin with grpcs://, http:// or "
+            f"https://, received host={host!r}"
+        )
     from vqzoo.serving.over_grpc import OverGRPC
 
-    return OverGRPC(host, model)
+    return OverGRPC
 
 
 def _to_int32(name, codes):
@@ -230,10 +268,22 @@ def _to_int32(name, codes):
     return codes.astype("int32")
 
 
-def _read_png(file):
-    """Pixels of a PNG file: uint8 `(height, width, channels)`."""
-    from vqzoo.datasets.images import open_image
+def _take(values, name):
+    """What has a name among outputs, or among what a signature says of them."""
+    if name not in values:
+        raise unexpected(f"an output {name}", ", ".join(values) or "none")
+    return values[name]
 
-    with open_image(file, ["PNG"]) as image:
-        pixels = np.asarray(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+def _read_png(file, shape):
+    """Pixels of a PNG file: uint8 `(height, width, channels)`, which is `shape`."""
+    from vqzoo.datasets.images import UnreadableImageError, open_image
+
+    try:
+        with open_image(file, ["PNG"]) as image:
+            received = (image.height, image.width, len(image.getbands()))
+            if received == tuple(shape):
+                return np.asarray(image, np.uint8).reshape(shape)
+    except UnreadableImageError as error:
+        raise unexpected("PNG files", str(error)) from error
+    raise unexpected(f"PNG files of {tuple(shape)}", received)

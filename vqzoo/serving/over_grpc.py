@@ -1,14 +1,26 @@
 """The protocol of TensorFlow Serving over gRPC, by its published stubs."""
 
+import contextlib
+import math
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.serving.protocol import INITIALIZATION, ServingError, Signature, Tensor
+from vqzoo.serving.protocol import (
+    INITIALIZATION,
+    MAX_ANSWER_BYTES,
+    ServingError,
+    Signature,
+    Tensor,
+    check_head,
+    rows_of,
+    unexpected,
+)
 
 # A server that starts or restarts is looked for ten times in two seconds, not every two
 # minutes; how long one attempt to connect may take, stays as it is.
 CHANNEL = {
-    "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 2000,
@@ -19,12 +31,20 @@ class OverGRPC:
     """Requests to one model of a server.
 
     Args:
-        host: str, `name:port`.
+        host: str, `name:port`, or `grpcs://name:port` for TLS.
         model: str.
+        token, certificates, max_answer_bytes: as of `OverREST`.
     Raises: ImportError: without the package tensorflow-serving-api.
     """
 
-    def __init__(self, host, model):
+    def __init__(
+        self,
+        host,
+        model,
+        token="",
+        certificates=None,
+        max_answer_bytes=MAX_ANSWER_BYTES,
+    ):
         try:
             import grpc
             from tensorflow_serving.apis import (
@@ -37,7 +57,16 @@ class OverGRPC:
                 "'vqzoo[serving]'; an address that begins with http:// does without"
             ) from error
         self._model = model
-        self._channel = grpc.insecure_channel(host, options=list(CHANNEL.items()))
+        self._most = max_answer_bytes
+        self._metadata = [("authorization", f"Bearer {token}")] if token else []
+        options = {**CHANNEL, "grpc.max_receive_message_length": max_answer_bytes}
+        scheme, _, address = host.rpartition("://")
+        if scheme:
+            roots = pathlib.Path(certificates).read_bytes() if certificates else None
+            secrets = grpc.ssl_channel_credentials(roots)
+            self._channel = grpc.secure_channel(address, secrets, [*options.items()])
+        else:
+            self._channel = grpc.insecure_channel(address, [*options.items()])
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(
             self._channel
         )
@@ -46,8 +75,24 @@ class OverGRPC:
     def predict(self, signature, arrays, timeout):
         """Outputs by name of a signature's inputs by name."""
         request = predict_request(self._model, signature.name, arrays)
-        response = _call(self._predictions.Predict, request, timeout)
-        return {k: tf.make_ndarray(v) for k, v in response.outputs.items()}
+        response = self._call(self._predictions.Predict, request, timeout)
+        rows = rows_of(arrays)
+        return {
+            name: self._array(name, proto, signature, rows)
+            for name, proto in response.outputs.items()
+        }
+
+    def _array(self, name, proto, signature, rows):
+        """The array of an output, once its head is what it must be."""
+        shape = [dim.size for dim in proto.tensor_shape.dim]
+        with _misread(name):
+            dtype = tf.dtypes.as_dtype(proto.dtype)
+        check_head(name, dtype.name, shape, signature, rows)
+        # A few bytes may stand for an array of any size.
+        if dtype != tf.string and math.prod(shape) * dtype.size > self._most:
+            raise unexpected(f"{name} of at most {self._most:,} bytes", tuple(shape))
+        with _misread(name):
+            return tf.make_ndarray(proto)
 
     def signatures(self, timeout):
         """`{name: Signature}` of the model."""
@@ -57,14 +102,15 @@ class OverGRPC:
             metadata_field=["signature_def"]
         )
         request.model_spec.name = self._model
-        response = _call(self._predictions.GetModelMetadata, request, timeout)
+        response = self._call(self._predictions.GetModelMetadata, request, timeout)
         described = get_model_metadata_pb2.SignatureDefMap()
-        response.metadata["signature_def"].Unpack(described)
-        return {
-            name: Signature(name, _tensors(one.inputs), _tensors(one.outputs))
-            for name, one in described.signature_def.items()
-            if name != INITIALIZATION
-        }
+        with _misread("signatures"):
+            response.metadata["signature_def"].Unpack(described)
+            return {
+                name: Signature(name, _tensors(one.inputs), _tensors(one.outputs))
+                for name, one in described.signature_def.items()
+                if name != INITIALIZATION
+            }
 
     def states(self, timeout):
         """State of each version of the model, such as `{1: "AVAILABLE"}`."""
@@ -72,9 +118,20 @@ class OverGRPC:
 
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = self._model
-        response = _call(self._models.GetModelStatus, request, timeout)
+        response = self._call(self._models.GetModelStatus, request, timeout)
         states = get_model_status_pb2.ModelVersionStatus.State
-        return {v.version: states.Name(v.state) for v in response.model_version_status}
+        with _misread("states"):
+            return {
+                v.version: states.Name(v.state) for v in response.model_version_status
+            }
+
+    def _call(self, method, request, timeout):
+        import grpc
+
+        try:
+            return method(request, timeout=timeout, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise ServingError(error.code().name, error.details()) from error
 
     def close(self):
         """Ends the connection."""
@@ -101,13 +158,13 @@ def predict_request(model, signature, arrays):
     return request
 
 
-def _call(method, request, timeout):
-    import grpc
-
+@contextlib.contextmanager
+def _misread(what):
+    """Turns what is raised by messages that say something impossible."""
     try:
-        return method(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise ServingError(error.code().name, error.details()) from error
+        yield
+    except Exception as error:  # In TensorFlow, NumPy and protocol buffers.
+        raise unexpected(f"{what} of TensorFlow Serving", str(error)[:200]) from error
 
 
 def _tensors(infos):

@@ -4,7 +4,8 @@ A transport speaks to one model of a server. Its methods take the seconds that t
 last and raise `ServingError` with the server's reason: `predict(signature, arrays,
 timeout)` gives the outputs by name, numpy arrays, of a signature's inputs by name;
 `signatures(timeout)` gives `{name: Signature}`; and `states(timeout)` the state of each
-version of the model. `close()` ends the connection.
+version of the model. `close()` ends the connection. What comes is not believed before
+`check` has held it against what was asked.
 """
 
 import dataclasses
@@ -17,6 +18,8 @@ import numpy as np
 MAX_BATCH_SIZE = 32
 # What gRPC takes in one message by default, less a little for what is around the data.
 MAX_REQUEST_BYTES = 4 * 2**20 - 2**16
+# Of an answer. As JSON it takes up to ten times as much while it is read.
+MAX_ANSWER_BYTES = 2**26
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0  # seconds
 # A signature of every SavedModel, not for users, with neither inputs nor types.
 INITIALIZATION = "__saved_model_init_op"
@@ -72,8 +75,69 @@ class Signature:
         return [f"{tier}_codes" for tier in tiers.tier_names(count)]
 
 
+def rows_of(arrays):
+    """The length of the batch of arrays by name."""
+    return len(next(iter(arrays.values())))
+
+
+def check_head(name, dtype, shape, signature, rows):
+    """Raises ServingError unless an output has the dtype and shape that it must have.
+
+    Args:
+        name: str, of the output.
+        dtype: str, as of `Tensor`.
+        shape: sequence of int.
+        signature: `Signature` that was asked for.
+        rows: int, of the request.
+    """
+    tensor = signature.outputs.get(name)
+    if tensor is None:
+        raise unexpected(f"the outputs {', '.join(signature.outputs)}", name)
+    wanted = (rows, *tensor.shape[1:])
+    fits = len(shape) == len(wanted) and all(
+        want in (-1, side) for want, side in zip(wanted, shape)
+    )
+    if dtype != tensor.dtype or not fits:
+        raise unexpected(
+            f"{name} of {tensor.dtype} and shape {wanted}", f"{dtype} {tuple(shape)}"
+        )
+
+
+def check(outputs, signature, arrays):
+    """Raises ServingError unless outputs are what a signature gives for its inputs.
+
+    Args:
+        outputs: dict of numpy arrays by name.
+        signature: `Signature`.
+        arrays: dict of numpy arrays, the inputs by name.
+    """
+    if missing := set(signature.outputs) - set(outputs):
+        received = ", ".join(sorted(outputs)) or "none"
+        raise unexpected(f"an output {', '.join(sorted(missing))}", received)
+    codes = signature.codes(signature.outputs)
+    for name, array in outputs.items():
+        dtype = "string" if array.dtype.kind == "O" else array.dtype.name
+        check_head(name, dtype, array.shape, signature, rows_of(arrays))
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise unexpected(f"finite values of {name}", "others")
+        if name in codes and array.size and array.min() < 0:
+            raise unexpected(f"{name} of at least 0", array.min())
+    if "label" in outputs and "label" in arrays:
+        asked, received = arrays["label"], outputs["label"]
+        if (received != asked)[asked >= 0].any():
+            raise unexpected(f"label {asked[0]}", np.unique(received)[:9].tolist())
+
+
+def unexpected(expected, received):
+    """The error of an answer that is not what was asked for."""
+    return ServingError("UNKNOWN", f"expected {expected}, received {received}")
+
+
 def retrying(call, asked, timeout, retries):
     """What `call` returns, called again while the server is not to be had.
+
+    A call may have been executed although no answer came. That does no harm: answers
+    depend on the inputs and their seeds alone, and change nothing in the server.
 
     Args:
         call: function of the seconds that are left, which raises `ServingError`. Only
@@ -106,7 +170,7 @@ def split(arrays, max_batch_size):
         arrays: dict of numpy arrays whose first axis is the batch.
         max_batch_size: int.
     """
-    count = len(next(iter(arrays.values())))
+    count = rows_of(arrays)
     rows = rows_of_request(arrays, max_batch_size)
     return [
         {name: array[start : start + rows] for name, array in arrays.items()}
