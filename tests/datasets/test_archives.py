@@ -1,12 +1,15 @@
+import gzip
 import io
 import os
 import tarfile
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from vqzoo.datasets import archives
+from vqzoo.datasets.bounds import BOUNDS
 
 _FILES = {"a/1.txt": b"one", "a/b/2.txt": b"two", "3.txt": b""}
 
@@ -71,7 +74,7 @@ def test_links_in_a_tar_are_passed_over(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".tar", ".zip"])
 def test_overlong_members_are_not_read(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(archives, "_LARGEST_FILE", 2)
+    monkeypatch.setattr(BOUNDS, "bytes", 2)
     path = _pack(tmp_path / f"packed{suffix}", _FILES)
     contents = dict(archives.read_files(path, list(_FILES)))
     assert contents == {"a/1.txt": None, "a/b/2.txt": None, "3.txt": b""}
@@ -122,3 +125,73 @@ def test_a_damaged_member_of_a_zip_is_not_read(tmp_path):
     data[35:45] = bytes(10)
     path.write_bytes(data)
     assert dict(archives.read_files(path, ["a", "b"])) == {"a": None, "b": b"two"}
+
+
+def _claiming(path, kind, size, format):
+    """A tar.gz whose first header claims so many bytes of a name or of a header."""
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = kind, size
+    with gzip.open(path, "wb", 1) as file:
+        file.write(member.tobuf(format))
+        for _ in range(64):
+            file.write(bytes(2**20))
+    return path
+
+
+@pytest.mark.parametrize("size", [2**21, 2**26, 2**32])
+@pytest.mark.parametrize(
+    "kind", [b"L", b"K", b"x", b"g", b"X"], ids=["name", "link", "pax", "global", "sun"]
+)
+def test_a_tar_that_claims_a_long_header_is_refused_before_it_is_read(
+    kind, size, tmp_path
+):
+    path = _claiming(tmp_path / "packed.tar.gz", kind, size, tarfile.GNU_FORMAT)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"bytes of a header, received {size:,}"):
+        archives.list_files(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_name_that_is_long_but_not_too_long_is_read(format, tmp_path):
+    name = "/".join(["folder" * 10] * 50) + "/ä.png"
+    with tarfile.open(tmp_path / "packed.tar", "w", format=format) as archive:
+        archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    assert archives.list_files(tmp_path / "packed.tar") == [name]
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
+def test_an_archive_that_unpacks_to_far_more_than_it_stores_is_refused_at_once(
+    suffix, tmp_path, monkeypatch
+):
+    files = {f"{number}.png": bytes(10**5) for number in range(9)}
+    path = tmp_path / f"packed{suffix}"
+    if suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        _pack(path, files)
+    assert archives.list_files(path) == sorted(files)
+    monkeypatch.setattr(BOUNDS, "bytes", 10**5)
+    text = "bytes unpacked from packed.*, received .*--max_bytes raises the bound"
+    with pytest.raises(ValueError, match=text):
+        archives.list_files(path)
+
+
+def test_a_zip_of_a_version_that_does_not_exist_is_broken(tmp_path):
+    path = _pack(tmp_path / "packed.zip", _FILES)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\1\2") + 6] = 255
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="packed.zip is broken: .*version 25.5"):
+        archives.list_files(path)
+
+
+def test_headers_that_never_end_are_broken(tmp_path):
+    member = tarfile.TarInfo("x")
+    member.type = tarfile.GNUTYPE_LONGNAME
+    (tmp_path / "packed.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) * 5000)
+    with pytest.raises(ValueError, match="packed.tar is broken"):
+        archives.list_files(tmp_path / "packed.tar")

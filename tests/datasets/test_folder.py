@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -400,6 +401,44 @@ def test_a_broken_idx_file_is_named(idx_folder, damage):
     path.write_bytes(data[: len(data) // 2] if damage == "gzip" else data)
     with pytest.raises(ValueError, match="expected an IDX file.*train-images-idx3"):
         load_folder(idx_folder)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("shape", "count", "text"),
+    [
+        ((-1, 4, 4), 16, r"says a shape of \(-1, 4, 4\)"),
+        ((0, 4, 4), 0, r"says a shape of \(0, 4, 4\)"),
+        ((4, 4, 4, 2), 128, r"says a shape of \(4, 4, 4, 2\)"),
+        ((16,), 16, r"expected 3 or 4 axes, received \[1\]"),
+        ((4, 4), 16, r"expected 3 or 4 axes, received \[2\]"),
+        ((1, 4, 4, 1, 1), 16, r"expected 3 or 4 axes, received \[5\]"),
+        ((2, 4, 4), 31, "holds less than 32 values"),
+        ((2, 4, 4), 33, "holds more than 32 values"),
+        ((3, 2**15, 2**15), 9, "expected at most 268,435,456 bytes .*--max_bytes"),
+        ((2**31 - 1,) * 3, 9, "expected at most 268,435,456 bytes .*--max_bytes"),
+    ],
+)
+def test_an_idx_file_is_held_to_what_its_header_says(
+    shape, count, text, suffix, tmp_path
+):
+    head = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
+    data = head + bytes(count)
+    path = tmp_path / f"train-images-idx3-ubyte{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix else data)
+    with pytest.raises(ValueError, match=text):
+        load_folder(tmp_path)
+
+
+def test_a_gzipped_idx_file_that_never_ends_is_read_no_further_than_it_says(tmp_path):
+    head = bytes([0, 0, 8, 3]) + np.array([4, 4, 4], ">i4").tobytes()
+    data = gzip.compress(head + bytes(2**26), 1)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="holds more than 64 values"):
+        load_folder(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
 
 
 def test_labels_of_another_number_than_images_are_refused(idx_folder):

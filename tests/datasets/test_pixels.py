@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from vqzoo.datasets import images
 from vqzoo.datasets.images import UnreadableImageError
 from vqzoo.datasets.pixels import (
     SmallImageError,
@@ -120,6 +123,36 @@ def test_decompression_bombs_are_unreadable(monkeypatch, make_pixels, encode, li
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(UnreadableImageError):
         decode(encode(make_pixels(1)))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "F", "LA", "RGBA", "CMYK"])
+def test_an_image_that_is_converted_in_strips_is_the_same(mode, monkeypatch, encode):
+    values = np.random.default_rng(0).integers(0, 256, (21, 16), np.uint8)
+    image = Image.fromarray(values)
+    if mode == "I;16":
+        image = Image.fromarray(values.astype(np.uint16) * 200)
+    elif mode == "P":
+        image = Image.merge("RGB", [image] * 3).quantize(16)
+        image.info["transparency"] = 3
+    else:
+        image = image.convert(mode)
+    data = encode(image, "TIFF" if mode in ("F", "CMYK") else "PNG")
+    whole = _pixels(data)
+    monkeypatch.setattr(images, "LARGE", 5 * 16)
+    np.testing.assert_array_equal(_pixels(data), whole)
+    assert len(np.unique(whole)) > 1
+
+
+def test_a_large_image_is_decoded_in_the_memory_of_one(encode):
+    side = 4000
+    data = encode(Image.new("1", (side, side)))
+    assert len(data) < 2**13
+    tracemalloc.start()
+    assert decode(data)[0].shape == (side, side, 3)
+    assert tracemalloc.get_traced_memory()[1] < 3 * side**2 + 2**25
+    tracemalloc.stop()
+    with pytest.raises(UnreadableImageError, match="more than 33,554,432 pixels"):
+        decode(encode(Image.new("1", (2**13, 2**12 + 1))))
 
 
 def test_the_short_side_is_resized_and_the_center_cropped():

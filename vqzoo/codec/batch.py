@@ -9,7 +9,13 @@ import pathlib
 from PIL import Image
 
 from vqzoo.codec.codec import Codec
-from vqzoo.codec.container import MAX_FILE_BYTES, CodecError, check_size, unpack
+from vqzoo.codec.container import (
+    MAX_FILE_BYTES,
+    MAX_PIXELS,
+    CodecError,
+    check_size,
+    unpack,
+)
 from vqzoo.datasets import archives, ranges, reading
 from vqzoo.datasets.images import SUFFIXES, UnreadableImageError
 from vqzoo.datasets.pixels import color, to_channels
@@ -247,7 +253,7 @@ class _Pictures:
         self._report = report
 
     def __call__(self, content):
-        picture = reading.read(content)[0]
+        picture = reading.read(content, max_pixels=MAX_PIXELS)[0]
         if picture.is_deep and self._range is None:
             self._extents.append(picture.extent)
             return None

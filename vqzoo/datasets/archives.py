@@ -5,17 +5,19 @@ archive cannot place files anywhere, and links and devices in it are passed over
 """
 
 import contextlib
-import lzma
 import os
 import pathlib
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator
 
+from vqzoo.datasets.bounds import BOUNDS, BoundError
+
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
-_STREAM_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error)
-_LARGEST_FILE = 2**28  # bytes; a longer member is taken for a decompression bomb
+# Bytes of what says the name of a member, and of what else a tar says of it.
+_LONGEST_NAME, _LONGEST_HEADER = 2**16, 2**20
+_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 
 
 def list_files(
@@ -34,7 +36,8 @@ def list_files(
 
     Raises:
         FileNotFoundError: if there is no such directory or archive.
-        ValueError: if the file is no archive, or a broken one.
+        ValueError: if the file is no archive, a broken one, or one that would unpack to
+            more than `bounds.BOUNDS`.
     """
     return sorted({name for name, _ in _walk(path, leave_out) if not _is_hidden(name)})
 
@@ -44,8 +47,8 @@ def read_files(
 ) -> Iterator[tuple[str, bytes | None]]:
     """Read the named files in the order in which they are stored.
 
-    Yields: name and content; the content is None if the file is longer than 256 MiB or
-        cannot be read.
+    Yields: name and content; the content is None if the file is longer than
+        `bounds.BOUNDS` or cannot be read.
     """
     wanted = set(names)
     for name, read in _walk(path):
@@ -82,7 +85,10 @@ def _checked(files, path):
 def _broken_is_value_error(path):
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, *_STREAM_ERRORS) as error:
+    except BoundError:
+        raise
+    except Exception as error:
+        # Broken archives fail in tarfile, zipfile and their streams, each in its ways.
         message = f"expected a sound archive, {path} is broken: {error}"
         raise ValueError(message) from error
 
@@ -116,16 +122,31 @@ def _not_followed(link, root):
 def _reader(file):
     def read():
         try:
-            return file.read_bytes() if file.stat().st_size <= _LARGEST_FILE else None
+            return file.read_bytes() if file.stat().st_size <= BOUNDS.bytes else None
         except OSError:
             return None
 
     return read
 
 
+class Member(tarfile.TarInfo):
+    """A member whose name and header are of a size that names and headers have."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        member = super().frombuf(buf, encoding, errors)
+        for types, most in ((_NAMES, _LONGEST_NAME), (_HEADERS, _LONGEST_HEADER)):
+            if member.type in types and member.size > most:
+                raise BoundError(f"at most {most:,} bytes of a header", member.size)
+        return member
+
+
 def _walk_tar(path, leave_out):
-    with tarfile.open(path) as archive:
-        for member in archive:
+    stored = path.stat().st_size
+    with tarfile.open(path, tarinfo=Member) as archive:
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # It keeps all of them, however many.
+            BOUNDS.check_archive(member.offset_data + member.size, stored, path.name)
             if member.isreg() and (name := _inner(member.name, leave_out)):
                 yield name, _tar_reader(archive, member)
             elif member.issym() or member.islnk():
@@ -134,7 +155,7 @@ def _walk_tar(path, leave_out):
 
 def _tar_reader(archive, member):
     def read():
-        if member.size > _LARGEST_FILE:
+        if member.size > BOUNDS.bytes:
             return None
         return archive.extractfile(member).read()
 
@@ -142,19 +163,23 @@ def _tar_reader(archive, member):
 
 
 def _walk_zip(path, leave_out):
+    stored = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if not member.is_dir() and (name := _inner(member.filename, leave_out)):
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        unpacked = sum(member.file_size for member in members)
+        BOUNDS.check_archive(unpacked, stored, path.name)
+        for member in members:
+            if name := _inner(member.filename, leave_out):
                 yield name, _zip_reader(archive, member)
 
 
 def _zip_reader(archive, member):
     def read():
-        if member.file_size > _LARGEST_FILE:
+        if member.file_size > BOUNDS.bytes:
             return None
         try:
             return archive.read(member)
-        except (zipfile.BadZipFile, RuntimeError, *_STREAM_ERRORS):
+        except Exception:
             return None  # a damaged, unsupported or encrypted member
 
     return read

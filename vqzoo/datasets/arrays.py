@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vqzoo.datasets.bounds import BOUNDS
 from vqzoo.datasets.classes import renumber
 from vqzoo.datasets.holdout import assign_rows, content_digest
 from vqzoo.datasets.images import Picture
@@ -180,6 +181,8 @@ def _read(path):
 def _check_sizes(path):
     """Raises ValueError if an array claims more bytes than its member has."""
     with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        BOUNDS.check_archive(unpacked, path.stat().st_size, path.name)
         for member in archive.infolist():
             with archive.open(member) as file:
                 version = np.lib.format.read_magic(file)

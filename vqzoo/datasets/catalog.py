@@ -130,6 +130,7 @@ def load(
     layout: str = "",
     class_level: int = 0,
     labels: str | os.PathLike[str] = "",
+    max_bytes: int | None = None,
 ):
     """Load a data set as training, validation and test images.
 
@@ -168,6 +169,8 @@ def load(
         class_level: int, which folder is the class: 1 the outermost, -1 the innermost.
         labels: CSV file of files and their labels, which are then the classes
             (`labels.read`).
+        max_bytes: int, the most that a file may unpack or decode to, for all that this
+            process reads from here on. Defaults to 256 MiB.
 
     Returns: `Splits`.
     Raises:
@@ -186,7 +189,10 @@ def load(
     check_reading(name, reading)
     # Here, as it imports TensorFlow: the table above is read by `--help`.
     from vqzoo.datasets.augmentation import augment, check_names
+    from vqzoo.datasets.bounds import BOUNDS
 
+    if max_bytes is not None:
+        BOUNDS.allow(max_bytes)
     check_names(augmentation)
     given = {
         "image_size": image_size,

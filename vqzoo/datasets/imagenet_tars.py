@@ -6,6 +6,8 @@ import pathlib
 import tarfile
 from collections.abc import Iterator
 
+from vqzoo.datasets.archives import Member
+
 _LOG = logging.getLogger(__name__)
 _TRAIN_TAR = "ILSVRC2012_img_train.tar"
 
@@ -86,7 +88,7 @@ def _open_tar(path, offset):
     file.seek(offset)
     try:
         # A tar that begins inside another one counts its offsets from the outer file.
-        archive = tarfile.open(fileobj=file, mode="r:")
+        archive = tarfile.open(fileobj=file, mode="r:", tarinfo=Member)
     except tarfile.TarError as error:
         file.close()
         raise ValueError(f"expected an uncompressed tar, {path}: {error}") from error

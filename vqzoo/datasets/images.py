@@ -5,10 +5,12 @@ import dataclasses
 import functools
 import importlib.util
 import io
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from vqzoo.datasets.bounds import BOUNDS
 from vqzoo.datasets.ranges import Extent
 
 # Formats whose decoders are libraries, by Pillow's names. Of what else Pillow opens,
@@ -21,6 +23,9 @@ SUFFIXES = (
     *".pbm .pnm .jp2 .tga .avif".split(),
     *(HEIF_SUFFIXES if importlib.util.find_spec("pillow_heif") else ()),
 )
+
+LARGE = 2**22  # pixels
+_large = threading.RLock()
 
 PAGES = "it has pages: the first is taken"
 ANIMATED = "it is animated: the first is taken"
@@ -55,7 +60,8 @@ def open_image(
         data: bytes.
         formats: some of `FORMATS`, the only ones that are tried. Defaults to all, and
             HEIF where the extra `heif` is installed.
-        max_pixels: int, the most that its head may claim. Defaults to Pillow's limit.
+        max_pixels: int, the most that its head may claim. Defaults to that of
+            `bounds.BOUNDS`.
 
     Raises:
         LargeImageError: if it claims more pixels.
@@ -72,7 +78,7 @@ def open_image(
     except UnreadableImageError:
         raise
     except bombs as error:
-        limit = max_pixels or Image.MAX_IMAGE_PIXELS
+        limit = max_pixels or BOUNDS.pixels
         raise LargeImageError("hundreds of millions", limit) from error
     except Image.UnidentifiedImageError as error:
         tried = ", ".join(formats or FORMATS)
@@ -94,6 +100,20 @@ def _supported():
 
         pillow_heif.register_heif_opener()
     return [name for name in (*FORMATS, HEIF) if name in Image.OPEN]
+
+
+def one_at_a_time(pixels: int):
+    """A context in which no other large image is decoded, if this one is large.
+
+    Memory stays that of one image then, whatever the number of threads.
+    """
+    return _large if pixels > LARGE else contextlib.nullcontext()
+
+
+def strips(height: int, width: int) -> list[slice]:
+    """Rows of an image that are converted together."""
+    rows = max(1, LARGE // max(1, width))
+    return [slice(top, min(height, top + rows)) for top in range(0, height, rows)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,21 +160,29 @@ class Picture:
         if value_range is None and not self.is_deep:
             return self.values
         low, high = value_range or self.extent.value_range()
-        # A float32 cannot hold all int32.
-        scaled = (self.values.astype(np.float64) - low) * (255 / (high - low))
-        if self.inverted:
-            scaled = 255 - scaled
-        if self.alpha is not None:
-            scaled = scaled * self.alpha + 255 * (1 - self.alpha)
-        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        levels = np.empty(self.values.shape, np.uint8)
+        with one_at_a_time(self.values.size):
+            for rows in strips(*self.values.shape[:2]):
+                # A float32 cannot hold all int32.
+                scaled = self.values[rows].astype(np.float64) - low
+                scaled *= 255 / (high - low)
+                if self.inverted:
+                    scaled = 255 - scaled
+                if self.alpha is not None:
+                    alpha = self.alpha[rows]
+                    scaled = scaled * alpha + 255 * (1 - alpha)
+                levels[rows] = np.clip(np.rint(scaled), 0, 255)
+        return levels
 
 
 def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
-    """Raises LargeImageError for more pixels than `max_pixels` or Pillow's limit."""
+    """Raises LargeImageError for more pixels than `max_pixels` or `bounds.BOUNDS`."""
     from PIL import Image
 
-    limit = max_pixels or Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > limit:
+    limit = max_pixels or BOUNDS.pixels
+    if Image.MAX_IMAGE_PIXELS is not None:
+        limit = min(limit, Image.MAX_IMAGE_PIXELS)
+    if width * height > limit:
         raise LargeImageError(f"{width:,} x {height:,}", limit)
 
 

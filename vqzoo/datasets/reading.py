@@ -15,7 +15,9 @@ from vqzoo.datasets.images import (
     check_pages,
     check_size,
     deep_picture,
+    one_at_a_time,
     open_image,
+    strips,
 )
 
 _GRAY_MODES = ("1", "L", "LA", "La")
@@ -48,7 +50,8 @@ def read(
     try:
         with open_image(data, formats, max_pixels) as image:
             if image.format != "TIFF" or tiff.is_plain(image, frames):
-                return _all_frames(image, data, frames, max_pixels)
+                with one_at_a_time(image.width * image.height):
+                    return _all_frames(image, data, frames, max_pixels)
     except LargeImageError:
         raise
     except UnreadableImageError:
@@ -104,6 +107,22 @@ def _picture(image, data, notes):
 
 def _eight_bits(image):
     """Uint8 pixels of 1 or 3 channels, and notes."""
+    rows = strips(image.height, image.width)
+    if len(rows) == 1:
+        return _eight_bits_of_strip(image)
+    pixels, notes = None, {}
+    for part in rows:
+        strip = image.crop((0, part.start, image.width, part.stop))
+        converted, more = _eight_bits_of_strip(strip)
+        if pixels is None:
+            shape = (image.height, image.width, converted.shape[-1])
+            pixels = np.empty(shape, np.uint8)
+        pixels[part] = converted
+        notes |= dict.fromkeys(more)
+    return pixels, list(notes)
+
+
+def _eight_bits_of_strip(image):
     from PIL import Image
 
     notes = []

@@ -51,6 +51,7 @@ def load_data(recipe, image_size, **options):
         data_dir=recipe.data_dir or None,
         classes=tuple(recipe.classes),
         **datasets.reading_of(recipe),
+        max_bytes=recipe.max_bytes,
         **options,
     )
     for line in datasets.describe(splits):

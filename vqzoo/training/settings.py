@@ -7,7 +7,14 @@ from vqzoo.registry import lazily
 
 keras = lazily("keras")
 # What a resumed run may change: it says how the run goes, not what it computes.
-OPERATIONAL = ("runs_dir", "resume", "save_steps", "tensorboard", "check_numerics")
+OPERATIONAL = (
+    "runs_dir",
+    "resume",
+    "save_steps",
+    "tensorboard",
+    "check_numerics",
+    "max_bytes",
+)
 # Settings of Keras's optimizers that only some of them have here.
 WITH_WEIGHT_DECAY = ("adamw", "lion")
 
@@ -81,7 +88,7 @@ class Settings:
 
     def operation(self):
         """What `fitting.fit` takes of the settings that compute nothing."""
-        names = ("save_steps", "tensorboard", "check_numerics")
+        names = ("save_steps", "tensorboard", "check_numerics", "max_bytes")
         return {name: getattr(self, name) for name in names}
 
 
@@ -135,6 +142,12 @@ class DataSettings(Settings):
     data_dir: str = setting("", "folder or archive of the data, where it needs one")
     classes: tuple[str, ...] = setting(
         (), "only these classes of the data, by name; empty: all"
+    )
+    max_bytes: int = setting(
+        2**28,
+        "the most that a file of the data may unpack or decode to; what claims more is "
+        "taken for a bomb",
+        at_least=1,
     )
 
     resize: str = setting(*catalog.READING["resize"])
