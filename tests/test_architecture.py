@@ -34,7 +34,7 @@ FLOORS = (
 RANKS = {name: rank for rank, floor in enumerate(FLOORS) for name in floor}
 # What is done with a trained model: each on its own, above `trained`, beside the rest.
 DOORS = ("app", "codec", "encode", "export", "serving", "world")
-COMMANDS = ("__main__", "cli", "compress", "decompress", "evaluate", "sample")
+COMMANDS = ("__main__", "cli", "compress", "decompress", "evaluate", "sample", "verify")
 APART = ("datasets", "plots")
 LONGEST = 350
 LATER = ("lazily", "import_module")

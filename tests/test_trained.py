@@ -1,11 +1,15 @@
 """Each kind of path that loads, and each broken one with what is said of it."""
 
 import hashlib
+import io
 import json
 import os
 import pathlib
 import shutil
+import time
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from tests.helpers.small_models import (
     model_of,
     to_floats,
 )
+from vqzoo import verify
 from vqzoo.models import Autoencoder
 from vqzoo.priors import PixelCNN
 from vqzoo.trained import TrainedError, model_file
@@ -361,6 +366,145 @@ def test_priors_whose_files_are_exchanged_are_refused(pipeline_dir):
     os.rename(aside, bottom)
     with pytest.raises(TrainedError, match="the priors in .* do not fit"):
         vqzoo.load(pipeline_dir)
+
+
+def changed_file(source, target, config=None, weights=None):
+    """A `.keras` file with another configuration, or with other bytes of weights."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if config and name == "config.json":
+                data = json.dumps(config(json.loads(data))).encode()
+            if weights and name == "model.weights.h5":
+                buffer = io.BytesIO(data)
+                with h5py.File(buffer, "r+") as file:
+                    weights(file)
+                data = buffer.getvalue()
+            new.writestr(name, data)
+
+
+def link_out(file):
+    file["layers/x"] = h5py.ExternalLink("/etc/hosts", "/")
+
+
+def link_soft(file):
+    file["layers/x"] = h5py.SoftLink("/layers")
+
+
+def link_round(file):
+    file["layers/x"] = file["layers"]
+
+
+def keep_outside(file):
+    place = [("/etc/hosts", 0, 8)]
+    file.create_dataset("layers/x", (2,), "float32", external=place)
+
+
+def lie_elsewhere(file):
+    layout = h5py.VirtualLayout((4,), "float32")
+    layout[:] = h5py.VirtualSource("/etc/hosts", "x", (4,))
+    file.create_virtual_dataset("layers/x", layout)
+
+
+def claim_much(file):
+    file.create_dataset("layers/x", (2**40,), "float32")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (link_out, "layers/x is a link to elsewhere"),
+        (link_soft, "layers/x is a link to elsewhere"),
+        (link_round, "layers contains itself|layers/x contains itself"),
+        (keep_outside, "layers/x lies in another file"),
+        (lie_elsewhere, "layers/x lies in another file"),
+        (claim_much, r"layers/x claims a shape of \(1099511627776,\)"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_weights_that_lie_elsewhere_or_nowhere_are_refused(
+    change, text, saved, tmp_path
+):
+    changed_file(saved / "model.keras", tmp_path / "x.keras", weights=change)
+    with pytest.raises(TrainedError, match=text):
+        vqzoo.load(tmp_path / "x.keras")
+
+
+def having(**changes):
+    def change(config):
+        config["config"].update(changes)
+        return config
+
+    return change
+
+
+def many_codes(config):
+    for layer in config["config"]["quantizers"]:
+        layer["config"]["num_embeddings"] = 2**36
+    return config
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (having(image_shape=[2**20, 2**20, 3]), "image_shape of .* beyond all images"),
+        (having(num_channels=2**20), "it is of [0-9,]{13,} weights and has"),
+        (having(num_residual_blocks=10**6), "num_residual_blocks=1000000 for a file"),
+        (many_codes, "it is of [0-9,]{14,} weights and has"),
+    ],
+    ids=["image", "channels", "blocks", "codes"],
+)
+def test_sizes_that_the_weights_cannot_fill_are_refused_before_they_are_built(
+    change, text, saved, tmp_path
+):
+    changed_file(saved / "model.keras", tmp_path / "x.keras", config=change)
+    began = time.monotonic()
+    with pytest.raises(TrainedError, match=text):
+        vqzoo.load(tmp_path / "x.keras")
+    assert time.monotonic() - began < 30
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_is_is_refused(saved, tmp_path):
+    path = tmp_path / "x.keras"
+    shutil.copy(saved / "model.keras", path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("assets/x", bytes(2**26))
+    with pytest.raises(TrainedError, match="it unpacks to [0-9,]{10} bytes"):
+        vqzoo.load(path)
+
+
+def test_a_manifest_without_the_sum_of_a_file_says_so(artifact):
+    facts = json.loads((artifact / "manifest.json").read_text())
+    del facts["files"]["model.keras"]
+    write(artifact / "manifest.json", facts)
+    with pytest.warns(UserWarning, match="manifest.json beside .* has no sum of it"):
+        vqzoo.load(artifact)
+
+
+def test_verify_lists_what_differs_from_the_manifest(artifact, capsys):
+    command = ["vqzoo verify", str(artifact)]
+    assert verify.main(command) == 0
+    text = "4 files are as manifest.json says; VQVAE2 and its priors load"
+    assert text in capsys.readouterr().out
+    with open(artifact / "top.keras", "ab") as file:
+        file.write(b"x")
+    (artifact / "bottom.keras").unlink()
+    (artifact / "notes.txt").write_text("x")
+    facts = json.loads((artifact / "manifest.json").read_text())
+    facts["files"]["../x"] = {}
+    write(artifact / "manifest.json", facts)
+    assert verify.main(command) == 1
+    lines = capsys.readouterr().err
+    for line in (
+        "top.keras: has other bytes",
+        "bottom.keras: is missing",
+        "notes.txt: is not in it",
+        "../x: leads out of the folder",
+        "4 files of ",
+    ):
+        assert line in lines
+    assert verify.main(["vqzoo verify", str(artifact / "nowhere")]) == 1
+    assert "expected an artifact, received" in capsys.readouterr().err
 
 
 def test_the_file_of_a_model_is_named_without_loading(run_dir):

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "vqzoo.export.__main__",
     "compress": "vqzoo.compress",
     "decompress": "vqzoo.decompress",
+    "verify": "vqzoo.verify",
     "app": "vqzoo.app.__main__",
     "card": "vqzoo.studies.card",
 }

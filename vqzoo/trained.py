@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import typing
+import warnings
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from vqzoo.runs.folder import (
     prior_file,
 )
 
+contents = lazily("vqzoo.runs.model_file")
 keras = lazily("keras")
 pipelines = lazily("vqzoo.priors.pipeline")
 
@@ -197,16 +199,52 @@ def _check_sums(manifest, files):
     if not isinstance(sums, dict):
         return
     for file in files:
-        known = sums.get(file.name)
-        if known is None:
-            continue
-        with open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        if not isinstance(known, dict) or known.get("sha256") != digest:
+        if file.name not in sums:
+            warnings.warn(f"{MANIFEST} beside {file} has no sum of it", stacklevel=3)
+        elif not _is_summed(file, sums[file.name]):
             raise TrainedError(
                 f"expected {file} as {MANIFEST} beside it has its sum, received "
                 "other bytes: the file was damaged or replaced"
             )
+
+
+def _is_summed(file, known):
+    with open(file, "rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return isinstance(known, dict) and known.get("sha256") == digest
+
+
+def differences(folder):
+    """What in the folder of an artifact is not as its manifest says.
+
+    Args:
+        folder: path.
+
+    Returns:
+        `(differences, count)`: list of str, one for each file that is missing, is
+        another one or is not in the manifest; and how many files the manifest names.
+
+    Raises:
+        TrainedError: if there is no manifest, or it is none.
+    """
+    folder = pathlib.Path(folder)
+    _expect_file(folder / MANIFEST, "an artifact")
+    sums = _read_json(folder / MANIFEST).get("files")
+    if not isinstance(sums, dict):
+        raise TrainedError(f"expected files in {folder / MANIFEST}, received none")
+    differences = []
+    for name, known in sorted(sums.items()):
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            differences.append(f"{name}: leads out of the folder")
+        elif not file.is_file():
+            differences.append(f"{name}: is missing")
+        elif not _is_summed(file, known):
+            differences.append(f"{name}: has other bytes")
+    present = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    names = {file.relative_to(folder).as_posix() for file in present} - {MANIFEST}
+    differences += [f"{name}: is not in it" for name in sorted(names - set(sums))]
+    return differences, len(sums)
 
 
 def _load_model(file, needs_codes):
@@ -241,6 +279,7 @@ def _load_keras(file, kind, words):
     from vqzoo import models, priors  # noqa: F401  (registers the classes)
 
     try:
+        contents.check(file)
         loaded = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:
         # Broken files fail in Keras, h5py, zipfile and json, each in its own ways.

@@ -299,3 +299,28 @@ def test_what_a_folder_has_already_is_passed_over(codec, tmp_path, pictures):
     assert batch.compress(codec, folder, folder, **options).written == 1
     report = batch.decompress(codec, folder, folder, progress=all_of, overwrite=True)
     assert report.written == 2 and (folder / "a.png").read_bytes() != originals
+
+
+def test_a_name_that_cannot_be_written_is_counted_and_the_batch_goes_on(
+    codec, tmp_path, pictures
+):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "below").mkdir()
+    longest, too_long = "a" * 247 + ".png", "b" * 249 + ".png"
+    for name in (longest, too_long, "0.png", "1.png", "2.png", "below/3.png"):
+        Image.fromarray(pictures[0]).save(source / name)
+    (target / "0.png.vqz").mkdir(parents=True)
+    (target / "1.png.vqz" / "x").mkdir(parents=True)
+    (target / "below").write_text("a file")
+    options = {"progress": all_of, "mode": "raw", "overwrite": True}
+    report = batch.compress(codec, source, target, **options)
+    assert report.written == 2
+    assert (target / f"{longest}.vqz").is_file() and (target / "2.png.vqz").is_file()
+    reasons = dict(report.skipped)
+    assert sorted(reasons) == ["0.png", "1.png", too_long, "below/3.png"]
+    assert "Is a directory" in reasons["0.png"]
+    assert "File name too long" in reasons[too_long]
+    assert f"skipped {len(reasons)} files" in str(report)
+    with pytest.raises(training_files.RunError, match="Is a directory"):
+        batch.compress(codec, source / "2.png", target / "0.png.vqz", **options)

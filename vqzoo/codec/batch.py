@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import errno
 import io
 import itertools
 import pathlib
@@ -19,11 +20,13 @@ from vqzoo.codec.container import (
 from vqzoo.datasets import archives, ranges, reading
 from vqzoo.datasets.images import SUFFIXES, UnreadableImageError
 from vqzoo.datasets.pixels import color, to_channels
-from vqzoo.runs.files import replacing
+from vqzoo.runs.files import RunError, replacing, writing
 
 SUFFIX = ".vqz"
 _FILES_AT_ONCE, _PIXELS_AT_ONCE = 64, 2**23
 _REASONS_SHOWN = 5
+# What the system says of a name that nothing can be written to, where others can.
+_OF_A_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -103,8 +106,7 @@ def compress(
     for group in jobs.groups(pictures, lambda picture: picture.shape[:2], progress):
         files = codec.compress([job.value for job in group], **options)
         for job, data in zip(group, files):
-            _write(job.path, data)
-            jobs.report.add(job.value.shape[:2], len(data))
+            jobs.write(job, data, job.value.shape[:2], len(data))
     return jobs.finished()
 
 
@@ -134,8 +136,8 @@ def decompress(codec: Codec, source, target, *, progress, overwrite=False):
             if isinstance(picture, CodecError):
                 jobs.report.skipped.append((job.name, str(picture)))
                 continue
-            _write(job.path, _encoded(picture, job.path))
-            jobs.report.add(picture.shape[:2], len(job.value))
+            data = _encoded(picture, job.path)
+            jobs.write(job, data, picture.shape[:2], len(job.value))
     return jobs.finished()
 
 
@@ -195,7 +197,8 @@ class _Jobs:
                     continue
                 height, width = size(value)
                 check_size(width, height)
-            except (CodecError, UnreadableImageError) as error:
+            except (CodecError, UnreadableImageError, OSError) as error:
+                # The system does not look for a name that is too long.
                 self.report.skipped.append((name, str(error)))
                 continue
             if (
@@ -209,6 +212,25 @@ class _Jobs:
             pixels += height * width
         if group:
             yield group
+
+    def write(self, job, data, size, compressed_bytes):
+        """Writes the result of a file, of an image of `(height, width)`.
+
+        Raises:
+            RunError: if nothing can be written there; what is the fault of one name
+                alone is skipped, where there are several.
+        """
+        try:
+            with writing(job.path.parent):
+                job.path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(job.path) as aside:
+                aside.write_bytes(data)
+        except RunError as error:
+            if self.single or error.__cause__.errno not in _OF_A_NAME:
+                raise
+            self.report.skipped.append((job.name, str(error)))
+        else:
+            self.report.add(size, compressed_bytes)
 
     def _again(self, names, read):
         """What `_contents` gives, of names that are not known before it is asked."""
@@ -306,9 +328,3 @@ def _encoded(picture, path):
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, _format(path))
     return buffer.getvalue()
-
-
-def _write(path, data):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as aside:
-        aside.write_bytes(data)
