@@ -448,9 +448,9 @@ def many_codes(config):
     ("change", "text"),
     [
         (having(image_shape=[2**20, 2**20, 3]), "image_shape of .* beyond all images"),
-        (having(num_channels=2**20), "it is of [0-9,]{13,} weights and has"),
+        (having(num_channels=2**20), "asks for weights of .* cannot fill"),
         (having(num_residual_blocks=10**6), "num_residual_blocks=1000000 for a file"),
-        (many_codes, "it is of [0-9,]{14,} weights and has"),
+        (many_codes, "num_embeddings=68719476736 for a file of"),
     ],
     ids=["image", "channels", "blocks", "codes"],
 )
@@ -478,7 +478,7 @@ def test_a_manifest_without_the_sum_of_a_file_says_so(artifact):
     del facts["files"]["model.keras"]
     write(artifact / "manifest.json", facts)
     with pytest.warns(UserWarning, match="manifest.json beside .* has no sum of it"):
-        vqzoo.load(artifact)
+        assert vqzoo.load(artifact).pipeline is not None
 
 
 def test_verify_lists_what_differs_from_the_manifest(artifact, capsys):

@@ -279,8 +279,8 @@ def _load_keras(file, kind, words):
     from vqzoo import models, priors  # noqa: F401  (registers the classes)
 
     try:
-        contents.check(file)
-        loaded = keras.saving.load_model(file, compile=False, safe_mode=True)
+        with contents.filling(contents.check(file)):
+            loaded = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:
         # Broken files fail in Keras, h5py, zipfile and json, each in its own ways.
         reason = " ".join(str(error).split())[:300]

@@ -1,8 +1,10 @@
 """What a `.keras` file says of itself, looked at before Keras builds anything of it."""
 
+import contextlib
 import io
 import json
 import math
+import threading
 import zipfile
 
 from vqzoo.registry import lazily
@@ -16,6 +18,8 @@ _MAX_CONFIG = 2**24  # bytes
 _MAX_PIXELS = 2**26  # of an image
 _MAX_GRID = 2**16  # places of a grid of codes that no weights stand for
 _LAYERS = ("blocks", "layers", "stages", "scales", "quantizers", "heads")
+_MAX_NUMBER = 2**20  # of codes, for which there need be no weights
+_one_load = threading.Lock()
 _NO_SIZES = ("build_config", "compile_config", "dtype", "module", "seed")
 
 
@@ -27,6 +31,9 @@ def check(path):
 
     Args:
         path: path of the file.
+
+    Returns:
+        int, the most numbers that the weights of the model may hold.
     """
     with zipfile.ZipFile(path) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
@@ -40,10 +47,36 @@ def check(path):
         data = archive.read(WEIGHTS)
     with h5py.File(io.BytesIO(data)) as file:
         arrays = list(_arrays(file, set()))
-    numbers = _check_sizes(config, sum(arrays), len(arrays))
-    # A matrix of the largest number has a square of it; most models are far below.
-    if max(numbers, default=0) ** 2 > 4 * sum(arrays) + _MAX_GRID:
-        _check_built(config, sum(arrays))
+    _check_sizes(config, sum(arrays), len(arrays))
+    # Earlier versions kept less: a file may lack some counters.
+    return 2 * sum(arrays) + _MAX_GRID
+
+
+@contextlib.contextmanager
+def filling(most):
+    """Lets this thread make layers whose weights hold so many numbers, and no more.
+
+    Keras makes all weights of a model before it looks at those of the file.
+    """
+    thread, made = threading.get_ident(), [0]
+
+    def counted(layer, shape=None, *arguments, **options):
+        if threading.get_ident() == thread:
+            made[0] += math.prod(shape or ())
+            if made[0] > most:
+                raise ValueError(
+                    f"{layer.name} asks for weights of {tuple(shape)}, which the file "
+                    "cannot fill"
+                )
+        return make(layer, shape, *arguments, **options)
+
+    with _one_load:
+        make = keras.Layer.add_weight
+        keras.Layer.add_weight = counted
+        try:
+            yield
+        finally:
+            keras.Layer.add_weight = make
 
 
 def _arrays(group, seen):
@@ -66,8 +99,7 @@ def _arrays(group, seen):
 
 
 def _check_sizes(config, weights, arrays):
-    """The numbers of a configuration that may be sizes, once none is impossible."""
-    numbers = []
+    """Raises ValueError if a number of a configuration is beyond what weights fill."""
     for name, value in _values(config, ""):
         if isinstance(value, list):
             sides = [n for n in value if isinstance(n, int)][:2]
@@ -78,8 +110,8 @@ def _check_sizes(config, weights, arrays):
         is_count = name.startswith("num_") and name.endswith(_LAYERS)
         if is_count and value > arrays:
             raise ValueError(f"{name}={value} for a file of {arrays} arrays")
-        numbers.append(value)
-    return numbers
+        if value > max(weights, _MAX_NUMBER):
+            raise ValueError(f"{name}={value} for a file of {weights:,} numbers")
 
 
 def _values(value, name):
@@ -94,14 +126,3 @@ def _values(value, name):
             yield from _values(inner, name)
     elif isinstance(value, list | int) and not isinstance(value, bool):
         yield name, value
-
-
-def _check_built(config, weights):
-    """Raises ValueError if a model would have more weights than its file."""
-    # In this scope variables have a shape and no value.
-    with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    expected = sum(math.prod(weight.shape) for weight in model.weights)
-    # Earlier versions kept less: a file may lack some counters.
-    if expected > 2 * weights + _MAX_GRID:
-        raise ValueError(f"it is of {expected:,} weights and has {weights:,}")

@@ -88,7 +88,7 @@ class Settings:
 
     def operation(self):
         """What `fitting.fit` takes of the settings that compute nothing."""
-        names = ("save_steps", "tensorboard", "check_numerics", "max_bytes")
+        names = ("save_steps", "tensorboard", "check_numerics")
         return {name: getattr(self, name) for name in names}
 
 
