@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import shutil
 import signal
 import tempfile
 import threading
@@ -12,6 +13,7 @@ import uuid
 from vqzoo.app import (
     codebook,
     codes,
+    guard,
     interpolate,
     likelihood,
     picker,
@@ -21,8 +23,11 @@ from vqzoo.app import (
     widgets,
 )
 from vqzoo.app.explored import Explored
+from vqzoo.runs import lock
+from vqzoo.runs.files import RunError
 
 TITLE = "vqzoo explorer"
+PREFIX = "vqzoo-app-"  # of the temporary folder
 # In their order. A tab is a module with `build`, from a `widgets.Page` to what it runs
 # when the images change: `(function, inputs, outputs)` or None.
 TABS = {
@@ -157,7 +162,9 @@ def serving(loaded, gallery, *, host="127.0.0.1", port=None):
     Raises:
         OSError: if the port is taken.
     """
-    with tempfile.TemporaryDirectory(prefix="vqzoo-app-") as folder:
+    remove_left()
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        held = lock.hold(pathlib.Path(folder))
         gr = import_gradio(folder)
         page = build(gr, loaded, gallery, folder)
         page.queue(max_size=64)
@@ -165,6 +172,19 @@ def serving(loaded, gallery, *, host="127.0.0.1", port=None):
             yield _launch(gr, page, host, port)
         finally:
             page.close(verbose=False)
+            lock.release(held)
+
+
+def remove_left():
+    """Removes the temporary folders of explorers that were killed."""
+    for folder in pathlib.Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # A link of that name is somebody else's doing.
+        if folder.is_symlink() or not (folder / lock.LOCK).is_file():
+            continue
+        with contextlib.suppress(RunError):  # It still runs, or is not ours.
+            held = lock.hold(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release(held)
 
 
 def _launch(gr, page, host, port):
@@ -187,6 +207,7 @@ def _launch(gr, page, host, port):
             run_history=False,
             footer_links=[],
             max_file_size=_LARGEST_REQUEST,
+            app_kwargs={"middleware": [_guarded(host)]},
             state_session_capacity=_SESSIONS,
             theme=theme,
             css=STYLE,
@@ -198,6 +219,12 @@ def _launch(gr, page, host, port):
             "nothing can listen"
         ) from error
     return url
+
+
+def _guarded(host):
+    from starlette.middleware import Middleware
+
+    return Middleware(guard.Guard, host=host, largest=_LARGEST_REQUEST)
 
 
 def wait_for_a_signal():
