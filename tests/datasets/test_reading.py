@@ -17,8 +17,9 @@ from vqzoo.datasets.arrays import load_arrays
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.folder import load_folder
 from vqzoo.datasets.images import UnreadableImageError
-from vqzoo.datasets.pixels import color
+from vqzoo.datasets.pixels import color, to_channels
 from vqzoo.datasets.summary import Summary
+from vqzoo.export import image_files
 
 SIDE = 16
 RNG = np.random.default_rng(0)
@@ -164,6 +165,41 @@ def test_one_file_gives_one_image_everywhere(name):
     np.testing.assert_array_equal(pictures(data), levels)
     shown, _ = uploads.read(data, (SIDE, SIDE, channels))
     np.testing.assert_allclose((shown + 0.5) * 255, levels, atol=1e-3)
+
+
+SERVED_TOO = {
+    f"turned {turned}.{suffix}": pillow(
+        Image.fromarray(COLOR[:6, :5]).resize((SIDE, SIDE)), kind, exif=exif(turned)
+    )
+    for turned in range(1, 9)
+    for suffix, kind in (("jpg", "JPEG"), ("png", "PNG"))
+} | {"cmyk.jpg": pillow(CMYK, "JPEG"), "gray.jpg": pillow(GRAY, "JPEG")}
+SERVED_TOO |= {
+    f"{bits} bits.png": pillow(
+        Image.fromarray(COLOR).quantize(2**bits), transparency=1, bits=bits
+    )
+    for bits in (1, 2, 4)
+} | {
+    "gray of two bits.png": png_of_any_kind(
+        SIDE, SIDE, 2, 0, b"\0\x1b\x2e\0\xff" * SIDE
+    ),
+    "gray of a hole.png": pillow(GRAY // 9, transparency=1),
+}
+
+
+def test_servers_read_jpeg_and_png_files_to_the_same_images():
+    import tensorflow as tf
+
+    served = SERVED_TOO | {
+        n: data for n, (data, _) in FILES.items() if n.endswith(".png")
+    }
+    for channels in (3, 1):
+        images = tf.function(image_files.read)(
+            tf.constant(list(served.values())), (SIDE, SIDE, channels)
+        )
+        for (name, data), image in zip(served.items(), images.numpy()):
+            levels = to_channels(color(reading.read(data)[0].levels()), channels)
+            np.testing.assert_array_equal(image, levels, name)
 
 
 def values_of(splits):
