@@ -1,6 +1,7 @@
 """TIFF files of bands, pages and depths that Pillow does not read as they are."""
 
 import io
+import logging
 import math
 
 import numpy as np
@@ -15,6 +16,9 @@ from vqzoo.datasets.images import (
     deep_picture,
 )
 
+# What they say of a file that they refuse is an error here, or read by the other.
+for library in ("PIL.TiffImagePlugin", "tifffile"):
+    logging.getLogger(library).addHandler(logging.NullHandler())
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _PHOTOMETRIC, _TEXT, _SAMPLES, _EXTRA, _FORMAT = 258, 262, 270, 277, 338, 339
 _ALPHA = (1, 2)  # of extra samples: associated with the colors, or not
