@@ -121,6 +121,18 @@ def test_far_steps_stay_in_the_range(boundary):
     assert (noisy.min(), noisy.max()) == (0, 6)
 
 
+@pytest.mark.parametrize(
+    ("stddev", "share"),
+    [(0.0, 0.0), (0.2, 0.0124), (0.2**0.5, 0.2636), (0.5, 0.3173), (1.0, 0.6171)],
+)
+def test_the_share_of_indices_that_move(stddev, share):
+    layer = NoisyAssignment(stddev, boundary="wrap", seed=0)
+    assert layer.moved_share == pytest.approx(share, abs=1e-4)
+    codes = np.full((50, 200), 100)
+    moved = np.mean(layer(codes, num_embeddings=512, training=True) != codes)
+    assert moved == pytest.approx(share, abs=0.02)
+
+
 def test_no_deviation_is_the_identity():
     codes = np.arange(12, dtype="int32").reshape(3, 4)
     noisy = NoisyAssignment(0.0)(codes, num_embeddings=12, training=True)

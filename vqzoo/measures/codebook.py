@@ -169,6 +169,9 @@ def measure(subject, section):
     for tier, codes in zip(subject.tiers, subject.codes):
         metrics = codebook_metrics(tier.layer, codes)
         section.add(metrics, f"{tier.name}_")
+        assignment = tier.layer.assignment
+        if assignment is not None and assignment.moved_share is not None:
+            section.add({f"{tier.name}_moved_share": assignment.moved_share})
         dead = metrics["dead_codes"]  # of several indices a mean, else a count
         usage_rows.append(
             (

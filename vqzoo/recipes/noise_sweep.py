@@ -44,6 +44,7 @@ RECIPE = studies.SweepRecipe(
     ),
     measurements=("reconstruction", "codebook", "latent_maps", "probe", "brittleness"),
     shown=(
+        "codebook.top_moved_share",
         "reconstruction.mean_squared_error",
         "codebook.top_usage",
         "codebook.bottom_usage",
