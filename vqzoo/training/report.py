@@ -3,7 +3,7 @@
 import numpy as np
 
 from vqzoo import measures, plots
-from vqzoo.measures import codebook, training
+from vqzoo.measures import codebook
 from vqzoo.runs.folder import HISTORY, METRICS, MODEL
 
 SHOWN_IMAGES = 16
@@ -91,11 +91,16 @@ def _over_training(history, codebooks, tier_names):
 
 def _curves(history, tier_names):
     """Held-out figures over the epochs, a panel for each kind."""
-    groups = {"PSNR (dB)": {"val_psnr": "all tiers"}}
+    epochs = [row["epoch"] for row in history]
+    panels = {"PSNR (dB)": {"all tiers": (epochs, [r["val_psnr"] for r in history])}}
     for label, key in OVER_TRAINING.items():
-        groups[label] = {f"val_{tier}_{key}": tier for tier in tier_names}
-    lines = {label: training.curves(history, names) for label, names in groups.items()}
-    return plots.panels({k: v for k, v in lines.items() if v}, "epoch")
+        names = {tier: f"val_{tier}_{key}" for tier in tier_names}
+        panels[label] = {
+            tier: (epochs, [row[name] for row in history])
+            for tier, name in names.items()
+            if name in history[0]
+        }
+    return plots.panels({k: v for k, v in panels.items() if v}, "epoch")
 
 
 def _last_words(run, model, title, metrics, pictures):

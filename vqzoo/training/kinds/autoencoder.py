@@ -267,7 +267,7 @@ class Recipe(
             ValueError: if the number of noise levels is not one or one for each tier,
                 or a schedule does not end within the run.
         """
-        build = getattr(models, self.model)
+        make = getattr(models, self.model)
         options = {"num_channels": 16} if self.smoke else {}
         options |= registry.parse_options(self.model_options)
         if num_steps and self._takes("warmup_steps"):
@@ -278,7 +278,7 @@ class Recipe(
             steps = num_steps and options.get("tier_steps", num_steps)
             options["quantizer"] = lambda tier: quantizers.make(self, tier, steps)
         try:
-            model = build(image_shape=tuple(image_shape), **options)
+            model = make(image_shape=tuple(image_shape), **options)
         except TypeError as error:
             raise ValueError(
                 f"--model={self.model} cannot be made with "
