@@ -66,7 +66,14 @@ def test_the_footprint_of_the_thesis():
     assert cost.footprint(2, 50)["carbon_intensity"] == cost.CARBON_INTENSITY
 
 
-@pytest.mark.parametrize("numbers", [(-1, 10, 0.1), (1, 0, 0.1), (1, 10, -0.1)])
-def test_what_no_machine_does_is_refused(numbers):
-    with pytest.raises(ValueError, match="received hours="):
+@pytest.mark.parametrize(
+    ("numbers", "name"),
+    [
+        ((-1, 10, 0.1), "hours=-1"),
+        ((1, 0, 0.1), "watts=0"),
+        ((1, 10, -0.1), "carbon_intensity=-0.1"),
+    ],
+)
+def test_what_no_machine_does_is_refused(numbers, name):
+    with pytest.raises(ValueError, match=f"received {name}"):
         cost.footprint(*numbers)
