@@ -73,9 +73,7 @@ def import_gradio(folder):
     local = ("127.0.0.1", "localhost", os.environ.get("NO_PROXY", ""))
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, local))
     import gradio
-    from gradio import processing_utils
 
-    processing_utils.save_pil_to_cache = _save_once
     return gradio
 
 
@@ -166,6 +164,7 @@ def serving(loaded, gallery, *, host="127.0.0.1", port=None):
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         held = lock.hold(pathlib.Path(folder))
         gr = import_gradio(folder)
+        gr.processing_utils.save_pil_to_cache = _save_once
         page = build(gr, loaded, gallery, folder)
         page.queue(max_size=64)
         try:
