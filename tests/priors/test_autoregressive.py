@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import keras
@@ -67,34 +68,39 @@ CASES = [
 CONDITIONS = {
     "none": ({}, None),
     "class": ({"num_classes": 3}, {"label": [0, 2, 1]}),
-    "context": (
-        {"context": [((2, 2), 5), ((4, 6), 7)]},
+    "all": (
+        {"num_classes": 3, "context": [((2, 2), 5), ((4, 6), 7)]},
         {
+            "label": [0, 1, 2],
             "context": [
                 np.arange(12).reshape(3, 2, 2) % 5,
                 np.arange(72).reshape(3, 4, 6) % 7,
-            ]
+            ],
         },
     ),
 }
 
 
-each_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[(kind, name) for kind in KINDS for name in CONDITIONS],
-    ids="-".join,
+each_kind = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in KINDS],
 )
-def conditioned(request):
-    kind, name = request.param
+
+
+@functools.cache
+def conditioned(kind, name):
+    """A prior and its condition; it is compiled once for all that draw from it."""
     options, condition = CONDITIONS[name]
     return prior_of(kind=kind, **options), condition
 
 
-def test_cached_samples_are_those_of_the_whole_network(conditioned):
-    prior, condition = conditioned
+each_condition = pytest.mark.parametrize("name", CONDITIONS)
+
+
+@each_condition
+@each_kind
+def test_cached_samples_are_those_of_the_whole_network(kind, name):
+    prior, condition = conditioned(kind, name)
     cached = prior.sample(3, condition, seed=1)
     whole = prior.sample(3, condition, seed=1, cached=False)
     assert cached.dtype == np.int32 and cached.shape == (3, 4, 6)
@@ -113,8 +119,10 @@ def test_a_prior_in_bfloat16_samples_whatever_the_global_policy_is(kind):
     assert drawn.shape == (3, 4, 6) and 0 <= drawn.min() and drawn.max() < 16
 
 
-def test_cached_logits_are_those_of_the_whole_network(conditioned):
-    prior, condition = conditioned
+@each_condition
+@each_kind
+def test_cached_logits_are_those_of_the_whole_network(kind, name):
+    prior, condition = conditioned(kind, name)
     codes = np.random.default_rng(0).integers(0, 16, (3, 4, 6)).astype("int32")
     arrays = codes
     if condition:
@@ -226,9 +234,7 @@ def test_what_does_not_fit_is_refused_with_its_value(call, message):
 
 @each_kind
 def test_a_saved_prior_loads_with_equal_likelihoods_and_samples(kind, tmp_path):
-    options, condition = CONDITIONS["context"]
-    prior = prior_of(kind=kind, num_classes=3, **options)
-    condition = {**condition, "label": [0, 1, 2]}
+    prior, condition = conditioned(kind, "all")
     prior.save(tmp_path / "prior.keras")
     loaded = keras.saving.load_model(tmp_path / "prior.keras")
     codes = prior.sample(3, condition, seed=0)

@@ -6,6 +6,7 @@ import types
 import filelock
 import pytest
 
+from tests.helpers.processes import without_pictures
 from vqzoo import studies, training
 from vqzoo.datasets import factors
 from vqzoo.measures import data
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.xdist_group("sweep")  # One run serves several tests.
 TINY = studies.SweepRecipe(
     name="tiny_sweep",
     model="vqvae_32",
+    model_options=("num_residual_blocks=1",),
     epochs=1,
     max_steps_per_epoch=2,
     batch_size=4,
@@ -32,6 +34,13 @@ TINY = studies.SweepRecipe(
     shown=("reconstruction.psnr", "codebook.bottom_usage"),
     axis="sigma",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures_of_sweeps_alone():
+    with pytest.MonkeyPatch.context() as patch:
+        without_pictures(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SWEEPS))
-def test_every_sweep_measures_what_it_shows(name, tmp_path):
+def test_every_sweep_measures_what_it_shows(name, tmp_path, no_pictures):
     recipe = recipe_of(name, tmp_path)
     folder = recipe.run()
     rows = json.loads((folder / "sweep.json").read_text())
