@@ -5,6 +5,7 @@ import doctest
 import functools
 import inspect
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -256,6 +257,11 @@ def test_only_runs_knows_the_names_of_files_in_a_run():
             nodes = ast.walk(ast.parse(path.read_text()))
             known = {node.value for node in nodes if isinstance(node, ast.Constant)}
             assert known & NAMES_IN_A_RUN == set(), path
+
+
+def test_image_files_are_opened_in_one_place():
+    opening = [p for p in FILES if re.search(r"Image\.open\(", p.read_text())]
+    assert opening == [ROOT / "datasets" / "images.py"]
 
 
 def test_only_where_a_kind_is_made_it_is_known_by_name():

@@ -7,7 +7,9 @@ import numpy as np
 _BLOCK = 2**24  # values that are looked at, or pairs that are compared, at a time
 _MOST_PAIRS = 2**31  # that are compared; of more, some held-out images are
 _MOST_ALIKE = 2**18  # pairs of like hashes that are looked at more closely
-_DISTANCE = 7  # bits of 64 in which the hashes of one picture differ at most
+# Bits of 64 in which the hashes of one picture differ at most; fewer, where pictures
+# are so alike, as those of clothes are, that there are too many pairs.
+_DISTANCES = (7, 0)
 _SIDE = 16
 _CORRELATION = 0.995  # of gray pictures of 16 x 16, at least
 _LEAST_CONTRAST = 2.0  # standard deviation of 8-bit levels
@@ -32,7 +34,11 @@ def near_duplicates(
     """
     train, held_out = rows["train"], np.concatenate([rows["validation"], rows["test"]])
     hashes = _hashes(images)
-    pairs = _like(hashes[held_out], hashes[train])
+    both = hashes[held_out], hashes[train]
+    for distance in _DISTANCES:
+        pairs, is_whole = _like(*both, distance)
+        if is_whole:
+            break
     chosen = {}
     for start in range(0, len(pairs), 4096):
         left, right = pairs[start : start + 4096].T
@@ -69,8 +75,11 @@ def _cells(side, count):
     return (np.maximum(overlap, 0) * count / side).astype(np.float32)
 
 
-def _like(left, right):
-    """Places of pairs of hashes, uint8 `(N, 8)`, that differ in few bits."""
+def _like(left, right, distance):
+    """Places of pairs of hashes, uint8 `(N, 8)`, that differ in few bits.
+
+    Returns: int `(M, 2)`, and whether they are all.
+    """
     words = [np.ascontiguousarray(side).view(np.uint64)[:, 0] for side in (left, right)]
     pairs, total = [], 0
     for byte in range(8):
@@ -91,13 +100,18 @@ def _like(left, right):
             for start in range(0, len(ones), step):
                 some = ones[start : start + step]
                 apart = np.bitwise_count(words[0][some, None] ^ words[1][None, others])
-                at = np.nonzero(apart <= _DISTANCE)
+                at = np.nonzero(apart <= distance)
                 pairs.append(np.stack([some[at[0]], others[at[1]]], axis=-1))
                 total += len(at[0])
-            if total > _MOST_ALIKE:
-                break
+            if total > 8 * _MOST_ALIKE:  # a pair comes up to 8 times
+                return _unique(pairs), False
+    pairs = _unique(pairs)
+    return pairs, len(pairs) <= _MOST_ALIKE
+
+
+def _unique(pairs):
     pairs = np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
-    return np.unique(pairs[:_MOST_ALIKE], axis=0)
+    return np.unique(pairs, axis=0)[:_MOST_ALIKE]
 
 
 def _normalized(images):

@@ -12,6 +12,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from vqzoo.datasets.images import open_image
 from vqzoo.datasets.pixels import to_float
 from vqzoo.datasets.splits import Split, Splits
 
@@ -116,8 +117,6 @@ def strips(
 
 
 def _read(photo: _Photo, channels: int) -> np.ndarray:
-    from PIL import Image
-
     package = {"sklearn": "scikit-learn", "skimage": "scikit-image"}[photo.package]
     spec = importlib.util.find_spec(photo.package)
     if spec is None:
@@ -131,7 +130,7 @@ def _read(photo: _Photo, channels: int) -> np.ndarray:
             f"expected {package} to ship the photograph {photo.path}, found no file "
             f"{path}; reinstall it, or train on a folder of images"
         )
-    with Image.open(path) as image:
+    with open_image(path.read_bytes()) as image:
         pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels)
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.datasets.images import open_image
 from vqzoo.images import to_images, to_uint8
 from vqzoo.measures.likelihood import unigram_bits
 from vqzoo.measures.reconstruction import decode_tiers, reconstruction_error
@@ -114,9 +115,7 @@ def _encode(image, file_format, quality):
 
 
 def _decode(data, channels):
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return pixels.reshape(*pixels.shape[:2], channels)
 
@@ -145,7 +144,8 @@ def measure(subject, section):
                 key = f"{name}_{tiers.replace(' + ', '_')}"
                 section.add({f"{key}_bits_per_pixel": rate, f"{key}_psnr": psnr})
             section.add({f"{name}_bits_per_pixel": rate, "psnr": psnr})
-    for file_format in FORMATS:
+    formats = FORMATS if images.shape[-1] in (1, 3) else ()  # of bands there are none
+    for file_format in formats:
         rows = codec_curve(images, file_format)
         series[file_format] = (
             [row["data_bits_per_pixel"] for row in rows],

@@ -1,7 +1,7 @@
 """Figures: arrays in, a matplotlib Figure out. Nothing is shown or saved here."""
 
 from vqzoo.plots.charts import bars, curves, heat_map, learning_curves, panels
-from vqzoo.plots.images import image_grid, reconstructions, strips
+from vqzoo.plots.images import image_grid, reconstructions, strips, visible
 from vqzoo.plots.points import (
     code_usage,
     codebook_pca,
@@ -26,4 +26,5 @@ __all__ = [
     "reconstructions",
     "scatter",
     "strips",
+    "visible",
 ]

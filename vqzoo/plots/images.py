@@ -74,9 +74,19 @@ def strips(rows, *, column_labels=(), width=style.CHART_WIDTH, columns=None):
     return figure
 
 
+def visible(images):
+    """Images of any bands as those of 1 or 3: the first three, or the first of two.
+
+    Args:
+        images: array whose last axis holds the bands.
+    """
+    bands = images.shape[-1]
+    return images if bands in (1, 3) else images[..., : 3 if bands > 3 else 1]
+
+
 def show(axis, image):
     """Draws an image in [-0.5, 0.5], pixel by pixel."""
-    image = np.clip(image + 0.5, 0, 1)
+    image = np.clip(visible(image) + 0.5, 0, 1)
     if image.shape[-1] == 1:
         axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     else:

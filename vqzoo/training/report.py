@@ -47,7 +47,7 @@ def show(model, summary, images):
     codes = measures.in_batches(model.encode, images)
     rebuilt = measures.in_batches(model.decode, codes)
     pairs = np.clip(np.concatenate([images, rebuilt], axis=2) + 0.5, 0, 1)
-    summary.image("reconstructions", pairs, max_outputs=8)
+    summary.image("reconstructions", plots.visible(pairs), max_outputs=8)
     for tier, tier_codes in zip(model.tier_names, codes):
         summary.histogram(f"{tier}_codes", tier_codes.ravel())
 
