@@ -150,11 +150,13 @@ def test_a_run_that_another_process_writes_is_refused_with_that_process(tmp_path
     package = str(pathlib.Path(vqzoo.__file__).parent)
     command = [sys.executable, "-c", HOLDER, str(run.path), package]
     with subprocess.Popen(command, **pipes) as holder:
-        assert holder.stdout.readline() == b"held\n"
-        owner = f"process {holder.pid} on {platform.node()} writes: wait until"
-        with pytest.raises(files.RunError, match=owner), run:
-            pass
-        holder.kill()
+        try:
+            assert holder.stdout.readline() == b"held\n"
+            owner = f"process {holder.pid} on {platform.node()} writes: wait until"
+            with pytest.raises(files.RunError, match=owner), run:
+                pass
+        finally:
+            holder.kill()
     # The lock of a process that was killed is nobody's.
     with run:
         with pytest.raises(files.RunError, match=f"process {os.getpid()} on"):

@@ -3,7 +3,9 @@
 import dataclasses
 
 from vqzoo import trained
-from vqzoo.runs.fingerprint import fingerprint
+from vqzoo.registry import lazily
+
+fingerprints = lazily("vqzoo.runs.fingerprint")
 
 
 def load(model, prior):
@@ -28,7 +30,7 @@ def load(model, prior):
     if not prior:
         return loaded
     priors = trained.load(prior, needs_priors=True)
-    if priors.pipeline.model_fingerprint != fingerprint(loaded.model):
+    if priors.pipeline.model_fingerprint != fingerprints.fingerprint(loaded.model):
         raise trained.TrainedError(
             f"expected priors of the model {loaded.file}, received --prior={prior}, "
             "whose priors learned the codes of another model"
