@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTS := $(VENV)/.installed-for-tests
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-test bench fuzz: export TF_CPP_MIN_LOG_LEVEL ?= 2
+test bench fuzz faults: export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test fuzz lint bench clean
+.PHONY: demo test fuzz faults lint bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,10 @@ test: $(TESTS)
 
 fuzz: $(TESTS)
 	$(BIN)/python -m pytest -m fuzz $(ARGS)
+
+# Under an hour on two cores; writes docs/results/faults.
+faults: $(TESTS)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lint: $(TESTS)
 	$(BIN)/ruff check .
