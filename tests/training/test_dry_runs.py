@@ -52,6 +52,7 @@ OTHER = {
     "gan_loss": ("non_saturating", "wgan_gp"),
     "scale_steps": ((300, 500),),
     "tier_scale_steps": (("bottom=(300,500)",),),
+    "tier_scale_batch_sizes": (("bottom=(8,16)",),),
     "scale_batch_sizes": ((16,),),
     "parents": (("cat", "dog"),),
     "blend_range": ((0.4, 0.6),),

@@ -123,6 +123,7 @@ def test_a_tier_may_have_steps_of_its_own():
         {"scale_steps": ()},
         {"scale_batch_sizes": (0,)},
         {"tier_scale_steps": ("bottom",)},
+        {"tier_scale_batch_sizes": ("bottom=(8,0)",)},
         {"tier_scale_steps": ("bottom=(2000,0)",)},
         {"tier_scale_steps": ("bottom=2000",)},
         {"fade_share": 1.5},

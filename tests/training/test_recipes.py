@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.steps import compiled
-from vqzoo import models, recipes, trained, training
+from vqzoo import models, priors, recipes, trained, training
 from vqzoo.export import export
 from vqzoo.runs.folder import Run
 
@@ -47,6 +47,7 @@ ONE_STEP = {
     "vqvae_batch_normalized",
     "vqvae_gradient",
 }
+FOR_GPUS = {"pixelsnail_256_prior", "progressive_gan_256_prior"}
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {
@@ -174,7 +175,7 @@ def test_a_schedule_longer_than_the_run_is_an_error(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(PRIORS))
+@pytest.mark.parametrize("name", sorted(PRIORS - FOR_GPUS))
 def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     recipe = dataclasses.replace(recipe_of(name, tmp_path), model=str(ARTIFACT))
     run_dir = recipe.run()
@@ -183,6 +184,45 @@ def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     samples = trained.load(run_dir).pipeline.sample(2, seed=0)
     assert samples.images.shape == (2, 32, 32, 3)
     assert (run_dir / "samples.png").stat().st_size > 1000
+
+
+def test_the_table_of_pixelsnail_is_whole(tmp_path):
+    recipe = recipe_of("pixelsnail_256_prior", tmp_path)
+    top, bottom = (recipe.options_of(tier) for tier in ("top", "bottom"))
+    sizes = {"num_channels": 256, "residual_channels": 256, "kernel_size": 5}
+    sizes |= {"num_blocks": 4, "num_residual_blocks": 4, "dropout": 0.1}
+    assert top == {**sizes, "num_condition_blocks": 3}  # nothing is above it
+    assert bottom == {**top, "num_heads": 0}
+    assert recipe.learning_rate == 3e-4
+    above = [((32, 32), 512)]
+    prior = priors.PixelSNAIL((32, 32), 512, **top)
+    assert prior.num_heads > 0
+    priors.PixelSNAIL((64, 64), 512, context=above, **bottom)
+
+
+def test_the_table_of_progressive_gans_is_whole(tmp_path):
+    recipe = dataclasses.replace(
+        recipe_of("progressive_gan_256_prior", tmp_path), smoke=False
+    )
+    table = {
+        "top": [(48_000, 256), (96_000, 256), (96_000, 128), (200_000, 20)],
+        "bottom": [
+            (48_000, 256),
+            (48_000, 256),
+            (96_000, 128),
+            (96_000, 15),
+            (200_000, 15),
+        ],
+    }
+    channels = (512, 256, 64, 32, 16)
+    for tier, rows in table.items():
+        options = recipe.options_of(tier)
+        assert options["channels"] == channels[: len(rows)]
+        assert options["noise_dim"] == 512 and options["num_residual_layers"] == 4
+        for scale, (steps, size) in enumerate(rows):
+            epochs, steps_of_epoch, batch_size = recipe.of_scale(tier, scale)
+            assert (epochs * steps_of_epoch, batch_size) == (steps, size)
+    assert (recipe.learning_rate, recipe.critic_learning_rate) == (1e-4, 4e-4)
 
 
 @pytest.mark.slow

@@ -9,9 +9,7 @@ test split. `vqzoo sample --prior=RUN` then draws images.
 `--model` is the model whose codes are learned, the artifact of the recipe
 `vqvae2_noisy` if nothing is said; `--dataset` should be what it was trained on, such as
 `--dataset=folder --data_dir=cifar10.tar.xz`. The top prior has attention, the bottom
-one has none.
-The networks of the thesis, for codes of 32 x 32 and 64 x 64, are
-`--prior_options=num_blocks=4,num_residual_blocks=4,num_channels=256,residual_channels=256,kernel_size=5`.
+one has none. The networks of the thesis are those of `pixelsnail_256_prior`.
 
 Source: Chen et al. 2018, arXiv 1712.09763; Coppock's thesis, table 6.1. Differs: fewer
 and smaller blocks, so that it trains on two cores.

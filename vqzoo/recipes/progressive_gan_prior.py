@@ -6,9 +6,7 @@ Extracts the codes of the data set and fits a generator of latent maps to each t
 bottom one conditioned on the top codes at every scale and both on the class; latents
 become the nearest codes. `vqzoo sample --prior=RUN` then draws images.
 
-The networks of the thesis, for codes of 32 x 32 and 64 x 64, are
-`--prior_options=top.channels=(512,256,64,32),bottom.channels=(512,256,64,32,16)`
-with `--scale_steps=48000,96000,96000,200000 --scale_batch_sizes=256,256,128,20`.
+The networks and steps of the thesis are those of `progressive_gan_256_prior`.
 
 Source: Karras et al. 2018, arXiv 1710.10196; Coppock's thesis, section 3.2 and table
 6.3. Differs: fewer channels and steps, so that it trains on two cores.

@@ -23,6 +23,7 @@ GANS = registry.names("priors.gan")
 MAX_MAPS = 512  # generated and real maps that are compared after an epoch
 SMOKE_MAPS = 8
 STEPS_A_MEASUREMENT = 1000
+_EXAMPLE = "TIER=(NUMBER,...), 1 or more each, for example bottom=(2000,4000)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,9 @@ class GANRecipe(TierRecipe):
     scale_batch_sizes: tuple[int, ...] = setting(
         (64,), "images of a step at each scale; the last one for all further"
     )
+    tier_scale_batch_sizes: tuple[str, ...] = setting(
+        (), "--scale_batch_sizes of single tiers, for example bottom=(64,64,16)"
+    )
     fade_share: float = setting(0.2, "part of a scale's steps in which it fades in")
     learning_rate: float = setting(3e-4, "of the generator's Adam")
     critic_learning_rate: float = setting(4e-4, "of the critic's Adam")
@@ -64,15 +68,10 @@ class GANRecipe(TierRecipe):
         for name in ("scale_steps", "scale_batch_sizes"):
             value = getattr(self, name)
             self.expect(name, value and min(value) >= 1, "1 or more each")
-        text = "TIER=(STEPS,...), 1 or more each, for example bottom=(2000,4000)"
-        try:
-            of_tiers = parse_options(self.tier_scale_steps).values()
-        except ValueError:
-            of_tiers = [None]
-        for steps in of_tiers:
-            is_tuple = isinstance(steps, tuple) and len(steps) > 0
-            good = is_tuple and all(isinstance(n, int) and n >= 1 for n in steps)
-            self.expect("tier_scale_steps", good, text)
+            for numbers in self._of_tiers(name).values():
+                is_tuple = isinstance(numbers, tuple) and len(numbers) > 0
+                good = is_tuple and all(isinstance(n, int) and n >= 1 for n in numbers)
+                self.expect(f"tier_{name}", good, _EXAMPLE)
         for name in ("gradient_penalty", "drift"):
             used = self.gan_loss == "wgan_gp"
             self.expect_unused(name, used, "gan_loss", "wgan_gp")
@@ -203,6 +202,7 @@ class GANRecipe(TierRecipe):
             **super().smoke_numbers(),
             "scale_steps": (4,),
             "tier_scale_steps": (),
+            "tier_scale_batch_sizes": (),
             "scale_batch_sizes": (4,),
             "save_steps": min(self.save_steps, 2),
         }
@@ -210,14 +210,23 @@ class GANRecipe(TierRecipe):
     def check_tiers(self, tier_names):
         """Raises ValueError if a setting names a tier that the model does not have."""
         super().check_tiers(tier_names)
-        known = set(parse_options(self.tier_scale_steps)) <= set(tier_names)
-        self.expect("tier_scale_steps", known, f"of tiers {tuple(tier_names)}")
+        for name in ("scale_steps", "scale_batch_sizes"):
+            known = set(self._of_tiers(name)) <= set(tier_names)
+            self.expect(f"tier_{name}", known, f"of tiers {tuple(tier_names)}")
 
     def of_scale(self, tier, scale):
         """`(epochs, steps of an epoch, images of a step)` of a scale of a tier."""
-        of_tier = parse_options(self.tier_scale_steps)
-        of_scales = of_tier.get(tier, self.scale_steps)
-        steps = of_scales[min(scale, len(of_scales) - 1)]
-        sizes = self.scale_batch_sizes
+        steps, size = (
+            numbers[min(scale, len(numbers) - 1)]
+            for name in ("scale_steps", "scale_batch_sizes")
+            for numbers in [self._of_tiers(name).get(tier, getattr(self, name))]
+        )
         epochs = -(-steps // STEPS_A_MEASUREMENT)
-        return epochs, steps // epochs, sizes[min(scale, len(sizes) - 1)]
+        return epochs, steps // epochs, size
+
+    def _of_tiers(self, name):
+        """What a setting of scales is of single tiers: a dict of tuples."""
+        try:
+            return parse_options(getattr(self, f"tier_{name}"))
+        except ValueError:
+            self.expect(f"tier_{name}", False, _EXAMPLE)
