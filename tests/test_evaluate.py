@@ -84,21 +84,32 @@ def test_the_folder_of_a_run_brings_its_history(
     assert numbers["metrics"]["training"]["training_loss_jump"] == 1.5
 
 
-def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
-    data_dir, tmp_path, small_sizes
-):
-    model = model_of(0)
-    drawn = small.pipeline_of(model)
+@pytest.fixture(scope="module")
+def prior_run(tmp_path_factory):
+    drawn = small.pipeline_of(model_of(0))
     # The data's classes are in the order of their names.
     drawn.class_names = tuple(sorted(small.CLASSES))
-    drawn.save(tmp_path / "run")
+    folder = tmp_path_factory.mktemp("priors") / "run"
+    drawn.save(folder)
+    return folder
+
+
+def test_the_folder_of_a_prior_is_measured_with_its_likelihood(
+    prior_run, data_dir, tmp_path, small_sizes
+):
     out = tmp_path / "out"
-    assert run(tmp_path / "run", data_dir, out, "--only=likelihood") == 0
+    assert run(prior_run, data_dir, out, "--only=likelihood") == 0
     numbers = json.loads((out / "metrics.json").read_text())
     assert numbers["metrics"]["likelihood"]["test_bits_per_pixel"] > 0
     assert "PixelCNN, PixelCNN" in (out / "report.html").read_text()
-    score = "classification_accuracy_score"
-    assert run(tmp_path / "run", data_dir, out, f"--only={score}", "--retrain") == 0
+
+
+@pytest.mark.slow
+def test_samples_of_a_prior_teach_a_classifier(
+    prior_run, data_dir, tmp_path, small_sizes
+):
+    out, score = tmp_path / "out", "classification_accuracy_score"
+    assert run(prior_run, data_dir, out, f"--only={score}", "--retrain") == 0
     numbers = json.loads((out / "metrics.json").read_text())
     assert 0 <= numbers["metrics"][score]["samples_top1"] <= 1
     cells = re.findall("<t[dh][^>]*>([^<]*)<", (out / "report.html").read_text())

@@ -119,8 +119,8 @@ def test_brittleness_has_psnr_and_agreement_of_each_tier(sections):
     assert sections["brittleness"].skipped == {}
 
 
-def test_sorting_changes_nothing_where_codes_are_in_their_order(subject):
-    section = section_of(subject, "brittleness").metrics
+def test_sorting_changes_nothing_where_codes_are_in_their_order(subject, sections):
+    section = sections["brittleness"].metrics
     layer = subject.tiers[1].layer
     codebook = np.asarray(layer.codebook)
     order = np.asarray(main_axis_order(codebook))

@@ -112,7 +112,7 @@ def test_flags_that_a_kind_does_not_use_are_no_flags_of_it():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"optimizer": "lion"}, {"name": "lion"}),
+        ({"optimizer": "lion"}, {"beta_2": 0.99}),
         ({"optimizer": "adamw", "weight_decay": 0.1}, {"weight_decay": 0.1}),
         ({"clip_norm": 2.0}, {"global_clipnorm": 2.0}),
         ({"accumulation_steps": 3}, {"gradient_accumulation_steps": 3}),
