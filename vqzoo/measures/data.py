@@ -127,13 +127,14 @@ def _some(split, count, seed):
     return images, None if labels[0] is None else np.concatenate(labels)[:count]
 
 
-def load_splits(model, settings, image_size=0):
+def load_splits(model, settings, image_size=0, **options):
     """A data set in the shape of a model's images.
 
     Args:
         model: a model of vqzoo.models.
         settings: a recipe or flags, with `dataset`, `data_dir` and `classes`.
         image_size: int, side of the images; 0: the model's own.
+        **options: of `datasets.load`.
 
     Returns:
         `datasets.Splits`.
@@ -150,6 +151,7 @@ def load_splits(model, settings, image_size=0):
         data_dir=settings.data_dir or None,
         classes=tuple(settings.classes),
         **datasets.reading_of(settings),
+        **options,
     )
     if tuple(splits.image_shape) != shape:
         raise ValueError(

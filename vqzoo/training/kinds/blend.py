@@ -119,9 +119,6 @@ class BlendRecipe(PriorRecipe):
         )
         return self.codes_of(model, self._encoder(model, both), numbers)
 
-    def _splits(self, model):
-        return measures.load_splits(model, self)
-
     def _pairs(self):
         """Which parents are blended, and the share of the second."""
         generator = np.random.default_rng(self.seed)

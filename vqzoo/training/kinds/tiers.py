@@ -15,6 +15,7 @@ from vqzoo.runs.folder import MODEL, Run, prior_file
 from vqzoo.training.settings import DataSettings, RunSettings, setting
 
 conditions = lazily("vqzoo.priors.conditions")
+datasets = lazily("vqzoo.datasets")
 devices = lazily("vqzoo.training.devices")
 fingerprints = lazily("vqzoo.runs.fingerprint")
 fitting = lazily("vqzoo.training.fitting")
@@ -166,10 +167,17 @@ class TierRecipe(RunSettings, DataSettings):
         Raises:
             ValueError: if the images do not fit the model, or the folder holds others.
         """
-        splits = measures.load_splits(model, self)
+        splits = self._splits(model)
         if self.smoke:
             splits = _few(splits)
         return self.codes_of(model, model.encode, splits)
+
+    def _splits(self, model):
+        """The images in the shape of the model's, after lines on what they are."""
+        splits = measures.load_splits(model, self, max_bytes=self.max_bytes)
+        for line in datasets.describe(splits):
+            fitting.say(line)
+        return splits
 
     def codes_of(self, model, encode, splits):
         """The codes that a function makes of a data set, made now or found.
