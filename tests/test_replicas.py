@@ -1,3 +1,6 @@
+import copy
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -52,3 +55,29 @@ def test_every_row_is_sampled_as_often():
     drawn = [replicas.sample_rows(rows, 3, seed)[0].numpy()[:, 0] for _ in range(400)]
     shares = np.bincount(np.concatenate(drawn).astype(int), minlength=10) / 1200
     np.testing.assert_allclose(shares, 0.1, atol=0.03)  # 3.5 standard deviations
+
+
+def test_each_replica_sees_and_clears_its_own_losses_only():
+    losses = replicas.ReplicaLosses()
+    losses.extend([1.0])
+    seen = []
+
+    def other_replica():
+        seen.append(losses[:])
+        losses.extend([2.0, 3.0])
+        seen.append(losses[:])
+        losses.clear()
+        seen.append(losses[:])
+
+    thread = threading.Thread(target=other_replica)
+    thread.start()
+    thread.join()
+    assert seen == [[], [2.0, 3.0], []]
+    assert losses[:] == [1.0]
+
+
+def test_a_copy_starts_without_losses():
+    losses = replicas.ReplicaLosses()
+    losses.extend([1.0])
+    assert copy.deepcopy(losses)[:] == []
+    assert losses[:] == [1.0]

@@ -176,10 +176,15 @@ def is_int(value):
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
+def is_number(value):
+    """Whether a value is one real number, of Python or of NumPy, and no bool."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def check_at_least(least, **values):
     """Raises ValueError for a value below `least`, or not a number, by its name."""
     for name, value in values.items():
-        if not value >= least:
+        if not is_number(value) or not value >= least:
             raise ValueError(
                 f"expected {name} to be at least {least}, received {name}={value}"
             )
@@ -193,14 +198,14 @@ def check_not_negative(**values):
 def check_positive(**values):
     """Raises ValueError for a value that is not above 0, by its name."""
     for name, value in values.items():
-        if not value > 0:
+        if not is_number(value) or not value > 0:
             raise ValueError(f"expected {name} above 0, received {name}={value}")
 
 
 def check_shares(**values):
     """Raises ValueError for a value that is not in [0, 1), by its name."""
     for name, value in values.items():
-        if not 0 <= value < 1:
+        if not is_number(value) or not 0 <= value < 1:
             raise ValueError(f"expected {name} in [0, 1), received {name}={value}")
 
 

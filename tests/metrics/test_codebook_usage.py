@@ -64,3 +64,11 @@ def test_a_reset_forgets_all_codes():
     assert float(metric.result()["dead_codes"]) == 4
     metric.update_state(np.array([2, 2]))
     assert metric.counts.numpy().tolist() == [0, 0, 2, 0]
+
+
+def test_masked_places_are_not_counted_and_other_codes_refused():
+    assert measured(4, [0, -1, 1, -1]) == measured(4, [0, 1])
+    with pytest.raises(ValueError, match=r"\[0, 4\), received values from 0 to 4"):
+        measured(4, [0, 4])
+    with pytest.raises(ValueError, match="integer type"):
+        CodebookUsage(4).update_state(np.array([0.5]))

@@ -211,6 +211,16 @@ def test_low_temperature_top_k_and_top_p_take_the_likeliest_code():
         (lambda p: p.log_prob(np.full((1, 4, 6), 16)), r"codes in \[0, 16\).* to 16"),
         (lambda p: p.log_prob(np.full((1, 4, 6), -1)), "received values from -1"),
         (lambda p: p.log_prob(np.zeros((1, 6, 4), int)), r"\(1, 4, 6\).*\(1, 6, 4\)"),
+        (lambda p: p.log_prob(np.full((1, 4, 6), 3.7)), "integer type.*float64"),
+        (lambda p: p(np.full((1, 4, 6), 3.7)), "integer type.*float64"),
+        (lambda p: p(np.full((1, 4, 6), 16)), r"codes in \[0, 16\).* to 16"),
+        (lambda p: p.sample(1, top_k=1.5), "an int top_k .* top_k=1.5"),
+        (lambda p: p.sample(1, temperature=[1.0]), r"temperature=\[1.0\]"),
+        (lambda p: p.sample(1.5), "grid, received shape=1.5"),
+        (
+            lambda p: prior_of(num_classes=2).sample(1, {"label": 1.9}),
+            "label .*float64",
+        ),
         (lambda p: p.sample((2, 6, 4)), r"grids of \(4, 6\).*\(2, 6, 4\)"),
         (lambda p: p.sample(0), "at least one grid"),
         (lambda p: p.sample(1, {"label": 1}), "no label for a prior of 0 classes"),
@@ -230,6 +240,13 @@ def test_low_temperature_top_k_and_top_p_take_the_likeliest_code():
 def test_what_does_not_fit_is_refused_with_its_value(call, message):
     with pytest.raises(ValueError, match=message):
         call(prior_of())
+
+
+def test_numbers_of_numpy_are_numbers():
+    prior = prior_of(np.array([4, 6]).tolist(), num_embeddings=np.int64(16))
+    drawn = prior.sample(np.int64(2), top_k=np.int32(3), temperature=np.float32(1))
+    assert drawn.shape == (2, 4, 6)
+    np.testing.assert_array_equal(prior(drawn.astype("int64")), prior(drawn))
 
 
 @each_kind

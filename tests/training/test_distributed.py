@@ -79,6 +79,70 @@ def test_two_mirrored_devices_equal_one_device_on_the_joined_batch():
         assert max(differences.values()) < 1e-5
 
 
+UNEVEN = """
+import json, os, sys
+
+# TensorFlow's fused convolutions (2.21, oneDNN) fail on a batch of no images.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+import keras, numpy as np, tensorflow as tf
+from vqzoo import layers, models
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+rng = np.random.default_rng(0)
+images = rng.uniform(-0.5, 0.5, (5, 8, 8, 3)).astype("float32")
+batches = tf.data.Dataset.from_tensor_slices((images, images)).batch(4)
+small = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+found = {}
+for name in sys.argv[1:]:
+    with strategy.scope():
+        keras.utils.set_random_seed(1)
+        noise = layers.NoisyAssignment(1.0, seed=3)
+        quantizer = {
+            "ema": lambda: layers.VectorQuantizerEMA(8, 4, assignment=noise, seed=1),
+            "sim_vq": lambda: layers.SimVQ(8, 4, seed=1),
+            "soft": lambda: layers.SoftVectorQuantizer(8, 4, seed=1),
+            "nsvq": lambda: layers.NSVQ(8, 4, seed=1),
+            "ibq": lambda: layers.IndexBackpropagationQuantizer(8, 4, seed=1),
+            "lfq": lambda: layers.LookupFreeQuantizer(4),
+        }[name]()
+        model = models.VQVAE(quantizer, image_shape=(8, 8, 3), stride=4, **small)
+        model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+    fitted = model.fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"]
+    evaluated = model.evaluate(batches, verbose=0)
+    weights = [np.asarray(w.value) for w in model.weights]
+    one = models.VQVAE.from_config(model.get_config())
+    one.set_weights(weights)
+    one.compile(loss="mse", jit_compile=False)
+    found[name] = {
+        "fitted": bool(np.isfinite(fitted).all()),
+        "finite": bool(all(np.isfinite(w).all() for w in weights)),
+        "apart": abs(evaluated - one.evaluate(batches, verbose=0)),
+    }
+print("FOUND", json.dumps(found))
+"""
+
+
+def test_a_replica_without_a_share_of_the_last_batch_counts_for_nothing():
+    names = ["ema", "sim_vq", "soft", "nsvq", "ibq", "lfq"]
+    process = subprocess.run(
+        [sys.executable, "-c", UNEVEN, *names],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert process.returncode == 0, process.stderr
+    line = next(x for x in process.stdout.splitlines() if x.startswith("FOUND"))
+    found = json.loads(line.removeprefix("FOUND"))
+    assert list(found) == names
+    for name, result in found.items():
+        assert result["fitted"] and result["finite"], name
+        assert result["apart"] < (1e-5 if name != "lfq" else 1e-3), name
+
+
 @pytest.fixture
 def two_workers(tiny):
     return dataclasses.replace(tiny, strategy="multi_worker", save_steps=1)

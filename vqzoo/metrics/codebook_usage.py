@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.arguments import Configured, check_at_least
+from vqzoo.arguments import Configured, check_at_least, check_codes
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -17,10 +17,11 @@ class CodebookUsage(Configured, keras.metrics.Metric):
         num_embeddings: int, K.
         name: str. Defaults to `"codebook"`.
         dtype: dtype of the state. Defaults to the float type of Keras.
-    Input shape: codes, any shape, int, in [0, K).
+    Input shape: codes, any shape, int, in [0, K); -1, of masked places, is not counted.
     Output shape: dict with `usage`, in [0, 1], `perplexity`, in [1, K], and
         `dead_codes`, in [0, K]; before any update `0`, `0` and `K`.
-    Raises: ValueError: if `num_embeddings` is not positive.
+    Raises: ValueError: if `num_embeddings` is not positive, or codes are no integers or
+        out of their range.
     Source: van den Oord et al. 2017, arXiv 1711.00937; perplexity is exp of the entropy
         in nats. Differs: nothing.
     Example:
@@ -39,7 +40,7 @@ class CodebookUsage(Configured, keras.metrics.Metric):
         )
 
     def update_state(self, codes):
-        codes = ops.reshape(ops.cast(codes, "int32"), (-1,))
+        codes = ops.reshape(check_codes(codes, self.num_embeddings), (-1,))
         ones = ops.ones_like(codes, dtype=self.counts.dtype)
         self.counts.assign_add(
             ops.segment_sum(ones, codes, num_segments=self.num_embeddings)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.arguments import BuiltModel, check_at_least
+from vqzoo.arguments import BuiltModel, check_at_least, check_codes
 from vqzoo.priors import conditions, raster
 
 
@@ -32,7 +32,15 @@ class GridModel(BuiltModel):
     def call(self, inputs, training=None):
         if not isinstance(inputs, dict):
             inputs = {self.inputs[0].name: inputs}
-        return self._outputs({s.name: _as(s, inputs[s.name]) for s in self.inputs})
+        sizes = {"codes": self.num_shown, **conditions.input_sizes(self)}
+        return self._outputs(
+            {s.name: _as(s, inputs[s.name], sizes.get(s.name)) for s in self.inputs}
+        )
+
+    @property
+    def num_shown(self):
+        """How many codes it can be shown."""
+        return self.num_embeddings
 
     def compute_output_spec(self, inputs, training=None):
         batch = keras.tree.flatten(inputs)[0].shape[0]
@@ -56,9 +64,12 @@ class GridModel(BuiltModel):
         return cls(**config)
 
 
-def _as(symbol, values):
-    """Values of the dtype and the rank of a symbolic input."""
-    values = ops.convert_to_tensor(values, dtype=symbol.dtype)
+def _as(symbol, values, size):
+    """Values of dtype and rank of a symbolic input; codes and labels are checked."""
+    if size is None:
+        values = ops.convert_to_tensor(values, dtype=symbol.dtype)
+    else:
+        values = check_codes(values, size, name=symbol.name, least=0)
     if len(values.shape) == len(symbol.shape) + 1 and values.shape[-1] == 1:
         return ops.squeeze(values, axis=-1)
     return values

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.arguments import Seeded, argument_names, check_at_least
+from vqzoo.arguments import (
+    Seeded,
+    argument_names,
+    check_at_least,
+    check_codes,
+    plain,
+)
 from vqzoo.layers import ResidualStack
 
 
@@ -21,7 +27,7 @@ def adopt(prior, arguments):
     common = dict(arguments["kwargs"])
     prior._begin(common.pop("name", None))
     for name in argument_names(type(prior)):
-        setattr(prior, name, arguments[name])
+        setattr(prior, name, plain(arguments[name]))
     _adopt_common(prior, **common)
 
 
@@ -87,6 +93,12 @@ def inputs(prior):
         name: keras.Input(shape, dtype="int32", name=name)
         for name, shape in shapes.items()
     }
+
+
+def input_sizes(prior):
+    """How many values each input of a prior's condition can have, by its name."""
+    sizes = {"label": prior.num_classes + bool(prior.label_dropout)}
+    return sizes | {f"context_{i}": size for i, (_, size) in enumerate(prior.context)}
 
 
 def packed(arrays):
@@ -253,9 +265,8 @@ def arrays(prior, batch_size, condition):
             f"{prior.num_classes} classes, received label={label}"
         )
     if label is not None:
-        label = np.broadcast_to(np.asarray(label, "int32"), (batch_size,))
-        _check_range("label", label, prior.num_classes + bool(prior.label_dropout))
-        inputs_by_name["label"] = label
+        label = _integers("label", label, input_sizes(prior)["label"])
+        inputs_by_name["label"] = np.broadcast_to(label, (batch_size,))
     if len(context) != len(prior.context):
         raise ValueError(
             f"expected the codes of {len(prior.context)} tiers above as context, "
@@ -270,18 +281,13 @@ def arrays(prior, batch_size, condition):
 
 def codes_array(name, codes, shape, num_embeddings):
     """Codes as an int32 array; ValueError unless of that shape and in the codebook."""
-    codes = np.asarray(codes)
+    codes = _integers(name, codes, num_embeddings)
     if codes.shape != tuple(shape):
         raise ValueError(
             f"expected {name} of shape {tuple(shape)}, received shape={codes.shape}"
         )
-    _check_range(name, codes, num_embeddings)
-    return codes.astype("int32")
+    return codes
 
 
-def _check_range(name, values, size):
-    if values.size and not 0 <= values.min() <= values.max() < size:
-        raise ValueError(
-            f"expected {name} in [0, {size}), received values from {values.min()} to "
-            f"{values.max()}"
-        )
+def _integers(name, values, size):
+    return ops.convert_to_numpy(check_codes(values, size, name=name, least=0))

@@ -119,6 +119,11 @@ class MaskGIT(TransformerPrior):
         shape = (num_steps, math.prod(self.grid_shape))
         return {"uniform": ("uniform", shape), "gumbel": ("gumbel", shape)}
 
+    @property
+    def num_shown(self):
+        """The codes, and the one of a place that is not drawn yet."""
+        return self.num_embeddings + 1
+
     def sampler(
         self,
         top_k=None,

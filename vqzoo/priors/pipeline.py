@@ -135,6 +135,11 @@ class Pipeline:
         if num_samples < 1:
             raise ValueError(f"expected at least one sample, received {num_samples}")
         generator = np.random.default_rng(seed)
+        if np.ndim(temperature) and np.shape(temperature) != (len(self.priors),):
+            raise ValueError(
+                f"expected one temperature, or one for each of {len(self.priors)} "
+                f"tiers, received temperature={temperature}"
+            )
         heats = np.broadcast_to(temperature, (len(self.priors),))
         labels = self._labels(num_samples, labels, generator)
         parts = []

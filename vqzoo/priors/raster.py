@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.arguments import check_positive
+from vqzoo.arguments import check_positive, is_int, is_number
 from vqzoo.ops import put_at
 from vqzoo.priors import conditions
 
@@ -56,24 +56,25 @@ def checked_batch(prior, shape):
     Raises:
         ValueError: if it is none, or not of the prior's grids.
     """
-    batch = shape if isinstance(shape, int) else shape[0]
-    if not isinstance(shape, int) and tuple(shape[1:]) != prior.grid_shape:
+    batch, *grid = (shape,) if np.ndim(shape) == 0 else shape
+    if np.ndim(shape) and tuple(grid) != prior.grid_shape:
         raise ValueError(
             f"expected grids of {prior.grid_shape}, received shape={tuple(shape)}"
         )
-    if batch < 1:
-        raise ValueError(f"expected at least one grid, received {batch}")
-    return batch
+    if not is_int(batch) or batch < 1:
+        raise ValueError(f"expected at least one grid, received shape={shape}")
+    return int(batch)
 
 
 def check_choice(prior, temperature, top_k, top_p):
     """Raises ValueError for a way to choose from logits that is out of its range."""
     check_positive(temperature=temperature)
-    if top_k is not None and not 1 <= top_k <= prior.num_embeddings:
+    largest = prior.num_embeddings
+    if top_k is not None and not (is_int(top_k) and 1 <= top_k <= largest):
         raise ValueError(
-            f"expected top_k in [1, {prior.num_embeddings}], received top_k={top_k}"
+            f"expected an int top_k in [1, {largest}], received top_k={top_k}"
         )
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
         raise ValueError(f"expected top_p in (0, 1], received top_p={top_p}")
 
 

@@ -97,7 +97,8 @@ class GANPrior(Prior):
             raise ValueError(
                 f"expected no top_k and no top_p for a GAN, received {top_k=}, {top_p=}"
             )
-        if not 0 < temperature <= 1:
+        raster.check_choice(self, temperature, None, None)
+        if temperature > 1:
             raise ValueError(
                 f"expected a temperature in (0, 1] for a GAN, received {temperature=}"
             )
