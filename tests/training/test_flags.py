@@ -26,6 +26,7 @@ OTHER = {
     "sorted_codes": (True, False),
     "noise_stddev": ((0.75,),),
     "noise_boundary": ("clip",),
+    "annealing_share": (0.6,),
 }
 AUTOENCODERS = [n for n, r in RECIPES.items() if type(r) is training.Recipe]
 
