@@ -250,3 +250,12 @@ def test_without_out_the_report_goes_to_the_runs(
     assert run(model_path, data_dir, "", "--only=training") == 0
     (folder,) = (tmp_path / "runs" / "evaluate").iterdir()
     assert {path.name for path in folder.iterdir()} == {"metrics.json", "report.html"}
+
+
+def test_another_scale_than_that_of_the_training_is_said(capsys):
+    twelve, fourteen = {"12 bits": [0, 4095]}, {"14 bits": [0, 16383]}
+    evaluate._warn_of_range({"values": twelve}, {"values": twelve})
+    evaluate._warn_of_range({}, {"values": twelve})
+    assert capsys.readouterr().err == ""
+    evaluate._warn_of_range({"values": twelve}, {"values": fourteen})
+    assert "--value_range=0,4095 scales them as it learned" in capsys.readouterr().err

@@ -96,6 +96,7 @@ def _evaluate(values, path):
     loaded = trained.load(path)
     model = loaded.model
     splits = measures.load_splits(model, values, values.image_size)
+    _warn_of_range(loaded.settings.get("data", {}), splits.summary)
     subject = measures.subject_of(
         model,
         splits,
@@ -123,6 +124,18 @@ def _evaluate(values, path):
         )
     facts = _facts(path, subject, time.monotonic() - began)
     _write(out, path, facts, sections, values)
+
+
+def _warn_of_range(then, now):
+    """Says that the data have another scale than those of the training had."""
+    ranges = [data.get("values") for data in (then, now)]
+    if all(ranges) and ranges[0] != ranges[1]:
+        low, high = next(iter(ranges[0].values()))
+        print(
+            f"The model learned images of {ranges[0]}, these have {ranges[1]}: "
+            f"--value_range={low:g},{high:g} scales them as it learned",
+            file=sys.stderr,
+        )
 
 
 def _sizes(model, values, num_train):

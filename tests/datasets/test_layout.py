@@ -88,6 +88,16 @@ def test_the_outermost_folder_is_the_class_where_names_repeat_or_depths_differ()
     assert split["test/oak/2020"] == ("test", "oak")
 
 
+@pytest.mark.parametrize("above", ["", "wrapped/"])
+def test_one_class_alone_is_a_class(above):
+    found, _ = read([*files(f"{above}cat", count=20), "stray.png"])
+    assert found == {f"{above}cat": ("train", "cat")}
+    found, _ = read(files(f"{above}train"))
+    assert found == {f"{above}train": ("train", "")}
+    found, _ = read(files(f"{above}train/cat", f"{above}train/dog"))
+    assert found[f"{above}train/dog"] == ("train", "dog")
+
+
 def test_the_innermost_folder_is_the_class_where_it_is_unique():
     found, summary = read(files("animals/cat", "animals/dog", "plants/elm"))
     assert {label for _, label in found.values()} == {"cat", "dog", "elm"}

@@ -96,6 +96,29 @@ def test_the_best_epoch_is_the_model_that_is_delivered(whole):
     assert loss == pytest.approx(best, rel=1e-4)
 
 
+def test_a_run_says_what_data_it_read(whole):
+    folder = pathlib.Path(whole.runs_dir)
+    run = next(folder.rglob("recipe.json")).parent
+    said = (folder / "output.txt").read_text().splitlines()
+    found = json.loads((run / "recipe.json").read_text())["data"]
+    assert found["source"] == "photos" and found["shape"] == [32, 32, 3]
+    assert said[0] == f"Data: photos, {found['images']:,} images"
+    assert said[1].startswith("Splits: train 4,096, validation ")
+
+
+def test_a_folder_is_described_before_training(tiny, data, capsys):
+    recipe = dataclasses.replace(
+        tiny, dataset="folder", data_dir=str(data / "images"), layout="split/class"
+    )
+    fitting.load_data(recipe, 16)
+    assert capsys.readouterr().out.splitlines() == [
+        f"Data: 32 files in {data / 'images'}, 32 images",
+        "Splits: train 22, validation 2, test 8; 2 classes: 0 cat 16, 1 dog 16 "
+        "(split/class)",
+        "Images: 16 x 16 x 3 (height x width x channels); from 16 x 16",
+    ]
+
+
 def test_validation_is_of_images_from_all_over_the_split(tiny, tmp_path):
     from PIL import Image
 

@@ -212,7 +212,21 @@ def load(
     names = (name,) if path == _TFDS else ()
     splits = loader(*names, **{key: given[key] for key in taken})
     train = augment(splits.train, augmentation, splits.image_shape)
-    return dataclasses.replace(splits, train=train)
+    summary = splits.summary or _rendered(name, splits)
+    return dataclasses.replace(splits, train=train, summary=summary)
+
+
+def _rendered(name, splits):
+    """The summary of images that are not read from files of the user."""
+    sizes = {
+        part: getattr(splits, part).size for part in ("train", "validation", "test")
+    }
+    return {
+        "source": name,
+        "images": sum(sizes.values()),
+        "splits": sizes,
+        "shape": list(splits.image_shape),
+    }
 
 
 def takes(name: str, argument: str) -> bool:

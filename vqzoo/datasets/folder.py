@@ -69,6 +69,13 @@ def load_folder(
     summary.seen = len(files) + sum(map(len, summary.left_out.values()))
     held_out = {"validation_fraction": validation_fraction, "seed": seed}
     if idx.is_idx(files):
+        unused = {"frames": frames, "layout": layout, "labels": labels}
+        for flag, value in (unused | {"class_level": class_level}).items():
+            if value:
+                raise ValueError(
+                    f"--{flag} is not used by the IDX files in {data_dir}, received "
+                    f"{value!r}"
+                )
         return splits_of_pixels(
             *idx.read(data_dir, files),
             summary=summary,
@@ -91,11 +98,13 @@ def load_folder(
     if classes:
         # Nobody asked for what has no class.
         summary.left_out.pop(layouts.BESIDE_CLASSES, None)
+    others = sorted(set(files) - {*known, str(labels)})
+    heif = [name for name in others if name.lower().endswith(HEIF_SUFFIXES)]
+    summary.leave_out("HEIC files, which pip install vqzoo[heif] reads", heif)
     _warn(summary)
-    for name in sorted(set(files) - {*known, str(labels)}):
+    for name in sorted(set(others) - set(heif)):
         kind = os.path.splitext(name)[1].lower() or "no suffix"
-        help_of = ": pip install vqzoo[heif]" if kind in HEIF_SUFFIXES else ""
-        summary.leave_out(f"files of {kind}, which are not read{help_of}", name)
+        summary.leave_out(f"files of {kind}, which are not read", name)
     kept = choose(_in_order({label for _, label in given.values()} - {""}), classes)
     names = [
         name

@@ -19,8 +19,8 @@ FORMATS = tuple("AVIF BMP GIF JPEG JPEG2000 PNG PPM TGA TIFF WEBP".split())
 # With the extra `heif`.
 HEIF, HEIF_SUFFIXES = "HEIF", (".heic", ".heif")
 SUFFIXES = (
-    *".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm".split(),
-    *".pbm .pnm .jp2 .tga .avif".split(),
+    *".jpg .jpeg .jpe .jfif .mpo .png .apng .bmp .gif .webp .tif .tiff".split(),
+    *".ppm .pgm .pbm .pnm .pfm .jp2 .j2k .j2c .jpc .jpf .jpx .tga .avif".split(),
     *(HEIF_SUFFIXES if importlib.util.find_spec("pillow_heif") else ()),
 )
 

@@ -134,7 +134,9 @@ def _by_names(folders, class_level, with_classes, summary):
     """Split and class of each file as its folders suggest, and the layout in words."""
     deep = [folder for folder in folders.values() if folder]
     few = _are_few(len(folders) - len(deep), len(folders))
-    depth = len(os.path.commonprefix(deep if few and deep else list(folders.values())))
+    deep = deep if few and deep else list(folders.values())
+    # The innermost folder stays, as the one class that there is.
+    depth = min(len(os.path.commonprefix(deep)), max(0, min(map(len, deep)) - 1))
     inner = {name: folder[depth:] for name, folder in folders.items()}
     above = {name: split_of(folder[0]) for name, folder in inner.items() if folder}
     has_splits = _are_splits(inner, above)

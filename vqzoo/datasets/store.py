@@ -77,7 +77,11 @@ def make_splits(
             the held-out ones are looked for, and named in the summary.
     """
     summary = summary or Summary(source=name)
-    if len(image_names):
+    taken = np.zeros(len(images), bool)
+    taken[np.concatenate(list(rows.values()))] = True
+    twice = [image_names[row] for row in np.flatnonzero(~taken)] if image_names else ()
+    summary.leave_out("images which are also in a held-out split", twice)
+    if image_names:
         _look_for_leakage(images, rows, image_names, summary)
     gather = _gather_mapped if isinstance(images, np.memmap) else _gather_in_memory
     pixels, shape = gather(images), images.shape[1:]

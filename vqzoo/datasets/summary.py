@@ -96,9 +96,9 @@ def describe(splits) -> list[str]:
     if len(shown) > _CLASSES_SHOWN:
         shown = [*shown[: _CLASSES_SHOWN - 2], "...", shown[-1]]
     words = f"{len(classes)} classes: {', '.join(shown)}" if classes else "no classes"
-    if layout := summary.get("layout"):
-        words = f"{words} ({layout})"
-    found.append(f"Splits: {splits}; {words}")
+    layout = f" ({summary['layout']})" if "layout" in summary else ""
+    words = f"; {words}{layout}" if classes or layout else ""
+    found.append(f"Splits: {splits}{words}")
     found.append("Images: " + "; ".join(_of_images(summary)))
     if done := summary.get("done"):
         found.append(
