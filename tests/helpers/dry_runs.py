@@ -352,7 +352,7 @@ def _replace_sweep(sweep, folder, patch, notes):
         (files, "read_json", lambda path: list(rows)),
         (files, "write_json", lambda path, value: None),
         (trained, "load", lambda path: notes(path) or Dry(notes, model=dry)),
-        (measures, "load_splits", lambda model, settings: None),
+        (measures, "load_splits", lambda model, settings, **options: None),
         (measures, "subject_of", subject_of),
         (measures, "measure", measure),
         (fitting, "say", lambda text: None),

@@ -145,7 +145,7 @@ def is_of_data(sweep, field):
     """Whether it is of the data, which models that are there are measured on."""
     fitted = [row for row, _ in sweep.jobs() if not sweep.trained_of(row)]
     how = ("strategy", "precision", "save_steps", "tensorboard", "check_numerics")
-    data = ("dataset", "data_dir", "classes", "smoke")
+    data = ("dataset", "data_dir", "classes", "max_bytes", "smoke")
     return not fitted and field in (*how, *data)
 
 

@@ -208,11 +208,14 @@ class GANRecipe(TierRecipe):
         }
 
     def check_tiers(self, tier_names):
-        """Raises ValueError if a setting names a tier that the model does not have."""
+        """Raises ValueError if a setting names an unknown tier, or is of no tier."""
         super().check_tiers(tier_names)
         for name in ("scale_steps", "scale_batch_sizes"):
-            known = set(self._of_tiers(name)) <= set(tier_names)
-            self.expect(f"tier_{name}", known, f"of tiers {tuple(tier_names)}")
+            own, fitted = set(self._of_tiers(name)), set(self.tiers or tier_names)
+            known = f"of tiers {tuple(tier_names)}"
+            self.expect(f"tier_{name}", own <= set(tier_names), known)
+            users = "tiers that have none of their own"
+            self.expect_unused(name, fitted - own, f"tier_{name}", users)
 
     def of_scale(self, tier, scale):
         """`(epochs, steps of an epoch, images of a step)` of a scale of a tier."""
