@@ -51,6 +51,7 @@ def test_twelve_bits_in_sixteen_have_all_their_levels(tmp_path):
     assert "12 bits: 0 to 4,095 became 0 to 255" in datasets.describe(splits)[2]
     wide = check(tmp_path / "a", images, -5, 8000, value_range=(-5, 8000))
     assert wide.fingerprint != splits.fingerprint
+    assert wide.summary["values"] == {"ints": [-5, 8000]}
 
 
 def test_values_below_zero_and_floats_of_any_range_have_one_scale(tmp_path):
@@ -198,6 +199,20 @@ def test_suffixes_of_the_named_formats_are_read_and_others_counted(tmp_path, enc
             "notes.txt"
         ]
         assert splits.summary["images"] == 12 and splits.summary["files"] == 14
+
+
+def test_one_damaged_file_does_not_stop_a_small_set(tmp_path, make_pixels, encode):
+    for number in range(12):
+        (tmp_path / f"{number}.png").write_bytes(encode(make_pixels(number)))
+    whole = load_folder(tmp_path)
+    damaged = bytearray(encode(make_pixels(1, 32, 32), "AVIF"))
+    damaged[47] ^= 0xFF
+    (tmp_path / "damaged.avif").write_bytes(damaged)
+    with pytest.warns(UserWarning, match="1 of 13 .* unreadable: damaged.avif: "):
+        assert load_folder(tmp_path).fingerprint == whole.fingerprint
+    (tmp_path / "empty.tif").write_bytes(b"")
+    with pytest.raises(ValueError, match="at most 1% unreadable files, 2 of 13|14"):
+        load_folder(tmp_path)
 
 
 def test_classes_that_are_numbers_are_in_their_order(tmp_path, make_pixels, encode):

@@ -67,6 +67,13 @@ def test_classes_are_named_or_numbered(drawn):
     assert [drawn.label_of(name) for name in ("cat", "dog", "0", 1)] == [0, 1, 0, 1]
 
 
+def test_a_number_that_is_a_name_means_nothing_else(drawn):
+    numbered = Pipeline(drawn.model, drawn.priors, ("2", "10"))
+    assert [numbered.label_of(name) for name in ("2", 10)] == [0, 1]
+    with pytest.raises(ValueError, match="classes 2, 10, received '1'"):
+        numbered.label_of("1")
+
+
 def test_the_command_line_draws_a_picture_and_codes(drawn, tmp_path, capsys):
     drawn.save(tmp_path / "run")
     out, codes = tmp_path / "deep" / "samples.png", tmp_path / "codes.npz"

@@ -270,30 +270,33 @@ class _Pictures:
 
     def __init__(self, channels, value_range, report):
         self._channels = channels
-        self._range = value_range or None
+        self._ranges = None
+        if value_range:
+            self._ranges = dict.fromkeys(("uint8", "int", "float"), value_range)
         self._extents = []
         self._report = report
 
     def __call__(self, content):
         picture = reading.read(content, max_pixels=MAX_PIXELS)[0]
-        if picture.is_deep and self._range is None:
+        if picture.is_deep and self._ranges is None:
             self._extents.append(picture.extent)
             return None
         try:
-            levels = picture.levels(self._range)
+            value_range = (self._ranges or {}).get(picture.kind)
+            levels = picture.levels(value_range)
             pixels = to_channels(color(levels), self._channels)
         except ValueError as error:
             raise CodecError(str(error)) from error
         self._report.lost.update(picture.notes)
         if picture.is_deep:
-            low, high = self._range
+            low, high = value_range
             what = f"values from {low:,g} to {high:,g} became 8 bits"
             self._report.lost[what] += 1
         return pixels
 
     def settle(self):
         """Takes the range of all images that were seen."""
-        self._range = ranges.union(self._extents).value_range()
+        self._ranges = ranges.of_kinds(self._extents)
 
 
 def _file(content):

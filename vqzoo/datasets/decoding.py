@@ -106,6 +106,7 @@ class _Job:
         self._channels, self._cache_dir = channels, cache_dir
         self._small, self._unreadable, self._not_finite = [], [], []
         self._seen, self._sizes, self._notes = set(), [], []
+        self._kinds = set()
         self.images = None
         self.decode = self.value_ranges = None
         self.deep = {}  # names of files to the extents of their values
@@ -128,12 +129,8 @@ class _Job:
 
     def choose_ranges(self):
         """The one scale of each kind of deep values."""
-        kinds = {}
-        for extent in itertools.chain.from_iterable(self.deep.values()):
-            kinds.setdefault("float" if extent.is_float else "int", []).append(extent)
-        self.value_ranges = {
-            kind: ranges.union(extents).value_range() for kind, extents in kinds.items()
-        }
+        extents = itertools.chain.from_iterable(self.deep.values())
+        self.value_ranges = ranges.of_kinds(extents)
 
     def run(self, items, work):
         """Decodes files in threads, and does `work` with each name and its pictures."""
@@ -216,7 +213,7 @@ class _Job:
             self.digests[row] = content_digest(self.images[first])
 
     def _store(self, row, picture, name):
-        pixels = color(picture.levels((self.value_ranges or {}).get(_kind(picture))))
+        pixels = color(picture.levels((self.value_ranges or {}).get(picture.kind)))
         if pixels.shape[-1] != self.images.shape[-1]:
             raise ValueError(
                 "expected images of the same number of bands, found "
@@ -236,6 +233,7 @@ class _Job:
         self.is_read[row] = True
         self._sizes.append(size)
         self._notes += picture.notes
+        self._kinds.add(picture.kind)
 
     def check(self, summary):
         """Says what was left out and done; ValueError if too much was left out."""
@@ -256,7 +254,9 @@ class _Job:
         ):
             if files is not self._small:
                 files.sort(key=lambda file: file[0])
-            _leave_out(files, total, limit, what, kind)
+            # One file is no reason to stop, however small the data are.
+            most = limit * total if limit > _UNREADABLE_LIMIT else max(1, limit * total)
+            _leave_out(files, total, most, f"at most {limit:.0%} {kind}", what)
             named = [f"{name}: {error}" for name, error in files]
             summary.leave_out(f"images {what.partition(',')[0]}", named)
         summary.done.update(self._notes)
@@ -264,13 +264,8 @@ class _Job:
         summary.facts["values"] = {
             _kind_words(kind, value_range): list(value_range)
             for kind, value_range in (self.value_ranges or {}).items()
+            if kind in self._kinds
         }
-
-
-def _kind(picture):
-    if not picture.is_deep:
-        return "uint8"
-    return "float" if picture.values.dtype.kind == "f" else "int"
 
 
 def _kind_words(kind, value_range):
@@ -288,7 +283,7 @@ def _extremes(sizes):
     return {"least": least.tolist(), "most": most.tolist()}
 
 
-def _leave_out(files, total, limit, what, kind):
+def _leave_out(files, total, most, expected, what):
     """Warns of files that are left out; ValueError if they are too many."""
     if not files:
         return
@@ -296,8 +291,8 @@ def _leave_out(files, total, limit, what, kind):
     message = f"{len(files)} of {total} image files are {what}: {listed}"
     if len(files) > 5:
         message += f"; and {len(files) - 5} more"
-    if len(files) > limit * total:
-        raise ValueError(f"expected at most {limit:.0%} {kind}, {message}")
+    if len(files) > most:
+        raise ValueError(f"expected {expected}, {message}")
     warnings.warn(f"left out files: {message}", stacklevel=5)
 
 

@@ -141,6 +141,12 @@ class Picture:
         return self.values.dtype != np.uint8
 
     @property
+    def kind(self) -> str:
+        """The kind of values that has one scale: uint8, int (of more bits) or float."""
+        deep = "float" if self.values.dtype.kind == "f" else "int"
+        return deep if self.is_deep else "uint8"
+
+    @property
     def extent(self) -> Extent:
         """What the scale of a data set has to hold."""
         return Extent.of(self.values, self.bits)

@@ -68,9 +68,10 @@ class Extent:
         return self.low, self.low + 1 if flat else self.high
 
 
-def union(extents: Iterable[Extent]) -> Extent:
-    """That of all of them."""
-    first, *rest = extents
-    for extent in rest:
-        first |= extent
-    return first
+def of_kinds(extents: Iterable[Extent]) -> dict[str, tuple[float, float]]:
+    """The one range of all ints, `int`, and that of all floats, `float`."""
+    kinds = {}
+    for extent in extents:
+        kind = "float" if extent.is_float else "int"
+        kinds[kind] = kinds[kind] | extent if kind in kinds else extent
+    return {kind: extent.value_range() for kind, extent in kinds.items()}

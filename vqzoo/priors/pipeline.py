@@ -93,10 +93,11 @@ class Pipeline:
             raise ValueError(
                 f"expected no class, since these priors know none, received {name!r}"
             )
+        name = str(name)
         if name in self.class_names:
             return self.class_names.index(name)
         named = any(known.isdigit() for known in self.class_names)
-        if not named and str(name).isdigit() and int(name) < self.num_classes:
+        if not named and name.isdigit() and int(name) < self.num_classes:
             return int(name)
         known = ", ".join(self.class_names) or f"0 to {self.num_classes - 1}"
         raise ValueError(f"expected one of the classes {known}, received {name!r}")
