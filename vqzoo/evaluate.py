@@ -12,7 +12,7 @@ import sys
 import time
 
 from vqzoo import frame, measures, registry, report, trained
-from vqzoo.datasets import READING, WITH_FACTORS
+from vqzoo.datasets import MAX_BYTES, READING, WITH_FACTORS
 from vqzoo.frame import Flag
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
@@ -30,6 +30,7 @@ FLAGS = {
         Flag("classes", (), "only these classes of the data; empty: all"),
         Flag("image_size", 0, "side of the images; 0: the model's own", at_least=0),
         *(Flag(name, *text, kind=float) for name, text in READING.items()),
+        Flag("max_bytes", *MAX_BYTES, at_least=1),
         Flag("num_images", 0, "test images; 0: 10,000 at most, and 2 GB", at_least=0),
     ],
     "What is measured": [

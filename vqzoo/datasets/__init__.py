@@ -4,6 +4,7 @@ import importlib
 
 from vqzoo.datasets.catalog import (
     DATASETS,
+    MAX_BYTES,
     READING,
     WITH_FACTORS,
     load,
@@ -13,6 +14,7 @@ from vqzoo.datasets.catalog import (
 
 __all__ = [
     "DATASETS",
+    "MAX_BYTES",
     "READING",
     "Split",
     "Splits",

@@ -56,6 +56,12 @@ READING = {
     ),
     "labels": ("", "CSV file with columns file and label, in the place of folders"),
 }
+# The flag --max_bytes: default and text.
+MAX_BYTES = (
+    2**28,
+    "the most that a file of the data may unpack or decode to; what claims more is "
+    "taken for a bomb",
+)
 _TFDS = "named.load_named"
 DATASETS = {
     "photos": Entry(

@@ -143,12 +143,7 @@ class DataSettings(Settings):
     classes: tuple[str, ...] = setting(
         (), "only these classes of the data, by name; empty: all"
     )
-    max_bytes: int = setting(
-        2**28,
-        "the most that a file of the data may unpack or decode to; what claims more is "
-        "taken for a bomb",
-        at_least=1,
-    )
+    max_bytes: int = setting(*catalog.MAX_BYTES, at_least=1)
 
     resize: str = setting(*catalog.READING["resize"])
     frames: str = setting(*catalog.READING["frames"])
