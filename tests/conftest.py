@@ -118,8 +118,8 @@ def run_python():
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
 
     def run(*arguments, backend):
-        if backend == "jax" and importlib.util.find_spec("jax") is None:
-            pytest.skip("JAX is not installed")
+        if importlib.util.find_spec(backend) is None:
+            pytest.skip(f"{backend} is not installed")
         finished = subprocess.run(
             [sys.executable, *map(str, arguments)],
             env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": path},
@@ -161,6 +161,10 @@ def _has_gpu():
         import jax
 
         return jax.default_backend() == "gpu"
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available()
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))

@@ -87,8 +87,8 @@ def trained(case):
     before = values(model.weights)
     (inputs,) = case.inputs
     if case.takes_floats:
-        outputs = model(inputs)
-        alike = tuple(outputs.shape) == inputs.shape
+        outputs = ops.convert_to_numpy(model(inputs))
+        alike = outputs.shape == inputs.shape
         compiled(model, keras.optimizers.SGD(0.5), "mse", jit_compile="auto")
         model.train_on_batch(inputs, np.flip(inputs) if alike else outputs + 1)
     elif case in PRIORS:
@@ -109,6 +109,8 @@ def compiled_calls(model, inputs, *, training):
         graph = tf.function(lambda x: model(x, training=training))
         graph = graph.get_concrete_function(tf.constant(inputs))
         return graph, tf.function(graph, jit_compile=True)
+    if BACKEND == "torch":  # Keras compiles nothing there unless it is told to.
+        return (lambda x: ops.convert_to_numpy(model(x, training=training)),)
     import jax
 
     call = jax.jit(functools.partial(model.stateless_call, training=training))
@@ -129,9 +131,17 @@ def compiled_function(function):
         import tensorflow as tf
 
         return tf.function(function, jit_compile=True)
+    if BACKEND == "torch":
+        return function
     import jax
 
     return jax.jit(function)
+
+
+def assert_equal(received, expected):
+    """Two tensors or arrays are the same to the bit."""
+    received, expected = map(ops.convert_to_numpy, (received, expected))
+    np.testing.assert_array_equal(received, expected)
 
 
 def gradient_of(function, inputs):
@@ -149,6 +159,11 @@ def gradient_of(function, inputs):
             outputs = function(inputs)
             loss = ops.sum(outputs * weights(outputs))
         return tape.gradient(loss, inputs)
+    if BACKEND == "torch":
+        inputs = ops.convert_to_tensor(inputs).clone().requires_grad_()
+        outputs = function(inputs)
+        outputs.backward(weights(outputs))
+        return inputs.grad
     import jax
 
     outputs, backward = jax.vjp(function, inputs)
@@ -239,7 +254,7 @@ def test_eager_and_compiled_training_calls_agree(case):
     (inputs,) = case.inputs
     model = as_model(case)
     start = values(model.weights)
-    expected = model(inputs, training=True)
+    expected = ops.convert_to_numpy(model(inputs, training=True))
     updated = values(model.weights)
     for call in compiled_calls(model, inputs, training=True):
         model.set_weights(start)
@@ -311,7 +326,7 @@ def test_mixed_precision_stays_finite_and_keeps_float32_weights(case, policy):
     assert np.isfinite(outputs).all()
     assert {w.dtype for w in model.weights} == {"float32"}
     assert all(np.isfinite(value).all() for value in values(model.weights))
-    assert all(np.isfinite(float(loss)) for loss in model.losses)
+    assert all(np.isfinite(ops.convert_to_numpy(loss)) for loss in model.losses)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True, ids=str)
@@ -466,12 +481,14 @@ def test_a_fresh_process_loads_equal_outputs_and_codes(case, saved, reloaded):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BACKEND == "jax", reason="JAX is the backend of this process")
+@pytest.mark.parametrize("backend", ["jax", "torch"])
 @each_case
-def test_tensorflow_and_jax_agree(case, saved, reloaded):
+def test_the_backends_agree(case, backend, saved, reloaded):
+    if backend == BACKEND:
+        pytest.skip(f"{backend} is the backend of this process")
     share = share_of(case)
     expected = saved(share)[1][str(case)]
-    received = reloaded(share, "jax")[str(case)]
+    received = reloaded(share, backend)[str(case)]
     assert_equal_codes_and_close(received, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -494,7 +511,7 @@ def test_all_equal_inputs_give_no_nan(case):
         for training in (True, True, False):
             outputs = model(inputs, training=training)
             assert np.isfinite(ops.convert_to_numpy(outputs)).all()
-            assert all(np.isfinite(float(loss)) for loss in model.losses)
+            assert all(np.isfinite(ops.convert_to_numpy(loss)) for loss in model.losses)
         assert all(np.isfinite(weight).all() for weight in values(model.weights))
 
 
@@ -544,12 +561,12 @@ def test_frozen_is_inference(case):
     before = values(model.variables)
     with frozen(model):
         outputs = model(inputs, training=True, **case.kwargs)
-        np.testing.assert_array_equal(outputs, expected)
+        assert_equal(outputs, expected)
         if case.takes_floats and case in LAYERS:
             calls = (functools.partial(model, training=x) for x in (True, False))
             received, gradient = (gradient_of(call, inputs) for call in calls)
-            np.testing.assert_array_equal(received, gradient)
-            assert np.any(gradient)
+            assert_equal(received, gradient)
+            assert np.any(ops.convert_to_numpy(gradient))
     for first, now in zip(before, values(model.variables), strict=True):
         np.testing.assert_array_equal(now, first)
 
@@ -559,7 +576,11 @@ def trained_on(case, rows, **kwargs):
     keras.utils.set_random_seed(3)
     layer = case.make()
     outputs = layer(rows[None], training=True, **kwargs)
-    return layer, ops.convert_to_numpy(outputs)[0], float(sum(layer.losses))
+    return (
+        layer,
+        ops.convert_to_numpy(outputs)[0],
+        float(ops.convert_to_numpy(sum(layer.losses))),
+    )
 
 
 def assert_same_training(case, first, second, num_rows):
@@ -586,11 +607,11 @@ def test_masked_places_take_no_part(case):
     assert np.isfinite(loss) and not outputs[~mask].any()
     codes = ops.convert_to_numpy(layer.encode(padded[None], mask[None]))[0]
     assert (codes[~mask] == -1).all()
-    np.testing.assert_array_equal(codes[mask], layer.encode(rows[None])[0])
+    assert_equal(codes[mask], layer.encode(rows[None])[0])
     decoded = ops.convert_to_numpy(layer.decode(codes[None]))[0]
     assert decoded[mask].any() and not decoded[~mask].any()
     outputs = layer(ops.convert_to_tensor(padded[None]), mask=mask[None])
-    np.testing.assert_array_equal(outputs._keras_mask, mask[None])
+    assert_equal(outputs._keras_mask, mask[None])
 
 
 @each_quantizer
@@ -614,7 +635,7 @@ def test_a_step_without_latents_changes_no_weight(case):
     layer(inputs, training=True)
     before = values(layer.weights)
     layer(inputs[:0], training=True)
-    assert all(np.isfinite(float(loss)) for loss in layer.losses)
+    assert all(np.isfinite(ops.convert_to_numpy(loss)) for loss in layer.losses)
     for first, now in zip(before, values(layer.weights), strict=True):
         np.testing.assert_array_equal(now, first)
 
@@ -626,7 +647,7 @@ def test_codes_are_ints_in_their_range(case):
     codes = ops.convert_to_numpy(layer.encode(layer(inputs)))
     expected = layer.decode(codes)
     for given in (codes.astype("int64"), codes.astype("uint16"), codes.tolist()):
-        np.testing.assert_array_equal(layer.decode(given), expected)
+        assert_equal(layer.decode(given), expected)
     wrong = codes.copy()
     wrong.flat[0] = layer.num_embeddings
     with pytest.raises(ValueError, match=f"to {layer.num_embeddings}"):
@@ -646,4 +667,4 @@ def test_noise_goes_on_where_it_stood_when_a_model_is_loaded(case, tmp_path):
     again.load_weights(tmp_path / "a.weights.h5")
     for _ in range(2):
         expected = model(inputs, training=True)
-        np.testing.assert_array_equal(again(inputs, training=True), expected)
+        assert_equal(again(inputs, training=True), expected)

@@ -85,7 +85,9 @@ def wrong_range(images):
     if not _has_values(images):
         return None
     first = to_numpy(images[:1]).astype("float32")
-    low, high = first.min(initial=0), first.max(initial=0)
+    if not first.size:
+        return None
+    low, high = first.min(), first.max()
     if high > 1.5 or low < -1.5:
         return f"received values from {low:.4g} to {high:.4g}"
     if 0 <= low < high and high > 0.6:

@@ -10,6 +10,8 @@ import pytest
 
 from vqzoo import datasets, trained
 from vqzoo.export import verification
+from vqzoo.images import to_images
+from vqzoo.models.cloning import clone
 
 FOLDER = pathlib.Path(__file__).parents[2] / "export"
 ARTIFACTS = sorted(path.parent for path in FOLDER.glob("*/manifest.json"))
@@ -63,3 +65,23 @@ def test_images_of_one_color_and_a_ramp_come_back(folder):
     plain = plain.astype("float32") / 255 - 0.5
     error = np.square(np.asarray(model.decode(model.encode(plain))) - plain).mean()
     assert error < 0.002
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_every_artifact_gives_equal_codes_on_every_backend(
+    backend, tmp_path, load_elsewhere
+):
+    expected = {}
+    for folder in ARTIFACTS:
+        path = tmp_path / f"{folder.name}.keras"
+        # In float32, as its SavedModel: each backend rounds bfloat16 in its own way.
+        model = clone(keras.saving.load_model(folder / "model.keras"))
+        model.save(path)
+        images = to_images(verification.make_images(model.image_shape))
+        np.savez(path.with_suffix(".inputs.npz"), images)
+        expected[folder.name] = [np.asarray(codes) for codes in model.encode(images)]
+    received = load_elsewhere(tmp_path, backend)
+    for name, tiers in expected.items():
+        for tier, codes in enumerate(tiers):
+            np.testing.assert_array_equal(received[name][f"codes_{tier}"], codes, name)

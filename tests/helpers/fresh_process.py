@@ -12,6 +12,7 @@ import warnings
 
 import keras
 import numpy as np
+from keras import ops
 
 import vqzoo  # noqa: F401  (registers the classes)
 
@@ -27,10 +28,10 @@ def codes_of(model, images):
 def run_model(path, inputs):
     """Outputs and codes of a saved model, by name."""
     model = keras.saving.load_model(path)
-    arrays = {"outputs": np.asarray(model(inputs, training=False))}
+    arrays = {"outputs": model(inputs, training=False)}
     for tier, codes in enumerate(codes_of(model, inputs)):
-        arrays[f"codes_{tier}"] = np.asarray(codes)
-    return arrays
+        arrays[f"codes_{tier}"] = codes
+    return {name: ops.convert_to_numpy(array) for name, array in arrays.items()}
 
 
 def run_metric(path, *inputs):
@@ -39,7 +40,7 @@ def run_metric(path, *inputs):
     metric.update_state(*inputs)
     result = metric.result()
     result = result if isinstance(result, dict) else {"result": result}
-    return {name: np.asarray(value) for name, value in result.items()}
+    return {name: ops.convert_to_numpy(value) for name, value in result.items()}
 
 
 def main(folder):
