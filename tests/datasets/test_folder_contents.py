@@ -100,6 +100,17 @@ def test_bands_are_channels(tmp_path):
         load_folder(tmp_path / "a")
 
 
+def test_a_fourth_band_that_is_tagged_as_alpha_is_told_and_can_be_kept(tmp_path):
+    bands = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 4), np.uint8)
+    folder = save_tiffs(tmp_path / "a", bands, photometric="rgb")
+    message = "of 12 files: its last band is tagged as alpha .*--frames=bands keeps"
+    with pytest.warns(UserWarning, match=message):
+        assert load_folder(folder).image_shape == (8, 8, 3)
+    splits = load_folder(folder, frames="bands")
+    found = {image.tobytes() for image in images_of(splits)}
+    assert found == {image.tobytes() for image in bands}
+
+
 def test_pages_that_can_be_read_in_two_ways_stop_the_load(tmp_path):
     bands = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 13), np.uint8)
     folder = save_tiffs(tmp_path / "a", bands)
@@ -118,7 +129,8 @@ def test_all_frames_are_images_of_one_split(tmp_path, make_pixels):
             save_all=True,
             append_images=frames[1:],
         )
-    splits = load_folder(tmp_path)
+    with pytest.warns(UserWarning, match="of 12 files: it is animated.*--frames=all"):
+        splits = load_folder(tmp_path)
     assert splits.summary["done"] == {"it is animated: the first is taken": 12}
     splits = load_folder(tmp_path, frames="all")
     assert splits.summary["splits"] == {"train": 30, "validation": 3, "test": 3}
@@ -254,8 +266,9 @@ def test_the_summary_speaks_in_two_to_six_lines(image_folder):
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     frames[0].save(animation, "GIF", save_all=True, append_images=frames[1:])
     (image_folder / "cats" / "moving.gif").write_bytes(animation.getvalue())
-    with pytest.warns(UserWarning, match="unreadable"):
+    with pytest.warns(UserWarning) as caught:
         splits = load_folder(image_folder)
+    assert len(caught) == 2
     assert datasets.describe(splits)[1].startswith(
         "Left out: 1 images unreadable (cats/broken.png: cannot identify it as one of"
     )

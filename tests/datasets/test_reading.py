@@ -208,6 +208,7 @@ def values_of(splits):
     return np.rint((images + 0.5) * 255).astype(np.uint8)
 
 
+@pytest.mark.filterwarnings("ignore:of . files")
 def test_folders_and_archives_have_the_same_images(tmp_path):
     pictures = {name: reading.read(data)[0] for name, (data, _) in FILES.items()}
     names = [n for n, picture in pictures.items() if picture.values.shape[-1] < 4]

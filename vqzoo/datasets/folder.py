@@ -17,12 +17,24 @@ from vqzoo.datasets.arrays import splits_of_pixels
 from vqzoo.datasets.classes import choose
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
-from vqzoo.datasets.images import HEIF_SUFFIXES, SUFFIXES
+from vqzoo.datasets.images import (
+    ALPHA_BAND,
+    ANIMATED,
+    HEIF_SUFFIXES,
+    PAGES,
+    SUFFIXES,
+)
 from vqzoo.datasets.pixels import SMALLER_HELP
 from vqzoo.datasets.splits import Split, Splits
 from vqzoo.datasets.store import make_splits
 from vqzoo.datasets.summary import Summary
 
+# What may be meant otherwise, and the flags that say so.
+_DECIDED = {
+    PAGES: "--frames=all takes all, --frames=bands makes them bands",
+    ANIMATED: "--frames=all takes all, --frames=first the first",
+    ALPHA_BAND: "--frames=bands keeps it as a channel",
+}
 THRESHOLD = 128  # of 8-bit values, the least that is white in a binary image
 
 
@@ -94,6 +106,7 @@ def load_folder(
     given = dict(zip(found.names, zip(found.splits, found.classes)))
     if labels:
         table = labeling.read(labels, data_dir, found.names, summary)
+        summary.facts["layout"] = f"labels of {labels}"
         given = {name: (given[name][0], label) for name, label in table.items()}
     if classes:
         # Nobody asked for what has no class.
@@ -122,6 +135,9 @@ def load_folder(
         resize=resize,
         cache_dir=cache_dir,
     )
+    for note, flags in _DECIDED.items():
+        if not frames and (count := summary.done[note]):
+            warnings.warn(f"of {count} files: {note}; {flags}", stacklevel=3)
     pairs = [given[name] for name in names]
     _check_left("split", [split for split, _ in pairs], places)
     if classes:

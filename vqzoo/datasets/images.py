@@ -30,6 +30,7 @@ _large = threading.RLock()
 PAGES = "it has pages: the first is taken"
 ANIMATED = "it is animated: the first is taken"
 ON_WHITE = "what is transparent became white"
+ALPHA_BAND = "its last band is tagged as alpha and became white"
 
 
 class UnreadableImageError(ValueError):
@@ -211,7 +212,15 @@ def check_pages(count: int, height: int, width: int, frames: str) -> None:
         )
 
 
-def deep_picture(values, alpha, orientation, bits=0, inverted=False, notes=()):
+def deep_picture(
+    values,
+    alpha,
+    orientation,
+    bits=0,
+    inverted=False,
+    notes=(),
+    on_white=ON_WHITE,
+):
     """A `Picture` of values as they are stored, which are turned as a tag says.
 
     Raises: UnreadableImageError: if values are not finite.
@@ -222,7 +231,7 @@ def deep_picture(values, alpha, orientation, bits=0, inverted=False, notes=()):
         if (alpha == 1).all():
             alpha = None
         else:
-            notes = (*notes, ON_WHITE)
+            notes = (*notes, on_white)
     both = [
         array if array is None else _upright(array, orientation)
         for array in (values, alpha)

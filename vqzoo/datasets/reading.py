@@ -6,6 +6,7 @@ import numpy as np
 
 from vqzoo.datasets import tiff
 from vqzoo.datasets.images import (
+    ALPHA_BAND,
     ANIMATED,
     ON_WHITE,
     PAGES,
@@ -39,8 +40,9 @@ def read(
     Args:
         data: bytes of the file.
         frames: of an animation or of pages, "first", "all", each an image, or "bands",
-            one image whose bands they are. Defaults to the first, unless the pages of
-            a TIFF look like the rows of one image.
+            one image whose bands they are, and so is what is tagged as alpha in a TIFF.
+            Defaults to the first, unless the pages of a TIFF look like the rows of one
+            image.
         formats: as of `open_image`.
         max_pixels: as of `open_image`.
 
@@ -93,6 +95,8 @@ def _picture(image, data, notes):
         notes.append("its color profile is not applied")
     if deep is None and image.mode[0] not in "IF":
         pixels, more = _eight_bits(ImageOps.exif_transpose(image))
+        if image.format == "TIFF":
+            more = [ALPHA_BAND if note == ON_WHITE else note for note in more]
         return Picture(pixels, notes=(*notes, *more))
     if deep is None:
         values, bits, alpha = np.asarray(image)[..., None], 0, None

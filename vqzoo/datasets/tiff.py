@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from vqzoo.datasets.images import (
+    ALPHA_BAND,
     PAGES,
     Picture,
     UnreadableImageError,
@@ -46,9 +47,10 @@ def is_plain(image, frames: str) -> bool:
         return not deep_unsigned and not (bits == {8} and kind == _SIGNED)
     if bits != {8} or kind != _UNSIGNED:
         return False
-    if samples == 4:
-        return tags.get(_PHOTOMETRIC) == _CMYK or extra in ((1,), (2,))
-    return samples == 3 or (samples == 2 and extra in ((1,), (2,)))
+    if tags.get(_PHOTOMETRIC) == _CMYK:
+        return samples == 4
+    has_alpha = extra in ((1,), (2,)) and frames != "bands"
+    return samples == 3 or (samples in (2, 4) and has_alpha)
 
 
 def read(data: bytes, frames: str, max_pixels: int | None = None) -> list[Picture]:
@@ -67,7 +69,9 @@ def read(data: bytes, frames: str, max_pixels: int | None = None) -> list[Pictur
         # As of other decoders: damaged files end in errors of many kinds.
         needed = "imagecodecs" in str(error)
         hint = "; pip install vqzoo[tiff] brings it" if needed else ""
-        raise UnreadableImageError(f"{error!s:.200}{hint}") from error
+        raise UnreadableImageError(
+            f"is a TIFF that cannot be read: {error!s:.200}{hint}"
+        ) from error
 
 
 def _read(file, frames, max_pixels):
@@ -97,7 +101,7 @@ def _read(file, frames, max_pixels):
     elif frames != "all" and len(stack) > 1:
         notes.append(PAGES)
         stack = stack[:1]
-    return [_picture(values, page, notes) for values in stack]
+    return [_picture(values, page, notes, frames) for values in stack]
 
 
 def _sizes(series, axes):
@@ -125,10 +129,11 @@ def _as_bands(stack):
     return stack.transpose(1, 2, 0, 3).reshape(1, height, width, -1)
 
 
-def _picture(values, page, notes):
+def _picture(values, page, notes, frames):
     tag = page.tags.get(274)
     alpha = None
-    if page.extrasamples and page.extrasamples[-1] in _ALPHA and values.shape[-1] > 1:
+    has_alpha = page.extrasamples and page.extrasamples[-1] in _ALPHA
+    if has_alpha and values.shape[-1] > 1 and frames != "bands":
         most = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1
         values, alpha = values[..., :-1], values[..., -1:] / np.float32(most)
         if page.extrasamples[-1] == 1:
@@ -136,7 +141,9 @@ def _picture(values, page, notes):
     bits = page.bitspersample if page.bitspersample not in (8, 16, 32, 64) else 0
     inverted = page.photometric == 0
     orientation = tag.value if tag else 1
-    picture = deep_picture(values, alpha, orientation, bits, inverted, notes)
+    picture = deep_picture(
+        values, alpha, orientation, bits, inverted, notes, on_white=ALPHA_BAND
+    )
     if page.dtype == np.uint8 and (inverted or alpha is not None):
         return Picture(picture.levels((0, 255)), notes=picture.notes)
     return picture
