@@ -101,17 +101,18 @@ def _like(left, right, distance):
                 some = ones[start : start + step]
                 apart = np.bitwise_count(words[0][some, None] ^ words[1][None, others])
                 at = np.nonzero(apart <= distance)
-                pairs.append(np.stack([some[at[0]], others[at[1]]], axis=-1))
+                pairs.append(some[at[0]] * len(right) + others[at[1]])
                 total += len(at[0])
             if total > 8 * _MOST_ALIKE:  # a pair comes up to 8 times
-                return _unique(pairs), False
-    pairs = _unique(pairs)
-    return pairs, len(pairs) <= _MOST_ALIKE
+                return _split(pairs, len(right))[:_MOST_ALIKE], False
+    pairs = _split(pairs, len(right))
+    return pairs[:_MOST_ALIKE], len(pairs) <= _MOST_ALIKE
 
 
-def _unique(pairs):
-    pairs = np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
-    return np.unique(pairs, axis=0)[:_MOST_ALIKE]
+def _split(numbers, count):
+    """Different pairs of places, each of which is one number."""
+    numbers = np.unique(np.concatenate(numbers)) if numbers else np.zeros(0, np.int64)
+    return np.stack(np.divmod(numbers, count), axis=-1)
 
 
 def _normalized(images):
