@@ -46,8 +46,9 @@ def to_uint8(images):
     if isinstance(images, np.ndarray):
         levels = np.round((images.astype("float32") + np.float32(0.5)) * 255)
         return np.clip(levels, 0, 255).astype("uint8")
-    levels = ops.round((ops.cast(images, "float32") + 0.5) * 255)
-    return ops.cast(ops.clip(levels, 0, 255), "uint8")
+    # Clipped first: LiteRT's converter takes a sum after a convolution for its bias.
+    inside = ops.clip(ops.cast(images, "float32"), -0.5, 0.5)
+    return ops.cast(ops.round((inside + 0.5) * 255), "uint8")
 
 
 def _known(values):

@@ -1,5 +1,7 @@
 """Pure tensor functions shared by the layers: no state, no weights."""
 
+import contextlib
+import contextvars
 import math
 import sys
 
@@ -9,6 +11,19 @@ from keras import ops
 # Scores held at once by `nearest_code`: 2**20 float32 are 4 MiB, which stay in cache.
 _SCORES_PER_BLOCK = 2**20
 _MIN_ROWS_PER_BLOCK = 128
+
+
+_IN_ONE_BLOCK = contextvars.ContextVar("in one block", default=False)
+
+
+@contextlib.contextmanager
+def in_one_block():
+    """Traces searches of codes without a loop over blocks, which some formats lack."""
+    token = _IN_ONE_BLOCK.set(True)
+    try:
+        yield
+    finally:
+        _IN_ONE_BLOCK.reset(token)
 
 
 def nearest_code(latents, codebook):
@@ -67,7 +82,7 @@ def _best_code(latents, codebook, change, in_blocks):
     num_codes, dim = codebook.shape
     rows_per_block = max(_MIN_ROWS_PER_BLOCK, _SCORES_PER_BLOCK // num_codes)
     num_rows = latents.shape[0]
-    if num_rows is not None and num_rows <= rows_per_block:
+    if _IN_ONE_BLOCK.get() or num_rows is not None and num_rows <= rows_per_block:
         return best(latents)
     return in_blocks(best, latents, dim, rows_per_block)
 

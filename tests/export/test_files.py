@@ -150,3 +150,21 @@ def test_checksums_are_those_of_sha256(tmp_path):
     assert files.checksums(tmp_path) == {"inner/abc": {"sha256": known, "bytes": 3}}
     assert hashlib.sha256(b"abc").hexdigest() == known
     assert files.folder_bytes(tmp_path) == 3
+
+
+def test_other_formats_make_room_for_those_of_the_next_version(tmp_path):
+    target = make_artifact(tmp_path / "artifact", 1, "old")
+    for name in ("onnx/encode.onnx", "litert/encode.tflite"):
+        (target / name).parent.mkdir()
+        (target / name).write_text("old")
+    new = make_artifact(tmp_path / "aside" / "artifact", 2, "new")
+    (new / "onnx").mkdir()
+    (new / "onnx" / "encode.onnx").write_text("new")
+    files.place(new, target, 2, False)
+    received = read(target)
+    assert received["onnx/encode.onnx"] == "new"
+    assert not (target / "litert").exists()
+    assert {p for p in received if p.startswith("saved_model")} == {
+        "saved_model/1/graph",
+        "saved_model/2/graph",
+    }

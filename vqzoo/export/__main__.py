@@ -10,7 +10,7 @@ import sys
 from vqzoo import frame
 from vqzoo.export import warmup
 from vqzoo.export.artifact import export
-from vqzoo.export.files import FOLDERS, folder_bytes
+from vqzoo.export.files import FOLDERS, PORTABLE, folder_bytes
 from vqzoo.frame import Flag
 from vqzoo.runs.folder import MODEL
 
@@ -29,6 +29,13 @@ FLAGS = {
             "faster where the server's processor has bfloat16, with slightly other "
             "codes",
         ),
+        Flag(
+            "formats",
+            ("saved_model",),
+            "what is written beside model.keras: the SavedModel always; onnx, litert "
+            "and openvino hold encode, decode and reconstruct, a file each",
+            choices=("saved_model", *PORTABLE),
+        ),
     ]
 }
 
@@ -40,7 +47,7 @@ def main(argv):
 
 def _export(values, source, target):
     target, version = export(source, target, **vars(values))
-    numbered = [f"{name}/{version}" for name in FOLDERS.values()]
+    numbered = [*(f"{name}/{version}" for name in FOLDERS.values()), *PORTABLE]
     sizes = {MODEL: (target / MODEL).stat().st_size} | {
         path: folder_bytes(target / path)
         for path in numbered

@@ -17,6 +17,7 @@ keras = lazily("keras")
 cloning = lazily("vqzoo.models.cloning")
 pipelines = lazily("vqzoo.priors.pipeline")
 manifest = lazily("vqzoo.export.manifest")
+portable = lazily("vqzoo.export.portable")
 signatures = lazily("vqzoo.export.signatures")
 verification = lazily("vqzoo.export.verification")
 warmup = lazily("vqzoo.export.warmup")
@@ -41,7 +42,7 @@ class Saved:
     warmup_requests: int
 
 
-def export(run, target, *, overwrite=False, bfloat16=False):
+def export(run, target, *, overwrite=False, bfloat16=False, formats=()):
     """Exports a trained model: Keras file, SavedModels, manifest, serving files.
 
     Everything is written aside and compared with the trained model by a fresh process;
@@ -58,6 +59,7 @@ def export(run, target, *, overwrite=False, bfloat16=False):
         bfloat16: bool. Whether there is a second SavedModel that computes in bfloat16,
             of half the size, served under another name; an artifact that has one keeps
             getting it.
+        formats: of `"onnx"`, `"litert"`, `"openvino"`, beside the SavedModel.
 
     Returns:
         `(target, version)`: `pathlib.Path`, and the int of the new SavedModel.
@@ -88,20 +90,22 @@ def export(run, target, *, overwrite=False, bfloat16=False):
             # The inner folder gets the usual permissions, which a server needs.
             folder = pathlib.Path(aside) / target.name
             folder.mkdir()
-            _write(folder, source, version, precisions, earlier)
+            _write(folder, source, version, precisions, earlier, formats)
             files.place(folder, target, version, overwrite)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"cannot write {target}: {error}") from error
     return target, version
 
 
-def _write(folder, source, version, precisions, earlier):
+def _write(folder, source, version, precisions, earlier, formats):
     """Writes all files of an artifact, and checks those that compute."""
     source.model.save(folder / MODEL)
     if source.pipeline is not None:
         source.pipeline.save(folder)
     saved = {name: _save(folder, source, version, name) for name in precisions}
     models = {precision: written.model for precision, written in saved.items()}
+    for name in (name for name in formats if name in files.PORTABLE):
+        portable.save(models["float32"], folder / name, name)
     checked = verification.verify(folder, version, source.model, models)
     facts = manifest.describe(source, folder.name, version, saved, checked)
     serving.write(folder, precisions)

@@ -3,12 +3,21 @@
 import hashlib
 import os
 import re
+import shutil
 
 from vqzoo.frame import Failure
 from vqzoo.runs.folder import MANIFEST, PIPELINE
 
 # The folder of each precision's SavedModels; a server takes each for a model.
 FOLDERS = {"float32": "saved_model", "bfloat16": "saved_model_bfloat16"}
+
+
+# Other formats: the ending of their files, and the package that writes them.
+PORTABLE = {
+    "onnx": ("onnx", "tf2onnx"),
+    "litert": ("tflite", "tensorflow"),
+    "openvino": ("xml", "openvino"),
+}
 
 
 class ExportError(Failure):
@@ -60,7 +69,7 @@ def place(new, target, version, overwrite):
 
     An artifact that is there keeps its versions and gets one more: first that version
     of each precision in one stroke, which is what a server looks for, then each file,
-    the manifest last. Models and priors that the new one does not have go.
+    the manifest last. Models, priors and formats that the new one does not have go.
 
     Args:
         new: `pathlib.Path` on the file system of `target`; its parent takes what
@@ -83,6 +92,10 @@ def place(new, target, version, overwrite):
         for name in (name for name in FOLDERS.values() if (new / name).is_dir()):
             (target / name).mkdir(exist_ok=True)
             os.rename(new / name / str(version), target / name / str(version))
+        for name in PORTABLE:
+            shutil.rmtree(target / name, ignore_errors=True)
+            if (new / name).is_dir():
+                os.rename(new / name, target / name)
         _replace_files(new, target)
 
 

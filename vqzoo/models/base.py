@@ -1,5 +1,6 @@
 """What is asked of every model from images to images."""
 
+import contextlib
 import functools
 import inspect
 import warnings
@@ -10,6 +11,10 @@ from keras import ops
 
 from vqzoo.arguments import BuiltModel, Configured
 from vqzoo.images import to_numpy, wrong_range
+from vqzoo.ops import in_one_block
+
+# Formats of `export` that hold loops.
+_LOOPING = ("tf_saved_model", "torch")
 
 
 def takes_images(method):
@@ -214,6 +219,14 @@ class ImageModel(Configured, BuiltModel):
 
     def predict(self, x, *args, **kwargs):
         return super().predict(self._taken(x), *args, **kwargs)
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Writes the call at inference: `keras.Model.export`.
+
+        Converters to ONNX, LiteRT and OpenVINO get no loop over blocks of latents.
+        """
+        with contextlib.nullcontext() if format in _LOOPING else in_one_block():
+            super().export(filepath, format, **kwargs)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

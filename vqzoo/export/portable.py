@@ -1,0 +1,81 @@
+"""Models for other runtimes: ONNX, LiteRT and OpenVINO files, without a server."""
+
+import importlib.util
+import pathlib
+
+import keras
+
+from vqzoo.export.files import PORTABLE, ExportError
+from vqzoo.images import to_images, to_uint8
+from vqzoo.models import tiers
+from vqzoo.ops import in_one_block
+
+
+def save(model, folder, file_format):
+    """Writes `encode`, `decode` and `reconstruct` of a model, a file each.
+
+    Images are uint8 `(batch, height, width, channels)` and codes int32 `(batch, h, w)`
+    for each tier, top first, as in the signatures of the SavedModel. The batch is free
+    (of LiteRT, `resize_tensor_input` sets it). All scores of the search for the nearest
+    codes stand in memory at once: a converter knows no loop.
+
+    Args:
+        model: a model with codes, as `cloning.clone` gives it.
+        folder: path, made where it is missing.
+        file_format: `"onnx"`, `"litert"` or `"openvino"`; each needs its packages.
+
+    Returns:
+        dict of the files' paths by what they do.
+
+    Raises:
+        ExportError: if a package is missing.
+    """
+    ending, package = PORTABLE[file_format]
+    if importlib.util.find_spec(package) is None:
+        raise ExportError(
+            f"expected {package} for --formats={file_format}, which is not installed: "
+            f"pip install 'vqzoo[{file_format}]'"
+        )
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    images = keras.InputSpec("uint8", (None, *model.image_shape), name="images")
+    codes = [
+        keras.InputSpec("int32", (None, *grid), name=f"{tier}_codes")
+        for tier, grid in zip(model.tier_names, tiers.grid_shapes(model))
+    ]
+    names = [spec.name for spec in codes]
+
+    def encode(images):
+        return dict(zip(names, model.encode(to_images(images))))
+
+    def reconstruct(images):
+        return {"reconstructions": to_uint8(model.reconstruct(to_images(images)))}
+
+    parts = {
+        "encode": (encode, [images]),
+        "decode": (lambda *codes: {"images": to_uint8(model.decode(codes))}, codes),
+        "reconstruct": (reconstruct, [images]),
+    }
+    paths = {}
+    for part, (function, signature) in parts.items():
+        paths[part] = folder / f"{part}.{ending}"
+        with in_one_block():
+            _Part(model, function).export(
+                str(paths[part]),
+                file_format,
+                verbose=False,
+                input_signature=signature,
+            )
+    return paths
+
+
+class _Part(keras.Model):
+    """What a function makes of tensors, with the weights of a model."""
+
+    def __init__(self, model, function):
+        super().__init__(name="part", dtype="float32")
+        self.model, self.function = model, function
+        self.built = True
+
+    def call(self, *inputs, training=False):
+        return self.function(*inputs)
