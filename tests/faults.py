@@ -287,6 +287,71 @@ def formats():
     return made
 
 
+def kill_runs(count, seed=0):
+    """Outcomes of kills at random moments, of runs that go on and are killed again.
+
+    A kill is survived if the run ends with the state, to the bit, of one that was not
+    killed, and silent if it ends with another one.
+    """
+    from tests.helpers import processes
+    from vqzoo import training
+    from vqzoo.runs import state
+    from vqzoo.runs.folder import Run
+
+    rng, outcomes, notes = np.random.default_rng(seed), collections.Counter(), []
+    recipe = training.Recipe(
+        name="tiny",
+        noise_stddev=(1.0,),
+        epochs=2,
+        max_steps_per_epoch=5,
+        batch_size=4,
+        save_steps=1,
+        precision="float32",
+        strategy="none",
+        tensorboard=False,
+        smoke=True,
+    )
+
+    def end(runs_dir, resume=False, seconds=600):
+        """Exit code of a run that is killed after some seconds; None if it was."""
+        one = dataclasses.replace(recipe, runs_dir=str(runs_dir), resume=resume)
+        process = processes.FRESH.Process(target=processes.run, args=(one,))
+        process.start()
+        process.join(seconds)
+        code = process.exitcode
+        process.kill()
+        process.join()
+        return code
+
+    def arrays(runs_dir):
+        path = Run.finished(runs_dir, "tiny").path / "state.npz"
+        return _values(state.load_arrays(path)[0])
+
+    with tempfile.TemporaryDirectory() as folder:
+        end(folder)  # starts the server of processes
+        began = time.monotonic()
+        whole = pathlib.Path(folder, "whole")
+        end(whole)
+        lasts, known = time.monotonic() - began, arrays(whole)
+        while outcomes.total() < count:
+            runs_dir, kills, code = pathlib.Path(folder, f"{outcomes.total()}"), 0, None
+            while code is None:
+                resume = Run.unfinished(runs_dir, "tiny") is not None
+                seconds = rng.uniform(0, lasts) if kills < 5 else 600
+                code = end(runs_dir, resume, seconds)
+                kills += code is None
+                if Run.finished(runs_dir, "tiny"):
+                    break
+            if not Run.finished(runs_dir, "tiny"):
+                outcome = "lost"
+            else:
+                outcome = "survived" if arrays(runs_dir) == known else "silent"
+            if outcome != "survived":
+                notes.append(f"{outcome} after {kills} kills: exit code {code}")
+            outcomes[outcome] += max(1, kills)
+    return outcomes, notes
+
+
 def run_tests(passed, chosen, paths):
     """Outcomes of tests, each of which tries a fault and asserts what becomes of it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -348,12 +413,15 @@ def main(arguments):
     parser.add_argument("--count", type=int, default=400, help="files of each format")
     parser.add_argument("--only", nargs="*", default=[], help="parts of names")
     parser.add_argument("--out", type=pathlib.Path, default=PAGE)
+    parser.add_argument("--kills", type=int, default=50, help="kills of runs")
     flags = parser.parse_args(arguments)
     began, rows, bad = time.monotonic(), {}, {}
     work = {
         f"altered: {name}": lambda made=made: fuzz(made, flags.count)
         for name, made in formats().items()
-    } | {name: lambda what=what: run_tests(*what) for name, what in TESTS.items()}
+    }
+    work["kills at random moments"] = lambda: kill_runs(flags.kills)
+    work |= {name: lambda what=what: run_tests(*what) for name, what in TESTS.items()}
     for name, run in work.items():
         if flags.only and not any(part in name for part in flags.only):
             continue
