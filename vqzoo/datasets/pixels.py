@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from vqzoo.datasets.images import UnreadableImageError as UnreadableImageError
 from vqzoo.datasets.reading import read
 
 _LARGEST_PADDING = 0.25  # of the side of the image, for 28 x 28 -> 32 x 32
