@@ -8,6 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from vqzoo.measures import disentanglement as measures
 from vqzoo.measures import factor_information as shared
+from vqzoo.measures import factor_prediction
 
 SIZES = (4, 5, 6)
 
@@ -89,16 +90,18 @@ def test_the_gap_is_that_of_the_formula():
 
 def test_dci_of_importances_worked_by_hand():
     importance = np.array([[0.8, 0.0], [0.0, 0.4], [0.0, 0.4], [0.2, 0.2]])
-    found = measures._concentration(importance)
+    found = factor_prediction._concentration(importance)
     weights = importance.sum(1) / importance.sum()
     each = 1 - stats.entropy(importance.T + 1e-11, base=2)
     assert found == pytest.approx((weights * each).sum())
     each = 1 - stats.entropy(importance + 1e-11, base=4)
     weights = importance.sum(0) / importance.sum()
-    assert measures._concentration(importance.T) == pytest.approx(
+    assert factor_prediction._concentration(importance.T) == pytest.approx(
         (weights * each).sum()
     )
-    assert measures._concentration(np.zeros((3, 2))) == pytest.approx(0, abs=1e-6)
+    assert factor_prediction._concentration(np.zeros((3, 2))) == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_dci_of_a_perfect_and_a_useless_code():

@@ -154,7 +154,7 @@ def test_truncated_noise_stays_within_its_bound():
         (lambda: gan_of().sample(1, temperature=1.5), r"\(0, 1\].*temperature=1.5"),
         (lambda: gan_of().sample(1, top_k=3), "top_k=3"),
         (lambda: gan_of().sample((1, 4, 4)), r"grids of \(8, 8\)"),
-        (lambda: gan_of().generate(0), "received 0"),
+        (lambda: gan_of().generate(0), "at least one grid, received shape=0"),
         (lambda: gan_of().generate(1, truncation=0.0), "truncation=0.0"),
         (lambda: gan_of().sample(1, {"label": 0}), "no label"),
     ],

@@ -292,8 +292,7 @@ def _measure(recipe, run, loaded, own, shared, names):
     model = loaded.model
     kept = shared.setdefault(tuple(model.image_shape), {})
     if "splits" not in kept:
-        options = {"max_bytes": run.max_bytes}
-        kept["splits"] = measures.load_splits(model, run, **options)
+        kept["splits"] = measures.load_splits(model, run)
     sizes, most = measures.sizes_of(model, recipe.quick), recipe.num_images
     sizes = dataclasses.replace(
         sizes,

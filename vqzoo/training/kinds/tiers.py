@@ -174,7 +174,7 @@ class TierRecipe(RunSettings, DataSettings):
 
     def _splits(self, model):
         """The images in the shape of the model's, after lines on what they are."""
-        splits = measures.load_splits(model, self, max_bytes=self.max_bytes)
+        splits = measures.load_splits(model, self)
         for line in datasets.describe(splits):
             fitting.say(line)
         return splits
