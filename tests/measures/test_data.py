@@ -13,7 +13,8 @@ def model_of(*image_shape):
 
 
 def settings_of(dataset="photos", **changes):
-    usual = {"data_dir": "", "classes": [], "quick": True, "representation": "vectors"}
+    usual = {"data_dir": "", "classes": [], "quick": True, "max_bytes": None}
+    usual |= {"representation": "vectors"}
     return types.SimpleNamespace(dataset=dataset, **{**usual, **changes})
 
 

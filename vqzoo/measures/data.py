@@ -150,7 +150,7 @@ def load_splits(model, settings, image_size=0, **options):
         channels=shape[2],
         data_dir=settings.data_dir or None,
         classes=tuple(settings.classes),
-        max_bytes=getattr(settings, "max_bytes", None),
+        max_bytes=settings.max_bytes,
         **datasets.reading_of(settings),
         **options,
     )
