@@ -58,6 +58,11 @@ TESTS = {
         "second or another_process or share or threads",
         "tests/runs tests/datasets/test_codes.py tests/studies tests/serving",
     ),
+    "damaged data under evaluate, Ctrl-C while data are prepared": (
+        "refused",
+        "hostile_files or ctrl_c",
+        "tests/test_evaluate.py tests/test_cli.py",
+    ),
     "kills, signals and resumes": (
         "survived",
         "killed or stopped or sigterm or goes_on",

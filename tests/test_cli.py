@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import vqzoo
-from vqzoo import cli, models, registry
+from vqzoo import cli, datasets, models, registry
 from vqzoo.datasets import DATASETS
 
 ROOT = pathlib.Path(vqzoo.__file__).parent
@@ -192,3 +192,15 @@ def test_in_any_other_process_every_class_is_known_after_the_import():
     command = [sys.executable, "-c", LOADED]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert finished.stdout == "True\n"
+
+
+def test_ctrl_c_while_data_are_prepared_leaves_no_run(tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "load", interrupted)
+    runs_dir = tmp_path / "runs"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["vqzoo", "train", "vqvae", "--smoke", f"--runs_dir={runs_dir}"])
+    assert ended.value.code == 130 and not runs_dir.exists()
+    assert "Stopped by SIGINT" in capsys.readouterr().err

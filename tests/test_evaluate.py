@@ -5,6 +5,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers import subject as small
 from tests.helpers.small_models import model_of
@@ -15,8 +16,6 @@ from vqzoo.measures import data, disentanglement
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     """A folder of images of three classes, with a test split."""
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("images")
     for split, count, seed in (("train", 45, 1), ("test", 30, 2)):
         images, labels = small.images_of(count, seed)
@@ -69,6 +68,24 @@ def test_a_model_leaves_a_page_and_its_numbers(
     said = capsys.readouterr()
     assert "report.html" in said.out and "Training" in said.out
     assert "Codebooks: " in said.err and "sections" in said.err
+
+
+def test_damaged_and_hostile_files_among_the_data_are_named(
+    model_path, data_dir, tmp_path, capsys
+):
+    hostile = tmp_path / "hostile"
+    shutil.copytree(data_dir, hostile)
+    good = (hostile / "test" / small.CLASSES[0]).glob("*.png")
+    (next(good).with_name("cut.png")).write_bytes(next(good).read_bytes()[:60])
+    folder = hostile / "train" / small.CLASSES[1]
+    (folder / "empty.png").touch()
+    (folder / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n")
+    Image.new("1", (9000, 9000)).save(folder / "bomb.png")
+    assert run(model_path, hostile, tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "Traceback" not in said and not (tmp_path / "out").exists()
+    for name in ("cut.png", "empty.png", "script.png", "bomb.png"):
+        assert name in said
 
 
 def test_the_folder_of_a_run_brings_its_history(
