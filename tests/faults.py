@@ -292,30 +292,47 @@ def formats():
     return made
 
 
-def kill_runs(count, seed=0):
+def killed():
+    """Recipes of every kind of run, made small, by the kind's name."""
+    from vqzoo import studies, training
+
+    small = {
+        "precision": "float32",
+        "strategy": "none",
+        "tensorboard": False,
+        "smoke": True,
+    }
+    steps = {**small, "epochs": 2, "max_steps_per_epoch": 5, "batch_size": 4}
+    return {
+        "autoencoder": training.Recipe(
+            name="autoencoder", noise_stddev=(1.0,), save_steps=1, **steps
+        ),
+        "prior": training.PriorRecipe(
+            name="prior", prior="pixelcnn", save_steps=1, **steps
+        ),
+        "GAN": training.GANRecipe(name="gan", **small),
+        "sweep": studies.SweepRecipe(
+            name="sweep",
+            conditions=("noisy: noise_stddev=0.5", "plain: noise_stddev=0.0"),
+            measurements=("reconstruction",),
+            shown=("reconstruction.psnr",),
+            seeds=(0,),
+            **steps,
+        ),
+    }
+
+
+def kill_runs(recipe, count, seed=0):
     """Outcomes of kills at random moments, of runs that go on and are killed again.
 
-    A kill is survived if the run ends with the state, to the bit, of one that was not
-    killed, and silent if it ends with another one.
+    A kill is survived if the run ends with the states, to the bit, of one that was not
+    killed, and silent if it ends with others.
     """
     from tests.helpers import processes
-    from vqzoo import training
     from vqzoo.runs import state
     from vqzoo.runs.folder import Run
 
     rng, outcomes, notes = np.random.default_rng(seed), collections.Counter(), []
-    recipe = training.Recipe(
-        name="tiny",
-        noise_stddev=(1.0,),
-        epochs=2,
-        max_steps_per_epoch=5,
-        batch_size=4,
-        save_steps=1,
-        precision="float32",
-        strategy="none",
-        tensorboard=False,
-        smoke=True,
-    )
 
     def end(runs_dir, resume=False, seconds=600):
         """Exit code of a run that is killed after some seconds; None if it was."""
@@ -329,8 +346,10 @@ def kill_runs(count, seed=0):
         return code
 
     def arrays(runs_dir):
-        path = Run.finished(runs_dir, "tiny").path / "state.npz"
-        return _values(state.load_arrays(path)[0])
+        run_dir = Run.finished(runs_dir, recipe.name).path
+        states = sorted(run_dir.rglob("state.npz"))
+        assert states, "a run without a state proves nothing"
+        return [_values(state.load_arrays(path)[0]) for path in states]
 
     with tempfile.TemporaryDirectory() as folder:
         end(folder)  # starts the server of processes
@@ -341,13 +360,13 @@ def kill_runs(count, seed=0):
         while outcomes.total() < count:
             runs_dir, kills, code = pathlib.Path(folder, f"{outcomes.total()}"), 0, None
             while code is None:
-                resume = Run.unfinished(runs_dir, "tiny") is not None
+                resume = Run.unfinished(runs_dir, recipe.name) is not None
                 seconds = rng.uniform(0, lasts) if kills < 5 else 600
                 code = end(runs_dir, resume, seconds)
                 kills += code is None
-                if Run.finished(runs_dir, "tiny"):
+                if Run.finished(runs_dir, recipe.name):
                     break
-            if not Run.finished(runs_dir, "tiny"):
+            if not Run.finished(runs_dir, recipe.name):
                 outcome = "lost"
             else:
                 outcome = "survived" if arrays(runs_dir) == known else "silent"
@@ -418,14 +437,19 @@ def main(arguments):
     parser.add_argument("--count", type=int, default=400, help="files of each format")
     parser.add_argument("--only", nargs="*", default=[], help="parts of names")
     parser.add_argument("--out", type=pathlib.Path, default=PAGE)
-    parser.add_argument("--kills", type=int, default=50, help="kills of runs")
+    parser.add_argument("--kills", type=int, default=15, help="of each kind of run")
     flags = parser.parse_args(arguments)
     began, rows, bad = time.monotonic(), {}, {}
     work = {
         f"altered: {name}": lambda made=made: fuzz(made, flags.count)
         for name, made in formats().items()
     }
-    work["kills at random moments"] = lambda: kill_runs(flags.kills)
+    work |= {
+        f"kills at random moments: {kind}": lambda made=made: kill_runs(
+            made, flags.kills
+        )
+        for kind, made in killed().items()
+    }
     work |= {name: lambda what=what: run_tests(*what) for name, what in TESTS.items()}
     for name, run in work.items():
         if flags.only and not any(part in name for part in flags.only):
