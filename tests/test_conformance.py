@@ -86,14 +86,16 @@ def trained(case):
     model = as_model(case)
     before = values(model.weights)
     (inputs,) = case.inputs
+    # It moves a weight however small its gradient is, and not without one.
+    optimizer = keras.optimizers.Adam(0.01, epsilon=1e-20)
     if case.takes_floats:
         outputs = ops.convert_to_numpy(model(inputs))
         alike = outputs.shape == inputs.shape
-        compiled(model, keras.optimizers.SGD(0.5), "mse", jit_compile="auto")
+        compiled(model, optimizer, "mse", jit_compile="auto")
         model.train_on_batch(inputs, np.flip(inputs) if alike else outputs + 1)
     elif case in PRIORS:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        compiled(model, keras.optimizers.SGD(0.5), loss, jit_compile="auto")
+        compiled(model, optimizer, loss, jit_compile="auto")
         model.train_on_batch(inputs, inputs)
     return model, before, values(model.weights)
 

@@ -14,7 +14,7 @@ CASES = [
         lambda: HierarchicalVAE(
             image_shape=(8, 8, 3),
             groups_per_scale=(1, 2),
-            num_channels=4,
+            num_channels=6,
             latent_dim=2,
             beta=0.01,
             warmup_steps=2,
