@@ -12,7 +12,6 @@ from vqzoo.arguments import (
     check_not_negative,
     check_one_of,
     check_positive_ints,
-    known_values,
     plain,
 )
 from vqzoo.ops import (
@@ -200,14 +199,10 @@ class Quantizer(Configured, keras.layers.Layer):
             ValueError: if the codes are no integers or one is out of range. In a
                 compiled function, which cannot know, the vector is 0 there.
         """
-        known = known_values(codes)
         codes = check_codes(codes, self.num_embeddings)
-        if known is None or (known < 0).any():
-            inside = ops.logical_and(codes >= 0, codes < self.num_embeddings)
-            vectors = self._vectors(ops.where(inside, codes, 0))
-            vectors = ops.where(inside[..., None], vectors, 0.0)
-        else:
-            vectors = self._vectors(codes)
+        inside = ops.logical_and(codes >= 0, codes < self.num_embeddings)
+        vectors = self._vectors(ops.where(inside, codes, 0))
+        vectors = ops.where(inside[..., None], vectors, 0.0)
         return ops.cast(vectors, self.compute_dtype)
 
     def loss_terms(self, latents):
