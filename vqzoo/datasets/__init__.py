@@ -8,6 +8,7 @@ from vqzoo.datasets.catalog import (
     READING,
     WITH_FACTORS,
     load,
+    options_of,
     reading_of,
     takes,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "WITH_FACTORS",
     "describe",
     "load",
+    "options_of",
     "reading_of",
     "takes",
 ]

@@ -271,6 +271,21 @@ def reading_of(settings):
     return {name: getattr(settings, name, text[0]) for name, text in READING.items()}
 
 
+def options_of(settings):
+    """What settings give to `load` beside the name and the shape: a dict.
+
+    Args:
+        settings: a recipe or flags, with `data_dir`, `classes`, `max_bytes` and some of
+            `READING`.
+    """
+    return {
+        "data_dir": settings.data_dir or None,
+        "classes": tuple(settings.classes),
+        "max_bytes": settings.max_bytes,
+        **reading_of(settings),
+    }
+
+
 def check_reading(name, reading):
     """Raises ValueError, which names the flag, if files cannot be read so.
 

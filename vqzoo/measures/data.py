@@ -127,14 +127,13 @@ def _some(split, count, seed):
     return images, None if labels[0] is None else np.concatenate(labels)[:count]
 
 
-def load_splits(model, settings, image_size=0, **options):
+def load_splits(model, settings, image_size=0):
     """A data set in the shape of a model's images.
 
     Args:
         model: a model of vqzoo.models.
-        settings: a recipe or flags, with `dataset`, `data_dir` and `classes`.
+        settings: a recipe or flags, with `dataset` and all of `datasets.options_of`.
         image_size: int, side of the images; 0: the model's own.
-        **options: of `datasets.load`.
 
     Returns:
         `datasets.Splits`.
@@ -148,11 +147,7 @@ def load_splits(model, settings, image_size=0, **options):
         settings.dataset,
         image_size=image_size or shape[0],
         channels=shape[2],
-        data_dir=settings.data_dir or None,
-        classes=tuple(settings.classes),
-        max_bytes=settings.max_bytes,
-        **datasets.reading_of(settings),
-        **options,
+        **datasets.options_of(settings),
     )
     if tuple(splits.image_shape) != shape:
         raise ValueError(

@@ -48,10 +48,7 @@ def load_data(recipe, image_size, **options):
     splits = datasets.load(
         recipe.dataset,
         image_size=image_size,
-        data_dir=recipe.data_dir or None,
-        classes=tuple(recipe.classes),
-        **datasets.reading_of(recipe),
-        max_bytes=recipe.max_bytes,
+        **datasets.options_of(recipe),
         **options,
     )
     for line in datasets.describe(splits):
