@@ -230,11 +230,12 @@ class Recipe(
         """
         fields = dataclasses.fields(QuantizerSettings)
         changed = [f.name for f in fields if getattr(self, f.name) != f.default]
-        warmed = _models_with("warmup_steps")
-        self.expect_unused(
-            "kl_warmup_share", self.model in warmed, "model", ", ".join(warmed)
-        )
-        if not self._takes("quantizer"):
+        if self.kl_warmup_share != ModelSettings.kl_warmup_share:
+            users = ", ".join(_models_with("warmup_steps"))
+            self.expect_unused(
+                "kl_warmup_share", _takes(self.model, "warmup_steps"), "model", users
+            )
+        if not _takes(self.model, "quantizer"):
             users = ", ".join(_models_with("quantizer"))
             for name in changed:
                 self.expect_unused(name, False, "model", users)
@@ -270,10 +271,10 @@ class Recipe(
         make = getattr(models, self.model)
         options = {"num_channels": 16} if self.smoke else {}
         options |= registry.parse_options(self.model_options)
-        if num_steps and self._takes("warmup_steps"):
+        if num_steps and _takes(self.model, "warmup_steps"):
             steps = round(self.kl_warmup_share * num_steps)
             options = {"warmup_steps": steps, **options}
-        if self._takes("quantizer"):
+        if _takes(self.model, "quantizer"):
             # Of a model that trains its tiers in turn, each has a run of its own.
             steps = num_steps and options.get("tier_steps", num_steps)
             options["quantizer"] = lambda tier: quantizers.make(self, tier, steps)
@@ -294,9 +295,6 @@ class Recipe(
             _check_schedules(model, num_steps)
         return model
 
-    def _takes(self, argument):
-        return self.model in _models_with(argument)
-
 
 def _check_schedules(model, num_steps):
     """Raises ValueError if a schedule would go on after the run."""
@@ -316,10 +314,11 @@ def _check_schedules(model, num_steps):
                 )
 
 
+def _takes(name, argument):
+    """Whether the function of a named model names an argument."""
+    return argument in inspect.signature(getattr(models, name)).parameters
+
+
 def _models_with(argument):
-    """Names of the models whose function names an argument."""
-    return [
-        name
-        for name in named_models()
-        if argument in inspect.signature(getattr(models, name)).parameters
-    ]
+    """Names of the models that take an argument; it imports all of them."""
+    return [name for name in named_models() if _takes(name, argument)]
