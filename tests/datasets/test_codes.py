@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import platform
@@ -75,20 +76,24 @@ def test_without_labels_there_is_no_label(tmp_path):
     assert set(found.arrays("test")) == {"top", "bottom"}
 
 
+def stopped_at(count):
+    """`encode`, which is stopped at that call."""
+    calls = itertools.count(1)
+
+    def stopping(images):
+        if next(calls) == count:
+            raise KeyboardInterrupt
+        return encode(images)
+
+    return stopping
+
+
 def test_a_stopped_extraction_goes_on_and_a_finished_one_encodes_nothing(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(codes, "_STEPS_A_SAVE", 2)
-    seen = []
-
-    def failing(images):
-        seen.append(len(images))
-        if len(seen) == 4:
-            raise KeyboardInterrupt
-        return encode(images)
-
     with pytest.raises(KeyboardInterrupt):
-        extract(tmp_path, failing)
+        extract(tmp_path, stopped_at(4))
     with pytest.raises(ValueError, match="received 8 of 21: extract the rest"):
         codes.load(tmp_path)
     rest = []
@@ -189,16 +194,8 @@ def test_a_file_that_was_altered_is_refused_by_its_checksum(key, tmp_path):
 
 def test_a_split_whose_begun_files_are_gone_is_extracted_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(codes, "_STEPS_A_SAVE", 1)
-    seen = []
-
-    def failing(images):
-        seen.append(len(images))
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-        return encode(images)
-
     with pytest.raises(KeyboardInterrupt):
-        extract(tmp_path, failing)
+        extract(tmp_path, stopped_at(3))
     (tmp_path / "train_top.part").rename(tmp_path / "train_top.npy")
     bottom = extract(tmp_path).arrays("train")["bottom"]
     assert bottom[:, 0, 0].tolist() == [4001 * i for i in range(21)]

@@ -129,15 +129,10 @@ def _count(rows):
 
 def _marked_cell(runs, name):
     """The cell of a number, marked where no run is above the floor of its measure."""
-    mark = (
-        f" {_AT_FLOOR}" if _values(runs, name) and not _above_floor(runs, name) else ""
-    )
-    return _cell(_values(runs, name)) + mark
-
-
-def _above_floor(runs, name):
     scores = [row["metrics"] for row in runs if name in row["metrics"]]
-    return [row for row in scores if disentanglement.above_floor(row, name)]
+    above = any(disentanglement.above_floor(row, name) for row in scores)
+    cell = _cell([row[name] for row in scores])
+    return cell if above or not scores else f"{cell} {_AT_FLOOR}"
 
 
 def _cell(values):
