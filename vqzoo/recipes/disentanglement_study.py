@@ -7,8 +7,9 @@ known, and scores them with every measure of the study. Leaves a table, a curve 
 measure over beta with the other models as levels, and how far the measures rank all
 models alike. Grids of codes are read as `--representation` says.
 
-About 5 minutes a run on two cores; 9 runs a seed. `--quick` takes a tenth of the
-samples of each measure; `--resume` goes on, also with more `--seeds`.
+About 5 minutes a run on two cores before the floors of the measures, which take most of
+them three times more; 9 runs a seed. `--quick` takes a tenth of the samples of each
+measure; `--resume` goes on, also with more `--seeds`.
 
 Source: Locatello et al. 2019, arXiv 1811.12359, section 5. Differs: sprites drawn by
 us at 32 x 32; fewer steps; models with codes beside those with real numbers.
