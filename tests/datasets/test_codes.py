@@ -1,8 +1,11 @@
+import io
 import itertools
 import json
 import os
 import platform
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -148,7 +151,11 @@ def in_a_thread(results, function, *arguments):
     return thread
 
 
-def test_who_comes_second_waits_and_reads_what_the_first_wrote(tmp_path, capsys):
+def test_who_comes_second_waits_and_reads_what_the_first_wrote(tmp_path, monkeypatch):
+    # What pytest captures is emptied when it is read, which loses what a thread prints
+    # in that moment.
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
     began, go_on, results = threading.Event(), threading.Event(), []
 
     def slowly(images):
@@ -160,10 +167,9 @@ def test_who_comes_second_waits_and_reads_what_the_first_wrote(tmp_path, capsys)
     assert began.wait(60)
     threads.append(in_a_thread(results, extract, tmp_path, None))
     owner = f"process {os.getpid()} on {platform.node()}"
-    waited = ""
-    while f"waiting for {owner}, which writes" not in waited:
-        waited += capsys.readouterr().err
+    while f"waiting for {owner}, which writes" not in errors.getvalue():
         assert threads[1].is_alive()
+        time.sleep(0.01)
     go_on.set()
     for thread in threads:
         thread.join(60)
