@@ -7,7 +7,7 @@ TESTS := $(VENV)/.installed-for-tests
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 test bench fuzz faults: export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test fuzz faults lint bench clean
+.PHONY: demo test fuzz faults lint bench docs docs-serve clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,18 @@ bench: $(VENV)/.benchmarks
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.table
+
+$(VENV)/.docs: $(STAMP)
+	$(PIP) install --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+# The site, in build/site; `docs-serve` shows it at http://127.0.0.1:8000/.
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.docs
+	$(BIN)/mkdocs serve
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
