@@ -1,4 +1,4 @@
-"""The pages of the site that show the artifacts in export/ and the cards in recipes/."""
+"""The pages of the site that show the artifacts in export and the cards of recipes."""
 
 import json
 

@@ -163,8 +163,8 @@ def reference_pages():
         pages[f"reference/{uri}"] = "\n".join(parts)
     table = "\n".join(["| package | what |", "|---|---|", *lines])
     pages["reference/index.md"] = (
-        "# Reference\n\nEvery public class and function, from its docstring. Images are "
-        "float32 (height, width, channels) in [-0.5, 0.5], codes are int32.\n\n"
+        "# Reference\n\nEvery public class and function, from its docstring. Images "
+        "are float32 (height, width, channels) in [-0.5, 0.5], codes are int32.\n\n"
         f"{table}\n"
     )
     return pages
