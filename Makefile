@@ -46,7 +46,7 @@ bench: $(VENV)/.benchmarks
 	$(BIN)/python -m benchmarks.lookup_memory
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.serving
-	$(BIN)/python -m benchmarks.table
+	$(BIN)/vqzoo results --write
 
 $(VENV)/.docs: $(STAMP)
 	$(PIP) install --constraint constraints.txt --editable '.[docs]'

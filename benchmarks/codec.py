@@ -27,6 +27,7 @@ from vqzoo import codec as codecs
 from vqzoo import datasets, measures
 from vqzoo.codec import CodecError, container
 from vqzoo.codec.decisions import num_levels
+from vqzoo.studies import codec_rows
 
 RESULTS = "codec"
 QUALITIES = (0, *range(1, 96, 2))
@@ -262,35 +263,6 @@ def _is_one_tile(codec, pictures, tiers):
     return pictures.shape[1:] == codec.model.image_shape and tiers is None
 
 
-def rows_of(results):
-    """Header and rows of the table that the README shows."""
-    header = ("images", "mode", "codes back", "bytes", "bits a pixel", "PSNR", "beside")
-    rows = []
-    for label, run in results["runs"].items():
-        for mode, figures in run["modes"].items():
-            best = mode == run["mode"]
-            rows.append(
-                (
-                    f"{label}, {run['images']:,} of {run['image_size']} pixels",
-                    f"`{mode}`",
-                    f"{figures['identical'] / run['images']:.0%}",
-                    f"{figures['bytes']['median']:.0f}",
-                    f"{figures['bits_per_pixel']:.2f}",
-                    f"{run['rate_distortion']['psnr']:.2f} dB",
-                    _words(run["rate_distortion"]["matched"]) if best else "",
-                )
-            )
-    return header, *rows
-
-
-def _words(matched):
-    return "; ".join(
-        f"{name.upper()} {psnrs['with headers']['psnr']:.2f} "
-        f"({psnrs['without headers']['psnr']:.2f} without headers)"
-        for name, psnrs in matched.items()
-    )
-
-
 def main(flags):
     """Measures, writes the results, prints the table."""
     keras.utils.set_random_seed(0)
@@ -299,7 +271,7 @@ def main(flags):
     _keep_other_modes(run_results, results["runs"].get(flags.label, {}))
     results["runs"][flags.label] = {**run_results, "machine": measure.machine()}
     measure.write(RESULTS, results)
-    header, *rows = rows_of(results)
+    header, *rows = codec_rows.files(results)
     measure.print_table(header, rows)
     if "information_bytes" in run_results["modes"].get("prior", {}):
         figures = run_results["modes"]["prior"]

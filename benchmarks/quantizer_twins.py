@@ -18,10 +18,10 @@ import os
 import numpy as np
 
 from benchmarks import measure
+from vqzoo.studies import speed
 
 NUM_VECTORS, NUM_CODES, DIM = 16_384, 512, 64
 LEVELS, NUM_BITS = (8, 8, 8), 9
-TARGET = 3
 
 
 def _vector_quantize(**options):
@@ -87,7 +87,7 @@ def main(flags):
         pairs[name] = _compare(name, flags.rounds)
         results |= {"vectors": NUM_VECTORS, "machine": measure.machine()}
         measure.write("quantizer_twins", results)
-    header, *rows = rows_of(results)
+    header, *rows = speed.twins(measure.read)
     measure.print_table(header, rows)
 
 
@@ -157,20 +157,6 @@ def _twin(name):
         loss.backward()
 
     return measure.repeated(step)
-
-
-def rows_of(results):
-    """Header and rows of text."""
-    rows = [("quantizer", "vqzoo", "twin", "times as fast", f"{TARGET}x")]
-    for name, pair in results["pairs"].items():
-        milliseconds = [
-            f"{pair['seconds'][who]['median'] * 1e3:.1f} ms"
-            for who in ("vqzoo", "torch")
-        ]
-        times = pair["times_faster"]["median"]
-        verdict = "met" if times >= TARGET else "missed"
-        rows.append((f"`{name}`", *milliseconds, f"{times:.1f}x", verdict))
-    return rows
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from vqzoo.priors import (
     pixelsnail_top_32,
     progressive_gan_top_32,
 )
+from vqzoo.studies import speed
 
 RESULTS = "sampling"
 
@@ -67,26 +68,6 @@ CASES = {
     "pixelsnail_32": pixelsnail_32,
     "maskgit_8": maskgit_8,
 }
-WORDS = {
-    "gated_8": "64 grids of 8 x 8, gated PixelCNN of 12 x 64",
-    "gated_16": "64 grids of 16 x 16, gated PixelCNN of 12 x 128",
-    "pixelsnail_32": "32 x 32 codes",
-    "maskgit_8": "64 grids of 8 x 8",
-    "cached": "cached, place by place",
-    "whole": "the whole network for each place",
-    "predict": "a loop of `predict`",
-    "maskgit": "MaskGIT in 12 steps",
-    "batch 1": "PixelSNAIL of table 6.1, one image",
-    "gan": "the progressive GAN of table 6.3, one image",
-}
-# Case, contestant that is slower, contestant that is faster, times that is asked for.
-RATIOS = (
-    ("gated_8", "predict", "cached", 40),
-    ("gated_8", "whole", "cached", 20),
-    ("gated_16", "whole", "cached", 60),
-    ("maskgit_8", "cached", "maskgit", 5),
-    ("pixelsnail_32", "batch 1", "gan", 100),
-)
 
 
 def _seconds_of(prior, batch, **options):
@@ -127,7 +108,7 @@ def main(flags):
         case = {"seconds": {k: measure.spread(v) for k, v in taken.items()}}
         case["ratios"] = {
             f"{slow} / {fast}": measure.ratio(taken[slow], taken[fast])
-            for of_case, slow, fast, _ in RATIOS
+            for of_case, slow, fast, _ in speed.RATIOS
             if of_case == name
         }
         case["machine"] = measure.machine()

@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "vqzoo.verify",
     "app": "vqzoo.app.__main__",
     "card": "vqzoo.studies.card",
+    "results": "vqzoo.studies.results",
 }
 OWN = {"train": "Trains a recipe", "list": "Lists what there is to choose from"}
 

@@ -40,3 +40,14 @@ def test_what_is_missing_is_said(tmp_path, capsys):
     assert table.main(["table"]) == 2
     assert table.main(["table", str(tmp_path / "none"), "psnr"]) == 1
     assert "received" in capsys.readouterr().err
+
+
+def test_sections_of_metrics_and_tables_of_cards_are_rows(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps({"test": {"psnr": 2.0}, "class_names": []}))
+    assert table.read(path) == [
+        {"condition": "test", "seed": 0, "metrics": {"psnr": 2.0}}
+    ]
+    card = tmp_path / "README.md"
+    card.write_text("# x\n\n| | a | b |\n|---|---|---|\n| c | 1,234.5 % | words |\n")
+    assert table.read(card) == [{"condition": "c", "seed": 0, "metrics": {"a": 1234.5}}]

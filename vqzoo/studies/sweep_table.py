@@ -65,7 +65,7 @@ def table(rows, shown, baseline=""):
         groups = {name: runs for name, runs in groups.items() if name != baseline}
         base = {row["seed"]: row for row in rows if row["condition"] == baseline}
         text += f"\nOver {baseline}, seed by seed:\n\n" + _lines(
-            shown, groups, lambda runs, name: _cell(_ratios(runs, base, name))
+            shown, groups, lambda runs, name: _cell(ratios(runs, base, name))
         )
     failed = [row for row in rows if "failed" in row]
     return text + (f"\nFailed: {failures(failed)}.\n" if failed else "")
@@ -81,7 +81,7 @@ def _lines(shown, groups, cell):
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _ratios(runs, base, name):
+def ratios(runs, base, name):
     """A number of each run over that of the baseline with the same seed."""
     pairs = [(run, base[run["seed"]]) for run in runs if run["seed"] in base]
     return [

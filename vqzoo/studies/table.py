@@ -1,8 +1,8 @@
 """Tables of kept rows: `python -m vqzoo.studies.table FILE NUMBER... [over=X]`.
 
-FILE is the sweep.json of a sweep, or a file of rows that the commands before it left
-beside a card. Each NUMBER is a column of medians over the seeds, with the least and the
-most; `over=CONDITION` adds a table of ratios to that condition, seed by seed.
+FILE is the sweep.json of a sweep, or a file of rows beside a card, or a card. Each
+NUMBER is a column of medians over the seeds, with the least and the most;
+`over=CONDITION` adds a table of ratios to that condition, seed by seed.
 """
 
 import pathlib
@@ -12,6 +12,7 @@ import sys
 from vqzoo.runs import files
 from vqzoo.studies import sweep_table
 
+_NUMBER = re.compile(r"-?[\d,]*\.?\d+")
 _SEED = re.compile(r"(?:,? seed|,) (\d+)$")
 
 
@@ -19,14 +20,36 @@ def read(path):
     """Rows as a sweep has them: a list of dicts.
 
     Args:
-        path: of a sweep.json, or of a file with `rows` (or `runs`) by a key of words,
-            which ends with the seed, to flat dicts of numbers.
+        path: of a sweep.json; of a file with `rows` (or `runs`) by a key of words,
+            which ends with the seed, to flat dicts of numbers; of a metrics.json, whose
+            sections are conditions; or of a card with tables, whose lines are.
     """
-    kept = files.read_json(pathlib.Path(path))
+    path = pathlib.Path(path)
+    if path.suffix == ".md":
+        return [_row(*line) for line in _lines(path.read_text("utf-8"))]
+    kept = files.read_json(path)
     if isinstance(kept, list):
         return kept
-    rows = kept["rows"] if "rows" in kept else kept["runs"]
-    return [_row(key, row) for key, row in rows.items()]
+    rows = kept.get("rows") or kept.get("runs") or kept
+    return [_row(key, row) for key, row in rows.items() if isinstance(row, dict)]
+
+
+def _lines(text):
+    """The lines of the tables in Markdown: name and dict from heads to numbers."""
+    head = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        if not line.startswith("|"):
+            head = []
+        elif not head:
+            head = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        elif set(line) - set("|-: "):
+            numbers = {
+                name: float(found[0].replace(",", ""))
+                for name, cell in zip(head[1:], cells[1:])
+                if (found := _NUMBER.match(cell))
+            }
+            yield cells[0], numbers
 
 
 def _row(key, row):

@@ -1,42 +1,57 @@
-"""Prints the tables of speed and memory of the README from the result files.
+"""Tables of speed and memory, from the files in benchmarks/results.
 
-A figure stands in the table only if a file in `benchmarks/results` holds it; benchmarks
-that have not run leave their rows out. Those of studies are printed by
-`python -m vqzoo.studies.table` from the files in `recipes/`.
-
-    python -m benchmarks.table
+A figure stands in a table only if a file holds it; benchmarks that have not run leave
+their rows out. Each function takes `read`, from a benchmark's name to its results, or
+{} where it has not run.
 """
 
-from benchmarks import codec, measure, quantizer_training, quantizer_twins, sampling
+from vqzoo.studies import codec_rows
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
 STEP_TARGETS = (("float32", 213), ("mixed_bfloat16", 159))
-LOW_RATE = 0.25  # bits a pixel, up to which the codec is compared
 SERVING_TARGET = 0.8  # of the throughput of `predict`
+TWINS_TARGET = 3
+# Case, contestant that is slower, contestant that is faster, times that is asked for.
+RATIOS = (
+    ("gated_8", "predict", "cached", 40),
+    ("gated_8", "whole", "cached", 20),
+    ("gated_16", "whole", "cached", 60),
+    ("maskgit_8", "cached", "maskgit", 5),
+    ("pixelsnail_32", "batch 1", "gan", 100),
+)
+WORDS = {
+    "gated_8": "64 grids of 8 x 8, gated PixelCNN of 12 x 64",
+    "gated_16": "64 grids of 16 x 16, gated PixelCNN of 12 x 128",
+    "pixelsnail_32": "32 x 32 codes",
+    "maskgit_8": "64 grids of 8 x 8",
+    "cached": "cached, place by place",
+    "whole": "the whole network for each place",
+    "predict": "a loop of `predict`",
+    "maskgit": "MaskGIT in 12 steps",
+    "batch 1": "PixelSNAIL of table 6.1, one image",
+    "gan": "the progressive GAN of table 6.3, one image",
+}
 HEADER = ("what", "vqzoo", "beside it", "target", "")
 
 
-def main(flags):
-    """Prints the tables as Markdown."""
-    del flags
-    if results := measure.read("quantizer_training"):
-        print("\nTraining with each quantizer:\n")
-        rows = map(quantizer_training.cells, results["rows"].values())
-        _show(quantizer_training.HEADER, *rows)
-    if results := measure.read("quantizer_twins"):
-        print("\nBeside the twins in vector-quantize-pytorch:\n")
-        _show(*quantizer_twins.rows_of(results))
-    if results := measure.read("codec"):
-        print("\nThe codec:\n")
-        _show(*codec.rows_of(results))
-    print("\nBeside others:\n")
-    _show(HEADER, *(row for find in ROWS for row in find()))
+def beside_others(read):
+    """What vqzoo does beside other libraries and beside its targets."""
+    return HEADER, *(row for find in ROWS for row in find(read))
 
 
-def _show(header, *rows):
-    for cells in (header, ("---",) * len(header), *rows):
-        print(f"| {' | '.join(map(str, cells))} |")
+def twins(read):
+    """The training step of each quantizer beside its twin in another library."""
+    rows = [("quantizer", "vqzoo", "twin", "times as fast", f"{TWINS_TARGET}x")]
+    for name, pair in read("quantizer_twins").get("pairs", {}).items():
+        times = pair["times_faster"]["median"]
+        milliseconds = [
+            f"{pair['seconds'][who]['median'] * 1e3:.1f} ms"
+            for who in ("vqzoo", "torch")
+        ]
+        verdict = "met" if times >= TWINS_TARGET else "missed"
+        rows.append((f"`{name}`", *milliseconds, f"{times:.1f}x", verdict))
+    return rows
 
 
 def _verdict(value, target, at_least=True):
@@ -56,12 +71,12 @@ def _median(spreads, *keys):
     return spreads["median"]
 
 
-def quantizer_rows():
+def quantizer_rows(read):
     """The quantizer's training step beside two libraries."""
     rows = []
     peers = {"torch": "vector-quantize-pytorch", "sonnet": "Sonnet"}
     targets = {("512", "torch"): 12, ("8192", "torch"): 10}
-    for size, result in measure.read("quantizer_step").get("sizes", {}).items():
+    for size, result in read("quantizer_step").get("sizes", {}).items():
         ours = _median(result, "seconds", "vqzoo") * 1e3
         for peer, name in peers.items():
             theirs = _median(result, "seconds", peer) * 1e3
@@ -79,9 +94,9 @@ def quantizer_rows():
     return rows
 
 
-def memory_rows():
+def memory_rows(read):
     """Extra memory of the look-up in a large codebook."""
-    results = measure.read("lookup_memory")
+    results = read("lookup_memory")
     if not results:
         return []
     extra = max(_median(mode, "extra_mb") for mode in results["modes"].values())
@@ -96,12 +111,12 @@ def memory_rows():
     ]
 
 
-def throughput_rows():
+def throughput_rows(read):
     """Training speed of `fit`, beside the arithmetic that the machine has.
 
     Images a second are of the precision that `--precision=auto` takes there.
     """
-    results = measure.read("throughput")
+    results = read("throughput")
     cases = results.get("cases", {})
     has_bfloat16 = results and results["machine"]["bfloat16"]
     precision = "mixed_bfloat16" if has_bfloat16 else "float32"
@@ -145,9 +160,9 @@ def _share(case, precision):
     return f"{share:.0%} of the speed of a matrix product"
 
 
-def import_rows():
+def import_rows(read):
     """Time of `import vqzoo` after Keras."""
-    backends = measure.read("import_time").get("backends", {})
+    backends = read("import_time").get("backends", {})
     return [
         (
             f"`import vqzoo`, {backend}",
@@ -160,21 +175,21 @@ def import_rows():
     ]
 
 
-def sampling_rows():
+def sampling_rows(read):
     """Samplers beside each other, and PixelSNAIL's seconds an image."""
-    cases = measure.read("sampling").get("cases", {})
+    cases = read("sampling").get("cases", {})
     rows = []
-    for name, slow, fast, target in sampling.RATIOS:
+    for name, slow, fast, target in RATIOS:
         if name not in cases:
             continue
         times = cases[name]["ratios"][f"{slow} / {fast}"]["median"]
         seconds = cases[name]["seconds"]
         rows.append(
             (
-                f"sampling {sampling.WORDS[name]}: {sampling.WORDS[fast]}",
+                f"sampling {WORDS[name]}: {WORDS[fast]}",
                 f"{seconds[fast]['median']:.2f} s, {times:.{0 if times > 10 else 1}f}x "
                 "as fast",
-                f"{sampling.WORDS[slow]}: {seconds[slow]['median']:.2f} s",
+                f"{WORDS[slow]}: {seconds[slow]['median']:.2f} s",
                 f"{target}x",
                 _verdict(times, target),
             )
@@ -185,7 +200,7 @@ def sampling_rows():
             each = seconds[f"batch {batch}"]["median"] / batch
             rows.append(
                 (
-                    f"sampling {sampling.WORDS['pixelsnail_32']}: PixelSNAIL of "
+                    f"sampling {WORDS['pixelsnail_32']}: PixelSNAIL of "
                     f"table 6.1, batch {batch}",
                     f"{each:.1f} s an image",
                     "",
@@ -196,10 +211,10 @@ def sampling_rows():
     return rows
 
 
-def serving_rows():
+def serving_rows(read):
     """A SavedModel's `encode` and `decode` beside `predict` in the same process."""
     rows = []
-    for case, contestants in measure.read("serving").get("cases", {}).items():
+    for case, contestants in read("serving").get("cases", {}).items():
         batch = case.removeprefix("batch_")
         for precision in ("float32", "bfloat16"):
             ours = contestants[precision]
@@ -219,9 +234,9 @@ def serving_rows():
     return rows
 
 
-def load_rows():
+def load_rows(read):
     """What a load of many clients, one request in ten malformed, did to a server."""
-    results = measure.read("load_run")
+    results = read("load_run")
     if "memory" not in results:
         return []
     growth = results["memory"]["growth"]
@@ -242,75 +257,10 @@ def load_rows():
     ]
 
 
-def codec_rows():
-    """Codes and sizes of the codec, and its errors beside JPEG and WebP."""
-    rows = []
-    for label, run in measure.read("codec").get("runs", {}).items():
-        prior = run["modes"].get("prior", {})
-        if "most_over_information" in prior:
-            rows += _exact_rows(label, run["images"], prior)
-        best = run["modes"][run["mode"]]
-        matched = run["rate_distortion"]["matched"]
-        if matched and best["bits_per_pixel"] <= LOW_RATE:
-            rows += _matched_rows(label, run, best["bits_per_pixel"], matched)
-    return rows
-
-
-def _exact_rows(label, images, prior):
-    back, over = prior["identical"] / images, prior["most_over_information"]
-    saving = prior["saving_over_indices"]
-    what = f"codec, {images:,} images of {label}"
-    return [
-        (
-            f"{what}: codes that come back",
-            f"{back:.2%}",
-            "",
-            "100 %",
-            _verdict(back, 1),
-        ),
-        (
-            f"{what}: file above 1.01 of its information, at most",
-            f"{over:.0f} bytes",
-            f"information: {prior['information_bytes']:.0f} bytes",
-            "32 bytes",
-            _verdict(over, 32, at_least=False),
-        ),
-        (
-            f"{what}: file with priors, header and all",
-            f"{saving:.1%} smaller",
-            f"indices: {prior['index_bytes']:.0f} bytes",
-            ">= 12 %",
-            _verdict(saving, 0.12),
-        ),
-    ]
-
-
-def _matched_rows(label, run, rate, matched):
-    targets = {"jpeg": 1.0, "webp": 0.0}
-    psnr = run["rate_distortion"]["psnr"]
-    rows = []
-    for name, by_kind in matched.items():
-        for kind, theirs in by_kind.items():
-            missing = targets[name] - theirs["gain_db"]
-            larger = f" ({theirs['larger']} larger: its smallest)" * (
-                theirs["larger"] > 0
-            )
-            rows.append(
-                (
-                    f"codec, {label}, {rate:.3f} bits a pixel, {kind}",
-                    f"{psnr:.2f} dB",
-                    f"{name.upper()}, no larger: {theirs['psnr']:.2f} dB{larger}",
-                    f"+{targets[name]:.0f} dB",
-                    "met" if missing <= 0 else f"missed by {missing:.2f} dB",
-                )
-            )
-    return rows
-
-
-def explorer_rows():
+def explorer_rows(read):
     """The explorer's first page and its edits."""
     rows = []
-    for name, case in measure.read("explorer").get("cases", {}).items():
+    for name, case in read("explorer").get("cases", {}).items():
         for what, key, target in (
             ("first page after start", "first_page_seconds", 10),
             ("an edit", "edit_seconds", 1),
@@ -336,9 +286,6 @@ ROWS = (
     sampling_rows,
     serving_rows,
     load_rows,
-    codec_rows,
+    codec_rows.beside_formats,
     explorer_rows,
 )
-
-if __name__ == "__main__":
-    measure.run(main)
