@@ -409,6 +409,7 @@ def test_other_weights_are_few_and_known(case):
     assert fixed <= {
         "batches",
         "code_counts",
+        "coloring",
         "codebook",
         "codebook_start",
         "directions",
@@ -422,6 +423,7 @@ def test_other_weights_are_few_and_known(case):
         "moving_variance",
         "nearest_counts",
         "projection",
+        "scale",
         "shift_start",
         "started",
         "steps",
@@ -430,6 +432,7 @@ def test_other_weights_are_few_and_known(case):
         "values",
         "variance",
         "variance_scale",
+        "whitening",
     }
 
 

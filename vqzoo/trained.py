@@ -34,7 +34,7 @@ pipelines = lazily("vqzoo.priors.pipeline")
 # The manifest has these of the recipe beside what the run says of itself.
 RECIPE_IN_MANIFEST = (("name", "recipe"), ("dataset", "dataset"))
 
-MODEL_WORDS = ("encode", "decode", "quantizers", "tier_names", "image_shape")
+MODEL_WORDS = ("encode", "decode", "quantizers", "tier_names", "item_shape")
 PRIOR_WORDS = ("grid_shape", "num_embeddings", "num_classes", "context", "sampler")
 
 

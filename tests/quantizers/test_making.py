@@ -7,7 +7,7 @@ import pytest
 from vqzoo import layers, quantizers, registry, training
 from vqzoo.quantizers import making
 from vqzoo.quantizers.assignments import BOUNDARIES
-from vqzoo.training.kinds import autoencoder
+from vqzoo.training.kinds import coding
 
 NAMES = registry.names("quantizers")
 
@@ -162,5 +162,5 @@ def test_an_unknown_name_is_refused_with_those_that_there_are():
 
 
 def test_the_boundaries_of_the_noise_are_those_that_a_recipe_offers():
-    fields = {f.name: f for f in dataclasses.fields(autoencoder.QuantizerSettings)}
+    fields = {f.name: f for f in dataclasses.fields(coding.QuantizerSettings)}
     assert fields["noise_boundary"].metadata["choices"] == BOUNDARIES

@@ -8,7 +8,7 @@ import pytest
 
 from vqzoo import quantizers, recipes, registry, training
 from vqzoo.training import settings
-from vqzoo.training.kinds import autoencoder
+from vqzoo.training.kinds import coding
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 RECIPES = {
@@ -56,7 +56,7 @@ def test_a_recipe_makes_no_setting_that_nothing_uses(name):
 
 
 def test_all_settings_of_quantizers_are_tried():
-    fields = dataclasses.fields(autoencoder.QuantizerSettings)
+    fields = dataclasses.fields(coding.QuantizerSettings)
     assert {field.name for field in fields} == set(OTHER)
 
 

@@ -15,7 +15,7 @@ from vqzoo.measures import held_out
 from vqzoo.runs import files, state
 from vqzoo.runs.folder import Run
 from vqzoo.training import callbacks, fitting
-from vqzoo.training.kinds.autoencoder import QuantizerSettings
+from vqzoo.training.kinds.coding import QuantizerSettings
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

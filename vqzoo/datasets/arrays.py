@@ -64,7 +64,7 @@ def load_arrays(
         raise FileNotFoundError(
             f"expected a .npy or .npz file of images, found none at {path}"
         )
-    arrays = _read(path)
+    arrays = read(path)
     parts = _parts(path, arrays)
     images = {split: _values(name, arrays[name]) for split, (name, _) in parts.items()}
     shapes = {values.shape[1:] for values in images.values()}
@@ -162,8 +162,11 @@ def _levels(values, value_range, summary):
     return np.stack([Picture(image).levels(value_range) for image in values])
 
 
-def _read(path):
-    """The arrays of a file by name; a .npy file holds `images`."""
+def read(path):
+    """The arrays of a .npy or .npz file by name; a .npy file holds `images`.
+
+    Raises: ValueError: if it is none, or claims more than it holds.
+    """
     try:
         if path.suffix == ".npy":
             # Mapped: a header that claims more than the file holds is refused at once.

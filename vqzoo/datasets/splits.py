@@ -1,7 +1,8 @@
-"""What every data set becomes: three splits of batched, reproducible images."""
+"""What every data set becomes: three splits of batched, reproducible items."""
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,11 +35,14 @@ class Split:
             `(2,)`, to a dict with `image`, float32 `(batch, height, width, channels)`
             in [-0.5, 0.5], and `label`, int32 `(batch,)`, if there are labels. It is
             traced by tf.data.
+        item: what an item is called in that dict: `"image"`, `"vector"`, float32
+            `(batch, dim)`, or `"sequence"`, float32 `(batch, time, channels)`.
     Raises: ValueError: if `size` is not positive.
     """
 
     size: int
     load: Loader
+    item: str = "image"
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -105,7 +109,7 @@ class Split:
         )
 
     def arrays(self, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Images and labels as NumPy arrays, in the stored order.
+        """Items and labels as NumPy arrays, in the stored order.
 
         Images are float32 in [-0.5, 0.5], labels int32 or None. A split that draws
         its images at random gives those of seed 0.
@@ -120,10 +124,10 @@ class Split:
             size=len(rows), load=lambda i, seed: self.load(tf.gather(rows, i), seed)
         )
         batches = list(some.batches(256).as_numpy_iterator())
-        images = np.concatenate([batch["image"] for batch in batches])
+        items = np.concatenate([batch[self.item] for batch in batches])
         if "label" not in batches[0]:
-            return images, None
-        return images, np.concatenate([batch["label"] for batch in batches])
+            return items, None
+        return items, np.concatenate([batch["label"] for batch in batches])
 
     def _indices(
         self, step: tf.Tensor, batch_size: int, steps: int, seed: int | None
@@ -142,18 +146,20 @@ class Split:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The training, validation and test images of one data set.
+    """The training, validation and test items of one data set.
 
     Args:
         train: Split. Augmented if asked for.
         validation: Split. Never augmented.
         test: Split. Never augmented.
         name: str. What `load` was asked for.
-        image_shape: `(height, width, channels)` of every image.
+        image_shape: the shape of every item: `(height, width, channels)` of images,
+            `(dim,)` of vectors, `(time, channels)` of sequences.
         class_names: tuple of str in label order, empty without labels.
         fingerprint: str. sha256 of the content and order of all images and labels;
             equal fingerprints mean equal data.
         summary: dict, JSON: what was read and left out (`summary.Summary.as_json`).
+        table: all items in the order of their file, where they have keys, or None.
     """
 
     train: Split
@@ -164,3 +170,9 @@ class Splits:
     class_names: tuple[str, ...]
     fingerprint: str
     summary: dict = dataclasses.field(default_factory=dict)
+    table: Any = None
+
+    @property
+    def item(self) -> str:
+        """What an item is called in a batch."""
+        return self.train.item

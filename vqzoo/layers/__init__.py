@@ -2,6 +2,7 @@
 
 from vqzoo import quantizers
 from vqzoo.layers.autoencoding.gaussian_corruption import GaussianCorruption
+from vqzoo.layers.autoencoding.input_normalization import InputNormalization
 from vqzoo.layers.autoencoding.k_sparse import KSparse
 from vqzoo.layers.autoencoding.masking_corruption import MaskingCorruption
 from vqzoo.layers.autoencoding.residual_block import ResidualBlock, ResidualStack
@@ -39,6 +40,7 @@ __all__ = [
     "GaussianBottleneck",
     "GaussianCorruption",
     "GenerativeCell",
+    "InputNormalization",
     "KSparse",
     "LatentHierarchy",
     "MaskedConv2D",

@@ -1,4 +1,4 @@
-"""Keras models from images to images, each with `encode` and `decode`."""
+"""Keras models from images to images, or of vectors, with `encode` and `decode`."""
 
 from vqzoo.models.autoencoder import (
     Autoencoder,
@@ -10,6 +10,7 @@ from vqzoo.models.hierarchical_vae import HierarchicalVAE, hierarchical_vae_32
 from vqzoo.models.hqa import HQA, hqa_32
 from vqzoo.models.separate_vqvaes import SeparateVQVAEs, separate_vqvaes_64
 from vqzoo.models.vae import VAE, bernoulli_vae_32, beta_vae_32, vae_32
+from vqzoo.models.vector_vqvae import VectorVQVAE
 from vqzoo.models.vqvae import VQVAE, vqvae_32
 from vqzoo.models.vqvae2 import (
     VQVAE2,
@@ -29,6 +30,7 @@ __all__ = [
     "VAE",
     "VQVAE",
     "VQVAE2",
+    "VectorVQVAE",
     "autoencoder_32",
     "bernoulli_vae_32",
     "beta_vae_32",

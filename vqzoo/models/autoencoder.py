@@ -6,7 +6,8 @@ from keras import layers, ops
 from vqzoo.arguments import check_positive_ints
 from vqzoo.layers import KSparse, MaskingCorruption
 from vqzoo.models import convolutional
-from vqzoo.models.base import ImageModel, takes_images
+from vqzoo.models.base import ImageModel
+from vqzoo.models.coding import takes_items
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -109,7 +110,7 @@ class Autoencoder(ImageModel):
         features = self.reshape(self.expansion(latents))
         return self.to_float32(self.decoder(features))
 
-    @takes_images
+    @takes_items
     def encode(self, images):
         """Latents of images, uncorrupted: float32 `(batch, latent_dim)`, in a tuple."""
         return (ops.cast(self._to_latents(images), "float32"),)

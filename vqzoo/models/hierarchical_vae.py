@@ -6,7 +6,7 @@ from keras import ops
 from vqzoo.layers import EncoderCell, GenerativeCell, LatentHierarchy
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
-from vqzoo.models.base import takes_images
+from vqzoo.models.coding import takes_items
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -153,7 +153,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         outputs = self.to_float32(self.decoder(state))
         return likelihoods.mean_image(self.likelihood, outputs)
 
-    @takes_images
+    @takes_items
     def encode(self, images):
         """Posterior means of images: a tuple of float32 latents, coarsest first.
 
@@ -169,7 +169,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
         """
         return self._reconstruct(self.hierarchy.generate(latents))
 
-    @takes_images
+    @takes_items
     def elbo(self, images, seed=None, num_samples=1):
         """Lower bound of the log likelihood of each image, in nats, and its parts.
 

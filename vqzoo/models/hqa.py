@@ -8,7 +8,7 @@ from keras import ops
 from vqzoo.arguments import is_int
 from vqzoo.layers import GumbelVectorQuantizer, RunningNormalization
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import takes_images
+from vqzoo.models.coding import takes_items
 from vqzoo.quantizers.base import add_state
 
 
@@ -143,7 +143,7 @@ class HQA(tiers.TieredModel):
             outputs = error(outputs, rebuilt, target)
         return outputs
 
-    @takes_images
+    @takes_items
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return tuple(self._inputs_and_latents(images)[1])

@@ -6,7 +6,7 @@ import keras
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import takes_images
+from vqzoo.models.coding import takes_items
 from vqzoo.models.vqvae import VQVAE
 
 
@@ -108,7 +108,7 @@ class SeparateVQVAEs(tiers.TieredModel):
         """The quantizer layers, top first."""
         return tuple(vqvae.quantizer for vqvae in self.vqvaes)
 
-    @takes_images
+    @takes_items
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return tuple(vqvae.latents(images)[0] for vqvae in self.vqvaes)

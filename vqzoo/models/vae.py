@@ -7,7 +7,7 @@ from vqzoo.arguments import check_at_least
 from vqzoo.layers import GaussianBottleneck
 from vqzoo.layers.variational import gaussian
 from vqzoo.models import convolutional, likelihoods
-from vqzoo.models.base import takes_images
+from vqzoo.models.coding import takes_items
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -123,7 +123,7 @@ class VAE(likelihoods.LikelihoodModel):
         outputs = self.to_float32(self.decoder(self.expansion(latents)))
         return likelihoods.mean_image(self.likelihood, outputs)
 
-    @takes_images
+    @takes_items
     def posterior(self, images):
         """Mean and log variance of the latents: float32 `(batch, latent_dim)`, each."""
         return self.bottleneck.posterior(self.encoder(images))
@@ -138,7 +138,7 @@ class VAE(likelihoods.LikelihoodModel):
             raise ValueError(f"expected 1 tensor of latents, received {len(latents)}")
         return self._reconstruct(ops.cast(latents[0], self.bottleneck.compute_dtype))
 
-    @takes_images
+    @takes_items
     def elbo(self, images, seed=None, num_samples=1):
         """Lower bound of the log likelihood of each image, in nats, and its parts.
 

@@ -4,7 +4,8 @@ import keras
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import ImageModel, takes_images
+from vqzoo.models.base import ImageModel
+from vqzoo.models.coding import takes_items
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -72,7 +73,7 @@ class VQVAE(ImageModel):
         """The quantizer layers, top first."""
         return (self.quantizer,)
 
-    @takes_images
+    @takes_items
     def latents(self, images):
         """Encoder outputs before quantization, `(batch, h, w, D)`, in a tuple."""
         return (self.projection(self.encoder(images)),)
@@ -88,7 +89,7 @@ class VQVAE(ImageModel):
         images = self.to_float32(self.decoder(self.quantizer.decode(codes)))
         return self._cropped(images, sides)
 
-    @takes_images
+    @takes_items
     def encode_hybrid(self, images):
         """Codes and the real numbers beside them, of a model with hybrid latents.
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import takes_images
+from vqzoo.models.coding import takes_items
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -130,12 +130,12 @@ class VQVAE2(tiers.TieredModel):
     def _reconstruct(self, quantized):
         return self.to_float32(self.decoder(quantized))
 
-    @takes_images
+    @takes_items
     def latents(self, images):
         """Latents before quantization, a tuple of `(batch, h, w, D)`, top first."""
         return self._quantize(images, _nearest)[0]
 
-    @takes_images
+    @takes_items
     def encode(self, images):
         """Codes of images: a tuple of int32 `(batch, h, w)`, top first."""
         codes = []

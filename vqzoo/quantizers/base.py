@@ -205,6 +205,16 @@ class Quantizer(Configured, keras.layers.Layer):
         vectors = ops.where(inside[..., None], vectors, 0.0)
         return ops.cast(vectors, self.compute_dtype)
 
+    def start_from(self, latents, seed=0):
+        """Places the codes on a large sample of latents, before training.
+
+        Quantizers whose codes are no places of their own do nothing.
+
+        Args:
+            latents: float `(..., D)`, many for each code.
+            seed: int, of the choices in it.
+        """
+
     def loss_terms(self, latents):
         """Loss terms at inference by name, before their weights; float32 scalars."""
         return self._quantize(ops.cast(latents, "float32"), training=False)[1]

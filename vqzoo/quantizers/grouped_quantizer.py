@@ -60,6 +60,12 @@ class GroupedQuantizer(Quantizer):
         ]
         return ops.concatenate(quantized, axis=-1), {}
 
+    def start_from(self, latents, seed=0):
+        """Starts each group from its part of a large sample of latents."""
+        parts = self._cut(ops.convert_to_tensor(latents))
+        for number, (group, part) in enumerate(zip(self.quantizers, parts)):
+            group.start_from(part, seed + number)
+
     def _cut(self, latents):
         return ops.split(latents, len(self.quantizers), axis=-1)
 

@@ -51,6 +51,10 @@ class MultiHeadQuantizer(Quantizer):
         heads = self._cut(latents)
         return self.quantizer(heads, training=training, mask=mask), {}
 
+    def start_from(self, latents, seed=0):
+        """Starts the quantizer from all heads of a large sample of latents."""
+        self.quantizer.start_from(self._cut(ops.convert_to_tensor(latents)), seed)
+
     def _cut(self, latents):
         heads = (self.num_heads, self.quantizer.embedding_dim)
         return ops.reshape(latents, (*ops.shape(latents)[:-1], *heads))

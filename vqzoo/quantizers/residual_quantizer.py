@@ -75,6 +75,12 @@ class ResidualQuantizer(Quantizer):
             rest = rest - ops.stop_gradient(quantized)
         return total, {}
 
+    def start_from(self, latents, seed=0):
+        """Starts each stage from what those before leave of a large sample."""
+        rests = self._rests(ops.cast(latents, "float32"))
+        for number, (stage, rest) in enumerate(rests):
+            stage.start_from(rest, seed + number)
+
     def _num_stages(self, latents):
         """How many stages the output of each image has, `(batch, 1, ...)`."""
 

@@ -13,6 +13,7 @@ from vqzoo.quantizers.base import (
     mean_squared_distance,
 )
 from vqzoo.quantizers.codebook_start import check_trainable_codes, initializer
+from vqzoo.quantizers.k_means import cluster
 from vqzoo.registry import named
 
 
@@ -101,6 +102,12 @@ class VectorQuantizer(Quantizer):
             self.codebook_init or keras.initializers.RandomUniform(-bound, bound),
             regularizer=self.codebook_regularizer,
         )
+
+    def start_from(self, latents, seed=0):
+        """Places the codes on means of clusters, unless an init was given."""
+        if self.codebook_init is None and self.trainable_codes is None:
+            means, _ = cluster(self._rows(latents), self.num_embeddings, seed)
+            self.raw_codebook.assign(means)
 
     @property
     def codebook(self):

@@ -1,6 +1,7 @@
 """Vector quantizer whose codebook follows the moving average of its latents."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from vqzoo.arguments import check_shares
@@ -21,6 +22,7 @@ from vqzoo.quantizers.codebook_start import (
     place_next,
     usable_first,
 )
+from vqzoo.quantizers.k_means import cluster
 from vqzoo.registry import named
 from vqzoo.replicas import sample_rows, sum_across_replicas
 
@@ -152,6 +154,23 @@ class VectorQuantizerEMA(Quantizer):
             fixed = ops.stop_gradient(codebook)
             terms["entropy"] = entropy_loss(rows, fixed, mask)
         return ESTIMATORS[self.estimator](rows, received), terms
+
+    def start_from(self, latents, seed=0):
+        """Places the codes on means of clusters of latents, where data places them."""
+        if not self._from_data:
+            return
+        means, shares = cluster(self._rows(latents), self.num_embeddings, seed)
+        moved = np.ones_like(shares, bool)
+        if self.trainable_codes is not None:
+            moved = np.asarray(self.trainable_codes)
+        codebook = ops.where(moved[:, None], self._unit(means), self.codebook.value)
+        counts = ops.where(moved, shares, self.ema_counts.value)
+        self.codebook.assign(codebook)
+        self.ema_counts.assign(counts)
+        self.ema_sums.assign(codebook * counts[:, None])
+        if self.nearest_counts is not None:
+            self.nearest_counts.assign(counts)
+        self.started.assign(1.0)
 
     def _unit(self, vectors):
         return unit_norm(vectors) if self.normalize else vectors

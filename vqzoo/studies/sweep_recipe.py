@@ -6,11 +6,8 @@ import re
 from vqzoo import registry
 from vqzoo.registry import lazily, parse_options
 from vqzoo.runs.folder import MODEL
-from vqzoo.training.kinds.autoencoder import (
-    ModelSettings,
-    QuantizerSettings,
-    Recipe,
-)
+from vqzoo.training.kinds.autoencoder import ModelSettings, Recipe
+from vqzoo.training.kinds.coding import QuantizerSettings
 from vqzoo.training.kinds.gan import GANRecipe
 from vqzoo.training.kinds.prior import PriorRecipe
 from vqzoo.training.settings import (

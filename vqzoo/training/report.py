@@ -19,11 +19,10 @@ def write(run, model, title, images):
 
     Args:
         run: `Run`.
-        model: the trained model; takes the weights of the best epoch.
+        model: the trained model with the weights of the best epoch.
         title: str, what was trained on what.
         images: float numpy test images `(N, H, W, C)`.
     """
-    model.load_weights(run.best_path)
     history, codebooks = run.history(), run.codebooks()
     metrics, codes, rebuilt = measures.held_out_metrics(model, images)
     pictures = {
