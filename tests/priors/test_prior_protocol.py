@@ -98,6 +98,7 @@ def test_priors_and_gans_are_named_apart():
         "pixelcnn",
         "pixelrnn",
         "pixelsnail",
+        "sequence_transformer",
         "transformer",
     )
     assert registry.names("priors.gan") == ("dcgan", "progressive")

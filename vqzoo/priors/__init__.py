@@ -17,6 +17,7 @@ from vqzoo.priors.pixelsnail import (
     pixelsnail_bottom_64,
     pixelsnail_top_32,
 )
+from vqzoo.priors.sequence_transformer import SequenceTransformer
 from vqzoo.priors.transformer import Transformer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PixelSNAIL",
     "ProgressiveCritic",
     "ProgressiveGAN",
+    "SequenceTransformer",
     "Transformer",
     "gated_pixelcnn_8",
     "pixelcnn_8",

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from vqzoo.priors import conditions, raster
@@ -79,16 +80,18 @@ class AutoregressivePrior(CachedPrior):
         """Log probability of each code, given those before it: float32, nats.
 
         Args:
-            codes: int `(batch, height, width)`, in [0, K).
+            codes: int `(batch, height, width)`, in [0, K); of a prior that knows of
+                places without a code also -1, whose log probability is 0.
             condition: dict as for `sample`, or None.
 
         Raises:
             ValueError: if the codes or the condition do not fit to the prior.
         """
-        shape = (len(codes), *self.grid_shape)
-        codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
+        shape, size = (len(codes), *self.grid_shape), self.num_embeddings
+        codes = conditions.codes_array("codes", codes, shape, size, self.least_shown)
         arrays = conditions.arrays(self, len(codes), condition)
-        return raster.log_probs_of(self, codes, codes, arrays)
+        log_p = raster.log_probs_of(self, codes, np.maximum(codes, 0), arrays)
+        return np.where(codes < 0, np.float32(0), log_p)
 
     def log_prob(self, codes, condition=None):
         """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.

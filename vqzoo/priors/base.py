@@ -16,6 +16,9 @@ class GridModel(BuiltModel):
     `_make_layers`; `_outputs(inputs)` is what these make of inputs.
     """
 
+    # The lowest code that it can be shown: -1 where it knows of places without one.
+    least_shown = 0
+
     def _make(self, arguments, *sizes):
         """All that a constructor does, with its `locals()` and sizes of at least 1."""
         conditions.adopt(self, arguments)
@@ -32,9 +35,10 @@ class GridModel(BuiltModel):
     def call(self, inputs, training=None):
         if not isinstance(inputs, dict):
             inputs = {self.inputs[0].name: inputs}
-        sizes = {"codes": self.num_shown, **conditions.input_sizes(self)}
+        ranges = {k: (0, n) for k, n in conditions.input_sizes(self).items()}
+        ranges["codes"] = (self.least_shown, self.num_shown)
         return self._outputs(
-            {s.name: _as(s, inputs[s.name], sizes.get(s.name)) for s in self.inputs}
+            {s.name: _as(s, inputs[s.name], ranges.get(s.name)) for s in self.inputs}
         )
 
     @property
@@ -64,12 +68,13 @@ class GridModel(BuiltModel):
         return cls(**config)
 
 
-def _as(symbol, values, size):
+def _as(symbol, values, bounds):
     """Values of dtype and rank of a symbolic input; codes and labels are checked."""
-    if size is None:
+    if bounds is None:
         values = ops.convert_to_tensor(values, dtype=symbol.dtype)
     else:
-        values = check_codes(values, size, name=symbol.name, least=0)
+        least, size = bounds
+        values = check_codes(values, size, name=symbol.name, least=least)
     if len(values.shape) == len(symbol.shape) + 1 and values.shape[-1] == 1:
         return ops.squeeze(values, axis=-1)
     return values

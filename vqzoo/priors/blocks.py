@@ -5,7 +5,7 @@ from keras import ops
 
 from vqzoo.layers import TransformerBlock
 from vqzoo.priors import conditions
-from vqzoo.priors.autoregressive_prior import CachedPrior
+from vqzoo.priors.autoregressive_prior import AutoregressivePrior, CachedPrior
 from vqzoo.priors.base import Prior
 
 
@@ -87,6 +87,35 @@ class CausalTransformerPrior(TransformerPrior, CachedPrior):
         return {**super().end_row(state), "row": state["row"] + 1}
 
 
+class CodeTransformer(CausalTransformerPrior, AutoregressivePrior):
+    """One of codes: each place takes the code before it, its position, the condition.
+
+    Abstract. A subclass has `_make_tokens`, a `CodeTokens`.
+    """
+
+    smoke_options = {"num_layers": 1, "num_channels": 16}
+
+    def _make_layers(self):
+        self.tokens = self._make_tokens()
+        self.conditions = conditions.layer(
+            self, self.num_channels, self.num_condition_blocks
+        )
+        self._make_blocks(causal=True)
+
+    def _outputs(self, inputs):
+        hidden = self._whole(self.tokens(inputs["codes"]), inputs)
+        return self.output_logits(hidden)
+
+    def logits_at(self, state, column):
+        """Logits `(batch, K)` of a place, and the state."""
+        hidden, state = self._hidden_at(state, column)
+        return self.output_logits(hidden), state
+
+    def put(self, state, codes, column):
+        """The state after the codes `(batch,)` of a place are known."""
+        return {**state, "before": self.tokens.known(codes, column)}
+
+
 class PlaceTokens(keras.layers.Layer):
     """What each place takes: what stands at the place before it, and where it is.
 
@@ -95,14 +124,15 @@ class PlaceTokens(keras.layers.Layer):
 
     Args:
         owner: the prior whose sizes it has.
+        num_tokens: int, rows of the embedding, or None for the codes of the prior.
     """
 
-    def __init__(self, owner, **kwargs):
+    def __init__(self, owner, num_tokens=None, **kwargs):
         super().__init__(**kwargs)
         self.grid_shape = owner.grid_shape
         self.channels = owner.num_channels
         self.embedding = keras.layers.Embedding(
-            owner.num_embeddings,
+            num_tokens or owner.num_embeddings,
             self.channels,
             name="embedding",
             dtype=self.dtype_policy,
@@ -141,3 +171,15 @@ class PlaceTokens(keras.layers.Layer):
         """Features `(batch, channels)` of a place from those of the place before."""
         position = ops.take(ops.take(self.positions, row, axis=0), column, axis=0)
         return before + ops.cast(position, self.compute_dtype)
+
+
+class CodeTokens(PlaceTokens):
+    """Tokens of codes."""
+
+    def known(self, codes, columns):
+        """Features of codes; `columns` is where in a row they stand."""
+        del columns
+        return self.embedding(codes)
+
+    def call(self, codes):
+        return self.shifted(self.known(codes, ops.arange(self.grid_shape[1])))

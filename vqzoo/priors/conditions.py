@@ -279,9 +279,9 @@ def arrays(prior, batch_size, condition):
     return inputs_by_name
 
 
-def codes_array(name, codes, shape, num_embeddings):
+def codes_array(name, codes, shape, num_embeddings, least=0):
     """Codes as an int32 array; ValueError unless of that shape and in the codebook."""
-    codes = _integers(name, codes, num_embeddings)
+    codes = _integers(name, codes, num_embeddings, least)
     if codes.shape != tuple(shape):
         raise ValueError(
             f"expected {name} of shape {tuple(shape)}, received shape={codes.shape}"
@@ -289,5 +289,5 @@ def codes_array(name, codes, shape, num_embeddings):
     return codes
 
 
-def _integers(name, values, size):
-    return ops.convert_to_numpy(check_codes(values, size, name=name, least=0))
+def _integers(name, values, size, least=0):
+    return ops.convert_to_numpy(check_codes(values, size, name=name, least=least))

@@ -2,15 +2,13 @@
 
 import keras
 
-from vqzoo.priors import conditions
-from vqzoo.priors.autoregressive_prior import AutoregressivePrior
-from vqzoo.priors.blocks import CausalTransformerPrior, PlaceTokens
+from vqzoo.priors.blocks import CodeTokens, CodeTransformer
 from vqzoo.registry import named
 
 
 @named("transformer")
 @keras.saving.register_keras_serializable("vqzoo")
-class Transformer(CausalTransformerPrior, AutoregressivePrior):
+class Transformer(CodeTransformer):
     """Autoregressive prior of causal self-attention over the codes in raster order.
 
     Each place takes the code before it, its position and the condition. Sampling keeps
@@ -41,31 +39,5 @@ class Transformer(CausalTransformerPrior, AutoregressivePrior):
         (2, 4, 4)
     """
 
-    smoke_options = {"num_layers": 1, "num_channels": 16}
-
-    def _make_layers(self):
-        self.tokens = _Tokens(self, dtype=self.layer_dtype, name="tokens")
-        self.conditions = conditions.layer(
-            self, self.num_channels, self.num_condition_blocks
-        )
-        self._make_blocks(causal=True)
-
-    def _outputs(self, inputs):
-        hidden = self._whole(self.tokens(inputs["codes"]), inputs)
-        return self.output_logits(hidden)
-
-    def logits_at(self, state, column):
-        """Logits `(batch, K)` of a place, and the state."""
-        hidden, state = self._hidden_at(state, column)
-        return self.output_logits(hidden), state
-
-    def put(self, state, codes, column):
-        """The state after the codes `(batch,)` of a place are known."""
-        return {**state, "before": self.tokens.embedding(codes)}
-
-
-class _Tokens(PlaceTokens):
-    """Tokens of codes."""
-
-    def call(self, codes):
-        return self.shifted(self.embedding(codes))
+    def _make_tokens(self):
+        return CodeTokens(self, dtype=self.layer_dtype, name="tokens")
