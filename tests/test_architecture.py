@@ -23,6 +23,7 @@ FLOORS = (
     ("quantizers",),
     ("layers",),
     ("models",),
+    ("losses",),
     ("priors",),
     ("trained",),
     ("",),  # vqzoo itself

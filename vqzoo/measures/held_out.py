@@ -13,12 +13,15 @@ from vqzoo.measures.reconstruction import reconstruction_error
 FEW = 256  # images of the loss terms
 
 
-def held_out_metrics(model, images):
+def held_out_metrics(model, images, terms=None):
     """Losses, errors and use of the codebooks of a model on held-out images.
 
     Args:
         model: a model of vqzoo.models.
         images: float numpy `(N, H, W, C)` in [-0.5, 0.5].
+        terms: what its loss compares images by, where that is not its own loss: dict
+            from a name to `(weight, function)` of images and outputs, `(B,)`. They are
+            among the metrics, of a few images.
 
     Returns:
         `(metrics, codes, reconstructions)`: a flat dict of floats, a tuple of codes
@@ -28,7 +31,14 @@ def held_out_metrics(model, images):
     # Not compiled: a graph would be traced again in each epoch, for a few batches.
     rebuilt = in_batches(model.reconstruct, images, codes)
     few = images[spread(len(images), FEW)]
-    metrics = {"loss": _loss(model, images, rebuilt, few)}
+    if terms is None:
+        errors = {"own": (1.0, in_batches(model.reconstruction_loss, images, rebuilt))}
+    else:
+        pairs = few, rebuilt[spread(len(images), FEW)]
+        errors = {n: (w, in_batches(f, *pairs)) for n, (w, f) in terms.items()}
+    errors = {name: (w, e.mean(dtype=np.float64)) for name, (w, e) in errors.items()}
+    metrics = {name: float(error) for name, (_, error) in errors.items() if terms}
+    metrics["loss"] = _loss(model, errors, few)
     metrics |= reconstruction_error(images, rebuilt)
     latents = model.latents(few) if model.quantizers else ()
     tiers = zip(model.tier_names, model.quantizers, codes, latents)
@@ -39,10 +49,8 @@ def held_out_metrics(model, images):
     return metrics, codes, rebuilt
 
 
-def _loss(model, images, rebuilt, few):
-    """What training minimizes: the error of all images, the other terms of a few."""
-    errors = in_batches(model.reconstruction_loss, images, rebuilt)
+def _loss(model, errors, few):
+    """What training minimizes: the errors, and the other terms of a few images."""
     model(few)
-    return float(errors.mean(dtype=np.float64)) + sum(
-        float(loss) for loss in model.losses
-    )
+    weighted = sum(weight * error for weight, error in errors.values())
+    return float(weighted) + sum(float(loss) for loss in model.losses)

@@ -77,6 +77,12 @@ class CodingModel(Configured, BuiltModel):
         axes = tuple(range(1, len(error.shape)))
         return ops.mean(ops.square(error), axis=axes)
 
+    def freeze_codes(self):
+        """Freezes all layers that codes come of; what decodes them is left to train."""
+        latents = keras.Function(self.input, self.latents(self.input)).operations
+        for layer in (*latents, *self.quantizers):
+            layer.trainable = False
+
     def training_loss(self):
         """The loss that it is compiled with; the rest comes by `add_loss`."""
         return "mse"

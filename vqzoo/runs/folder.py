@@ -285,6 +285,11 @@ class Run:
         """The model of the best epoch."""
         return self.path / "best.keras"
 
+    @property
+    def classifier_path(self):
+        """The classifier that a loss of the run looks through, or None in a worker."""
+        return None if self.path is None else self.path / "classifier.keras"
+
     def history(self):
         """The rows of history.csv: dicts of floats; none without it."""
         return files.read_rows(self.path / HISTORY)

@@ -10,6 +10,7 @@ from vqzoo.training.kinds.autoencoder import ModelSettings, Recipe
 from vqzoo.training.kinds.coding import QuantizerSettings
 from vqzoo.training.kinds.gan import GANRecipe
 from vqzoo.training.kinds.prior import PriorRecipe
+from vqzoo.training.loss_settings import LossSettings
 from vqzoo.training.settings import (
     DataSettings,
     OptimizerSettings,
@@ -172,6 +173,7 @@ class SweepRecipe(Recipe):
         text = "0 alone, as with --trained and no priors nothing is drawn"
         self.expect("seeds", with_seed or self.seeds == (0,), text)
         groups = (StepSettings, OptimizerSettings, ModelSettings, QuantizerSettings)
+        groups += (LossSettings,)
         for name in [name for group in groups for name in _settings(group)]:
             self.expect_unused(name, fitted, "trained", "models to be trained")
         for name in set.intersection(*(set(c.changes) for c in conditions)):

@@ -102,6 +102,7 @@ def fit(
     watchers=(),
     delivered=None,
     averaged=True,
+    newest=False,
     save_steps,
     tensorboard,
     check_numerics,
@@ -122,6 +123,8 @@ def fit(
         delivered: the model that is saved after each epoch. Defaults to `model`.
         averaged: bool. Whether the logs hold means over the epoch so far, as those of
             Keras's own step do; then losses.csv is kept.
+        newest: bool. Whether the last epoch is the best one: losses of a game do not
+            say which is.
         save_steps: int, steps between two saves of the state.
         tensorboard: bool. Whether events are written.
         check_numerics: bool. Whether the first NaN or infinity ends the run.
@@ -132,7 +135,8 @@ def fit(
     events = records.Events(run, show) if tensorboard and run.writes else None
     # What stands before the state is in it.
     watching = [*watchers, run_state]
-    watching.append(records.Epochs(run_state, measure, delivered or model, events))
+    kept = delivered or model
+    watching.append(records.Epochs(run_state, measure, kept, events, newest))
     if averaged and run.writes:
         watching.insert(0, records.Losses(run, steps))
     handlers = run_state.catch_signals()

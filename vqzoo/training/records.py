@@ -24,14 +24,16 @@ class Epochs(keras.callbacks.Callback):
         measure: function from the model to a dict of floats, which the logs take up.
         delivered: model that is saved: the fitted one, or one that it moves.
         events: `Events`, or None.
+        newest: bool. Whether the last epoch counts as the best.
     """
 
-    def __init__(self, run_state, measure, delivered, events):
+    def __init__(self, run_state, measure, delivered, events, newest=False):
         super().__init__()
         self.run_state = run_state
         self.measure = measure
         self.delivered = delivered
         self.events = events
+        self.newest = newest
         self.began = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -51,7 +53,7 @@ class Epochs(keras.callbacks.Callback):
         row["seconds"] = round(time.monotonic() - self.began, 2)
         row.update({name: float(value) for name, value in logs.items()})
         run.add_epoch(row)
-        is_best = row["val_loss"] <= run.header["best"]
+        is_best = self.newest or row["val_loss"] <= run.header["best"]
         if is_best:
             run.header["best"] = row["val_loss"]
         for name in ("best", "last") if is_best else ("last",):

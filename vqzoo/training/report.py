@@ -14,7 +14,7 @@ OVER_TRAINING = {
 }
 
 
-def write(run, model, title, images):
+def write(run, model, title, images, terms=None):
     """Measures the best model on the test split and writes the files of the run.
 
     Args:
@@ -22,9 +22,10 @@ def write(run, model, title, images):
         model: the trained model with the weights of the best epoch.
         title: str, what was trained on what.
         images: float numpy test images `(N, H, W, C)`.
+        terms: as of `measures.held_out_metrics`.
     """
     history, codebooks = run.history(), run.codebooks()
-    metrics, codes, rebuilt = measures.held_out_metrics(model, images)
+    metrics, codes, rebuilt = measures.held_out_metrics(model, images, terms)
     pictures = {
         **_pictures(model, images, codes, rebuilt),
         **_over_training(history, codebooks, model.tier_names),

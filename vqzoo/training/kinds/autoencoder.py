@@ -9,6 +9,7 @@ import pathlib
 from vqzoo import registry
 from vqzoo.registry import lazily
 from vqzoo.training.kinds.coding import CodingRecipe, check_schedules
+from vqzoo.training.loss_settings import LossSettings
 from vqzoo.training.settings import DataSettings, Settings, setting
 
 fitting = lazily("vqzoo.training.fitting")
@@ -57,7 +58,7 @@ class ModelSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe(CodingRecipe, DataSettings, ModelSettings):
+class Recipe(LossSettings, CodingRecipe, DataSettings, ModelSettings):
     """The autoencoder.
 
     Raises: ValueError: on a value that cannot work, with the name of its flag.
@@ -71,16 +72,18 @@ class Recipe(CodingRecipe, DataSettings, ModelSettings):
         size = self.image_size or getattr(models, self.model)().image_shape[0]
         return fitting.load_data(self, size, augmentation=self.augmentation)
 
-    def measure(self, model, items):
-        return measures.held_out_metrics(model, items)[0]
+    def measure(self, fitted, items):
+        parts = self.model_of(fitted), items, self.terms_of(fitted)
+        return measures.held_out_metrics(*parts)[0]
 
     def show(self, model, summary, items):
         report.show(model, summary, items)
 
-    def report(self, run, model, splits):
+    def report(self, run, fitted, splits):
         data = f"the {splits.test.size:,} test images of {splits.name}"
         title = f"{self.name} on {data}"
-        report.write(run, model, title, self._arrays(splits.test))
+        model, terms = self.model_of(fitted), self.terms_of(fitted)
+        report.write(run, model, title, self._arrays(splits.test), terms)
 
     def check_used(self):
         """Raises ValueError if a setting was made that model and quantizer ignore."""
@@ -89,6 +92,9 @@ class Recipe(CodingRecipe, DataSettings, ModelSettings):
             self.expect_unused(
                 "kl_warmup_share", _takes(self.model, "warmup_steps"), "model", users
             )
+        in_turn = _takes(self.model, "tier_steps")
+        text = f"own: {self.model} trains its tiers in turn"
+        self.expect("loss", not (self.is_composed and in_turn), text)
         if not _takes(self.model, "quantizer"):
             users = ", ".join(_models_with("quantizer"))
             for name in self.changed_quantizer_settings():
@@ -126,6 +132,8 @@ class Recipe(CodingRecipe, DataSettings, ModelSettings):
         self.check_noise(model)
         if num_steps and not self.smoke:
             check_schedules(model, num_steps)
+        if num_steps:
+            self.begin_at(model)
         return model
 
 

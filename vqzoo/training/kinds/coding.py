@@ -85,10 +85,14 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
     """What the runs of all models have that rebuild what they are given.
 
     Abstract: a subclass says what its items are: `load_data`, `build_model`, `measure`
-    and `report`, and perhaps `prepare` and `show`.
+    and `report`, and perhaps `prepare` and `show`; where its loss is another than the
+    model's own, also `composer` and `model_of`: what is fitted is then not the model.
 
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
+
+    # Whether the last epoch is the one to deliver, as of a game.
+    is_game = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -111,11 +115,19 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
     def prepare(self, model, splits):
         """What a new model takes from the data before its first step."""
 
-    def measure(self, model, items):
+    def composer(self, model, splits, num_steps):
+        """The function from the run to what is fitted for the model; here the model."""
+        return lambda run: model
+
+    def model_of(self, fitted):
+        """The model in what is fitted."""
+        return fitted
+
+    def measure(self, fitted, items):
         """Figures of held-out items `(N, *item_shape)`, with `loss`: a dict."""
         raise NotImplementedError
 
-    def report(self, run, model, splits):
+    def report(self, run, fitted, splits):
         """Measures the best model on the test split and finishes the run."""
         raise NotImplementedError
 
@@ -151,14 +163,27 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
             data=splits.summary,
         )
         steps = self.steps_per_epoch(splits.train, strategy)
-        model = self._compiled(splits, steps * self.epochs, strategy)
+        num_steps = steps * self.epochs
+        with devices.scope(strategy):
+            model = self.build_model(splits.image_shape, num_steps)
+        compose = self.composer(model, splits, num_steps)
         where = {"resume": self.resume, "writes": devices.is_chief()}
         with Run.open(self.runs_dir, self.name, settings, **where) as run:
-            return self._train(model, splits, steps, run)
+            with devices.scope(strategy):
+                fitted = compose(run)
+                fitted.compile(
+                    self.make_optimizer(num_steps),
+                    loss=fitted.training_loss(),
+                    metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
+                )
+            items = splits.train.arrays(limit=1)[0]
+            devices.build(fitted, (items, items), strategy)
+            return self._train(fitted, splits, steps, run)
 
-    def _train(self, model, splits, steps, run):
+    def _train(self, fitted, splits, steps, run):
         held_out = self._arrays(splits.validation, MAX_VALIDATION_ITEMS)
-        run.restore(model)
+        model = self.model_of(fitted)
+        run.restore(fitted)
         if run.restored_metrics is None:
             self.prepare(model, splits)
         fitting.say(
@@ -167,35 +192,25 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
         # A worker that does not write has no folder to take earlier codebooks from.
         watchers = [records.Snapshots(run, steps * self.epochs)] if run.writes else []
         fitting.fit(
-            model,
+            fitted,
             lambda step: fitting.endless(
                 splits.train, self.batch_size, self.seed, step
             ).map(lambda batch: (batch[splits.item], batch[splits.item])),
             run,
             epochs=self.epochs,
             steps=steps,
-            measure=lambda model: self.measure(model, held_out),
-            show=lambda model, summary: self.show(model, summary, held_out),
+            measure=lambda _: self.measure(fitted, held_out),
+            show=lambda _, summary: self.show(model, summary, held_out),
             watchers=watchers,
+            delivered=model,
+            newest=self.is_game,
             **self.operation(),
         )
         if not run.writes:
             return None
         model.load_weights(run.best_path)
-        self.report(run, model, splits)
+        self.report(run, fitted, splits)
         return run.path
-
-    def _compiled(self, splits, num_steps, strategy):
-        with devices.scope(strategy):
-            model = self.build_model(splits.image_shape, num_steps)
-            model.compile(
-                self.make_optimizer(num_steps),
-                loss=model.training_loss(),
-                metrics=[keras.metrics.MeanSquaredError(name="reconstruction")],
-            )
-        items = splits.train.arrays(limit=1)[0]
-        devices.build(model, (items, items), strategy)
-        return model
 
     def _arrays(self, split, limit=None):
         """Items of a split, `(N, *item_shape)`; a few where `smoke` is set."""

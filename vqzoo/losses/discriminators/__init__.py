@@ -1,0 +1,1 @@
+"""Discriminators, by the names of `--discriminator`."""
