@@ -8,7 +8,8 @@ beside its floor: the distance of two sets of real images of the same sizes.
 import numpy as np
 
 from vqzoo import registry
-from vqzoo.measures import distances
+from vqzoo.losses import make_perceptual
+from vqzoo.measures import distances, inference
 from vqzoo.measures.findings import Skipped
 
 ORDER = 11
@@ -133,6 +134,10 @@ def measure(subject, section):
     name, sizes = subject.features_name, subject.sizes
     paired = frechet_distance(features, subject.rebuilt_features)
     section.add({f"paired_reconstructions_fd_{name}": paired})
+    if subject.has_judge:
+        distance = make_perceptual(subject.judge.network)
+        seen = inference.in_batches(distance, images, subject.rebuilt, batch_size=250)
+        section.add({f"reconstructions_perceptual_{name}": float(seen.mean())})
     if table:
         words = [n.replace("fd_", "FD-").replace("swd_", "SWD ") for n in columns]
         section.table(

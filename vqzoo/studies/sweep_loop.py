@@ -11,6 +11,8 @@ import keras
 
 from vqzoo import measures, plots, trained
 from vqzoo.datasets import WITH_FACTORS
+from vqzoo.losses import load_classifier
+from vqzoo.measures.judge import Classifier
 from vqzoo.runs import files
 from vqzoo.runs.folder import MODEL, Run
 from vqzoo.studies import sweep_table
@@ -293,6 +295,8 @@ def _measure(recipe, run, loaded, own, shared, names):
     kept = shared.setdefault(tuple(model.image_shape), {})
     if "splits" not in kept:
         kept["splits"] = measures.load_splits(model, run)
+        if recipe.judge:
+            kept["judge"] = _given_judge(recipe.judge, kept["splits"])
     sizes, most = measures.sizes_of(model, recipe.quick), recipe.num_images
     sizes = dataclasses.replace(
         sizes,
@@ -319,6 +323,18 @@ def _measure(recipe, run, loaded, own, shared, names):
     metrics = {f"{s.name}.{k}": v for s in sections for k, v in s.metrics.items()}
     skipped = {f"{s.name}.{k}": v for s in sections for k, v in s.skipped.items()}
     return metrics, skipped
+
+
+def _given_judge(path, splits):
+    """A judge from a file; where the data has classes, of as many."""
+    network = load_classifier(path, splits.image_shape)
+    count, classes = network.outputs[0].shape[-1], len(splits.class_names)
+    if classes > 1 and count != classes:
+        raise ValueError(
+            f"expected --judge to be a classifier of {classes} classes, those of "
+            f"{splits.name}, received one of {count}"
+        )
+    return Classifier(network)
 
 
 def _factors(recipe, names):

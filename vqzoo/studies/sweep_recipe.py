@@ -1,6 +1,7 @@
 """The settings of a sweep: one recipe under several conditions, with several seeds."""
 
 import dataclasses
+import os
 import re
 
 from vqzoo import registry
@@ -82,6 +83,11 @@ class SweepRecipe(Recipe):
         "", "what the NUMBER of a condition is; or MEASUREMENT.NUMBER, measured"
     )
     num_images: int = setting(10_000, "test images, and training images, measured")
+    judge: str = setting(
+        "",
+        "a .keras classifier in whose features sets of images are compared, for data "
+        "without classes; empty: one is trained on the data",
+    )
     quick: bool = setting(False, "measure with few images and steps: a first look")
     representation: str = setting("indices", "of grids of codes for disentanglement")
     prior_settings: tuple[str, ...] = setting(
@@ -119,6 +125,8 @@ class SweepRecipe(Recipe):
             self.expect(name, known, f"some of {MEASURED}")
         self._check_shown()
         self.expect("num_images", self.num_images >= 1, "at least 1")
+        file = not self.judge or os.path.isfile(self.judge)
+        self.expect("judge", file, "a .keras file")
 
     def _check(self, flag, swept):
         """Raises ValueError unless conditions have names and settings of their own."""

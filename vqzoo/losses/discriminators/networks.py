@@ -35,23 +35,29 @@ def patch_discriminator(image_shape, *, num_channels=64, num_layers=3):
     outputs = images = keras.Input(image_shape)
     for layer in range(num_layers + 1):
         filters = num_channels * min(2**layer, 8)
-        outputs = _patch_conv(outputs, filters, stride=1 + (layer < num_layers))
+        stride = 1 + (layer < num_layers)
+        outputs = _patch_conv(outputs, filters, stride, use_bias=not layer)
         if layer:
             scales = keras.initializers.RandomNormal(1.0, 0.02)
             outputs = keras.layers.BatchNormalization(
                 momentum=0.9, epsilon=1e-5, gamma_initializer=scales
             )(outputs)
         outputs = keras.layers.LeakyReLU(_SLOPE)(outputs)
-    outputs = _patch_conv(outputs, 1, stride=1, dtype="float32")
+    outputs = _patch_conv(outputs, 1, 1, dtype="float32")
     return keras.Model(images, outputs, name="discriminator")
 
 
-def _patch_conv(inputs, filters, stride, dtype=None):
+def _patch_conv(inputs, filters, stride, use_bias=True, dtype=None):
     """A convolution of 4 x 4 with a border of one zero on every side."""
     padded = keras.layers.ZeroPadding2D(1, dtype=dtype)(inputs)
     initializer = keras.initializers.RandomNormal(stddev=0.02)
     return keras.layers.Conv2D(
-        filters, 4, strides=stride, kernel_initializer=initializer, dtype=dtype
+        filters,
+        4,
+        strides=stride,
+        use_bias=use_bias,
+        kernel_initializer=initializer,
+        dtype=dtype,
     )(padded)
 
 
