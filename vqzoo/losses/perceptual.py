@@ -87,11 +87,11 @@ def _pyramid(network):
     if inner:
         return _pyramid(inner[0])
     last = {}
-    for layer in network.layers:
-        shape = getattr(layer.output, "shape", ())
-        is_input = isinstance(layer, keras.layers.InputLayer)
-        if len(shape) == 4 and min(shape[1:3]) > 1 and not is_input:
-            last[shape[1]] = layer.output
+    for part in network.layers:
+        output = keras.tree.flatten(part.output)[-1]
+        is_input = isinstance(part, keras.layers.InputLayer)
+        if len(output.shape) == 4 and min(output.shape[1:3]) > 1 and not is_input:
+            last[output.shape[1]] = output
     last.pop(network.input_shape[1], None)  # Padding and scaling are no features.
     if len(last) < 2:
         raise ValueError(
