@@ -11,7 +11,6 @@ import pathlib
 import re
 
 import gallery
-from mkdocs.structure.files import File, InclusionLevel
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -19,6 +18,14 @@ LINK = re.compile(r"(\]\()(?!\w+:|[#/<])([^)\s#]+)(#[^)\s]*)?(?=[)\s])")
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 # Single files whose public functions are part of the reference.
 MODULES = ("images", "ops", "trained")
+# What a package gives on demand, in words that only Python reads.
+ON_DEMAND = {
+    "vqzoo.datasets": {
+        "Split": "vqzoo.datasets.splits.Split",
+        "Splits": "vqzoo.datasets.splits.Splits",
+        "describe": "vqzoo.datasets.summary.describe",
+    }
+}
 
 
 def on_config(config):
@@ -44,6 +51,8 @@ def on_config(config):
 
 def on_files(files, config):
     """Adds the reference, the galleries, and what the pages link to."""
+    from mkdocs.structure.files import File, InclusionLevel
+
     made = reference_pages() | gallery.pages(ROOT)
     for uri, text in made.items():
         files.append(File.generated(config, uri, content=text))
@@ -120,6 +129,7 @@ def exported():
     for path in sorted((ROOT / "vqzoo").rglob("__init__.py")):
         name = ".".join(path.parent.relative_to(ROOT).parts)
         places = _places(name, ast.parse(path.read_text("utf-8")))
+        places |= ON_DEMAND.get(name, {})
         if name != "vqzoo" and places:
             packages[name] = places
     for module in MODULES:

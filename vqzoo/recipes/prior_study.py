@@ -9,7 +9,7 @@ features in training unless its name says otherwise; `pixelcnn` is the network o
 keras.io example. `--trained` is the model, the artifact of `vqvae2_noisy` if nothing is
 said; `--dataset` should be what it was trained on, such as cifar10.
 
-10 to 30 minutes a row on two cores; 10 rows a seed. README.md shows `--epochs=3` of
+10 to 30 minutes a row on two cores; 10 rows a seed. docs/results shows `--epochs=3` of
 CIFAR-10: `--prior_settings=epochs=3,...` with the others below.
 
 Source: van den Oord et al. 2016, arXiv 1606.05328; Chen et al. 2018, arXiv 1712.09763.

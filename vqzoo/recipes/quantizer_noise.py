@@ -7,7 +7,7 @@ of each stage or digit: one codebook, whose codes are kept sorted, as those of r
 stages are; the digits of FSQ, which are ordered without noise; SimVQ, whose codes
 cannot be sorted.
 
-About a minute a run on one core; 16 runs a seed. README.md shows CIFAR-10, with
+About a minute a run on one core; 16 runs a seed. docs/results shows CIFAR-10, with
 `--dataset=cifar10`.
 
 Source: Coppock's thesis, section 3.1. Differs: quantizers other than its one codebook.

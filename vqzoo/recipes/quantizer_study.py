@@ -10,7 +10,7 @@ the indices as numbers, where images have classes. `--only=1024` takes one K,
 what memory it takes says `benchmarks/quantizer_training.py`.
 
 About a minute a run of up to 1,024 codes on one core, several where 65,536 are
-searched; 64 runs a seed. README.md shows CIFAR-10, with `--dataset=cifar10`.
+searched; 64 runs a seed. docs/results shows CIFAR-10, with `--dataset=cifar10`.
 
 Source: the papers of the quantizers, which their docstrings name. Differs: one network,
 one budget for all of them.

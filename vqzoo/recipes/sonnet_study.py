@@ -9,7 +9,7 @@ multiplied by it, which is the same to Adam. `python -m benchmarks.sonnet_quanti
 SWEEP` adds the row of Sonnet's own quantizer in the same network to the folder of this
 sweep.
 
-About 12 minutes for the long run on two cores in float32. README.md shows CIFAR-10,
+About 12 minutes for the long run on two cores in float32. docs/results shows CIFAR-10,
 with `--dataset=cifar10`.
 
 Source: van den Oord et al. 2017, arXiv 1711.00937; the VQ-VAE example of Sonnet 2.

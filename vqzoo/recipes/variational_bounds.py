@@ -9,7 +9,7 @@ pixels 1 where the 8-bit value is at least 128, 28 x 28 images on a frame of zer
 images and four draws of their latents.
 
 Three quarters of a minute an epoch on one core, and 21 of the hierarchical one in
-float32: README.md shows 5 epochs of the one and 1 of the other.
+float32: docs/results shows 5 epochs of the one and 1 of the other.
 
 Source: Kingma and Welling 2013, arXiv 1312.6114; Vahdat and Kautz 2020, arXiv
 2007.03898. Differs: small networks, Fashion-MNIST, few epochs.
