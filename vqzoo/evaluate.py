@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 
-from vqzoo import frame, measures, registry, report, trained
+from vqzoo import frame, measures, registry, report, sample, trained
 from vqzoo.datasets import MAX_BYTES, READING, WITH_FACTORS
 from vqzoo.frame import Flag
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
@@ -63,6 +63,7 @@ FLAGS = {
         ),
         Flag("inception", "", "saved network of FID, images to 2,048 features"),
     ],
+    "How samples are drawn": sample.DRAWING,
     "What is assumed": [
         Flag("watts", WATTS, "mean power of the machine that trained"),
         Flag("carbon_intensity", CARBON_INTENSITY, "kg of CO2 a kWh", at_least=0),
@@ -155,6 +156,7 @@ def _sizes(model, values, num_train):
 def _options(values):
     names = ("retrain", "watts", "training_hours", "carbon_intensity")
     options = {name: getattr(values, name) for name in names}
+    options["drawing"] = sample.drawing(values)
     if values.inception:
         from vqzoo.measures.inception import inception_features
 
@@ -184,6 +186,7 @@ def _facts(path, subject, seconds):
         "priors": ", ".join(type(p).__name__ for p in subject.pipeline.priors)
         if subject.pipeline
         else "none",
+        "samples": _samples(subject),
         "data": f"{data.name}, images of {shape}, {data.fingerprint[:12]}",
         "classes": named,
         "images": counts,
@@ -191,6 +194,16 @@ def _facts(path, subject, seconds):
         "vqzoo": f"{__version__}, Python {platform.python_version()}",
         "time": f"{seconds:.0f} s",
     }
+
+
+def _samples(subject):
+    """How samples were drawn, where it is not as the priors say."""
+    if subject.pipeline is None:
+        return "none"
+    usual = {None, *(flag.default for flag in sample.DRAWING)}
+    drawing = subject.options["drawing"].items()
+    given = [f"{name} {value}" for name, value in drawing if value not in usual]
+    return ", ".join(given) or "as the priors say"
 
 
 def _write(out, path, facts, sections, values):

@@ -9,6 +9,23 @@ import numpy as np
 from vqzoo import frame, plots, trained
 from vqzoo.frame import Flag
 
+DRAWING = [
+    Flag("temperature", 1.0, "below 1: likelier, less diverse"),
+    Flag("top_k", 0, "draw only the k likeliest codes; 0: all", at_least=0),
+    Flag("top_p", 1.0, "draw only codes of this much probability"),
+    Flag(
+        "guidance",
+        1.0,
+        "scale of classifier-free guidance: 1 is none, above it more of the class",
+        at_least=0,
+    ),
+    Flag(
+        "guidance_schedule",
+        "constant",
+        "whether guidance is on from the first code or sets in over the grid",
+        choices=("constant", "linear", "cosine"),
+    ),
+]
 FLAGS = {
     "What is drawn": [
         Flag("prior", "", "folder of a prior's finished run"),
@@ -17,11 +34,7 @@ FLAGS = {
         Flag("seed", 0, "equal seeds draw equal images"),
         Flag("batch_size", 64, "images at once", at_least=1),
     ],
-    "How likely it is": [
-        Flag("temperature", 1.0, "below 1: likelier, less diverse"),
-        Flag("top_k", 0, "draw only the k likeliest codes; 0: all", at_least=0),
-        Flag("top_p", 1.0, "draw only codes of this much probability"),
-    ],
+    "How likely it is": DRAWING,
     "What is written": [
         Flag("out", "samples.png", "the picture to write"),
         Flag("codes", "", "also write codes and images here, .npz"),
@@ -40,6 +53,17 @@ def _with_prior(values):
     return values
 
 
+def drawing(values):
+    """What the flags `DRAWING` say, as `Pipeline.sample` takes it."""
+    return {
+        "temperature": values.temperature,
+        "top_k": values.top_k or None,
+        "top_p": None if values.top_p == 1 else values.top_p,
+        "guidance": values.guidance,
+        "guidance_schedule": values.guidance_schedule,
+    }
+
+
 def _draw(values):
     from tqdm import tqdm
 
@@ -49,9 +73,7 @@ def _draw(values):
     samples = pipeline.sample(
         values.n,
         label,
-        temperature=values.temperature,
-        top_k=values.top_k or None,
-        top_p=None if values.top_p == 1 else values.top_p,
+        **drawing(values),
         seed=values.seed,
         batch_size=values.batch_size,
         progress=lambda batches: tqdm(batches, desc="batches"),

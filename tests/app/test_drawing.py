@@ -68,7 +68,7 @@ def test_progress_is_told_batch_by_batch(drawn):
             steps.append(batch)
             yield batch
 
-    sample.draw(drawn, "cat", 9, 1.0, 0, 0, progress)
+    sample.draw(drawn, "cat", 9, 1.0, 0, 0, progress=progress)
     assert steps == [0, 4, 8]
 
 
@@ -79,6 +79,7 @@ def test_progress_is_told_batch_by_batch(drawn):
         (("cat", 65, 1.0, 0, 0), "received 65"),
         (("cat", 1, 0.0, 0, 0), "temperature=0.0"),
         (("cat", 1, 1.0, -1, 0), "top_k=-1"),
+        (("cat", 1, 1.0, 0, 0, 2.0), "guidance=2.0"),
         (("cat", 1, 1.0, 0, -1), "seed of at least 0, received -1"),
         (("cow", 1, 1.0, 0, 0), "received 'cow'"),
     ],

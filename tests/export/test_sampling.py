@@ -12,11 +12,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sampling export")]
 SMALL = {"num_blocks": 1, "num_channels": 8, "first_kernel_size": 3}
 
 
-def request(*labels, temperature=1.0, seeds=None):
+def request(*labels, temperature=1.0, guidance=1.0, seeds=None):
     seeds = range(len(labels)) if seeds is None else seeds
     arguments = {
         "label": np.array(labels, "int32"),
         "temperature": np.full(len(labels), temperature, "float32"),
+        "guidance": np.full(len(labels), guidance, "float32"),
         "seed": np.array(seeds, "int32"),
     }
     return "sample", arguments
@@ -29,6 +30,10 @@ REFUSED = {
     ),
     "no temperature": (request(0, temperature=0.0), "expected a temperature above 0"),
     "no number": (request(0, temperature=np.nan), "expected a temperature above 0"),
+    "guided backwards": (
+        request(0, guidance=-1.0),
+        "expected guidance of at least 0, received] [-1]",
+    ),
     "an empty batch": (request(), "expected a batch of 1 or more labels"),
     "too few seeds": (
         request(0, 1, seeds=[3]),
@@ -41,7 +46,7 @@ REFUSED = {
 def artifact(tmp_path_factory):
     """An exported pipeline: an autoregressive prior and a masked one, two classes."""
     run = tmp_path_factory.mktemp("run")
-    top = PixelCNN((8, 8), 16, num_classes=2, **SMALL)
+    top = PixelCNN((8, 8), 16, num_classes=2, label_dropout=0.1, **SMALL)
     bottom = MaskGIT(
         (16, 16),
         16,
@@ -65,6 +70,7 @@ def answers(artifact, run_c_api):
         "other": request(0, 1, -1, seeds=[6, 7, 8]),
         "merged": request(1, 1, -1, 0, seeds=[9, 4, 5, 3]),
         "alone": request(1, seeds=[4]),
+        "guided": request(0, 1, guidance=8.0, seeds=[3, 4]),
     }
     requests |= {name: asked for name, (asked, _) in REFUSED.items()}
     return run_c_api(artifact / "saved_model" / "1", requests)
@@ -94,6 +100,11 @@ def test_rows_that_a_server_puts_together_are_drawn_as_alone(answers):
     assert len(np.unique(answers["merged|bottom_codes"], axis=0)) == 4
 
 
+def test_guidance_changes_what_is_drawn(answers):
+    plain, guided = answers["first|top_codes"][:2], answers["guided|top_codes"]
+    assert guided.shape == plain.shape and (guided != plain).mean() > 0.1
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_wrong_request_is_an_error(name, answers):
     assert REFUSED[name][1] in str(answers[f"{name}|error"])
@@ -104,7 +115,8 @@ def test_the_artifact_is_a_pipeline_with_its_facts(artifact):
     assert facts["priors"]["class_names"] == ["cat", "dog"]
     assert facts["priors"]["tiers"]["bottom"]["class"] == "MaskGIT"
     described = facts["saved_model"]["signatures"]["sample"]
-    assert set(described["inputs"]) == {"label", "temperature", "seed"}
+    assert set(described["inputs"]) == {"label", "temperature", "seed", "guidance"}
+    assert '"guidance": [2.0, 2.0]' in (artifact / "README.md").read_text()
     assert set(described["outputs"]) == {
         "images",
         "label",

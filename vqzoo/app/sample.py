@@ -56,7 +56,14 @@ def classes(pipeline):
 
 
 def draw(
-    pipeline, name, count, temperature, top_k, seed, progress=lambda batches: batches
+    pipeline,
+    name,
+    count,
+    temperature,
+    top_k,
+    seed,
+    guidance=1.0,
+    progress=lambda batches: batches,
 ):
     """Samples of a pipeline.
 
@@ -67,6 +74,7 @@ def draw(
         temperature: float above 0.
         top_k: int, 0 for all codes.
         seed: int.
+        guidance: float of at least 0, as of `Pipeline.sample`.
         progress: function that wraps the sequence of batches.
 
     Returns:
@@ -85,6 +93,7 @@ def draw(
         label,
         temperature=temperature,
         top_k=top_k or None,
+        guidance=guidance,
         seed=seed,
         batch_size=BATCH_SIZE,
         progress=progress,
@@ -142,13 +151,13 @@ def _answer(gr, pipeline, folder):
     """What the button does."""
     bar = gr.Progress()
 
-    def answer(name, count, temperature, top_k, seed, progress=bar):
+    def answer(name, count, temperature, top_k, seed, guidance, progress=bar):
         def wrapped(batches):
             return progress.tqdm(batches, desc="drawing", unit="batches")
 
         try:
             settings = int(count), float(temperature), int(top_k), int(seed)
-            samples = draw(pipeline, name, *settings, progress=wrapped)
+            samples = draw(pipeline, name, *settings, float(guidance), wrapped)
         except (TypeError, ValueError) as error:
             return f"Nothing drawn: {error}", gr.update(), gr.update()
         shown, words = look(samples, pipeline.tiers)
@@ -159,7 +168,7 @@ def _answer(gr, pipeline, folder):
 
 
 def _settings(gr, pipeline):
-    """Class, number, temperature, top-k and seed."""
+    """Class, number, temperature, top-k, seed and guidance."""
     names = classes(pipeline)
     largest = max(prior.num_embeddings for prior in pipeline.priors)
     with gr.Row():
@@ -187,4 +196,15 @@ def _settings(gr, pipeline):
             label="Top-k",
             info="only the k likeliest codes; 0: all",
         )
-    return [label, count, temperature, top_k, seed]
+        guidance = gr.State(1.0)
+        if any(prior.label_dropout for prior in pipeline.priors):
+            guidance = gr.Slider(
+                0,
+                5,
+                value=1,
+                step=0.1,
+                label="Guidance",
+                info="above 1: more of the class, less diverse",
+                elem_id="guidance",
+            )
+    return [label, count, temperature, top_k, seed, guidance]

@@ -160,6 +160,8 @@ def _check_samples(calls):
         "temperature": tf.constant([1.0, 1.0]),
         "seed": tf.constant([0, 1]),
     }
+    if "guidance" in calls["sample"].structured_input_signature[1]:
+        inputs["guidance"] = tf.constant([1.0, 2.0])
     first, again = (calls["sample"](**inputs) for _ in range(2))
     codes = {name: value for name, value in first.items() if name.endswith("_codes")}
     if any(np.any(again[name] != value) for name, value in codes.items()):

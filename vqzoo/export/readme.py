@@ -144,12 +144,12 @@ print(json.dumps({{"signature_name": "reconstruct_bytes",
 """
 
 SAMPLING = """\
-Draw images, here two of any class, at temperature 0.9; a label is a place in
+Draw images, here two of any class, at temperature 0.9{guided}; a label is a place in
 `class_names` in manifest.json; a seed draws the same image each time:
 
 ```sh
-curl -d '{"signature_name": "sample", "inputs": {"label": [-1, -1],
-  "temperature": [0.9, 0.9], "seed": [1, 2]}}' "$URL:predict"
+curl -d '{{"signature_name": "sample", "inputs": {{"label": [-1, -1],
+  "temperature": [0.9, 0.9], "seed": [1, 2]{scales}}}}}' "$URL:predict"
 ```
 
 """
@@ -190,15 +190,26 @@ def text(name, facts):
 
 def _optional(facts, **sizes):
     """The parts that not every artifact has, or nothing in their places."""
-    has_files = "reconstruct_bytes" in facts["saved_model"]["signatures"]
+    signatures = facts["saved_model"]["signatures"]
+    has_files = "reconstruct_bytes" in signatures
     has_priors = bool(facts["priors"])
     return {
         "files": FILES.format(**sizes) * has_files,
         "or_files": OR_FILES * has_files,
         "image_files": IMAGE_FILES.format(**sizes) * has_files,
-        "sampling": SAMPLING * has_priors,
+        "sampling": _sampling(signatures) * has_priors,
         "client_sample": CLIENT_SAMPLE * has_priors,
     }
+
+
+def _sampling(signatures):
+    """How to draw images, with a scale of guidance where there is one."""
+    if "guidance" not in signatures.get("sample", {}).get("inputs", {}):
+        return SAMPLING.format(guided="", scales="")
+    return SAMPLING.format(
+        guided=" and guided by the class twice as far as it was fitted",
+        scales=', "guidance": [2.0, 2.0]',
+    )
 
 
 def _saved_model_row(saved):

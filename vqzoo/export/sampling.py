@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from vqzoo.export.graph import check_batch_sizes, only_if
 from vqzoo.images import to_uint8
+from vqzoo.priors import guidance
 
 NAME = "sample"
 
@@ -12,19 +13,31 @@ def trace(pipeline):
     """The `sample` signature of a pipeline, a `tf.ConcreteFunction`.
 
     It takes `label`, int32, where -1 is any class and the only value for priors without
-    classes; `temperature`, float32; and `seed`, int32; each `(batch,)`. It gives uint8
-    `images`, the `label` of each and int32 codes of each tier. Equal inputs give equal
-    outputs, row by row: which rows a server puts together to a batch changes none.
+    classes; `temperature`, float32; and `seed`, int32; each `(batch,)`. Where a prior
+    was fitted with and without labels it takes `guidance` too, float32, of which 1 is
+    none and costs one pass. It gives uint8 `images`, the `label` of each and int32
+    codes of each tier. Equal inputs give equal outputs, row by row: which rows a server
+    puts together to a batch changes none.
 
     Args:
         pipeline: `pipeline.Pipeline`; its priors are float32 throughout.
     """
-    samplers = [prior.sampler() for prior in pipeline.priors]
+    draws = [_draw_of(prior) for prior in pipeline.priors]
     num_classes = pipeline.num_classes
+    specs = {
+        "label": tf.TensorSpec([None], tf.int32, "label"),
+        "temperature": tf.TensorSpec([None], tf.float32, "temperature"),
+        "seed": tf.TensorSpec([None], tf.int32, "seed"),
+    }
+    if any(prior.label_dropout for prior in pipeline.priors):
+        specs["guidance"] = tf.TensorSpec([None], tf.float32, "guidance")
 
     @tf.function(autograph=False)
-    def sample(label, temperature, seed):
-        label, temperature, seed = _check(label, temperature, seed, num_classes)
+    def sample(**received):
+        received = _check(received, num_classes)
+        label, temperature, seed = (
+            received[name] for name in ("label", "temperature", "seed")
+        )
         if num_classes:
             any_label = _each_row(
                 lambda key: tf.random.stateless_uniform(
@@ -34,8 +47,10 @@ def trace(pipeline):
             )
             label = tf.where(label < 0, any_label, label)
         codes = []
-        for tier, (prior, sampler) in enumerate(zip(pipeline.priors, samplers)):
+        for tier, (prior, draw) in enumerate(zip(pipeline.priors, draws)):
             inputs = {"temperature": temperature}
+            if prior.label_dropout:
+                inputs["guidance"] = received["guidance"]
             for index, (name, spec) in enumerate(prior.random_inputs().items()):
                 inputs[name] = _random(*spec, seed, 16 * tier + index)
             if prior.num_classes:
@@ -43,23 +58,36 @@ def trace(pipeline):
             for index in range(len(prior.context)):
                 inputs[f"context_{index}"] = codes[index]
             grid = [None, *prior.grid_shape]
-            codes.append(tf.ensure_shape(sampler(inputs), grid))
+            codes.append(tf.ensure_shape(draw(inputs), grid))
         named = {f"{t}_codes": c for t, c in zip(pipeline.tiers, codes)}
         images = to_uint8(pipeline.model.decode(codes))
         return {"images": images, "label": label, **named}
 
-    return sample.get_concrete_function(
-        tf.TensorSpec([None], tf.int32, "label"),
-        tf.TensorSpec([None], tf.float32, "temperature"),
-        tf.TensorSpec([None], tf.int32, "seed"),
-    )
+    return sample.get_concrete_function(**specs)
 
 
-def _check(label, temperature, seed, num_classes):
+def _draw_of(prior):
+    """A function from a sampler's inputs to codes; who does not guide pays one pass."""
+    sampler = prior.sampler()
+    if not prior.label_dropout:
+        return sampler
+    guided = prior.sampler(guidance_schedule="constant")
+
+    def draw(inputs):
+        plain = {k: v for k, v in inputs.items() if k != "guidance"}
+        return tf.cond(
+            tf.reduce_any(inputs["guidance"] != guidance.NO_GUIDANCE),
+            lambda: guided(inputs),
+            lambda: sampler(plain),
+        )
+
+    return draw
+
+
+def _check(received, num_classes):
     """The inputs, or an error of what is wrong with them."""
-    label, temperature, seed = (
-        tf.ensure_shape(value, [None]) for value in (label, temperature, seed)
-    )
+    received = {name: tf.ensure_shape(v, [None]) for name, v in received.items()}
+    label, temperature = received["label"], received["temperature"]
     text = ["expected a batch of 1 or more labels"]
     label = only_if(tf.shape(label)[0] > 0, text, label)
     inside = tf.logical_and(label >= -1, label < num_classes)
@@ -69,7 +97,12 @@ def _check(label, temperature, seed, num_classes):
     label = only_if(tf.reduce_all(inside), text, label)
     text = ["expected a temperature above 0, received", tf.reduce_min(temperature)]
     temperature = only_if(tf.reduce_all(temperature > 0), text, temperature)
-    return check_batch_sizes({"label": label, "temperature": temperature, "seed": seed})
+    received = {**received, "label": label, "temperature": temperature}
+    if "guidance" in received:
+        scale = received["guidance"]
+        text = ["expected guidance of at least 0, received", tf.reduce_min(scale)]
+        received["guidance"] = only_if(tf.reduce_all(scale >= 0), text, scale)
+    return dict(zip(received, check_batch_sizes(received)))
 
 
 def _each_row(draw, seeds, stream, dtype):

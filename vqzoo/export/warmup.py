@@ -101,7 +101,7 @@ def _input(name, spec, rows, image_shape):
 
     if spec["dtype"] == "string":
         return tf.make_tensor_proto([_png(image_shape)] * rows)
-    value = {"images": 128, "label": -1, "temperature": 1}.get(name, 0)
+    value = {"images": 128, "label": -1, "temperature": 1, "guidance": 1}.get(name, 0)
     return tf.make_tensor_proto(value, spec["dtype"], [rows, *spec["shape"][1:]])
 
 

@@ -249,7 +249,10 @@ class Subject:
         count = self.sizes.samples
         if self.pipeline is not None:
             return self.pipeline.sample(
-                count, seed=0, progress=lambda steps: self.progress(steps, "samples")
+                count,
+                seed=0,
+                progress=lambda steps: self.progress(steps, "samples"),
+                **self.options.get("drawing", {}),
             )
         if not self.model.can_sample:
             raise Skipped(

@@ -6,6 +6,7 @@ from keras import ops
 
 from vqzoo.arguments import BuiltModel, check_at_least, check_codes
 from vqzoo.priors import conditions, raster
+from vqzoo.priors import guidance as guides
 
 
 class GridModel(BuiltModel):
@@ -186,6 +187,8 @@ class Prior(GridModel):
         temperature=1.0,
         top_k=None,
         top_p=None,
+        guidance=guides.NO_GUIDANCE,
+        guidance_schedule="constant",
         seed=None,
         **options,
     ):
@@ -199,6 +202,11 @@ class Prior(GridModel):
             top_k: int or None: only the likeliest `top_k` codes are drawn.
             top_p: float in (0, 1] or None: only the likeliest codes that together reach
                 this probability are drawn.
+            guidance: float of at least 0, scale of classifier-free guidance: how far
+                logits move from those of no class to those of the class. 1 is the
+                class alone; other scales need `label_dropout`, and two passes.
+            guidance_schedule: `"constant"`, or `"linear"` or `"cosine"`: from a scale
+                of 1 at the first code to `guidance` at the last one.
             seed: int or None.
             **options: of this kind of prior, see `sampler`.
 
@@ -207,17 +215,22 @@ class Prior(GridModel):
         """
         batch = raster.checked_batch(self, shape)
         raster.check_choice(self, temperature, top_k, top_p)
-        sampler = self.sampler(top_k, top_p, **options)
+        guides.check(self, guidance, guidance_schedule)
+        is_guided = guidance != guides.NO_GUIDANCE
+        schedule = guidance_schedule if is_guided else None
+        sampler = self.sampler(top_k, top_p, schedule, **options)
         generator = np.random.default_rng(seed)
         inputs = {
             name: raster.random_numbers(generator, kind, (batch, *shape))
             for name, (kind, shape) in self.random_inputs(**options).items()
         }
         inputs["temperature"] = np.full((batch,), temperature, "float32")
+        if is_guided:
+            inputs["guidance"] = np.full((batch,), guidance, "float32")
         inputs |= conditions.arrays(self, batch, condition)
         return keras.tree.map_structure(np.asarray, sampler.predict_on_batch(inputs))
 
-    def sampler(self, top_k=None, top_p=None, *, cached=True):
+    def sampler(self, top_k=None, top_p=None, guidance_schedule=None, *, cached=True):
         """A model from random numbers, temperatures and a condition's arrays to codes.
 
         It is what `sample` compiles, for those who give the random numbers themselves.
@@ -225,10 +238,13 @@ class Prior(GridModel):
         Args:
             top_k: as of `sample`.
             top_p: as of `sample`.
+            guidance_schedule: as of `sample`; the model takes scales as `guidance`,
+                float32 `(batch,)`, then. None is no guidance.
             cached: bool. Whether each place computes only what is new; else the whole
                 network, which is what the caches are compared with.
         """
-        return raster.sampler_of(self, raster.Sampler, top_k, top_p, cached)
+        settings = (top_k, top_p, guidance_schedule, cached)
+        return raster.sampler_of(self, raster.Sampler, *settings)
 
     def random_inputs(self, **options):
         """What `sampler` draws from, by name: kind and shape for each grid.

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from vqzoo.arguments import check_at_least
-from vqzoo.priors import conditions, raster
+from vqzoo.priors import conditions, guidance, raster
 from vqzoo.priors.blocks import TransformerPrior
 from vqzoo.registry import named
 
@@ -128,6 +128,7 @@ class MaskGIT(TransformerPrior):
         self,
         top_k=None,
         top_p=None,
+        guidance_schedule=None,
         *,
         num_steps=NUM_STEPS,
         choice_temperature=CHOICE_TEMPERATURE,
@@ -137,6 +138,7 @@ class MaskGIT(TransformerPrior):
         Args:
             top_k: as of `sample`.
             top_p: as of `sample`.
+            guidance_schedule: as of `Prior.sampler`; over the passes.
             num_steps: int, passes over the network.
             choice_temperature: float, 0 or more: scale of the Gumbel noise on what
                 counts as sure in the first step; it falls linearly to 0.
@@ -146,7 +148,7 @@ class MaskGIT(TransformerPrior):
         """
         check_at_least(1, num_steps=num_steps)
         check_at_least(0, choice_temperature=choice_temperature)
-        settings = (top_k, top_p, num_steps, choice_temperature)
+        settings = (top_k, top_p, guidance_schedule, num_steps, choice_temperature)
         return raster.sampler_of(self, _Sampler, *settings)
 
 
@@ -167,27 +169,32 @@ class _Positions(keras.layers.Layer):
 class _Sampler(keras.Model):
     """Fills grids from given random numbers: what `predict` compiles."""
 
-    def __init__(self, prior, top_k, top_p, num_steps, choice_temperature):
+    def __init__(
+        self, prior, top_k, top_p, guidance_schedule, num_steps, choice_temperature
+    ):
         super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
+        self.guide = guidance.of(prior, guidance_schedule)
         self.top_k, self.top_p = top_k, top_p
         self.num_steps = num_steps
         self.choice_temperature = choice_temperature
 
     def call(self, inputs):
-        inputs = dict(inputs)
+        inputs = self.guide.both(inputs)
         uniform, gumbel = inputs.pop("uniform"), inputs.pop("gumbel")
         heat = inputs.pop("temperature")[:, None, None]
+        scale = inputs.pop("guidance", None)
         batch, _, places = ops.shape(uniform)
         size, grid = self.prior.num_embeddings, self.prior.grid_shape
         codes = ops.full((batch, places), size, dtype="int32")
         for step in range(self.num_steps):
             arrays = {"codes": ops.reshape(codes, (batch, *grid)), **inputs}
             logits = self.prior(conditions.packed(arrays), training=False)
-            logits = ops.reshape(logits, (batch, places, size)) / heat
+            share = (step + 1) / self.num_steps
+            logits = ops.reshape(logits, (batch, places, size))
+            logits = self.guide.guided(logits, scale, share) / heat
             drawn, log_p = self._draw(logits, uniform[:, step])
             hidden = codes == size
-            share = (step + 1) / self.num_steps
             noise = self.choice_temperature * (1 - share)
             sure = log_p + noise * gumbel[:, step]
             sure = ops.where(hidden, sure, float("inf"))
@@ -198,7 +205,7 @@ class _Sampler(keras.Model):
                 continue
             least = ops.sort(sure, axis=-1)[:, left - 1 : left]
             codes = ops.where(sure <= least, size, codes)
-        return ops.reshape(codes, (batch, *grid))
+        return self.guide.one(ops.reshape(codes, (batch, *grid)))
 
     def _draw(self, logits, uniform):
         """Codes `(batch, places)` and their log probabilities."""

@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from vqzoo.priors import guidance as guides
 from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
 from vqzoo.runs.folder import MODEL, PIPELINE, prior_file
@@ -110,6 +111,8 @@ class Pipeline:
         temperature=1.0,
         top_k=None,
         top_p=None,
+        guidance=guides.NO_GUIDANCE,
+        guidance_schedule="constant",
         seed=None,
         batch_size=64,
         progress=lambda batches: batches,
@@ -123,6 +126,9 @@ class Pipeline:
             temperature: float above 0, or one for each tier.
             top_k: int or None, as of `AutoregressivePrior.sample`.
             top_p: float or None, as of `AutoregressivePrior.sample`.
+            guidance: float of at least 0, as of `Prior.sample`, for the priors that
+                were fitted with and without labels; or one for each tier.
+            guidance_schedule: str, as of `Prior.sample`.
             seed: int or None.
             batch_size: int, grids at once.
             progress: function that wraps the sequence of batches.
@@ -136,12 +142,14 @@ class Pipeline:
         if num_samples < 1:
             raise ValueError(f"expected at least one sample, received {num_samples}")
         generator = np.random.default_rng(seed)
-        if np.ndim(temperature) and np.shape(temperature) != (len(self.priors),):
-            raise ValueError(
-                f"expected one temperature, or one for each of {len(self.priors)} "
-                f"tiers, received temperature={temperature}"
-            )
-        heats = np.broadcast_to(temperature, (len(self.priors),))
+        options = [
+            {"temperature": heat, "top_k": top_k, "top_p": top_p}
+            for heat in self._of_tiers(temperature=temperature)
+        ]
+        scales = self._scales(guidance, guidance_schedule)
+        for of_tier, scale in zip(options, scales):
+            if scale != guides.NO_GUIDANCE:
+                of_tier |= {"guidance": scale, "guidance_schedule": guidance_schedule}
         labels = self._labels(num_samples, labels, generator)
         parts = []
         for start in progress(range(0, num_samples, batch_size)):
@@ -149,8 +157,7 @@ class Pipeline:
             batch_labels = None if labels is None else labels[start : start + count]
             # Whole batches, so that the sampler is compiled for one size.
             size = batch_size if num_samples > batch_size else count
-            options = {"top_k": top_k, "top_p": top_p}
-            codes, log_p = self._codes(size, batch_labels, heats, generator, options)
+            codes, log_p = self._codes(size, batch_labels, generator, options)
             images = np.asarray(self.model.decode(codes))
             parts.append((images[:count], [c[:count] for c in codes], log_p[:count]))
         images, codes, log_p = zip(*parts)
@@ -160,6 +167,32 @@ class Pipeline:
             log_prob=np.concatenate(log_p),
             labels=labels,
         )
+
+    def _of_tiers(self, **named):
+        """One number for each tier, of one or as many."""
+        ((name, values),) = named.items()
+        if np.ndim(values) and np.shape(values) != (len(self.priors),):
+            raise ValueError(
+                f"expected one {name}, or one for each of {len(self.priors)} tiers, "
+                f"received {name}={values}"
+            )
+        return [float(value) for value in np.broadcast_to(values, (len(self.priors),))]
+
+    def _scales(self, guidance, schedule):
+        """The scale of guidance of each tier.
+
+        One number is for the tiers whose priors know codes with and without labels.
+        """
+        scales = self._of_tiers(guidance=guidance)
+        know = [prior.label_dropout > 0 for prior in self.priors]
+        if not np.ndim(guidance) and any(know):
+            scales = [
+                scale if known else guides.NO_GUIDANCE
+                for scale, known in zip(scales, know)
+            ]
+        for prior, scale in zip(self.priors, scales):
+            guides.check(prior, scale, schedule)
+        return scales
 
     def _labels(self, num_samples, labels, generator):
         if not self.num_classes:
@@ -171,20 +204,15 @@ class Pipeline:
             labels = generator.permutation(labels)
         return np.broadcast_to(np.asarray(labels, "int32"), (num_samples,))
 
-    def _codes(self, count, labels, heats, generator, options):
+    def _codes(self, count, labels, generator, options):
         """Codes of each tier of a batch, and their log likelihood."""
         if labels is not None:
             labels = np.resize(labels, count)
         codes, total = [], 0.0
-        for prior, heat in zip(self.priors, heats):
+        for prior, of_tier in zip(self.priors, options):
             condition = prior.condition(labels, codes)
-            drawn = prior.sample(
-                count,
-                condition,
-                temperature=float(heat),
-                seed=int(generator.integers(2**31)),
-                **options,
-            )
+            seed = int(generator.integers(2**31))
+            drawn = prior.sample(count, condition, seed=seed, **of_tier)
             total = total + prior.log_likelihood(drawn, condition)
             codes.append(drawn)
         return tuple(codes), total

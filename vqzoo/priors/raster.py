@@ -8,7 +8,7 @@ from keras import ops
 
 from vqzoo.arguments import check_positive, is_int, is_number
 from vqzoo.ops import put_at
-from vqzoo.priors import conditions
+from vqzoo.priors import conditions, guidance
 
 
 def log_probs_of(prior, inputs, codes, arrays, batch_size=128):
@@ -90,26 +90,32 @@ def sampler_of(prior, make, *settings):
 class Sampler(keras.Model):
     """Draws grids of codes from given random numbers: what `predict` compiles."""
 
-    def __init__(self, prior, top_k, top_p, cached):
+    def __init__(self, prior, top_k, top_p, guidance_schedule, cached):
         super().__init__(name=f"{prior.name}_sampler", dtype="float32")
         self.prior = prior
         self.top_k, self.top_p = top_k, top_p
+        self.guide = guidance.of(prior, guidance_schedule)
         self.run = in_order if cached else _whole
 
     def call(self, inputs):
-        inputs = dict(inputs)
+        inputs = self.guide.both(inputs)
         random = {name: inputs.pop(name) for name in self.prior.random_inputs()}
         heat = inputs.pop("temperature")[:, None]
-
-        def draw_code(logits, uniform):
-            logits = keep(ops.cast(logits, "float32") / heat, self.top_k, self.top_p)
-            return choose(logits, uniform)
+        scale = inputs.pop("guidance", None)
+        last = max(math.prod(self.prior.grid_shape) - 1, 1)
 
         def draw(outputs, place):
-            here = {name: ops.take(a, place, axis=1) for name, a in random.items()}
-            return self.prior.draw(outputs, here, heat, draw_code)
+            def draw_code(logits, uniform):
+                share = ops.cast(place, "float32") / last
+                logits = ops.cast(logits, "float32")
+                logits = self.guide.guided(logits, scale, share) / heat
+                return choose(keep(logits, self.top_k, self.top_p), uniform)
 
-        return self.run(self.prior, draw, inputs, ops.shape(heat)[0])
+            here = {name: ops.take(a, place, axis=1) for name, a in random.items()}
+            return self.guide.equal(self.prior.draw(outputs, here, heat, draw_code))
+
+        drawn = self.run(self.prior, draw, inputs, ops.shape(heat)[0])
+        return self.guide.one(drawn)
 
 
 def _whole(prior, draw, inputs, batch):

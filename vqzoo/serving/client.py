@@ -146,6 +146,7 @@ class Client:
         num_samples: int = 1,
         *,
         temperature: float = 1.0,
+        guidance: float = 1.0,
         seed: int = 0,
     ) -> Samples:
         """Draws images of a class. The same seed draws the same images.
@@ -154,6 +155,9 @@ class Client:
             label: int, a class; None for any, and of priors without classes.
             num_samples: int.
             temperature: float above 0: below 1 likelier images, above 1 wilder ones.
+            guidance: float of at least 0, scale of classifier-free guidance: above 1
+                more of the class. Only a model whose `sample` takes it can have
+                another than 1.
             seed: int of at least 0. Fewer samples of a seed are the first of more.
         """
         if num_samples < 1:
@@ -166,6 +170,13 @@ class Client:
             "seed": seeds.view("int32"),
         }
         signature = self.signature("sample")
+        if "guidance" in signature.inputs:
+            arrays["guidance"] = np.full(num_samples, guidance, "float32")
+        elif guidance != 1:
+            raise ValueError(
+                f"expected guidance=1, since the priors of {self.model} do not know "
+                f"codes without a class, received {guidance=}"
+            )
         drawn = self._predict(signature, arrays)
         images, labels = (_take(drawn, name) for name in ("images", "label"))
         return Samples(images, self._codes(signature, drawn), labels)
