@@ -3,12 +3,13 @@
 import keras
 
 from vqzoo.layers import VectorQuantizerEMA
-from vqzoo.models import convolutional
-from vqzoo.models.one_grid import OneGridModel
+from vqzoo.models import convolutional, tiers
+from vqzoo.models.base import ImageModel
+from vqzoo.models.coding import takes_items
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VQVAE(OneGridModel):
+class VQVAE(ImageModel):
     """Autoencoder whose bottleneck is one grid of codes.
 
     The encoder turns an image into a grid of latents, the quantizer replaces each by a
@@ -39,6 +40,8 @@ class VQVAE(OneGridModel):
         TensorShape([2, 8, 8])
     """
 
+    tier_names = ("bottom",)
+
     def __init__(
         self,
         quantizer,
@@ -60,6 +63,49 @@ class VQVAE(OneGridModel):
         self.decoder = convolutional.decoder(self, stride, image_shape[2])
         self.to_float32 = convolutional.float32_output()
         self._finish_images()
+
+    def _rebuild(self, images):
+        quantized = self.quantizer(self.projection(self.encoder(images)))
+        return self.to_float32(self.decoder(quantized))
+
+    @property
+    def quantizers(self):
+        """The quantizer layers, top first."""
+        return (self.quantizer,)
+
+    @takes_items
+    def latents(self, images):
+        """Encoder outputs before quantization, `(batch, h, w, D)`, in a tuple."""
+        return (self.projection(self.encoder(images)),)
+
+    def decode(self, codes, sides=None):
+        """Images of codes: float32 `(batch, height, width, channels)`.
+
+        Args:
+            codes: int `(batch, h, w)`, alone or in a tuple.
+            sides: as of `VQVAE2.decode`.
+        """
+        (codes,) = tiers.checked_codes(codes, self.quantizers)
+        images = self.to_float32(self.decoder(self.quantizer.decode(codes)))
+        return self._cropped(images, sides)
+
+    @takes_items
+    def encode_hybrid(self, images):
+        """Codes and the real numbers beside them, of a model with hybrid latents.
+
+        Args:
+            images: `(batch, height, width, channels)`.
+
+        Returns:
+            `(codes, values)`: int32 `(batch, h, w)` and float32 `(batch, h, w, V)`.
+        """
+        (latents,) = self.latents(images)
+        return self.quantizer.encode(latents), self.quantizer.values(latents)
+
+    def decode_hybrid(self, codes, values):
+        """Images of what `encode_hybrid` gives: float32."""
+        quantized = self.quantizer.assemble(codes, values)
+        return self._cropped(self.to_float32(self.decoder(quantized)))
 
 
 def vqvae_32(quantizer=None, **overrides):

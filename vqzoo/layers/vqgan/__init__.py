@@ -1,1 +1,0 @@
-"""Layers of VQGAN and the tokenizers built like it."""
