@@ -5,7 +5,8 @@ import pytest
 from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema
 from tests.helpers.steps import compiled
 from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
-from vqzoo.models import VQVAE, vqvae_32
+from vqzoo.models import VQVAE, vqvae_32, vqvae_128
+from vqzoo.runs import fingerprint
 
 CASES = [
     Case(
@@ -24,6 +25,20 @@ CASES = [
         ),
         (random_images(2, 8, 8, 3),),
     ),
+    Case(
+        "VQVAE-attention",
+        lambda: VQVAE(
+            VectorQuantizer(4, 2),
+            image_shape=(8, 8, 3),
+            activation="silu",
+            normalization="batch",
+            attention=True,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        # Of attention the scale alone moves: it starts at 0.
+        unmoved=("queries", "keys", "values", "outputs"),
+    ),
 ]
 REFUSED = [
     (
@@ -33,6 +48,14 @@ REFUSED = [
     (lambda: VQVAE(small_ema(), image_shape=(32, 32, 0)), r"\(32, 32, 0\)"),
     (lambda: VQVAE(small_ema(), image_shape=(24, 24, 3), stride=6), "stride=6"),
     (lambda: VQVAE(small_ema(), image_shape=(8, 8, 3), stride=1), "stride=1"),
+    (
+        lambda: VQVAE(small_ema(), image_shape=(None, None, 3), attention=True),
+        "image_shape of numbers",
+    ),
+    (
+        lambda: VQVAE(small_ema(), image_shape=(8, 8, 3), normalization="layer"),
+        "normalization='layer'",
+    ),
 ]
 
 
@@ -64,6 +87,19 @@ def test_the_network_of_the_cifar_example_has_its_weights_and_grid():
     assert codes.shape == (2, 8, 8) and codes.dtype == "int32"
     assert len(np.unique(codes)) > 1
     assert model.name == "vqvae_32" and model.tier_names == ("bottom",)
+
+
+def test_the_model_of_the_slides_has_as_many_weights_and_more_codes():
+    model = vqvae_128()
+    assert count(model.trainable_weights) == 662_723
+    assert model.quantizer.num_embeddings == 8192
+    assert model.encode(images(1, 128, 128, 3))[0].shape == (1, 32, 32)
+
+
+def test_options_of_the_blocks_that_came_later_leave_fingerprints_alone():
+    config = fingerprint._nameless(tiny().get_config())
+    assert "activation" not in config and "attention" not in config
+    assert "activation" in fingerprint._nameless(tiny(activation="gelu").get_config())
 
 
 def test_a_codebook_learned_by_gradient_is_trainable():

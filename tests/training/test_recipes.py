@@ -27,9 +27,11 @@ SWEEPS = {
     "noise_controls",
     "prior_study",
     "rate_distortion",
+    "sparse_study",
     "variational_bounds",
 }
 LIKE_ANOTHER = {
+    "architecture_study",
     "literature_protocol",
     "noise_sweep",
     "quantizer_noise",

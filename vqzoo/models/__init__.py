@@ -11,7 +11,7 @@ from vqzoo.models.hqa import HQA, hqa_32
 from vqzoo.models.separate_vqvaes import SeparateVQVAEs, separate_vqvaes_64
 from vqzoo.models.vae import VAE, bernoulli_vae_32, beta_vae_32, vae_32
 from vqzoo.models.vector_vqvae import VectorVQVAE
-from vqzoo.models.vqvae import VQVAE, vqvae_32
+from vqzoo.models.vqvae import VQVAE, vqvae_32, vqvae_128
 from vqzoo.models.vqvae2 import (
     VQVAE2,
     vqvae2_32,
@@ -47,4 +47,5 @@ __all__ = [
     "vqvae2_64",
     "vqvae2_three_tier_256",
     "vqvae_32",
+    "vqvae_128",
 ]

@@ -19,6 +19,9 @@ class ImageModel(CodingModel):
     item = "image"
     # Whether images whose sides do not divide are padded, and cropped at the end.
     pad = False
+    # Of the blocks of its convolutional halves, where no argument says otherwise.
+    residual_kernel_size, activation = 3, "relu"
+    normalization, attention = None, False
     _warned_of_range = False
     _out_of_a_row = ", as vqzoo.to_images(row['image'])"
 

@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from vqzoo.layers import ResidualStack
+from vqzoo.layers import ResidualStack, SelfAttention
+from vqzoo.layers.autoencoding.residual_block import make_normalization
 
 
 def encoder(model, stride, name="encoder"):
@@ -13,7 +14,8 @@ def encoder(model, stride, name="encoder"):
     Args:
         model: with `num_channels` of the features, of which the first convolution has
             half, `residual_channels` inside of its `num_residual_blocks`,
-            `encoder_kernel_size` of the strided convolutions, and `layer_dtype`.
+            `encoder_kernel_size` of the strided convolutions, and `layer_dtype`; and
+            what `ImageModel` names of its blocks.
         stride: int, a power of 2 of at least 2.
         name: str.
 
@@ -28,7 +30,8 @@ def encoder(model, stride, name="encoder"):
     layers = []
     for i in range(_num_halvings(stride)):
         channels = num_channels // 2 if i == 0 else num_channels
-        layers.append(_conv(channels, kernel_size, dtype, strides=2, activation="relu"))
+        conv = _conv(channels, kernel_size, dtype, strides=2)
+        layers += _activated(model, conv)
     layers += _residual(model)
     return keras.Sequential(layers, name=name)
 
@@ -54,15 +57,35 @@ def decoder(model, stride, out_channels, name="decoder"):
     halvings = _num_halvings(stride)
     for i in range(halvings - 1):
         channels = num_channels // 2 if i == halvings - 2 else num_channels
-        layers.append(upsampling(channels, dtype, activation="relu"))
+        layers += _activated(model, upsampling(channels, dtype))
     layers.append(upsampling(out_channels, dtype))
     return keras.Sequential(layers, name=name)
 
 
+def _activated(model, convolution):
+    """A convolution with its activation, and a normalization between: layers."""
+    if model.normalization is None:
+        convolution.activation = keras.activations.get(model.activation)
+        return [convolution]
+    layer = make_normalization(
+        model.normalization, convolution.filters, None, model.layer_dtype
+    )
+    activation = keras.layers.Activation(model.activation, dtype=model.layer_dtype)
+    return [convolution, layer, activation]
+
+
 def _residual(model):
     dtype = model.layer_dtype
-    stack = (model.num_residual_blocks, model.residual_channels)
-    return [_conv(model.num_channels, 3, dtype), ResidualStack(*stack, dtype=dtype)]
+    stack = ResidualStack(
+        model.num_residual_blocks,
+        model.residual_channels,
+        kernel_size=model.residual_kernel_size,
+        activation=model.activation,
+        normalization=model.normalization,
+        dtype=dtype,
+    )
+    attention = [SelfAttention(dtype=dtype)] if model.attention else []
+    return [_conv(model.num_channels, 3, dtype), stack, *attention]
 
 
 def upsampling(channels, dtype, **kwargs):

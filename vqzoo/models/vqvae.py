@@ -24,6 +24,11 @@ class VQVAE(ImageModel):
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        residual_kernel_size: int, within the residual blocks.
+        activation: str, a name of `keras.activations`, in place of the paper's ReLU.
+        normalization: None, `"batch"` or `"group"`, before each activation.
+        attention: bool. Whether self-attention over the grid of codes ends the encoder
+            and begins the decoder; it wants an `image_shape` of numbers.
         pad: bool. Whether images whose sides do not divide are padded with their last
             row and column, and what comes back is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
@@ -52,11 +57,17 @@ class VQVAE(ImageModel):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        residual_kernel_size=3,
+        activation="relu",
+        normalization=None,
+        attention=False,
         pad=False,
         dtype=None,
         name=None,
     ):
         convolutional.check_image_shape(image_shape, stride, pad)
+        if attention:
+            convolutional.check_fixed(image_shape)
         self._keep(locals())
         self.encoder = convolutional.encoder(self, stride)
         self.projection = convolutional.projection(self, quantizer.embedding_dim)
@@ -126,3 +137,18 @@ def vqvae_32(quantizer=None, **overrides):
     """
     make = quantizer or (lambda tier: VectorQuantizerEMA(512, 64, name="quantizer"))
     return VQVAE(make(0), **{"name": "vqvae_32", **overrides})
+
+
+def vqvae_128(quantizer=None, **overrides):
+    """The VQ-VAE of the slides: 128 x 128 images, 32 x 32 of 8,192 codes.
+
+    The blocks of `vqvae_32`; 662,723 trainable weights with the default quantizer.
+
+    Args and returns: as of `vqvae_32`, with `VectorQuantizerEMA(8192, 64)`.
+
+    Source: Bartyzal's slides on van den Oord et al. 2017, arXiv 1711.00937; the size of
+        their figure 2. Differs: they say 8,096, which is no power of 2.
+    """
+    make = quantizer or (lambda tier: VectorQuantizerEMA(8192, 64, name="quantizer"))
+    defaults = {"name": "vqvae_128", "image_shape": (128, 128, 3)}
+    return VQVAE(make(0), **{**defaults, **overrides})

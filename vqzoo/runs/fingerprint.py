@@ -9,7 +9,15 @@ import numpy as np
 from vqzoo.images import to_numpy
 
 # Arguments that came after the first fingerprints, with what all models before had.
-_ADDED = (("pad", False), ("trainable_codes", None), ("count_decay", 0.9))
+_ADDED = (
+    ("pad", False),
+    ("trainable_codes", None),
+    ("count_decay", 0.9),
+    ("residual_kernel_size", 3),
+    ("activation", "relu"),
+    ("normalization", None),
+    ("attention", False),
+)
 
 
 def fingerprint(model):

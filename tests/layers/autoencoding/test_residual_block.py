@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from tests.helpers.case import Case, random_floats
 from vqzoo.layers import ResidualBlock, ResidualStack
@@ -6,11 +7,21 @@ from vqzoo.layers import ResidualBlock, ResidualStack
 CASES = [
     Case("ResidualBlock", lambda: ResidualBlock(3), (random_floats(3, 2, 3, 2),)),
     Case("ResidualStack", lambda: ResidualStack(2, 3), (random_floats(3, 2, 3, 2),)),
+    Case(
+        "ResidualStack-normalized",
+        lambda: ResidualStack(
+            1, 4, kernel_size=1, activation="gelu", normalization="group"
+        ),
+        (random_floats(3, 2, 3, 2),),
+    ),
 ]
 REFUSED = [
     (lambda: ResidualBlock(0), "residual_channels=0"),
     (lambda: ResidualStack(-1, 4), "num_blocks=-1"),
     (lambda: ResidualStack(1, 0), "residual_channels=0"),
+    (lambda: ResidualStack(1, 4, kernel_size=0), "kernel_size=0"),
+    (lambda: ResidualBlock(4, normalization="layer"), "normalization='layer'"),
+    (lambda: ResidualBlock(4, activation="gel"), "gel"),
 ]
 
 
@@ -77,3 +88,30 @@ def test_a_stack_is_its_blocks_one_after_the_other_and_a_rectifier():
 def test_an_empty_stack_is_a_rectifier():
     inputs = np.array([-1.5, 2.5], "float32").reshape(1, 1, 1, 2)
     assert ResidualStack(0, 4)(inputs).numpy().ravel().tolist() == [0, 2.5]
+
+
+def test_the_activation_and_the_kernel_are_those_that_were_asked_for():
+    block = ResidualBlock(2, kernel_size=1, activation="silu")
+    inputs = np.array([-2, 3], "float32").reshape(1, 1, 1, 2)
+    block.build(inputs.shape)
+    block.wide.kernel.assign(np.eye(2)[None, None])
+    block.point.kernel.assign(np.eye(2)[None, None])
+
+    def silu(x):
+        return x / (1 + np.exp(-x))
+
+    expected = inputs.ravel() + silu(silu(inputs.ravel()))
+    np.testing.assert_allclose(block(inputs).numpy().ravel(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["batch", "group"])
+def test_features_are_normalized_before_each_activation(kind):
+    stack = ResidualStack(1, 8, activation="linear", normalization=kind)
+    inputs = random_floats(6, 4, 4, 8) * 7 + 3
+    outputs = stack(inputs, training=True).numpy()
+    # The last normalization stands alone before the output.
+    assert abs(outputs.mean()) < 1e-5 and outputs.std() == pytest.approx(1, abs=0.01)
+    names = [layer.name for layer in stack.blocks[0].normalizations]
+    assert names == ["before_wide", "before_point"]
+    seen = stack.blocks[0].normalizations[0](inputs, training=True).numpy()
+    assert abs(seen.mean()) < 1e-5
