@@ -12,6 +12,7 @@ import keras
 from vqzoo import measures, plots, trained
 from vqzoo.datasets import WITH_FACTORS
 from vqzoo.losses import load_classifier
+from vqzoo.measures import filters
 from vqzoo.measures.judge import Classifier
 from vqzoo.runs import files
 from vqzoo.runs.folder import MODEL, Run
@@ -87,6 +88,8 @@ def _finish(recipe, rows, sweep):
     codebooks = _codebooks(recipe, folder) if "codebook" in recipe.measurements else {}
     if codebooks:
         pictures["codebooks"] = plots.codebooks_beside(codebooks)
+    if "filters" in recipe.measurements:
+        pictures["filters"] = plots.strips(_filters(recipe, folder))
     table = sweep_table.table(rows, recipe.shown, recipe.baseline)
     with files.replacing(folder / sweep_table.TABLE) as aside:
         aside.write_text(table)
@@ -116,6 +119,20 @@ def _codebooks(recipe, folder):
             steps = next(iter(kept.values()))
             codebooks[condition.name] = steps[max(steps)]
     return codebooks
+
+
+def _filters(recipe, folder):
+    """What single units of each model with one seed draw: images by condition."""
+    rows = {}
+    for condition in recipe.parsed():
+        run = recipe.run_of(condition, recipe.seeds[0], folder / "runs")
+        if left := Run.finished(folder / "runs", run.name):
+            model = trained.load(left.model_path).model
+            images = measures.load_splits(model, run).test.arrays(limit=1000)[0]
+            latents = measures.in_batches(model.encode, images)[0]
+            drawn = filters.filters(model.decode, latents)
+            rows[condition.name] = filters.shown(drawn, 16)
+    return rows
 
 
 @contextlib.contextmanager
