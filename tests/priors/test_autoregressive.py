@@ -284,6 +284,8 @@ def test_fit_learns_a_pattern(kind):
     [
         (priors.gated_pixelcnn_8, 1_618_688),
         (priors.pixelcnn_8, 705_920),
+        (priors.pixelrnn_row_8, 1_247_616),
+        (priors.pixelrnn_diagonal_8, 1_183_104),
         pytest.param(priors.pixelsnail_top_32, 83_861_792, marks=pytest.mark.slow),
         pytest.param(priors.pixelsnail_bottom_64, 84_362_496, marks=pytest.mark.slow),
     ],

@@ -11,7 +11,7 @@ from vqzoo.priors.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn_8
 from vqzoo.priors.hybrid_transformer import HybridTransformer
 from vqzoo.priors.maskgit import MaskGIT
 from vqzoo.priors.pixelcnn import PixelCNN, pixelcnn_8
-from vqzoo.priors.pixelrnn import PixelRNN
+from vqzoo.priors.pixelrnn import PixelRNN, pixelrnn_diagonal_8, pixelrnn_row_8
 from vqzoo.priors.pixelsnail import (
     PixelSNAIL,
     pixelsnail_bottom_64,
@@ -35,6 +35,8 @@ __all__ = [
     "Transformer",
     "gated_pixelcnn_8",
     "pixelcnn_8",
+    "pixelrnn_diagonal_8",
+    "pixelrnn_row_8",
     "pixelsnail_bottom_64",
     "pixelsnail_top_32",
     "progressive_gan_bottom_64",

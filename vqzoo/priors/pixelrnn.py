@@ -1,4 +1,4 @@
-"""PixelRNN over code grids."""
+"""PixelRNN over code grids, and its named models."""
 
 import keras
 
@@ -74,3 +74,28 @@ class PixelRNN(ResidualPrior):
                 features = features + condition
             features = features + wide(step(lstm, features))
         return features
+
+
+def pixelrnn_row_8(num_embeddings=512, **overrides):
+    """The Row LSTM over 8 x 8 codes: 4 LSTMs of 64 units, 1,247,616 weights.
+
+    Args:
+        num_embeddings: int, K.
+        **overrides: arguments of `PixelRNN`.
+
+    Returns:
+        `PixelRNN`.
+
+    Source: none; as wide as the `pixelcnn_8` and `gated_pixelcnn_8` beside it.
+    """
+    settings = {"name": "pixelrnn_row_8", "cell": "row", "num_layers": 4}
+    return PixelRNN((8, 8), num_embeddings, **{**settings, **overrides})
+
+
+def pixelrnn_diagonal_8(num_embeddings=512, **overrides):
+    """The Diagonal BiLSTM over 8 x 8 codes: 4 LSTMs of 64 units, 1,183,104 weights.
+
+    Args and returns: as of `pixelrnn_row_8`.
+    """
+    settings = {"name": "pixelrnn_diagonal_8", "num_layers": 4}
+    return PixelRNN((8, 8), num_embeddings, **{**settings, **overrides})
