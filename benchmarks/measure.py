@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pathlib
 import platform
+import re
 import statistics
 import sys
 import time
@@ -177,6 +178,12 @@ def repeated(step):
         return seconds(step)
 
     return timed
+
+
+def peak_bytes():
+    """The most memory that this process has had; that of its parent does not count."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
 
 
 def machine():

@@ -10,8 +10,6 @@ earlier run measured is replaced. Half a minute a row of up to 1,024 codes on on
 """
 
 import dataclasses
-import pathlib
-import re
 import statistics
 
 from benchmarks import measure
@@ -48,7 +46,7 @@ def make(name, size):
     batches = fitting.pairs(split, RECIPE.batch_size).take(3 * WARM_UP_STEPS)
 
     def measured():
-        before = _peak_bytes()
+        before = measure.peak_bytes()
         row = RECIPE.parsed()[0]
         recipe = RECIPE.run_of(row, seed=0, runs_dir="runs")
         recipe = dataclasses.replace(recipe, quantizer=name, num_embeddings=size)
@@ -61,16 +59,10 @@ def make(name, size):
         seconds = statistics.median(taken[WARM_UP_STEPS:])
         return {
             "images_a_second": RECIPE.batch_size / seconds,
-            "peak_memory_mib": (_peak_bytes() - before) / 2**20,
+            "peak_memory_mib": (measure.peak_bytes() - before) / 2**20,
         }
 
     return measured
-
-
-def _peak_bytes():
-    """The most memory that this process has had; that of its parent does not count."""
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
 
 
 def cells(row):

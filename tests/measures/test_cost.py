@@ -38,6 +38,23 @@ def test_a_model_with_codes_counts_its_look_up():
     assert found == 4 * 16 * 4
 
 
+def test_a_training_step_costs_three_times_the_call_but_for_the_first_layer():
+    import tensorflow as tf
+
+    inputs = keras.Input((8, 8, 3))
+    hidden = layers.Conv2D(5, 3, padding="same")(inputs)
+    outputs = layers.Dense(7)(layers.Flatten()(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    model.optimizer.build(model.trainable_variables)
+    data = tf.zeros((2, 8, 8, 3)), tf.zeros((2, 7))
+    step = tf.function(model.train_step).get_concrete_function(data)
+    convolution, product = 8 * 8 * 5 * 3 * 3 * 3, 8 * 8 * 5 * 7
+    # Nothing asks for a gradient in the images.
+    expected = 2 * (2 * convolution + 3 * product)
+    assert cost.graph_multiply_adds(step.graph) == expected
+
+
 def test_a_loop_is_refused():
     def looped(x):
         return keras.ops.while_loop(

@@ -50,11 +50,30 @@ def multiply_adds(function, input_shape, dtype="float32"):
     import tensorflow as tf
 
     spec = tf.TensorSpec(input_shape, dtype)
-    graph = tf.function(function).get_concrete_function(spec).graph
-    loops = [op.name for op in graph.get_operations() if "While" in op.type]
+    return graph_multiply_adds(tf.function(function).get_concrete_function(spec).graph)
+
+
+def graph_multiply_adds(graph):
+    """As `multiply_adds`, of the graph of a function, such as of a training step.
+
+    Args:
+        graph: of a concrete `tf.function`, whose shapes are known. What neither its
+            outputs nor its effects need does not count, as it does not run.
+
+    Raises:
+        ValueError: if it has a loop.
+    """
+    needed, ahead = set(), [output.op for output in graph.outputs]
+    ahead += graph.control_outputs
+    while ahead:
+        op = ahead.pop()
+        if op not in needed:
+            needed.add(op)
+            ahead += [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+    loops = [op.name for op in needed if "While" in op.type]
     if loops:
         raise ValueError(f"expected a graph without loops, received {loops[0]}")
-    return sum(_operation_multiply_adds(op) for op in graph.get_operations())
+    return sum(map(_operation_multiply_adds, needed))
 
 
 def _operation_multiply_adds(op):
@@ -66,6 +85,8 @@ def _operation_multiply_adds(op):
         return per_place * math.prod(places)
     if op.type == "Conv2DBackpropInput":  # a transposed convolution
         return math.prod(op.inputs[1].shape) * math.prod(op.inputs[2].shape[:3])
+    if op.type == "Conv2DBackpropFilter":
+        return math.prod(op.outputs[0].shape) * math.prod(op.inputs[2].shape[:3])
     if op.type in _PRODUCTS:
         name = "transpose_a" if op.type == "MatMul" else "adj_x"
         inner = op.inputs[0].shape[-2 if op.get_attr(name) else -1]

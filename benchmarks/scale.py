@@ -1,0 +1,358 @@
+"""One training step, one sample and one evaluation of every named model.
+
+    python -m benchmarks.scale [--systems=vqvae2_256,pixelsnail_top_32]
+
+Every named model of `vqzoo.models` and `vqzoo.priors` at its true size, each in a
+process of its own. Seconds and the peak of the process's memory are measured on this
+machine, at batches of 1 and 3 where a batch of its own would not fit, from which the
+memory of its own batch follows along a line. Multiply-adds are counted in the graph of
+the training step, gradients and penalties with it. The days that a whole protocol takes
+on GPUs follow from them, with the peak and the utilization that are named below. Writes
+scale.json and docs/results/scale.md. Seconds for small models, minutes for those of the
+thesis, which are better measured one at a time.
+"""
+
+import pathlib
+import statistics
+
+from benchmarks import measure
+
+RESULTS = "scale"
+PAGE = pathlib.Path(__file__).parents[1] / "docs/results/scale.md"
+BATCH = 32  # of recipes where nothing is said
+FEW = (1, 3)  # batches of what is too large for its own
+LARGE = 96  # pixels, or codes, of a side: from there on
+GPU_GIB = 24
+PEAK = 989e12  # floating point operations a second of an H100 (SXM) in bfloat16
+UTILIZATION = 0.4  # of the peak, which good training code reaches
+FFHQ, CELEBA = 70_000, 202_599
+SNAIL = (64, 50 * FFHQ // 64, "50 epochs of FFHQ; table 6.1 names no steps")
+# Images of a step, steps, and who says so. GANs have those of table 6.3.
+PROTOCOLS = {
+    "vqvae_32": (32, 10_000, "10,000 steps of 32, Sonnet's example"),
+    "vqvae_128": (128, 250_000, "250,000 steps of 128, van den Oord et al. 2017"),
+    "vqvae2_256": (32, 50 * CELEBA // 32, "50 epochs of CelebA, thesis figure 4.2"),
+    "vqvae2_256_public": (128, 560 * FFHQ // 128, "560 epochs of FFHQ, its code"),
+    "vqvae2_three_tier_256": (32, 50 * FFHQ // 32, "50 epochs of FFHQ"),
+    "pixelsnail_top_32": SNAIL,
+    "pixelsnail_bottom_64": SNAIL,
+}
+
+
+def main(flags):
+    """Measures each system in a process, writes the results and the page."""
+    results = measure.read(RESULTS)
+    rows = results.setdefault("rows", {})
+    for name in flags.systems if flags.measure else ():
+        worker = measure.Worker(make, name)
+        rows[name] = worker()
+        worker.close()
+        print(name, rows[name], flush=True)
+        results["machine"] = measure.machine()
+        measure.write(RESULTS, results)
+    if rows:
+        PAGE.write_text(page(results))
+
+
+def systems():
+    """Names of all named models, autoencoders first."""
+    from vqzoo import priors
+    from vqzoo.training.kinds import autoencoder
+
+    named = [name for name in priors.__all__ if name.islower()]
+    return (*autoencoder.named_models(), *named)
+
+
+def make(name):
+    """The measurement of a system: a function of nothing to a dict of numbers."""
+    import keras
+
+    from vqzoo import models
+    from vqzoo.training import devices
+
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(devices.resolve_precision("auto"))
+    if hasattr(models, name):
+        return lambda: _autoencoder(name)
+    return lambda: (_gan if name.startswith("progressive") else _prior)(name)
+
+
+def _autoencoder(name):
+    import keras
+    import numpy as np
+
+    from vqzoo import measures, models
+
+    before = measure.peak_bytes()
+    model = getattr(models, name)()
+    model.compile(keras.optimizers.Adam(3e-4), model.training_loss())
+    side = model.image_shape[0]
+    own = PROTOCOLS.get(name, (BATCH,))[0]
+
+    def step(batch):
+        images = np.random.default_rng(0).uniform(-0.5, 0.5, (batch, side, side, 3))
+        images = images.astype("float32")
+        return lambda: model.train_on_batch(images, images)
+
+    row = _steps(step, own, side >= LARGE, before)
+    images = np.zeros((2, *model.image_shape), "float32")
+    codes = measures.in_batches(model.encode, images[:1])
+    draw = model.sample if model.can_sample else lambda count, seed: model.decode(codes)
+    return {
+        **row,
+        "kind": "autoencoder",
+        "weights": model.count_params(),
+        "multiply_adds": _counted(model, images[:1], images[:1]),
+        "sample_seconds": _seconds(lambda: draw(1, seed=0)),
+        "evaluation_seconds": _seconds(
+            lambda: measures.held_out_metrics(model, images)
+        ),
+        "phases": _phases(name, own),
+    }
+
+
+def _prior(name):
+    import keras
+
+    from vqzoo import measures, priors
+
+    before = measure.peak_bytes()
+    prior = getattr(priors, name)()
+    prior.compile(keras.optimizers.Adam(3e-4), prior.training_loss())
+    own = PROTOCOLS.get(name, (64,))[0]
+
+    def step(batch):
+        inputs, targets = prior.training_pair(*_codes(prior, batch))
+        return lambda: prior.train_on_batch(inputs, targets)
+
+    row = _steps(step, own, prior.grid_shape[0] >= LARGE // 4, before)
+    arrays, tiers = _codes(prior, 1)
+    *above, codes = (arrays[tier] for tier in tiers)
+    return {
+        **row,
+        "kind": "prior",
+        "weights": prior.count_params(),
+        "multiply_adds": _counted(prior, *prior.training_pair(arrays, tiers)),
+        "sample_seconds": _seconds(
+            lambda: prior.sample(1, prior.condition(None, above), seed=0)
+        ),
+        "evaluation_seconds": _seconds(
+            lambda: measures.prior_bits(prior, codes, None, above)
+        ),
+        "phases": _phases(name, own),
+    }
+
+
+def _gan(name):
+    import keras
+    import numpy as np
+
+    from vqzoo import measures, priors
+    from vqzoo.recipes.progressive_gan_256_prior import RECIPE
+    from vqzoo.training.gan_trainer import GANTrainer
+
+    before = measure.peak_bytes()
+    prior = getattr(priors, name)()
+    prior.set_codebook(np.random.default_rng(0).normal(size=prior.codebook.shape))
+    trainer = GANTrainer(
+        prior, prior.make_critic("critic"), prior.from_config(prior.get_config())
+    )
+    trainer.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(4e-4))
+    tier = name.split("_")[2]
+    phases = []
+    for scale in range(prior.num_scales):
+        trainer.begin_scale(scale, 0)
+        epochs, steps, batch = RECIPE.of_scale(tier, scale)
+        inputs = prior.training_pair(*_codes(prior, 2))
+        adds = _counted(trainer, inputs) // 2
+        phases.append({"steps": steps * epochs, "batch": batch, "multiply_adds": adds})
+
+    def step(batch):
+        inputs = prior.training_pair(*_codes(prior, batch))
+        return lambda: trainer.train_on_batch(inputs)
+
+    row = _steps(step, batch, True, before)
+    arrays, tiers = _codes(prior, 4)
+    *above, codes = (arrays[tier] for tier in tiers)
+    condition = prior.condition(None, above)
+
+    def evaluated():
+        latents = prior.generate(4, condition, seed=0)
+        real = np.asarray(prior.latents_of(codes))
+        measures.sliced_wasserstein(latents.reshape(4, -1), real.reshape(4, -1))
+        prior.requantization_error(latents)
+
+    one = prior.condition(None, [grid[:1] for grid in above])
+    return {
+        **row,
+        "kind": "GAN",
+        "weights": prior.count_params() + trainer.critic.count_params(),
+        "multiply_adds": phases[-1]["multiply_adds"],
+        "sample_seconds": _seconds(lambda: prior.sample(1, one, seed=0)),
+        "evaluation_seconds": _seconds(evaluated),
+        "phases": phases,
+        "protocol": "table 6.3",
+    }
+
+
+def _codes(prior, batch):
+    """Random codes of a prior and of the tiers above it, and the tiers' names."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    grids = [*prior.context, (prior.grid_shape, prior.num_embeddings)]
+    names = [f"tier_{index}" for index in range(len(grids))]
+    return {
+        name: generator.integers(0, size, (batch, *shape)).astype("int32")
+        for name, (shape, size) in zip(names, grids)
+    }, names
+
+
+def _phases(name, own):
+    """Steps of a protocol; None stands for the multiply-adds of the row."""
+    if name not in PROTOCOLS:
+        return []
+    _, steps, _ = PROTOCOLS[name]
+    return [{"steps": steps, "batch": own, "multiply_adds": None}]
+
+
+def _steps(step, own, is_large, before):
+    """Seconds and memory of a step: measured, and of its own batch along a line."""
+    peaks = {}
+    for batch in FEW if is_large else (own,):
+        run = step(batch)
+        run()
+        taken = statistics.median(
+            measure.seconds(run) for _ in range(1 if is_large else 3)
+        )
+        peaks[batch] = (measure.peak_bytes() - before) / 2**30
+    row = {"batch": own, "measured_batch": batch, "step_seconds": taken}
+    if is_large:
+        few, more = FEW
+        each = max(peaks[more] - peaks[few], 0) / (more - few)
+        row |= {"measured_gib": peaks[more], "gib_per_image": each}
+        row["gib"] = peaks[few] + (own - few) * each
+    else:
+        row["gib"] = row["measured_gib"] = peaks[own]
+    return row
+
+
+def _seconds(function):
+    """Of a call, after one that compiles, where that took under half a minute."""
+    taken = measure.seconds(function)
+    return measure.seconds(function) if taken < 30 else taken
+
+
+def _counted(model, *data):
+    """Multiply-adds of a training step, or None where they stand in a loop."""
+    import tensorflow as tf
+
+    from vqzoo.measures import cost
+    from vqzoo.ops import in_one_block
+
+    data = tf.nest.map_structure(tf.constant, data if len(data) > 1 else data[0])
+    with in_one_block():
+        step = tf.function(model.train_step).get_concrete_function(data)
+    try:
+        return cost.graph_multiply_adds(step.graph)
+    except ValueError:
+        return None
+
+
+def days(row):
+    """Days of a row's protocol on one GPU, or None where it has none."""
+    phases = row["phases"]
+    adds = [phase["multiply_adds"] or row["multiply_adds"] for phase in phases]
+    if not phases or None in adds:
+        return None
+    images = (phase["steps"] * phase["batch"] for phase in phases)
+    total = sum(count * each for count, each in zip(images, adds))
+    return 2 * total / (PEAK * UTILIZATION) / 86_400
+
+
+def parts(row):
+    """In how many parts a step must be taken to fit on a GPU."""
+    each = row.get("gib_per_image", row["gib"] / row["batch"])
+    fixed = max(row["gib"] - each * row["batch"], 0)
+    number = 1
+    while number < row["batch"] and (
+        fixed + each * -(-row["batch"] // number) > GPU_GIB
+    ):
+        number += 1
+    return number
+
+
+HEADER = (
+    "system",
+    "weights",
+    "step (s), images",
+    "memory of it (GiB)",
+    "a sample (s)",
+    "an evaluation (s)",
+    "multiply-adds of an image's step",
+    "its own batch",
+    "GiB at it",
+    f"steps accumulated in {GPU_GIB} GiB",
+    "protocol",
+    "days on 1 H100",
+    "on 8",
+)
+
+
+def page(results):
+    """The page as Markdown."""
+    machine = results["machine"]
+    lines = [
+        "# Scale",
+        "",
+        "Written by `python -m benchmarks.scale` from benchmarks/results/scale.json, "
+        f"on {machine['cores']} cores of {machine['cpu']}, {machine['date']}: one "
+        "training step, one sample and one evaluation of every named model at its true "
+        "size, in the precision that recipes take here. The machine was shared, so "
+        "that seconds are upper bounds. A sample of an autoencoder without a prior is "
+        "one image decoded; an evaluation is of 2 images, of 1 grid of codes under a "
+        "prior, of 4 maps of a GAN. Memory is the peak of the process above what it "
+        "held before; at the model's own batch it is measured or, for large models, "
+        "extended along the line through batches of "
+        f"{' and '.join(map(str, FEW))}.",
+        "",
+        f"Days are 2 x multiply-adds of the protocol / ({PEAK / 1e12:.0f} TFLOPS x "
+        f"{UTILIZATION}): the peak of an H100 in bfloat16 and a utilization that is "
+        "assumed, not measured; eight GPUs are taken to be eight times as fast. Those "
+        "of small networks are optimistic, as they do not fill a GPU.",
+        "",
+        f"| {' | '.join(HEADER)} |",
+        "|" + "---|" * len(HEADER),
+    ]
+    order = {name: index for index, name in enumerate(systems())}
+    rows = sorted(results["rows"].items(), key=lambda row: order.get(row[0], 999))
+    lines += [f"| {' | '.join(_cells(name, row))} |" for name, row in rows]
+    return "\n".join([*lines, ""])
+
+
+def _cells(name, row):
+    alone = days(row)
+    adds = row["multiply_adds"]
+    return (
+        f"`{name}`",
+        f"{row['weights']:,}",
+        f"{row['step_seconds']:.3g}, {row['measured_batch']}",
+        f"{row['measured_gib']:.2f}",
+        f"{row['sample_seconds']:.3g}",
+        f"{row['evaluation_seconds']:.3g}",
+        "in a loop" if adds is None else f"{adds / 1e9:.3g} G",
+        str(row["batch"]),
+        f"{row['gib']:.1f}",
+        str(parts(row)),
+        row.get("protocol") or PROTOCOLS.get(name, ("", "", "-"))[2],
+        "-" if alone is None else f"{alone:.2g}",
+        "-" if alone is None else f"{alone / 8:.2g}",
+    )
+
+
+if __name__ == "__main__":
+    measure.run(
+        main,
+        systems=(systems(), "measured", systems()),
+        measure=(True, "off: only the page is written anew"),
+    )
