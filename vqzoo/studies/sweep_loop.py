@@ -9,14 +9,13 @@ import pathlib
 import filelock
 import keras
 
-from vqzoo import measures, plots, trained
+from vqzoo import measures, trained
 from vqzoo.datasets import WITH_FACTORS
 from vqzoo.losses import load_classifier
-from vqzoo.measures import filters
 from vqzoo.measures.judge import Classifier
 from vqzoo.runs import files
 from vqzoo.runs.folder import MODEL, Run
-from vqzoo.studies import sweep_table
+from vqzoo.studies import side_by_side, sweep_table
 from vqzoo.training import devices, fitting
 
 ROWS = "sweep.json"
@@ -85,11 +84,7 @@ def run(recipe):
 def _finish(recipe, rows, sweep):
     """Writes what a sweep shows; raises RunError if a run of it failed."""
     folder, pictures = sweep.path, sweep_table.pictures(recipe, rows)
-    codebooks = _codebooks(recipe, folder) if "codebook" in recipe.measurements else {}
-    if codebooks:
-        pictures["codebooks"] = plots.codebooks_beside(codebooks)
-    if "filters" in recipe.measurements:
-        pictures["filters"] = plots.strips(_filters(recipe, folder))
+    pictures |= side_by_side.pictures(recipe, folder)
     table = sweep_table.table(rows, recipe.shown, recipe.baseline)
     with files.replacing(folder / sweep_table.TABLE) as aside:
         aside.write_text(table)
@@ -106,33 +101,6 @@ def _finish(recipe, rows, sweep):
             f"{len(failed)} of {len(rows)} runs failed and are not in the medians: "
             f"{sweep_table.failures(failed)}. --resume tries them again"
         )
-
-
-def _codebooks(recipe, folder):
-    """What the first tier's codebook came to under each condition, with one seed."""
-    codebooks = {}
-    for condition in recipe.parsed():
-        name = recipe.run_of(condition, recipe.seeds[0], folder / "runs").name
-        run = Run.finished(folder / "runs", name)
-        kept = run.codebooks() if run else {}
-        if kept:
-            steps = next(iter(kept.values()))
-            codebooks[condition.name] = steps[max(steps)]
-    return codebooks
-
-
-def _filters(recipe, folder):
-    """What single units of each model with one seed draw: images by condition."""
-    rows = {}
-    for condition in recipe.parsed():
-        run = recipe.run_of(condition, recipe.seeds[0], folder / "runs")
-        if left := Run.finished(folder / "runs", run.name):
-            model = trained.load(left.model_path).model
-            images = measures.load_splits(model, run).test.arrays(limit=1000)[0]
-            latents = measures.in_batches(model.encode, images)[0]
-            drawn = filters.filters(model.decode, latents)
-            rows[condition.name] = filters.shown(drawn, 16)
-    return rows
 
 
 @contextlib.contextmanager
