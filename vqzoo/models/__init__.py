@@ -1,4 +1,4 @@
-"""Keras models from images to images, or of vectors, with `encode` and `decode`."""
+"""Keras models of images, vectors and sequences, with `encode` and `decode`."""
 
 from vqzoo.models.autoencoder import (
     Autoencoder,
@@ -9,6 +9,7 @@ from vqzoo.models.autoencoder import (
 from vqzoo.models.hierarchical_vae import HierarchicalVAE, hierarchical_vae_32
 from vqzoo.models.hqa import HQA, hqa_32
 from vqzoo.models.separate_vqvaes import SeparateVQVAEs, separate_vqvaes_64
+from vqzoo.models.sequence_vqvae import SequenceVQVAE
 from vqzoo.models.vae import VAE, bernoulli_vae_32, beta_vae_32, vae_32
 from vqzoo.models.vector_vqvae import VectorVQVAE
 from vqzoo.models.vqvae import VQVAE, vqvae_32, vqvae_128
@@ -27,6 +28,7 @@ __all__ = [
     "HQA",
     "HierarchicalVAE",
     "SeparateVQVAEs",
+    "SequenceVQVAE",
     "VAE",
     "VQVAE",
     "VQVAE2",

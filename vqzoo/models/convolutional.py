@@ -28,7 +28,7 @@ def encoder(model, stride, name="encoder"):
     num_channels, dtype = model.num_channels, model.layer_dtype
     kernel_size = model.encoder_kernel_size
     layers = []
-    for i in range(_num_halvings(stride)):
+    for i in range(num_halvings(stride)):
         channels = num_channels // 2 if i == 0 else num_channels
         conv = _conv(channels, kernel_size, dtype, strides=2)
         layers += _activated(model, conv)
@@ -54,7 +54,7 @@ def decoder(model, stride, out_channels, name="decoder"):
     """
     num_channels, dtype = model.num_channels, model.layer_dtype
     layers = _residual(model)
-    halvings = _num_halvings(stride)
+    halvings = num_halvings(stride)
     for i in range(halvings - 1):
         channels = num_channels // 2 if i == halvings - 2 else num_channels
         layers += _activated(model, upsampling(channels, dtype))
@@ -112,7 +112,8 @@ def _conv(channels, kernel_size, dtype, **kwargs):
     )
 
 
-def _num_halvings(stride):
+def num_halvings(stride):
+    """How often a side is halved; ValueError unless a power of 2 of at least 2."""
     halvings = int(math.log2(stride)) if stride > 0 else 0
     if stride < 2 or 2**halvings != stride:
         raise ValueError(

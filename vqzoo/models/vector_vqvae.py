@@ -6,15 +6,15 @@ from keras import layers
 
 from vqzoo.arguments import check_positive_ints
 from vqzoo.images import to_numpy
-from vqzoo.layers import InputNormalization
 from vqzoo.models import convolutional, tiers
-from vqzoo.models.coding import CodingModel, takes_items
+from vqzoo.models.coding import takes_items
+from vqzoo.models.normalized import NormalizedModel
 
 _SAMPLE = 2**16  # vectors that normalization and axes are learned from
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VectorVQVAE(CodingModel):
+class VectorVQVAE(NormalizedModel):
     """Autoencoder of vectors whose bottleneck is a code, or one for each stage.
 
     Vectors are normalized by statistics of the data, which are part of the model; an
@@ -74,9 +74,7 @@ class VectorVQVAE(CodingModel):
 
     def _make_layers(self):
         dim = self.quantizer.embedding_dim
-        self.normalizing = None
-        if self.normalization is not None:
-            self.normalizing = InputNormalization(self.normalization, dtype="float32")
+        self._make_normalizing()
         options = {"dtype": self.layer_dtype, "name": "encoder_axes"}
         self.encoder_axes = layers.Dense(dim, use_bias=False, **options)
         options["name"] = "decoder_axes"
@@ -151,9 +149,6 @@ class VectorVQVAE(CodingModel):
         self.decoder_axes.kernel.assign(kernel.T)
         self.decoder_axes.bias.assign(mean - kernel @ (kernel.T @ mean))
 
-    def _normalized(self, vectors):
-        return vectors if self.normalizing is None else self.normalizing(vectors)
-
     def _to_latents(self, vectors):
         vectors = self._normalized(vectors)
         latents = self.encoder_axes(vectors)
@@ -163,10 +158,7 @@ class VectorVQVAE(CodingModel):
         vectors = self.decoder_axes(quantized)
         if self.decoder is not None:
             vectors = vectors + self.decoder(quantized)
-        vectors = self.to_float32(vectors)
-        if self.normalizing is None:
-            return vectors
-        return self.normalizing.inverse(vectors)
+        return self._in_units(vectors)
 
     def _rebuild(self, vectors):
         return self._to_vectors(self.quantizer(self._to_latents(vectors)))
@@ -185,14 +177,3 @@ class VectorVQVAE(CodingModel):
         """
         (codes,) = tiers.checked_codes(codes, self.quantizers)
         return self._to_vectors(self.quantizer.decode(codes))
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        y = self._normalized(x if y is None else y)
-        y_pred = self._normalized(y_pred)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y = self._normalized(x if y is None else y)
-        return super().compute_metrics(x, y, self._normalized(y_pred), sample_weight)

@@ -10,6 +10,7 @@ from vqzoo.quantizers.base import add_state
 
 MODES = ("center", "standard", "whitening")
 _LEAST = 1e-4  # of the mean variance: directions with less are not blown up
+_ROUNDING = 1e-12  # of the squared mean
 _BLOCK = 2**16  # rows
 
 
@@ -31,7 +32,8 @@ class InputNormalization(Configured, keras.layers.Layer):
         `(D, D)`. Before `adapt` they change nothing.
     Raises: ValueError: if the mode is unknown.
     Source: none for the first two; Bell and Sejnowski 1997, Vision Research 37, for the
-        third. Differs: variances of less than 1e-4 of the mean one count as that much.
+        third. Differs: variances of less than 1e-4 of the mean one count as that much
+        in whitening.
     Example:
         >>> layer = InputNormalization()
         >>> layer.adapt(np.array([[1.0, 5.0], [3.0, 5.0]]))
@@ -86,7 +88,9 @@ class InputNormalization(Configured, keras.layers.Layer):
             self.whitening.assign(axes / stddev @ axes.T)
             self.coloring.assign(axes * stddev @ axes.T)
         elif self.mode == "standard":
-            self.scale.assign(np.sqrt(np.maximum(variances, least)))
+            # Channels of any units; what rounding leaves of a constant is no variance.
+            varies = variances > _ROUNDING * np.square(mean)
+            self.scale.assign(np.sqrt(np.where(varies, variances, variances.mean())))
         else:
             self.scale.assign(np.full_like(mean, np.sqrt(variances.mean())))
 

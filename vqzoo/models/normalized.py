@@ -1,0 +1,37 @@
+"""Models of items in units of their own, which normalize them."""
+
+from vqzoo.layers import InputNormalization
+from vqzoo.models.coding import CodingModel
+
+
+class NormalizedModel(CodingModel):
+    """Abstract: a model with `normalization` among the arguments of its constructor.
+
+    Its losses and metrics compare normalized items.
+    """
+
+    def _make_normalizing(self):
+        self.normalizing = None
+        if self.normalization is not None:
+            self.normalizing = InputNormalization(self.normalization, dtype="float32")
+
+    def _normalized(self, items):
+        return items if self.normalizing is None else self.normalizing(items)
+
+    def _in_units(self, normalized):
+        """Items in the units of the data, float32."""
+        normalized = self.to_float32(normalized)
+        if self.normalizing is None:
+            return normalized
+        return self.normalizing.inverse(normalized)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        y = self._normalized(x if y is None else y)
+        y_pred = self._normalized(y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        y = self._normalized(x if y is None else y)
+        return super().compute_metrics(x, y, self._normalized(y_pred), sample_weight)
