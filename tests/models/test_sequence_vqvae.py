@@ -170,12 +170,7 @@ def test_masked_steps_have_no_loss_and_move_no_weight():
     histories = []
     for junk in (0.0, 1e4):
         keras.utils.set_random_seed(1)
-        model = compiled(
-            small(VectorQuantizer(8, 4)),
-            keras.optimizers.SGD(0.1),
-            "mse",
-            run_eagerly=True,
-        )
+        model = compiled(small(VectorQuantizer(8, 4)), keras.optimizers.SGD(0.1), "mse")
         batch = np.where(mask[..., None], sequences, junk)
         given = {"sequence": batch, "mask": mask, "label": np.zeros(4)}
         fitted = model.fit(given, batch_size=4, epochs=3, verbose=0)
