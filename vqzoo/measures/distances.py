@@ -82,6 +82,29 @@ def diversity(samples, num_pairs=2000, seed=0):
     return float(np.linalg.norm(flat[left] - flat[right], axis=1).mean())
 
 
+def nearest_other(samples):
+    """Mean distance of a sample to the nearest other one: 0 when each has a copy.
+
+    Unlike `diversity` it sees repeats: 16 images, 16 times each, score 0.
+
+    Args:
+        samples: float `(N, ...)`, flattened, N of at least 2.
+
+    Returns:
+        float, in the units of the samples; it falls with N.
+
+    Raises:
+        ValueError: if there are fewer than two samples.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    if len(samples) < 2:
+        raise ValueError(f"expected at least two samples, received {len(samples)}")
+    flat = np.reshape(samples, (len(samples), -1))
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(flat)
+    return float(search.kneighbors()[0].mean())  # a vector is no neighbor of its own
+
+
 def nearest(queries, known):
     """Distance to the nearest known vector, and which one it is.
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from vqzoo import plots, registry
+from vqzoo.measures import distances
 from vqzoo.measures.distances import diversity, memorization, nearest
 
 ORDER = 12
@@ -29,10 +30,17 @@ def measure(subject, section):
     )
     relative = diversity(samples) / diversity(subject.train_images)
     section.add({"diversity": relative})
+    count = min(len(samples), len(subject.train_images))
+    apart = distances.nearest_other(samples[:count])
+    apart /= distances.nearest_other(subject.train_images[:count])
+    section.add({"nearest_sample": apart})
     bits = -subject.samples.log_prob / np.log(2)
     if np.isfinite(bits).all():
         section.add({"bits_per_sample": float(bits.mean())})
-    rows = [("mean distance of two samples, over that of two real images", relative)]
+    rows = [
+        ("mean distance of two samples, over that of two real images", relative),
+        ("mean distance to the nearest other sample, over that of real images", apart),
+    ]
     with section.attempt("memorization"):
         rows += _memorization(subject, section, len(samples))
     section.table("New or copied", ("what", "value"), rows)

@@ -11,7 +11,9 @@ class GANTrainer(keras.Model):
     """Holds a generator, its critic and the generator's moving average, and fits them.
 
     A step moves the critic once, then the generator once. `scale` says which grid is
-    trained; within a scale it fades in over the first `fade_steps` steps.
+    trained; within a scale it fades in over the first `fade_steps` steps. Beside the
+    terms of the losses a step says how many of its pairs of a real and a drawn map the
+    critic ranks rightly (0.5: it cannot tell them apart), and the gates of attention.
 
     Args:
         generator: a GAN prior, such as `ProgressiveGAN`.
@@ -87,7 +89,7 @@ class GANTrainer(keras.Model):
         real = scales.real_at(latents, num_scales, self.scale, fade)
         fake = self._fake(inputs, fade, tf.shape(codes)[0])
         with tf.GradientTape() as tape:
-            logs = self._critic_terms(real, fake, inputs, fade)
+            logs, beside = self._critic_terms(real, fake, inputs, fade)
             loss = sum(logs.values())
         self._move(tape, loss, self.critic, self.critic_optimizer)
         with tf.GradientTape() as tape:
@@ -97,7 +99,7 @@ class GANTrainer(keras.Model):
         self._move(tape, loss, self.generator, self.optimizer)
         self._average()
         self.step.assign_add(1)
-        return {"loss": loss, **logs, "fade": fade}
+        return {"loss": loss, **logs, "fade": fade, **beside, **self._gates()}
 
     def _fake(self, inputs, fade, batch):
         shape = (batch, self.generator.noise_dim)
@@ -111,20 +113,34 @@ class GANTrainer(keras.Model):
         inputs = {"latents": latents, **inputs}
         return self.critic.critic(inputs, scale=self.scale, fade=fade)
 
+    def _gates(self):
+        """How far self-attention counts: mean size of the scales it begins at 0 with."""
+        networks = {"generator": self.generator.generator, "critic": self.critic.critic}
+        gates = {name: network.gates for name, network in networks.items()}
+        return {
+            f"{name}_gate": sum(ops.abs(gate.value) for gate in some) / len(some)
+            for name, some in gates.items()
+            if some
+        }
+
     def _critic_terms(self, real, fake, inputs, fade):
+        """The terms of the critic's loss, and its accuracy, which is none."""
         of_real = self._score(real, inputs, fade)
         of_fake = self._score(fake, inputs, fade)
+        # Wasserstein scores have no threshold, but an order.
+        above = ops.mean(ops.cast(of_real > ops.transpose(of_fake), "float32"))
+        beside = {"critic_accuracy": above}
         if self.loss_name == "non_saturating":
             return {
                 "critic_real": ops.mean(ops.softplus(-of_real)),
                 "critic_fake": ops.mean(ops.softplus(of_fake)),
-            }
+            }, beside
         return {
             "critic_distance": ops.mean(of_fake) - ops.mean(of_real),
             "critic_penalty": self.gradient_penalty
             * self._penalty(real, fake, inputs, fade),
             "critic_drift": self.drift * ops.mean(ops.square(of_real)),
-        }
+        }, beside
 
     def _penalty(self, real, fake, inputs, fade):
         share = keras.random.uniform((tf.shape(real)[0], 1, 1, 1), seed=self.noise_seed)

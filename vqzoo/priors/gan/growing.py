@@ -29,6 +29,11 @@ class ScaledLayer(keras.layers.Layer):
         self.codebook_shape = (owner.num_embeddings, owner.embedding_dim)
 
     @property
+    def gates(self):
+        """The scales of its self-attention layers; none without any."""
+        return ()
+
+    @property
     def num_places(self):
         """Places of the coarsest grid."""
         return self.grids[0][0] * self.grids[0][1]
@@ -128,6 +133,10 @@ class _Stacks(ScaledLayer):
             if str(scale) in self.attentions:
                 self.attentions[str(scale)].build((None, *grid, channels))
 
+    @property
+    def gates(self):
+        return [layer.scale for layer in self.attentions.values()]
+
     def call(self, hidden, scale, inputs):
         """Features of a scale, the same shape."""
         if self.context is not None:
@@ -212,6 +221,10 @@ class Generator(ScaledLayer):
     def _latents(self, hidden, scale):
         return ops.cast(self.outputs[scale](self.normalize(hidden)), "float32")
 
+    @property
+    def gates(self):
+        return self.stacks.gates
+
     def compute_output_shape(self, input_shape):
         return (None, *self.grids[-1], self.codebook_shape[1])
 
@@ -279,6 +292,10 @@ class Critic(ScaledLayer):
             known = self.label(inputs["label"])
             score = score + ops.sum(pooled * known, axis=-1, keepdims=True)
         return ops.cast(score, "float32")
+
+    @property
+    def gates(self):
+        return self.stacks.gates
 
     def compute_output_shape(self, input_shape):
         return (None, 1)

@@ -16,13 +16,20 @@ callbacks = lazily("vqzoo.training.callbacks")
 fitting = lazily("vqzoo.training.fitting")
 keras = lazily("keras")
 measures = lazily("vqzoo.measures")
+ops = lazily("vqzoo.ops")
+plots = lazily("vqzoo.plots")
 training = lazily("vqzoo.training.gan_trainer")
 
 LOSSES = ("wgan_gp", "non_saturating")
+SPACES = ("vectors", "indices", "sorted_indices")
 GANS = registry.names("priors.gan")
 MAX_MAPS = 512  # generated and real maps that are compared after an epoch
 SMOKE_MAPS = 8
-STEPS_A_MEASUREMENT = 1000
+WATCHED = {
+    "critic_accuracy": "pairs that the critic ranks rightly",
+    "generator_gate": "gate of attention, generator",
+    "critic_gate": "gate of attention, critic",
+}
 _EXAMPLE = "TIER=(NUMBER,...), 1 or more each, for example bottom=(2000,4000)"
 
 
@@ -39,6 +46,12 @@ class GANRecipe(TierRecipe):
         "progressive", f"of each tier; one of {', '.join(GANS)}", choices=GANS
     )
     gan_loss: str = setting("wgan_gp", f"one of {', '.join(LOSSES)}", choices=LOSSES)
+    gan_space: str = setting(
+        "vectors",
+        "what a map holds: code vectors, or one channel of indices, rounded to codes, "
+        "as they stand or sorted along the codebook's main axis",
+        choices=SPACES,
+    )
     scale_steps: tuple[int, ...] = setting(
         (1000, 2000, 2000, 4000), "steps of each scale; the last one for all further"
     )
@@ -52,6 +65,9 @@ class GANRecipe(TierRecipe):
     )
     tier_scale_batch_sizes: tuple[str, ...] = setting(
         (), "--scale_batch_sizes of single tiers, for example bottom=(64,64,16)"
+    )
+    measure_steps: int = setting(
+        1000, "steps between two measurements, rows of history.csv", at_least=1
     )
     fade_share: float = setting(0.2, "part of a scale's steps in which it fades in")
     learning_rate: float = setting(3e-4, "of the generator's Adam")
@@ -118,9 +134,13 @@ class GANRecipe(TierRecipe):
     def _measured(self, prior, codes, tier):
         return self._figures(prior, codes, tier, self._held_out(codes, "test"))
 
+    def _pictures(self, run):
+        curves = training_curves({"": run})
+        return {"critic": plots.panels(curves, "step")} if curves else {}
+
     def _trainer(self, model, codes, tier):
         layer = model.quantizers[list(codes.tier_shapes).index(tier)]
-        codebook = np.asarray(layer.codebooks[0])
+        codebook = _codebook(layer, self.gan_space)
         sizes = self.sizes_of(codes, tier)
         generator = self.build_prior(tier, **sizes, embedding_dim=codebook.shape[1])
         critic = generator.make_critic(f"{tier}_critic")
@@ -224,7 +244,7 @@ class GANRecipe(TierRecipe):
             for name in ("scale_steps", "scale_batch_sizes")
             for numbers in [self._of_tiers(name).get(tier, getattr(self, name))]
         )
-        epochs = -(-steps // STEPS_A_MEASUREMENT)
+        epochs = -(-steps // self.measure_steps)
         return epochs, steps // epochs, size
 
     def _of_tiers(self, name):
@@ -233,3 +253,45 @@ class GANRecipe(TierRecipe):
             return parse_options(getattr(self, f"tier_{name}"))
         except ValueError:
             self.expect(f"tier_{name}", False, _EXAMPLE)
+
+
+def training_curves(runs):
+    """The critic's accuracy and the gates of attention over the steps of all scales.
+
+    Args:
+        runs: dict from a name to the `Run` of GANs.
+
+    Returns:
+        dict as `plots.panels` takes, a line for each tier of each run.
+    """
+    groups = {}
+    for name, run in runs.items():
+        steps = {}
+        for part in run.parts():
+            tier, rows = part.path.parent.name, part.history()
+            before = steps.get(tier, 0)
+            for key, label in WATCHED.items():
+                points = [(before + r["step"], r[key]) for r in rows if key in r]
+                lines = groups.setdefault(label, {}) if points else {}
+                x, y = lines.setdefault(f"{name} {tier}".strip(), ([], []))
+                x += [int(step) for step, _ in points]
+                y += [value for _, value in points]
+            steps[tier] = before + int(rows[-1]["step"]) if rows else before
+    return groups
+
+
+def _codebook(layer, space):
+    """What a GAN draws in the place of each code, float `(K, D)`; D is 1 for indices.
+
+    Args:
+        layer: the quantizer.
+        space: str, one of `SPACES`.
+    """
+    codebook = np.asarray(layer.codebooks[0])
+    if space == "vectors":
+        return codebook
+    places = np.arange(len(codebook))
+    if space == "sorted_indices":
+        # The order says which code comes at a place; its order, at which place a code.
+        places = np.argsort(np.asarray(ops.main_axis_order(codebook)))
+    return places[:, None].astype("float32")

@@ -126,6 +126,7 @@ class TierRecipe(RunSettings, DataSettings):
             if tier in (self.tiers or model.tier_names)
         }
         metrics, pictures = _metrics(model, fitted)
+        pictures |= self._pictures(run)
         delivered = {}
         if len(fitted) == len(model.tier_names):
             seconds, delivered, samples = self._draw(model, codes, fitted)
@@ -156,6 +157,11 @@ class TierRecipe(RunSettings, DataSettings):
     def _fit(self, model, codes, tier, run, strategy):
         """Fits the prior of a tier, or goes on with it; leaves the best one."""
         raise NotImplementedError
+
+    def _pictures(self, run):
+        """What a run of this kind shows beside bits: a dict of figures by name."""
+        del run
+        return {}
 
     def _measured(self, prior, codes, tier):
         """Figures of a fitted prior on the test split: a dict of floats."""
