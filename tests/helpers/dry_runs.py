@@ -88,6 +88,9 @@ class Dry:
     def pictures(self):
         return []
 
+    def parts(self):
+        return []
+
     def latents(self, images):
         return (images.mean(axis=(1, 2, 3), keepdims=True),) * len(self.tier_names)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vqzoo.measures import diversity, sliced_wasserstein
+from vqzoo.measures import distances, diversity, sliced_wasserstein
 
 
 def vectors(count, mean=0.0, seed=0):
@@ -30,6 +30,18 @@ def test_sets_of_unlike_sizes_are_compared():
 def test_what_cannot_be_compared_is_refused(other):
     with pytest.raises(ValueError, match=r"\(3, 5\)"):
         sliced_wasserstein(vectors(3), other)
+
+
+def test_the_nearest_other_sample_sees_repeats_that_mean_distances_do_not():
+    corners = np.array([[0.0, 0], [3, 4], [0, 9]])
+    expected = (5 + 5 + np.hypot(3, 5)) / 3
+    assert distances.nearest_other(corners) == pytest.approx(expected, rel=1e-5)
+    once = np.random.default_rng(0).normal(size=(16, 2, 2))
+    repeated = np.repeat(once, 16, axis=0)
+    assert distances.nearest_other(repeated) < 1e-6
+    assert diversity(repeated) / diversity(once) > 0.9
+    with pytest.raises(ValueError, match="received 1"):
+        distances.nearest_other(np.ones((1, 2)))
 
 
 def test_diversity_of_equal_of_two_and_of_one():

@@ -4,7 +4,6 @@ import dataclasses
 import importlib
 import pkgutil
 
-import keras
 import pytest
 
 from tests.helpers.dry_runs import notes_of, notes_of_sweep
@@ -50,6 +49,7 @@ OTHER = {
     "prior": ("pixelcnn", "pixelsnail"),
     "gan": ("dcgan", "progressive"),
     "gan_loss": ("non_saturating", "wgan_gp"),
+    "gan_space": ("indices",),
     "scale_steps": ((300, 500),),
     "tier_scale_steps": (("bottom=(300,500)",),),
     "tier_scale_batch_sizes": (("bottom=(8,16)",),),
@@ -57,8 +57,6 @@ OTHER = {
     "parents": (("cat", "dog"),),
     "blend_range": ((0.4, 0.6),),
 }
-if keras.backend.backend() != "tensorflow":
-    KINDS = tuple(kind for kind in KINDS if kind is not training.GANRecipe)
 FIELDS = [
     (name, field.name)
     for name, recipe in RECIPES.items()

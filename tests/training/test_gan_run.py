@@ -1,18 +1,25 @@
 import csv
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
+import vqzoo.ops
 from tests.helpers import stopped
 from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
-from vqzoo.training.kinds import tiers
+from vqzoo.training.kinds import gan, tiers
 
 pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
 TINY = training.GANRecipe(
-    name="tiny_gan", precision="float32", strategy="none", tensorboard=False, smoke=True
+    name="tiny_gan",
+    prior_options=("attention_size=4",),
+    precision="float32",
+    strategy="none",
+    tensorboard=False,
+    smoke=True,
 )
 
 
@@ -24,6 +31,17 @@ def recipe_of(data, tmp_path, **settings):
         "runs_dir": str(tmp_path / "runs"),
     }
     return dataclasses.replace(TINY, **{**own, **settings})
+
+
+def trainer_of(recipe, data):
+    """The trainer of the top tier of a recipe, and its codes."""
+    model = tiers._load_model(str(data / "model.keras"))
+    codes = recipe.extract(model)
+    return recipe._trainer(model, codes, "top"), codes, model.quantizers[0]
+
+
+def numpy_of(variables):
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +63,13 @@ def test_a_run_leaves_generators_that_draw_images(finished):
         rows = list(csv.DictReader(file))
     assert float(rows[-1]["critic_penalty"]) > 0
     assert float(rows[-1]["val_sliced_wasserstein"]) > 0
+    assert 0 <= float(rows[-1]["critic_accuracy"]) <= 1
+    assert (finished / "critic.png").exists()
+    curves = gan.training_curves({"tiny": Run(finished)})
+    # The top grid has no side of --prior_options=attention_size=4.
+    assert [len(lines) for lines in curves.values()] == [2, 1, 1]
+    steps, gates = curves["gate of attention, critic"]["tiny bottom"]
+    assert steps == [4, 8] and gates[0] == 0 < gates[1]
 
 
 @pytest.mark.slow
@@ -57,26 +82,45 @@ def test_a_run_stopped_in_a_fade_ends_with_the_same_generators(
 
 def test_the_average_follows_the_generator_and_both_sides_learn(data, tmp_path):
     recipe = recipe_of(data, tmp_path, average_decay=0.5).shrunk()
-    model = tiers._load_model(recipe.model)
-    codes = recipe.extract(model)
-    trainer = recipe._trainer(model, codes, "top")
+    trainer, codes, _ = trainer_of(recipe, data)
     trainer.begin_scale(1, 4)
     trainer.step.assign(2)
     batch = {k: v[:8].astype("int32") for k, v in codes.arrays("train").items()}
     inputs = trainer.generator.training_pair(batch, ("top",))
-    before = [w.numpy() for w in trainer.generator.trainable_weights]
-    critic = [w.numpy() for w in trainer.critic.trainable_weights]
-    logs = trainer.train_step(inputs)
+    before = numpy_of(trainer.generator.trainable_weights)
+    critic = numpy_of(trainer.critic.trainable_weights)
+    logs = trainer._step(inputs)
     assert float(logs["fade"]) == 0.5 and float(trainer.fade()) == 0.75
     moved = [
-        np.abs(w.numpy() - old).max()
-        for w, old in zip(trainer.critic.trainable_weights, critic)
+        np.abs(now - old).max()
+        for now, old in zip(numpy_of(trainer.critic.trainable_weights), critic)
     ]
     assert np.mean(np.array(moved) > 0) > 0.8
     for old, now, average in zip(
-        before, trainer.generator.trainable_weights, trainer.average.trainable_weights
+        before,
+        numpy_of(trainer.generator.trainable_weights),
+        numpy_of(trainer.average.trainable_weights),
     ):
-        np.testing.assert_allclose(average.numpy(), (old + now.numpy()) / 2, atol=1e-6)
+        np.testing.assert_allclose(average, (old + now) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("space", ["indices", "sorted_indices"])
+def test_a_map_of_indices_has_one_channel_and_is_rounded_to_codes(
+    data, tmp_path, space
+):
+    recipe = recipe_of(data, tmp_path, gan_space=space).shrunk()
+    trainer, codes, quantizer = trainer_of(recipe, data)
+    prior, grids = trainer.generator, codes.arrays("train")["top"][:4].astype("int32")
+    maps = keras.ops.convert_to_numpy(prior.latents_of(grids))
+    assert maps.shape == (4, 2, 2, 1) and trainer.critic.embedding_dim == 1
+    step = np.diff(np.sort(numpy_of([prior.codebook])[0][:, 0]))
+    np.testing.assert_allclose(step, step[0], rtol=1e-3)
+    noise = np.random.default_rng(0).uniform(-0.45, 0.45, maps.shape) * step[0]
+    np.testing.assert_array_equal(prior.codes_of(maps + noise.astype("float32")), grids)
+    order = np.argsort(numpy_of([prior.codebook])[0][:, 0])
+    main = numpy_of([vqzoo.ops.main_axis_order(quantizer.codebooks[0])])[0]
+    expected = {"indices": np.arange(len(main)), "sorted_indices": main}
+    np.testing.assert_array_equal(order, expected[space])
 
 
 def test_a_gan_that_diverges_stops_before_that_state_is_saved(data, tmp_path):
@@ -88,12 +132,14 @@ def test_a_gan_that_diverges_stops_before_that_state_is_saved(data, tmp_path):
 
 
 def test_a_dcgan_runs_too(data, tmp_path):
-    recipe = recipe_of(data, tmp_path, gan="dcgan", gan_loss="non_saturating")
+    own = {"gan": "dcgan", "prior_options": (), "gan_space": "indices"}
+    recipe = recipe_of(data, tmp_path, gan_loss="non_saturating", **own)
     run_dir = recipe.run()
     measures = Run(run_dir).metrics()["test"]
     assert measures["bottom_requantization"] > 0
     generator = trained.load(run_dir).pipeline.priors[1].generator
-    assert np.abs(generator.norms[0].moving_mean.numpy()).max() > 0
+    assert np.abs(numpy_of([generator.norms[0].moving_mean])[0]).max() > 0
+    assert generator.codebook_shape[1] == 1
 
 
 def test_a_tier_may_have_steps_of_its_own():
@@ -120,6 +166,8 @@ def test_a_tier_may_have_steps_of_its_own():
     [
         {"gan": "biggan"},
         {"gan_loss": "hinge"},
+        {"gan_space": "colors"},
+        {"measure_steps": 0},
         {"scale_steps": ()},
         {"scale_batch_sizes": (0,)},
         {"tier_scale_steps": ("bottom",)},

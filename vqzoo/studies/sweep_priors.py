@@ -1,4 +1,4 @@
-"""What a sweep of priors shows beside its table: samples and trainings, side by side."""
+"""What a sweep of priors shows beside its table: samples and trainings."""
 
 import numpy as np
 

@@ -1,10 +1,10 @@
-"""One step of a GAN: the critic, then the generator, then its average. TensorFlow."""
+"""One step of a GAN: the critic, then the generator, then its average."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from vqzoo.priors.gan import scales
+from vqzoo.training import minimizing
 
 
 class GANTrainer(keras.Model):
@@ -51,19 +51,30 @@ class GANTrainer(keras.Model):
         self.average_decay = average_decay
         self.noise_seed = keras.random.SeedGenerator(seed)
         self.step = self.add_weight(
-            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
+            name="step", shape=(), dtype="int", initializer="zeros", trainable=False
         )
         self.scale = 0
         self.fade_steps = 0
+        self.critic_optimizer = None
         average.set_weights(generator.get_weights())
         self.built = True
 
     def compile(self, optimizer, critic_optimizer):
         """Takes the optimizers of generator and critic, and builds them."""
-        super().compile(optimizer=optimizer, jit_compile=False)
+        # TensorFlow's XLA gives other numbers, and older runs go on.
+        compiles = keras.backend.backend() == "jax"
+        super().compile(optimizer=optimizer, jit_compile=compiles)
         self.critic_optimizer = critic_optimizer
         optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
+
+    @property
+    def non_trainable_variables(self):
+        """As of any model, and those of the critic's optimizer: what a step changes."""
+        optimizer = self.critic_optimizer
+        return super().non_trainable_variables + (
+            optimizer.variables if optimizer else []
+        )
 
     def begin_scale(self, scale, fade_steps):
         """Goes on with a scale, which fades in over so many steps of it."""
@@ -75,31 +86,53 @@ class GANTrainer(keras.Model):
     def fade(self):
         """How far the scale is in: float32 in [0, 1]."""
         if not self.fade_steps:
-            return tf.constant(1.0)
-        share = tf.cast(self.step.value, "float32") / self.fade_steps
-        return tf.minimum(share, 1.0)
+            return ops.ones(())
+        share = ops.cast(self.step.value, "float32") / self.fade_steps
+        return ops.minimum(share, 1.0)
 
-    def train_step(self, data):
-        """Moves critic, generator and average; returns the terms of the losses."""
+    def train_step(self, *state_and_data):
+        """Moves critic, generator and average; returns the terms of the losses.
+
+        Keras's trainer on JAX gives state and data and takes logs and state; the others
+        give data.
+        """
+        if keras.backend.backend() != "jax":
+            return self._step(*state_and_data)
+        groups = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+        return minimizing.stateless(self._step, groups, *state_and_data)
+
+    def _step(self, data):
         inputs = dict(data)
         codes = inputs.pop("codes")
+        batch = ops.shape(codes)[0]
         fade = self.fade()
         num_scales = self.generator.num_scales
         latents = self.generator.latents_of(codes)
         real = scales.real_at(latents, num_scales, self.scale, fade)
-        fake = self._fake(inputs, fade, tf.shape(codes)[0])
-        with tf.GradientTape() as tape:
+        fake = self._fake(inputs, fade, batch)
+
+        def critic_loss():
             logs, beside = self._critic_terms(real, fake, inputs, fade)
-            loss = sum(logs.values())
-        self._move(tape, loss, self.critic, self.critic_optimizer)
-        with tf.GradientTape() as tape:
-            fake = self._fake(inputs, fade, tf.shape(codes)[0])
-            score = self._score(fake, inputs, fade)
-            loss = self._generator_loss(score)
-        self._move(tape, loss, self.generator, self.optimizer)
+            return sum(logs.values()), (logs, beside)
+
+        def generator_loss():
+            fake = self._fake(inputs, fade, batch)
+            return self._generator_loss(self._score(fake, inputs, fade)), ()
+
+        _, (logs, beside) = self._move(critic_loss, self.critic, self.critic_optimizer)
+        loss, _ = self._move(generator_loss, self.generator, self.optimizer)
         self._average()
         self.step.assign_add(1)
         return {"loss": loss, **logs, "fade": fade, **beside, **self._gates()}
+
+    def _move(self, function, network, optimizer):
+        weights = network.trainable_variables
+        return minimizing.minimize(function, weights, optimizer, self)
 
     def _fake(self, inputs, fade, batch):
         shape = (batch, self.generator.noise_dim)
@@ -114,11 +147,13 @@ class GANTrainer(keras.Model):
         return self.critic.critic(inputs, scale=self.scale, fade=fade)
 
     def _gates(self):
-        """How far self-attention counts: mean size of the scales it begins at 0 with."""
-        networks = {"generator": self.generator.generator, "critic": self.critic.critic}
-        gates = {name: network.gates for name, network in networks.items()}
+        """How far self-attention counts: mean size of its scales, which begin at 0."""
+        gates = {
+            "generator_gate": self.generator.generator.gates,
+            "critic_gate": self.critic.critic.gates,
+        }
         return {
-            f"{name}_gate": sum(ops.abs(gate.value) for gate in some) / len(some)
+            name: sum(ops.abs(gate.value) for gate in some) / len(some)
             for name, some in gates.items()
             if some
         }
@@ -143,12 +178,11 @@ class GANTrainer(keras.Model):
         }, beside
 
     def _penalty(self, real, fake, inputs, fade):
-        share = keras.random.uniform((tf.shape(real)[0], 1, 1, 1), seed=self.noise_seed)
-        mixed = real + share * (fake - real)
-        with tf.GradientTape() as tape:
-            tape.watch(mixed)
-            score = self._score(mixed, inputs, fade)
-        gradient = tape.gradient(score, mixed)
+        shape = (ops.shape(real)[0], 1, 1, 1)
+        share = keras.random.uniform(shape, seed=self.noise_seed)
+        gradient = minimizing.input_gradient(
+            lambda mixed: self._score(mixed, inputs, fade), real + share * (fake - real)
+        )
         square = ops.sum(ops.square(gradient), axis=(1, 2, 3))
         return ops.mean(ops.square(ops.sqrt(square + 1e-12) - 1))
 
@@ -156,14 +190,6 @@ class GANTrainer(keras.Model):
         if self.loss_name == "non_saturating":
             return ops.mean(ops.softplus(-score))
         return -ops.mean(score)
-
-    @staticmethod
-    def _move(tape, loss, network, optimizer):
-        weights = network.trainable_variables
-        values = [weight.value for weight in weights]
-        pairs = zip(tape.gradient(loss, values), weights)
-        used = [(g, w) for g, w in pairs if g is not None]  # Scales to come are not.
-        optimizer.apply(*zip(*used))
 
     def _average(self):
         pairs = zip(self.average.weights, self.generator.weights)

@@ -175,6 +175,7 @@ class Generator(ScaledLayer):
 
     def build(self, input_shape=None):
         self.add_codebook()
+        self.normalize.build((None, self.noise_dim))
         width = self.noise_dim
         if self.label is not None:
             self.label.build()
@@ -258,6 +259,7 @@ class Critic(ScaledLayer):
         for layer, grid, channels in zip(self.convs, self.grids[1:], self.channels[1:]):
             layer.build((None, *grid, channels))
         self.stacks.build()
+        self.deviation.build((None, *self.grids[0], self.channels[0]))
         self.last.build((None, *self.grids[0], self.channels[0] + 1))
         self.score.build((None, 1, 1, self.num_places * self.channels[0]))
         if self.label is not None:

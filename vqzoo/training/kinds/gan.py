@@ -97,11 +97,7 @@ class GANRecipe(TierRecipe):
         self.expect("average_decay", 0 <= self.average_decay < 1, "in [0, 1)")
 
     def check_used(self):
-        """Raises an error if the backend cannot run it or a setting is ignored."""
-        if keras.backend.backend() != "tensorflow":
-            raise files.RunError(
-                "GAN priors train on TensorFlow: KERAS_BACKEND=tensorflow"
-            )
+        """Raises ValueError if a setting was made that the GAN ignores."""
         # What grows says its scales once its grid is known; others have one.
         grows = [g for g in GANS if registry.find("priors.gan", g).num_scales != 1]
         users = ", ".join(grows)
