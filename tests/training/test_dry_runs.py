@@ -50,6 +50,7 @@ OTHER = {
     "gan": ("dcgan", "progressive"),
     "gan_loss": ("non_saturating", "wgan_gp"),
     "gan_space": ("indices",),
+    "measure_steps": (500,),
     "scale_steps": ((300, 500),),
     "tier_scale_steps": (("bottom=(300,500)",),),
     "tier_scale_batch_sizes": (("bottom=(8,16)",),),

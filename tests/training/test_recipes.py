@@ -31,6 +31,7 @@ SWEEPS = {
     "variational_bounds",
 }
 LIKE_ANOTHER = {
+    "gan_space_study",
     "architecture_study",
     "literature_protocol",
     "noise_sweep",

@@ -1,11 +1,15 @@
 """Pictures of one run of each condition of a sweep beside those of the others."""
 
+import numpy as np
+
 from vqzoo import measures, plots, trained
 from vqzoo.measures import filters
-from vqzoo.runs.folder import Run
+from vqzoo.runs.folder import MODEL, PIPELINE, Run
+from vqzoo.training.kinds import gan
 
 IMAGES = 1000  # that say which units are active most often
 FILTERS = 16
+SAMPLES = 10  # of a prior
 
 
 def pictures(recipe, folder):
@@ -26,6 +30,8 @@ def pictures(recipe, folder):
     if "filters" in recipe.measurements and runs:
         rows = {name: _filters(*both) for name, both in runs.items()}
         figures["filters"] = plots.strips(rows)
+    for name, runs in _priors(recipe, folder).items():
+        figures |= _of_prior(name.replace(" ", "_"), runs)
     return figures
 
 
@@ -45,3 +51,36 @@ def _filters(run, finished):
     images = measures.load_splits(model, run).test.arrays(limit=IMAGES)[0]
     (latents,) = measures.in_batches(model.encode, images)
     return filters.shown(filters.filters(model.decode, latents), FILTERS)
+
+
+def _priors(recipe, folder):
+    """Finished runs of priors, `{prior: {condition: Run}}`."""
+    found = {}
+    for condition, seed in recipe.jobs():
+        if condition.prior is None or seed != recipe.seeds[0]:
+            continue
+        model = recipe.run_of(condition, seed, folder / "runs")
+        prior = recipe.prior_of(condition, model, MODEL)
+        if run := Run.finished(folder / "runs", prior.name):
+            found.setdefault(condition.prior.name, {})[condition.model] = run
+    return found
+
+
+def _of_prior(name, runs):
+    """What one prior drew under each condition and, of GANs, how their critics did."""
+    figures = {}
+    drawing = {k: run for k, run in runs.items() if (run.path / PIPELINE).exists()}
+    if drawing:
+        rows = {condition: _samples(run) for condition, run in drawing.items()}
+        figures[f"samples_{name}"] = plots.strips(rows)
+    if curves := gan.training_curves(runs):
+        figures[f"critic_{name}"] = plots.panels(curves, "step")
+    return figures
+
+
+def _samples(run):
+    """Images that a run draws, one of each class in turn."""
+    pipeline, labels = trained.load(run.path).pipeline, None
+    if pipeline.num_classes:
+        labels = np.arange(SAMPLES) % pipeline.num_classes
+    return pipeline.sample(SAMPLES, labels, seed=0).images
