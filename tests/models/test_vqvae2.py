@@ -82,6 +82,7 @@ NAMED = {
     "vqvae2_64": (1_388_867, 64, (8, 16)),
     "vqvae2_128": (1_388_867, 128, (16, 32)),
     "vqvae2_256": (2_256_643, 256, (32, 64)),
+    "vqvae2_256_deep": (2_913_027, 256, (32, 64)),
     "vqvae2_256_public": (1_388_867, 256, (32, 64)),
     "vqvae2_three_tier_256": (2_705_091, 256, (8, 16, 32)),
 }
@@ -90,6 +91,27 @@ NAMED = {
 def test_every_named_model_is_pinned():
     functions = {name for name in models.__all__ if name.startswith("vqvae2_")}
     assert functions == set(NAMED)
+
+
+def convolutions(layer):
+    """All convolutions within a layer."""
+    kinds = keras.layers.Conv2D, keras.layers.Conv2DTranspose
+    return [inner for inner in layer._flatten_layers() if isinstance(inner, kinds)]
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"), [("vqvae2_256", (21, 8)), ("vqvae2_256_deep", (25, 12))]
+)
+def test_the_convolutions_of_table_6_2_up_to_the_codes_and_from_there(name, counts):
+    # Small: the sizes change no count.
+    model = getattr(models, name)(
+        image_shape=(16, 16, 3), num_channels=4, residual_channels=2
+    )
+    encoding = [*model.encoders, *model.projections, *model.tier_decoders]
+    decoding = [*model.tier_upsamplings, model.decoder]
+    received = [sum(len(convolutions(x)) for x in xs) for xs in (encoding, decoding)]
+    assert tuple(received) == counts
+    assert len(convolutions(model)) == sum(counts)
 
 
 @pytest.mark.parametrize("name", NAMED)

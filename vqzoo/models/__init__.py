@@ -19,6 +19,7 @@ from vqzoo.models.vqvae2 import (
     vqvae2_64,
     vqvae2_128,
     vqvae2_256,
+    vqvae2_256_deep,
     vqvae2_256_public,
     vqvae2_three_tier_256,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "vae_32",
     "vqvae2_128",
     "vqvae2_256",
+    "vqvae2_256_deep",
     "vqvae2_256_public",
     "vqvae2_32",
     "vqvae2_64",

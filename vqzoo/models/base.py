@@ -21,6 +21,7 @@ class ImageModel(CodingModel):
     pad = False
     # Of the blocks of its convolutional halves, where no argument says otherwise.
     residual_kernel_size, activation = 3, "relu"
+    num_decoder_blocks = None  # As many as in the encoders.
     normalization, attention = None, False
     _warned_of_range = False
     _out_of_a_row = ", as vqzoo.to_images(row['image'])"

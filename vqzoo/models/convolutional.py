@@ -40,8 +40,9 @@ def decoder(model, stride, out_channels, name="decoder"):
     """Maps quantized latents to an output of `stride` times their resolution.
 
     Args:
-        model: as of `encoder`; half of the channels stand before the last up-sampling
-            where there are several.
+        model: as of `encoder`, with its `num_decoder_blocks` in the place of
+            `num_residual_blocks` unless None; half of the channels stand before the
+            last up-sampling where there are several.
         stride: int, a power of 2 of at least 2.
         out_channels: int.
         name: str.
@@ -53,7 +54,7 @@ def decoder(model, stride, out_channels, name="decoder"):
         ValueError: if `stride` is not a power of 2 of at least 2.
     """
     num_channels, dtype = model.num_channels, model.layer_dtype
-    layers = _residual(model)
+    layers = _residual(model, model.num_decoder_blocks)
     halvings = num_halvings(stride)
     for i in range(halvings - 1):
         channels = num_channels // 2 if i == halvings - 2 else num_channels
@@ -74,10 +75,10 @@ def _activated(model, convolution):
     return [convolution, layer, activation]
 
 
-def _residual(model):
+def _residual(model, num_blocks=None):
     dtype = model.layer_dtype
     stack = ResidualStack(
-        model.num_residual_blocks,
+        model.num_residual_blocks if num_blocks is None else num_blocks,
         model.residual_channels,
         kernel_size=model.residual_kernel_size,
         activation=model.activation,

@@ -17,6 +17,7 @@ _ADDED = (
     ("activation", "relu"),
     ("normalization", None),
     ("attention", False),
+    ("num_decoder_blocks", None),
 )
 
 
