@@ -18,7 +18,7 @@ ROOT = pathlib.Path(vqzoo.__file__).parent
 # A part may import itself and the floors below its own.
 FLOORS = (
     ("version", "registry", "frame"),
-    ("arguments", "images", "ops"),
+    ("arguments", "ids", "images", "ops"),
     ("metrics", "replicas", "runs"),
     ("quantizers",),
     ("layers",),

@@ -40,7 +40,7 @@ def nearest_code(latents, codebook):
     Returns:
         int32 `(N,)`, in [0, K). Ties go to the lowest index. No gradient.
     """
-    return _best_code(latents, codebook, lambda scores: scores, _map_rows)
+    return _best_code(latents, codebook, lambda scores: scores)
 
 
 def sample_code(latents, codebook, temperature, seed):
@@ -67,10 +67,10 @@ def sample_code(latents, codebook, temperature, seed):
 
     # JAX forbids a state that changes in a loop; the blocks stand one after the other.
     unroll = latents.shape[0] is not None
-    return _best_code(latents, codebook, with_noise, _each_row if unroll else _map_rows)
+    return _best_code(latents, codebook, with_noise, _each_row if unroll else None)
 
 
-def _best_code(latents, codebook, change, in_blocks):
+def _best_code(latents, codebook, change, in_blocks=None):
     """The code of the largest changed score `z.e - |e|^2 / 2`, for each latent."""
     latents = ops.stop_gradient(ops.cast(latents, "float32"))
     codebook = ops.stop_gradient(ops.cast(codebook, "float32"))
@@ -79,12 +79,7 @@ def _best_code(latents, codebook, change, in_blocks):
     def best(rows):
         return _argmax(change(ops.matmul(rows, ops.transpose(codebook)) - half_norms))
 
-    num_codes, dim = codebook.shape
-    rows_per_block = max(_MIN_ROWS_PER_BLOCK, _SCORES_PER_BLOCK // num_codes)
-    num_rows = latents.shape[0]
-    if _IN_ONE_BLOCK.get() or num_rows is not None and num_rows <= rows_per_block:
-        return best(latents)
-    return in_blocks(best, latents, dim, rows_per_block)
+    return map_rows(best, latents, codebook.shape[0], in_blocks)
 
 
 def _argmax(scores):
@@ -133,6 +128,25 @@ def finite_rows(rows):
     return ops.isfinite(ops.matmul(ops.stop_gradient(rows), factor))[:, 0]
 
 
+def map_rows(function, rows, scores_per_row, in_blocks=None):
+    """What a function makes of rows, taken in blocks whose scores stay in cache.
+
+    Args:
+        function: from float `(n, D)` to a tensor `(n, ...)`.
+        rows: float `(N, D)`.
+        scores_per_row: int, the numbers that it holds at once for a row.
+        in_blocks: as `_map_rows`, which it is by default.
+
+    Returns:
+        Tensor `(N, ...)`.
+    """
+    rows_per_block = max(_MIN_ROWS_PER_BLOCK, _SCORES_PER_BLOCK // scores_per_row)
+    num_rows = rows.shape[0]
+    if _IN_ONE_BLOCK.get() or num_rows is not None and num_rows <= rows_per_block:
+        return function(rows)
+    return (in_blocks or _map_rows)(function, rows, rows.shape[1], rows_per_block)
+
+
 def _map_rows(function, rows, dim, rows_per_block):
     """Applies `function` to blocks of equal height, at most `rows_per_block` high."""
     num_rows = ops.shape(rows)[0]
@@ -145,7 +159,8 @@ def _map_rows(function, rows, dim, rows_per_block):
     padding = num_blocks * height - num_rows
     padded = ops.pad(rows, [[0, padding], [0, 0]])
     blocks = ops.reshape(padded, (num_blocks, height, dim))
-    return ops.reshape(ops.map(function, blocks), (-1,))[:num_rows]
+    values = ops.map(function, blocks)
+    return ops.reshape(values, (-1, *values.shape[2:]))[:num_rows]
 
 
 def _each_row(function, rows, dim, rows_per_block):

@@ -5,7 +5,7 @@ from keras import ops
 from scipy import stats
 
 from tests.helpers.case import Case, random_codes, random_floats
-from vqzoo.layers import NoisyAssignment, StochasticAssignment
+from vqzoo.layers import BalancedAssignment, NoisyAssignment, StochasticAssignment
 
 CASES = [
     Case(
@@ -23,7 +23,17 @@ CASES = [
         random=True,
     ),
 ]
+CASES.append(
+    Case(
+        "BalancedAssignment",
+        lambda: BalancedAssignment(),
+        (random_codes(18),),
+        {"latents": random_floats(18, 2), "codebook": random_floats(4, 2)},
+    )
+)
 REFUSED = [
+    (lambda: BalancedAssignment(0.0), "above 0, received epsilon=0.0"),
+    (lambda: BalancedAssignment(num_iterations=0), "num_iterations=0"),
     (lambda: NoisyAssignment(-1.0), "at least 0, received stddev=-1.0"),
     (lambda: NoisyAssignment(float("nan")), "received stddev=nan"),
     (lambda: NoisyAssignment(boundary="mirror"), "'clip'.*boundary='mirror'"),
@@ -157,3 +167,26 @@ def test_a_seed_repeats_the_noise_and_each_call_has_its_own():
     one, two = (noise(codes, num_embeddings=MANY, training=True) for _ in range(2))
     assert (one.numpy() - MIDDLE).tolist() == first.tolist()
     assert one.numpy().tolist() != two.numpy().tolist()
+
+
+def test_balanced_codes_have_equal_shares_and_the_least_transport():
+    # Two thirds of the points lie near the first code.
+    points = np.concatenate([np.linspace(0, 1, 40), np.linspace(4, 5, 20)])
+    latents = np.stack([points, np.zeros(60)], axis=1).astype("float32")
+    codebook = np.array([[0.5, 0], [4.5, 0]], "float32")
+    nearest = (points > 2.5).astype("int32")
+    given = BalancedAssignment(0.01).assign(nearest, latents, codebook)
+    codes = ops.convert_to_numpy(given)
+    assert abs(codes.sum() - 30) <= 2
+    # Those that go to the second code are the nearest to it.
+    assert (np.diff(codes[np.argsort(points)]) >= 0).all()
+    again = BalancedAssignment()(nearest, latents=latents, codebook=codebook)
+    np.testing.assert_array_equal(again, nearest)
+
+
+def test_latents_that_are_not_finite_are_no_weight_in_the_balance():
+    latents = np.array([[0.0], [0.1], [1.0], [1.1], [np.nan]], "float32")
+    codes = BalancedAssignment().assign(
+        np.zeros(5, "int32"), latents, np.array([[0.0], [1.0]], "float32")
+    )
+    assert ops.convert_to_numpy(codes)[:4].tolist() == [0, 0, 1, 1]

@@ -3,7 +3,13 @@ import pytest
 import tensorflow as tf
 
 from tests.helpers.case import Case, random_floats, small_ema
-from vqzoo.layers import ResidualQuantizer, VectorQuantizer, VectorQuantizerEMA
+from vqzoo import ops
+from vqzoo.layers import (
+    MultiHeadQuantizer,
+    ResidualQuantizer,
+    VectorQuantizer,
+    VectorQuantizerEMA,
+)
 
 CASES = [
     Case(
@@ -12,9 +18,30 @@ CASES = [
         (random_floats(3, 2, 3, 2),),
         random=True,
     ),
+    Case(
+        "ResidualQuantizer-beam",
+        lambda: ResidualQuantizer([small_ema(), small_ema()], beam_width=3),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
+    Case(
+        "ResidualQuantizer-shared",
+        lambda: ResidualQuantizer([small_ema()], num_stages=2),
+        (random_floats(3, 2, 3, 2),),
+        random=True,
+    ),
 ]
 REFUSED = [
     (lambda: ResidualQuantizer([]), "one quantizer or more"),
+    (lambda: ResidualQuantizer([small_ema()], beam_width=0), "beam_width=0"),
+    (
+        lambda: ResidualQuantizer([small_ema(), small_ema()], num_stages=3),
+        "num_stages=3, received 2",
+    ),
+    (
+        lambda: ResidualQuantizer([MultiHeadQuantizer(small_ema(), 2)], beam_width=2),
+        "beam_width=2 with MultiHeadQuantizer",
+    ),
     (
         lambda: ResidualQuantizer([VectorQuantizer(4, 2), VectorQuantizer(8, 2)]),
         r"\(4, 2\).*\(8, 2\)|\(8, 2\).*\(4, 2\)",
@@ -44,6 +71,68 @@ def test_codes_and_sum_of_two_stages():
     assert layer(LATENTS).numpy().tolist() == [[1, 0], [4, 1]]
     assert layer.decode(np.array([[0, 1], [1, 0]])).numpy().tolist() == [[0, 1], [5, 0]]
     assert layer.decode(np.array([[0], [1]])).numpy().tolist() == COARSE.tolist()
+
+
+def test_a_beam_finds_the_nearest_sum_where_the_nearest_codes_do_not_lead():
+    latents = np.array([[1.9, 0.0], [0.1, 1.1]], "float32")
+    coarse = np.array([[0, 0], [4, 0]], "float32")
+    fine = np.array([[-2, 0], [0, 1]], "float32")
+    greedy, beam = (
+        ResidualQuantizer([stage(coarse), stage(fine)], beam_width=width)
+        for width in (1, 2)
+    )
+    assert greedy.encode(latents).numpy().tolist() == [[0, 1], [0, 1]]
+    assert beam.encode(latents).numpy().tolist() == [[1, 0], [0, 1]]
+    assert beam(latents).numpy().tolist() == [[2, 0], [0, 1]]
+    # As wide as there are sums it is the search through all of them.
+    points = random_floats(50, 2, scale=2.0)
+    sums = (coarse[:, None] + fine).reshape(-1, 2)
+    least = np.square(points[:, None] - sums).sum(-1).min(axis=1)
+    found = np.square(points - beam(points).numpy()).sum(-1)
+    np.testing.assert_allclose(found, least, rtol=1e-5)
+
+
+def test_a_beam_in_blocks_gives_the_codes_of_one_block():
+    layer = ResidualQuantizer([small_ema(), small_ema()], beam_width=3)
+    points = random_floats(300, 2)
+    layer.build((None, 2))
+    layer.start_from(points)
+    with ops.in_one_block():
+        expected = layer.encode(points).numpy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ops, "_SCORES_PER_BLOCK", 1)
+        np.testing.assert_array_equal(layer.encode(points), expected)
+
+
+def test_shared_stages_have_one_codebook_that_files_keep_shared():
+    layer = ResidualQuantizer([small_ema()], num_stages=3)
+    layer.build((None, 2))
+    layer.start_from(random_floats(64, 2))
+    assert len(layer.weights) == len(small_ema_weights())
+    assert layer.encode(random_floats(5, 2)).shape == (5, 3)
+    again = ResidualQuantizer.from_config(layer.get_config())
+    again.build((None, 2))
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(
+        again.encode(random_floats(5, 2)), layer.encode(random_floats(5, 2))
+    )
+
+
+def small_ema_weights():
+    layer = small_ema()
+    layer.build((None, 2))
+    return layer.weights
+
+
+def test_each_stage_starts_on_the_clusters_of_what_is_left():
+    points = np.repeat([[0, 0], [0, 1], [8, 0], [8, 1]], 16, axis=0).astype("float32")
+    stages = [VectorQuantizerEMA(2, 2, seed=index) for index in range(2)]
+    layer = ResidualQuantizer(stages)
+    layer.build((None, 2))
+    layer.start_from(points)
+    np.testing.assert_allclose(layer(points), points, atol=1e-5)
+    assert sorted(stages[0].codebook.numpy()[:, 0].tolist()) == [0, 8]
+    assert all(float(stage.started) == 1 for stage in stages)
 
 
 def test_the_losses_are_those_of_each_stage_on_its_own_rest():

@@ -13,19 +13,20 @@ from vqzoo.measures.reconstruction import reconstruction_error
 FEW = 256  # images of the loss terms
 
 
-def held_out_metrics(model, images, terms=None):
-    """Losses, errors and use of the codebooks of a model on held-out images.
+def held_out_metrics(model, images, terms=None, error=reconstruction_error):
+    """Losses, errors and use of the codebooks of a model on held-out items.
 
     Args:
         model: a model of vqzoo.models.
-        images: float numpy `(N, H, W, C)` in [-0.5, 0.5].
+        images: float numpy `(N, H, W, C)` in [-0.5, 0.5], or other items.
         terms: what its loss compares images by, where that is not its own loss: dict
             from a name to `(weight, function)` of images and outputs, `(B,)`. They are
             among the metrics, of a few images.
+        error: function from items and those that come back to a dict of floats.
 
     Returns:
         `(metrics, codes, reconstructions)`: a flat dict of floats, a tuple of codes
-        (of latents, where the model has no quantizer) and the images that come back.
+        (of latents, where the model has no quantizer) and the items that come back.
     """
     codes = in_batches(model.encode, images)
     # Not compiled: a graph would be traced again in each epoch, for a few batches.
@@ -39,7 +40,7 @@ def held_out_metrics(model, images, terms=None):
     errors = {name: (w, e.mean(dtype=np.float64)) for name, (w, e) in errors.items()}
     metrics = {name: float(error) for name, (_, error) in errors.items() if terms}
     metrics["loss"] = _loss(model, errors, few)
-    metrics |= reconstruction_error(images, rebuilt)
+    metrics |= error(images, rebuilt)
     latents = model.latents(few) if model.quantizers else ()
     tiers = zip(model.tier_names, model.quantizers, codes, latents)
     for tier, layer, tier_codes, tier_latents in tiers:

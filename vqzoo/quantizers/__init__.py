@@ -4,6 +4,7 @@
 """
 
 from vqzoo.quantizers.assignments import NoisyAssignment, StochasticAssignment
+from vqzoo.quantizers.balanced_assignment import BalancedAssignment
 from vqzoo.quantizers.base import Quantizer as Quantizer
 from vqzoo.quantizers.diveq import DiVeQ
 from vqzoo.quantizers.finite_scalar_quantizer import FiniteScalarQuantizer
@@ -35,6 +36,7 @@ from vqzoo.quantizers.vector_quantizer import VectorQuantizer
 from vqzoo.quantizers.vector_quantizer_ema import VectorQuantizerEMA
 
 __all__ = [
+    "BalancedAssignment",
     "NSVQ",
     "DiVeQ",
     "FiniteScalarQuantizer",

@@ -45,10 +45,11 @@ class TierSettings:
         self.read.add(name)
         return getattr(self._settings, name)
 
-    def noise(self, stage=0):
-        """The noisy assignment of a stage, or None."""
-        sigmas = self.noise_stddev
-        sigma = sigmas[min(self.tier, len(sigmas) - 1)]
+    def noise(self, stage=0, sigma=None):
+        """The noisy assignment of a stage, of its own sigma if it has one, or None."""
+        if sigma is None:
+            sigmas = self.noise_stddev
+            sigma = sigmas[min(self.tier, len(sigmas) - 1)]
         if not sigma:
             return None
         seed = self.stage_seed(stage)

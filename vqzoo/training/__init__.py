@@ -9,6 +9,7 @@ __all__, __getattr__ = on_demand(
         "GANRecipe": "kinds.gan.GANRecipe",
         "PriorRecipe": "kinds.prior.PriorRecipe",
         "Recipe": "kinds.autoencoder.Recipe",
+        "VectorRecipe": "kinds.vectors.VectorRecipe",
         "main": "command.main",
     },
 )

@@ -1,0 +1,29 @@
+"""Semantic IDs of vectors, by a residual VQ-VAE of three stages.
+
+    python -m vqzoo.recipes.semantic_ids --dataset=arrays --data_dir=items.parquet
+
+Three codes of 256 for each vector, and one that tells apart the items that share them;
+ids.parquet in the folder of the run has the key and the ID of each. Without a file it
+takes patches of photographs.
+
+Source: Rajput et al. 2023, arXiv 2305.05065 (TIGER), section 3.1. Differs: it starts
+from the data's main axes and from k-means of each stage.
+"""
+
+from vqzoo import training
+
+RECIPE = training.VectorRecipe(
+    name="semantic_ids",
+    quantizer="residual",
+    quantizer_options=("num_stages=3",),
+    num_embeddings=256,
+    embedding_dim=64,
+    epochs=10,
+    batch_size=1024,
+    learning_rate=1e-3,
+    learning_rate_schedule="cosine",
+    precision="float32",
+)
+
+if __name__ == "__main__":
+    training.main(RECIPE)
