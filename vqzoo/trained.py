@@ -77,7 +77,7 @@ def model_file(path):
     return path / MODEL if path.is_dir() else path
 
 
-def load(path, *, needs_codes=False, needs_priors=False):
+def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
     """Loads a trained model, and its priors where they are; no code of theirs is run.
 
     Args:
@@ -86,6 +86,7 @@ def load(path, *, needs_codes=False, needs_priors=False):
             or of a model's `.keras` file.
         needs_codes: bool, whether a model whose latents are real numbers is refused.
         needs_priors: bool, whether a model without priors is refused.
+        needs_images: bool, whether a model of anything but images is refused.
 
     Returns:
         `Trained`.
@@ -109,7 +110,7 @@ def load(path, *, needs_codes=False, needs_priors=False):
     for prior in files:
         _expect_file(prior, "all files of a model and its priors")
     _check_sums(manifest, [file, *files])
-    model = _load_model(file, needs_codes)
+    model = _load_model(file, needs_codes, needs_images)
     return Trained(
         path=path,
         model=model,
@@ -247,8 +248,13 @@ def differences(folder):
     return differences, len(sums)
 
 
-def _load_model(file, needs_codes):
+def _load_model(file, needs_codes, needs_images):
     model = _load_keras(file, "model", MODEL_WORDS)
+    if needs_images and model.item != "image":
+        raise TrainedError(
+            f"expected a model of images, received {type(model).__name__} in {file}, "
+            f"which is of {model.item}s"
+        )
     if needs_codes and not model.quantizers:
         raise TrainedError(
             f"expected a model with codes, received {type(model).__name__} in {file}, "

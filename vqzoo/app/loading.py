@@ -26,7 +26,7 @@ def load(model, prior):
     """
     if not model and not prior:
         raise ValueError("expected --model=FILE.keras or --model=FOLDER, received none")
-    loaded = trained.load(model or prior, needs_codes=True)
+    loaded = trained.load(model or prior, needs_codes=True, needs_images=True)
     if not prior:
         return loaded
     priors = trained.load(prior, needs_priors=True)

@@ -29,7 +29,7 @@ def load(path):
     """
     stream.constriction()
     # First, since it says what is wrong with a path before it imports Keras.
-    loaded = trained.load(path, needs_codes=True)
+    loaded = trained.load(path, needs_codes=True, needs_images=True)
     if keras.backend.backend() != "tensorflow":
         raise container.CodecError(
             "expected Keras to run on TensorFlow (KERAS_BACKEND=tensorflow), received "

@@ -293,7 +293,7 @@ class TierRecipe(RunSettings, DataSettings):
 
 def _load_model(path):
     try:
-        loaded = trained.load(path, needs_codes=True)
+        loaded = trained.load(path, needs_codes=True, needs_images=True)
     except trained.TrainedError as error:
         raise files.RunError(f"--model: {error}") from error
     model = loaded.model
