@@ -25,6 +25,10 @@ class NormalizedModel(CodingModel):
             return normalized
         return self.normalizing.inverse(normalized)
 
+    def reconstruction_loss(self, items, outputs):
+        pair = (self._normalized(each) for each in (items, outputs))
+        return super().reconstruction_loss(*pair)
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):

@@ -6,6 +6,10 @@ Three codes of 256 for each vector, and one that tells apart the items that shar
 ids.parquet in the folder of the run has the key and the ID of each. Without a file it
 takes patches of photographs.
 
+Codes start as means of clusters, most of which have fewer items than the mean one: only
+those with less than a tenth of it are placed anew, where half, as for images, would
+undo the start.
+
 Source: Rajput et al. 2023, arXiv 2305.05065 (TIGER), section 3.1. Differs: it starts
 from the data's main axes and from k-means of each stage.
 """
@@ -18,6 +22,7 @@ RECIPE = training.VectorRecipe(
     quantizer_options=("num_stages=3",),
     num_embeddings=256,
     embedding_dim=64,
+    restart_threshold=0.1,
     epochs=10,
     batch_size=1024,
     learning_rate=1e-3,
