@@ -1,0 +1,144 @@
+"""The site as `make docs` built it, in a browser: links, search, accessibility."""
+
+import functools
+import html.parser
+import http.server
+import pathlib
+import shutil
+import threading
+import urllib.parse
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+SITE = ROOT / "build" / "site"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.once,
+    pytest.mark.xdist_group("site"),
+    pytest.mark.skipif(not SITE.is_dir(), reason="needs the site: make docs"),
+]
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
+# Cards are alike: a few of them stand for all.
+SHOWN = [p for p in PAGES if not p.startswith(("recipes/", "export/"))]
+SHOWN += [p for p in PAGES if p.startswith(("recipes/noise", "export/vqvae2/"))]
+WORDS = ("FSQ", "freeze", "collapse", "PixelSNAIL", "TF Serving")
+# Pages of each kind, for what takes longer.
+KINDS = (
+    "index.html",
+    "guide/quantizers.html",
+    "reference/metrics.html",
+    "models/index.html",
+    "results/claims.html",
+    "results/quantizers.html",
+    "science/index.html",
+)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    handler = functools.partial(Quiet, directory=SITE)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def page():
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs Playwright: pip install playwright"
+    )
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    with playwright.sync_playwright() as running:
+        options = {"args": ["--no-sandbox"], "executable_path": found}
+        try:
+            browser = running.chromium.launch(**options)
+        except playwright.Error as error:
+            pytest.skip(f"needs Chromium: {str(error).splitlines()[0]}")
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.said, page.asked = [], []
+        page.on("console", lambda m: m.type == "error" and page.said.append(m.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("request", lambda each: page.asked.append(each.url))
+        yield page
+        browser.close()
+
+
+def test_every_page_fits_asks_nobody_else_and_has_no_error(page, address):
+    wide = []
+    for name in SHOWN:
+        page.goto(address + name, wait_until="load")
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                wide.append((name, width))
+    page.set_viewport_size({"width": 1280, "height": 900})
+    elsewhere = {url for url in page.asked if not url.startswith((address, "blob:"))}
+    assert (wide, page.said, elsewhere) == ([], [], set())
+
+
+class Links(html.parser.HTMLParser):
+    """What a page links to, and the places that can be linked to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.places = [], {""}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.places |= {attributes.get("id"), attributes.get("name")}
+        self.links += [attributes[k] for k in ("href", "src") if attributes.get(k)]
+
+
+def test_no_link_is_broken():
+    read = {name: Links((SITE / name).read_text("utf-8")) for name in PAGES}
+    broken = []
+    for name, links in read.items():
+        for link in links.links:
+            parts = urllib.parse.urlsplit(link)
+            if parts.scheme or parts.netloc or name == "404.html":
+                continue
+            target = (SITE / name).parent / urllib.parse.unquote(parts.path)
+            target = target.resolve() if parts.path else (SITE / name)
+            target = target / "index.html" if target.is_dir() else target
+            known = read.get(target.relative_to(SITE).as_posix())
+            place = urllib.parse.unquote(parts.fragment)
+            if not target.is_file() or (known and place not in known.places):
+                broken.append((name, link))
+    assert broken == []
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_search_finds(page, address, words):
+    page.goto(address)
+    page.keyboard.press("/")
+    page.locator(".md-search__input").fill(words)
+    result = page.locator(".md-search-result__item").first
+    result.wait_for(timeout=10_000)
+    assert words.split()[0].lower() in result.inner_text().lower()
+
+
+@pytest.mark.parametrize(("scheme", "names"), [("light", KINDS), ("dark", KINDS[:2])])
+def test_no_serious_barrier(page, address, scheme, names):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address)
+    page.evaluate("localStorage.clear()")  # the scheme that was chosen before
+    found = {}
+    for name in names:
+        page.goto(address + name)
+        for each in axe.Axe().run(page).response["violations"]:
+            if each["impact"] in ("serious", "critical"):
+                where = [node["html"][:120] for node in each["nodes"][:3]]
+                found.setdefault(each["id"], []).append((name, where))
+    page.emulate_media(color_scheme="light")
+    assert found == {}
