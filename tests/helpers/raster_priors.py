@@ -3,7 +3,14 @@
 import keras
 import numpy as np
 
-from vqzoo.priors import GatedPixelCNN, PixelCNN, PixelRNN, PixelSNAIL, Transformer
+from vqzoo.priors import (
+    GatedPixelCNN,
+    PixelCNN,
+    PixelRNN,
+    PixelSNAIL,
+    RotaryTransformer,
+    Transformer,
+)
 
 KINDS = {
     "gated_pixelcnn": (
@@ -42,6 +49,10 @@ KINDS = {
     ),
     "transformer": (
         Transformer,
+        {"num_layers": 2, "num_channels": 8, "num_heads": 2},
+    ),
+    "rotary_transformer": (
+        RotaryTransformer,
         {"num_layers": 2, "num_channels": 8, "num_heads": 2},
     ),
 }

@@ -12,6 +12,7 @@ from vqzoo.layers.causal.gated_masked_conv2d import GatedMaskedConv2D
 from vqzoo.layers.causal.gated_residual_block import GatedResidualBlock
 from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 from vqzoo.layers.causal.pixelsnail_block import PixelSNAILBlock
+from vqzoo.layers.causal.rotary_transformer_block import RotaryTransformerBlock
 from vqzoo.layers.causal.row_lstm import RowLSTM
 from vqzoo.layers.causal.transformer_block import TransformerBlock
 from vqzoo.layers.gan.equalized_conv2d import EqualizedConv2D
@@ -50,6 +51,7 @@ __all__ = [
     "PixelSNAILBlock",
     "ResidualBlock",
     "ResidualStack",
+    "RotaryTransformerBlock",
     "RowLSTM",
     "SelfAttention",
     "SqueezeExcitation",

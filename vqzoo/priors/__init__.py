@@ -17,6 +17,7 @@ from vqzoo.priors.pixelsnail import (
     pixelsnail_bottom_64,
     pixelsnail_top_32,
 )
+from vqzoo.priors.rotary_transformer import RotaryTransformer
 from vqzoo.priors.sequence_transformer import SequenceTransformer
 from vqzoo.priors.transformer import Transformer
 
@@ -31,6 +32,7 @@ __all__ = [
     "PixelSNAIL",
     "ProgressiveCritic",
     "ProgressiveGAN",
+    "RotaryTransformer",
     "SequenceTransformer",
     "Transformer",
     "gated_pixelcnn_8",

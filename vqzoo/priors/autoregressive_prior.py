@@ -27,16 +27,19 @@ class CachedPrior(Prior):
         """Features `(batch, channels)` of a place behind the layers, and the state."""
         states = []
 
-        def step(layer, hidden, *_):
+        def step(layer, hidden, *condition):
             layer_state = state["layers"][len(states)]
-            layer_state, hidden = self._step_at(layer, layer_state, hidden, column)
+            layer_state, hidden = self._step_at(
+                layer, layer_state, hidden, column, *condition
+            )
             states.append(layer_state)
             return hidden
 
         features = self._through(features, condition, step)
         return features, {**state, "layers": states}
 
-    def _step_at(self, layer, state, hidden, column):
+    def _step_at(self, layer, state, hidden, column, condition=None):
+        del condition  # it is in the state of the row, or added between the layers
         return layer.at(state, hidden, column)
 
     def _start_layers(self, batch_size, size):

@@ -33,19 +33,29 @@ class TransformerPrior(Prior):
 
     def _make_blocks(self, *, causal):
         self.blocks = [
-            TransformerBlock(
-                self.num_heads,
-                self.hidden_ratio * self.num_channels,
-                causal=causal,
-                dropout=self.dropout,
-                seed=None if self.seed is None else self.seed + index,
-                dtype=self.layer_dtype,
-                name=f"block_{index}",
-            )
-            for index in range(self.num_layers)
+            self._make_block(index, causal=causal) for index in range(self.num_layers)
         ]
-        self.norm = keras.layers.LayerNormalization(dtype=self.layer_dtype, name="norm")
+        self.norm = self._make_norm()
         self.output_logits = self._logits_layer()
+
+    def _make_block(self, index, *, causal):
+        return TransformerBlock(
+            self.num_heads,
+            self.hidden_ratio * self.num_channels,
+            causal=causal,
+            **self._block_options(index),
+        )
+
+    def _make_norm(self):
+        return keras.layers.LayerNormalization(dtype=self.layer_dtype, name="norm")
+
+    def _block_options(self, index):
+        return {
+            "dropout": self.dropout,
+            "seed": None if self.seed is None else self.seed + index,
+            "dtype": self.layer_dtype,
+            "name": f"block_{index}",
+        }
 
     def _through(self, features, condition, step):
         if condition is not None:
@@ -125,10 +135,12 @@ class PlaceTokens(keras.layers.Layer):
     Args:
         owner: the prior whose sizes it has.
         num_tokens: int, rows of the embedding, or None for the codes of the prior.
+        has_positions: bool. Whether a learned vector says which place it is.
     """
 
-    def __init__(self, owner, num_tokens=None, **kwargs):
+    def __init__(self, owner, num_tokens=None, has_positions=True, **kwargs):
         super().__init__(**kwargs)
+        self.has_positions = has_positions
         self.grid_shape = owner.grid_shape
         self.channels = owner.num_channels
         self.embedding = keras.layers.Embedding(
@@ -144,11 +156,12 @@ class PlaceTokens(keras.layers.Layer):
         self.first = self.add_weight(
             name="first", shape=(self.channels,), initializer=small
         )
-        self.positions = self.add_weight(
-            name="positions",
-            shape=(*self.grid_shape, self.channels),
-            initializer=small,
-        )
+        if self.has_positions:
+            self.positions = self.add_weight(
+                name="positions",
+                shape=(*self.grid_shape, self.channels),
+                initializer=small,
+            )
 
     def shifted(self, known):
         """What places take, from features `(batch, h, w, channels)` of what they hold.
@@ -160,7 +173,7 @@ class PlaceTokens(keras.layers.Layer):
         first = ops.zeros_like(known[:, :1]) + self.first
         before = ops.concatenate([first, known[:, :-1]], axis=1)
         before = ops.reshape(before, (-1, height, width, self.channels))
-        return before + self.positions
+        return before + self.positions if self.has_positions else before
 
     def start(self, batch_size):
         """What stands before the first place: `(batch, channels)`."""
@@ -169,6 +182,8 @@ class PlaceTokens(keras.layers.Layer):
 
     def at(self, before, row, column):
         """Features `(batch, channels)` of a place from those of the place before."""
+        if not self.has_positions:
+            return before
         position = ops.take(ops.take(self.positions, row, axis=0), column, axis=0)
         return before + ops.cast(position, self.compute_dtype)
 

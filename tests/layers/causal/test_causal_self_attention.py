@@ -16,10 +16,18 @@ CASES = [
         lambda: CausalSelfAttention(1, 2, sees_itself=True, use_bias=False),
         (random_floats(3, 2, 3, 2),),
     ),
+    Case(
+        "CausalSelfAttention-rotary",
+        lambda: CausalSelfAttention(
+            1, 4, sees_itself=True, rotary=True, query_key_norm=True
+        ),
+        (random_floats(2, 2, 3, 2),),
+    ),
 ]
 REFUSED = [
     (lambda: CausalSelfAttention(0, 4), "num_heads=0"),
     (lambda: CausalSelfAttention(4, 0), "head_dim=0"),
+    (lambda: CausalSelfAttention(1, 6, rotary=True), "head_dim=6"),
 ]
 
 
@@ -67,3 +75,41 @@ def test_place_by_place_it_gives_the_outputs_of_the_whole(sees_itself):
             if not sees_itself:
                 state = layer.put(state, sources[:, row, column], column)
         state = layer.end_row(state)
+
+
+def test_rotary_scores_depend_on_how_far_places_are_apart():
+    layer = CausalSelfAttention(1, 8, rotary=True, use_bias=False)
+    layer.build((None, 4, 5, 3))
+    inputs = np.random.default_rng(0).normal(size=(1, 3)).astype("float32")
+
+    def heads(index, row, column):
+        turns = layer._turns(np.float32(row), np.float32(column))
+        return np.ravel(layer._heads(inputs, index, turns))
+
+    def score(query, key):
+        return heads(0, *query) @ heads(1, *key)
+
+    apart = score((3, 1), (1, 4))
+    assert score((2, 0), (0, 3)) == pytest.approx(apart, abs=1e-5)
+    assert score((12, 31), (10, 34)) == pytest.approx(apart, abs=1e-5)
+    assert abs(score((3, 4), (1, 4)) - apart) > 1e-3
+    assert abs(score((3, 1), (3, 4)) - apart) > 1e-3
+    # By hand: pairs of halves are turned, the first ones by the row.
+    plain, turned = heads(0, 0, 0), heads(0, 2, 3)
+    angles = np.array([2, 2 / 100, 3, 3 / 100])
+    expected = np.concatenate(
+        [
+            plain[:4] * np.cos(angles) - plain[4:] * np.sin(angles),
+            plain[:4] * np.sin(angles) + plain[4:] * np.cos(angles),
+        ]
+    )
+    np.testing.assert_allclose(turned, expected, atol=1e-6)
+
+
+def test_queries_and_keys_are_normalized():
+    layer = CausalSelfAttention(2, 4, query_key_norm=True)
+    layer.build((None, 2, 2, 6))
+    inputs = 100 * np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    for index in range(2):
+        heads = np.asarray(layer._heads(inputs, index, None))
+        np.testing.assert_allclose(np.mean(heads**2, axis=-1), 1, rtol=1e-3)

@@ -23,23 +23,49 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         head_dim: int, length of a head's queries, keys and values.
         sees_itself: bool. Whether a place looks at itself too.
         use_bias: bool, in the maps to queries, keys and values.
+        rotary: bool. Whether queries and keys are turned by where they stand: half of
+            a head by its row, half by its column.
+        query_key_norm: bool. Whether the queries and keys of a head are normalized to
+            root mean square 1, each with a learned scale.
     Input shape: queries and sources `(batch, height, width, any)`, float. Without
         sources the queries are the sources too.
     Output shape: `(batch, height, width, num_heads * head_dim)`.
-    Raises: ValueError: if a size is not positive.
+    Raises: ValueError: if a size is not positive, or `rotary` with a `head_dim` that 4
+        does not divide.
     Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2; over grids: Chen et al.
-        2018 (PixelSNAIL), arXiv 1712.09763. Differs: nothing.
+        2018 (PixelSNAIL), arXiv 1712.09763; rotary positions: Su et al. 2021, arXiv
+        2104.09864, in two dimensions: Sun et al. 2024 (LlamaGen), arXiv 2406.06525;
+        normalized queries and keys: Dehghani et al. 2023, arXiv 2302.05442. Differs:
+        nothing.
     Example:
         >>> CausalSelfAttention(2, 8)(np.ones((1, 4, 4, 32), "float32")).shape
         TensorShape([1, 4, 4, 16])
     """
 
     def __init__(
-        self, num_heads, head_dim, *, sees_itself=False, use_bias=True, **kwargs
+        self,
+        num_heads,
+        head_dim,
+        *,
+        sees_itself=False,
+        use_bias=True,
+        rotary=False,
+        query_key_norm=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         check_at_least(1, num_heads=num_heads, head_dim=head_dim)
+        if rotary and head_dim % 4:
+            raise ValueError(
+                f"expected 4 to divide head_dim for rotary, received {head_dim=}"
+            )
         self._keep(locals())
+        self.norms = None
+        if query_key_norm:
+            self.norms = [
+                keras.layers.RMSNormalization(name=name, dtype=self.dtype_policy)
+                for name in ("query_norm", "key_norm")
+            ]
         self.to_queries, self.to_keys, self.to_values = (
             keras.layers.Dense(
                 num_heads * head_dim,
@@ -55,21 +81,51 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         self.to_queries.build(queries_shape)
         self.to_keys.build(sources_shape)
         self.to_values.build(sources_shape)
+        for norm in self.norms or ():
+            norm.build((None, self.head_dim))
+
+    def _heads(self, inputs, index, turns):
+        """Queries (index 0) or keys (index 1), `(..., num_heads, head_dim)`.
+
+        Args:
+            inputs: `(..., channels)`.
+            index: int.
+            turns: as from `_turns`, or None.
+        """
+        layer = (self.to_queries, self.to_keys)[index]
+        shape = (-1, *inputs.shape[1:-1], self.num_heads, self.head_dim)
+        heads = ops.reshape(layer(inputs), shape)
+        if self.norms:
+            heads = self.norms[index](heads)
+        return heads if turns is None else _turned(heads, turns)
+
+    def _turns(self, row, column):
+        """Cosines and sines `(..., 1, head_dim / 2)` of places, or None."""
+        if not self.rotary:
+            return None
+        size = self.head_dim // 4
+        rates = 10_000.0 ** -(ops.arange(size, dtype="float32") / size)
+        angles = ops.concatenate(
+            [ops.cast(at, "float32")[..., None] * rates for at in (row, column)],
+            axis=-1,
+        )[..., None, :]
+        return tuple(
+            ops.cast(turn(angles), self.compute_dtype) for turn in (ops.cos, ops.sin)
+        )
 
     def call(self, queries, sources=None):
         sources = queries if sources is None else sources
         height, width = queries.shape[1:3]
         places = height * width
         heads = (-1, places, self.num_heads, self.head_dim)
-        queries, keys, values = (
-            ops.reshape(layer(inputs), heads)
-            for layer, inputs in (
-                (self.to_queries, queries),
-                (self.to_keys, sources),
-                (self.to_values, sources),
-            )
-        )
         place = ops.arange(places)
+        turns = self._turns(
+            ops.reshape(place // width, (height, width)),
+            ops.reshape(place % width, (height, width)),
+        )
+        queries = ops.reshape(self._heads(queries, 0, turns), heads)
+        keys = ops.reshape(self._heads(sources, 1, turns), heads)
+        values = ops.reshape(self.to_values(sources), heads)
         known = place[:, None] + self.sees_itself  # how many places each looks at
         # A softmax needs something to look at; what it gives there is put to zero.
         seen = place < ops.maximum(known, 1)
@@ -115,10 +171,9 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
 
     def put(self, state, sources, column):
         """The state with the sources `(batch, channels)` of a place of the row."""
-        keys, values = (
-            ops.reshape(layer(sources), (-1, self.num_heads, self.head_dim))
-            for layer in (self.to_keys, self.to_values)
-        )
+        keys = self._heads(sources, 1, self._turns(state["row"], column))
+        values = self.to_values(sources)
+        values = ops.reshape(values, (-1, self.num_heads, self.head_dim))
         return {
             **state,
             "row_keys": put_at(state["row_keys"], keys, column, axis=2),
@@ -128,8 +183,8 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
     def at(self, state, queries, column):
         """Outputs `(batch, num_heads * head_dim)` of a place of the row."""
         height, width = state["keys"].shape[2:4]
-        shape = (-1, self.num_heads, 1, self.head_dim)
-        queries = ops.reshape(self.to_queries(queries), shape) * self._scale
+        turns = self._turns(state["row"], column)
+        queries = self._heads(queries, 0, turns)[:, :, None] * self._scale
         flat = (-1, self.num_heads, height * width, self.head_dim)
         keys = ops.reshape(state["keys"], flat)
         above = _scores(queries, keys, state["row"] * width)
@@ -155,6 +210,15 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
             "values": put_at(state["values"], state["row_values"], row, axis=2),
             "row": row + 1,
         }
+
+
+def _turned(heads, turns):
+    """Pairs of channels, those of the two halves, turned by their angles."""
+    cosine, sine = turns
+    first, second = ops.split(heads, 2, axis=-1)
+    return ops.concatenate(
+        [first * cosine - second * sine, first * sine + second * cosine], axis=-1
+    )
 
 
 _LOW = -1e9  # a score of what may not be looked at

@@ -1,0 +1,86 @@
+"""A decoder-only transformer over code grids, built as language models are now."""
+
+import keras
+
+from vqzoo.layers import RotaryTransformerBlock
+from vqzoo.priors.blocks import CodeTokens, CodeTransformer
+from vqzoo.registry import named
+
+
+@named("rotary_transformer")
+@keras.saving.register_keras_serializable("vqzoo")
+class RotaryTransformer(CodeTransformer):
+    """Autoregressive prior of `RotaryTransformerBlock`s over codes in raster order.
+
+    Places are told apart by rotary positions in two dimensions, and conditions act by
+    adaptive norms. Sampling keeps keys and values.
+
+    Args:
+        grid_shape: `(height, width)` of the codes.
+        num_embeddings: int, K. Number of codes.
+        num_layers: int, transformer blocks.
+        num_channels: int.
+        num_heads: int; they divide the channels into multiples of 4.
+        hidden_ratio: int. The gated perceptrons have two thirds as many hidden channels
+            as a plain one of this ratio, and so as many weights.
+        num_condition_blocks: int, residual blocks over the codes of the tiers above.
+        dropout: float in [0, 1).
+        seed: int or None, of the dropout.
+        **kwargs: what all priors take, such as `num_classes`: see `Prior`.
+    Input shape: codes, int32 `(batch, height, width)`; with a condition a dict, see
+        `AutoregressivePrior`.
+    Output shape: `(batch, height, width, K)`, float32 logits.
+    Raises: ValueError: if a size is not positive, the heads do not fit the channels, or
+        a grid above does not divide this one.
+    Source: Sun et al. 2024 (LlamaGen), arXiv 2406.06525, section 3.2; Peebles and Xie
+        2023, arXiv 2212.09748. Differs: the class acts by adaptive norms and is no
+        token; normalized queries and keys.
+    Example:
+        >>> prior = RotaryTransformer(
+        ...     (4, 4), 16, num_layers=1, num_channels=8, num_heads=2
+        ... )
+        >>> prior.sample(2, seed=0).shape
+        (2, 4, 4)
+    """
+
+    def _make_tokens(self):
+        return CodeTokens(
+            self, has_positions=False, dtype=self.layer_dtype, name="tokens"
+        )
+
+    def _make_block(self, index, *, causal):
+        del causal  # all of these are
+        return RotaryTransformerBlock(
+            self.num_heads,
+            max(1, 2 * self.hidden_ratio * self.num_channels // 3),
+            adaptive=self.conditions is not None,
+            **self._block_options(index),
+        )
+
+    def _make_norm(self):
+        return keras.layers.RMSNormalization(dtype=self.layer_dtype, name="norm")
+
+    def _make_blocks(self, *, causal):
+        super()._make_blocks(causal=causal)
+        self.modulations = None
+        if self.conditions is not None:
+            # Zeros: at first each block modulates by its own values alone.
+            self.modulations = keras.layers.Dense(
+                6 * self.num_channels,
+                kernel_initializer="zeros",
+                dtype=self.layer_dtype,
+                name="modulations",
+            )
+
+    def _through(self, features, condition, step):
+        if self.modulations is not None:
+            condition = self.modulations(keras.ops.silu(condition))
+            for block in self.blocks:
+                features = step(block, features, condition)
+        else:
+            for block in self.blocks:
+                features = step(block, features)
+        return self.norm(features)
+
+    def _step_at(self, layer, state, hidden, column, condition=None):
+        return layer.at(state, hidden, column, condition)
