@@ -85,7 +85,10 @@ def _draw(values):
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out)
     bits = -samples.log_prob.mean() / np.log(2)
-    known = "" if np.isnan(bits) else f", {bits:.0f} bits each under the priors"
+    unit = "bits"
+    if pipeline.has_values:
+        bits, unit = bits * np.log(2), "nats"  # of a density
+    known = "" if np.isnan(bits) else f", {bits:.0f} {unit} each under the priors"
     print(f"{out}: {values.n} images{known}")
     if values.codes:
         np.savez_compressed(values.codes, **samples.to_arrays(pipeline.tiers))

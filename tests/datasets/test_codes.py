@@ -74,6 +74,28 @@ def test_shuffled_batches_hold_every_image_once_with_its_own_codes(tmp_path):
     assert batches[0]["top"].dtype == np.int32
 
 
+def test_numbers_beside_codes_are_kept_and_come_with_them(tmp_path):
+    def with_numbers(images):
+        top, bottom = encode(images)
+        return top, bottom, np.stack([bottom / 2, -bottom], -1)
+
+    more = {"num_values": {"bottom": 2}}
+    found = extract(tmp_path, with_numbers, **more)
+    arrays = found.arrays("train")
+    assert arrays["bottom_values"].shape == (21, 2, 2, 2)
+    assert arrays["bottom_values"].dtype == np.float32
+    assert codes.load(tmp_path).num_values == found.num_values == more["num_values"]
+    (batch,) = found.test.batches(6).as_numpy_iterator()
+    assert set(batch) == {"top", "bottom", "label"} and batch["top"].dtype == np.int32
+    bottom = batch["bottom"]
+    assert bottom.shape == (6, 2, 2, 3) and bottom.dtype == np.float32
+    np.testing.assert_array_equal(bottom[..., 0], found.arrays("test")["bottom"])
+    np.testing.assert_array_equal(bottom[..., 0], -bottom[..., 2])
+    np.testing.assert_array_equal(found.rows("test", [1, 3])["bottom"], bottom[[1, 3]])
+    with pytest.raises(ValueError, match="the same num_values"):
+        extract(tmp_path, with_numbers, num_values={"bottom": 1})
+
+
 def test_without_labels_there_is_no_label(tmp_path):
     found = extract(tmp_path, splits=image_splits(labels=False))
     assert set(found.arrays("test")) == {"top", "bottom"}

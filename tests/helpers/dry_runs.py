@@ -204,8 +204,9 @@ def _replace(recipe, patch, notes):
     patch.setattr(report, "write", lambda run, model, title, images: notes(title))
     for name in ("image_grid", "learning_curves"):
         patch.setattr(plots, name, lambda *args: None)
-    for name in ("prior_bits", "unigram_bits", "diversity"):
+    for name in ("unigram_bits", "diversity"):
         patch.setattr(measures, name, lambda *args: 1.0)
+    patch.setattr(measures, "prior_figures", lambda *args: {"bits_per_code": 1.0})
     in_batches = measures.in_batches
 
     def undecoded(function, arrays, *more):
@@ -235,7 +236,9 @@ def _replace(recipe, patch, notes):
     named = getattr(recipe, "model", "")
     if named in models.__all__:
         _replace_model(recipe, patch, notes)
-    layers = [Dry(notes, codebooks=[np.zeros((8, 4))]) for _ in Dry.tier_names]
+    values = int(getattr(recipe, "takes_values", False))
+    kind = {"is_hybrid": values > 0, "num_values": values}
+    layers = [Dry(notes, codebooks=[np.zeros((8, 4))], **kind) for _ in Dry.tier_names]
     model = Dry(notes, quantizers=layers)
     sampler = Dry(notes, model=model)
     sampler.sample = lambda count, seed: (
@@ -278,6 +281,10 @@ def _extract(notes, encode, splits, folder, **options):
     if splits.name == "blends":
         notes([values.tolist() for values in encode(np.arange(2))])
     split = Split(notes, sizes[0])
+    grids = {
+        "top": np.zeros((sizes[0], 2, 2), "int32"),
+        "bottom": np.zeros((sizes[0], 4, 4), "int32"),
+    }
     return Dry(
         notes,
         train=split,
@@ -288,10 +295,9 @@ def _extract(notes, encode, splits, folder, **options):
         model="dry",
         tier_shapes={"top": (2, 2), "bottom": (4, 4)},
         num_embeddings={"top": 8, "bottom": 8},
-        arrays=lambda name: {
-            "top": np.zeros((sizes[0], 2, 2), "int32"),
-            "bottom": np.zeros((sizes[0], 4, 4), "int32"),
-        },
+        num_values={},
+        arrays=lambda name: grids,
+        rows=lambda name, rows: {tier: grid[rows] for tier, grid in grids.items()},
     )
 
 

@@ -5,8 +5,9 @@ import pytest
 from tests.helpers.case import Case, random_floats
 from tests.helpers.steps import compiled
 from vqzoo.layers import FrequencyLatents, ProjectedLatents, VectorQuantizer
-from vqzoo.models import VQVAE
-from vqzoo.priors import HybridTransformer
+from vqzoo.models import VQVAE, VQVAE2
+from vqzoo.priors import HybridTransformer, Transformer
+from vqzoo.priors.pipeline import Pipeline
 
 CASES = [
     Case(
@@ -156,17 +157,85 @@ def test_models_with_hybrid_latents_give_and_take_codes_and_values(kind):
     images = np.random.default_rng(0).uniform(-0.5, 0.5, (16, 8, 8, 3))
     images = images.astype("float32")
     model(images, training=True)
-    codes, values = model.encode_hybrid(images)
+    (codes,), (values,) = model.encode_hybrid(images)
     assert values.shape == (16, 2, 2, 4 if kind == "frequency" else 1)
-    np.testing.assert_allclose(
-        model.decode_hybrid(codes, values), model(images), atol=1e-5
-    )
+    for rebuilt in (
+        model.decode_hybrid((codes,), (values,)),
+        model.from_grids(model.grids(images)),
+    ):
+        np.testing.assert_allclose(rebuilt, model(images), atol=1e-5)
     has_values = np.asarray(layer.has_values)
     assert has_values.sum() == (8 if kind == "projected" else 5)
     prior = prior_of((2, 2), 8, values.shape[-1])
     prior.adapt(np.asarray(codes), np.asarray(values), has_values)
-    drawn = model.decode_hybrid(*prior.sample(2, seed=0))
-    assert drawn.shape == (2, 8, 8, 3) and np.isfinite(drawn).all()
+    drawn = Pipeline(model, [prior]).sample(2, seed=0)
+    assert drawn.codes[0].shape == (2, 2, 2) and np.isfinite(drawn.images).all()
+    grids = prior.pack(drawn.codes[0], drawn.values[0])
+    np.testing.assert_allclose(
+        drawn.log_prob, prior.log_likelihood(grids), rtol=1e-5, atol=1e-4
+    )
+    np.testing.assert_allclose(drawn.images, model.from_grids([grids]), atol=1e-5)
+
+
+def two_tiers():
+    """A model of two hybrid tiers, and a prior for each."""
+    keras.utils.set_random_seed(0)
+    tiers = [
+        ProjectedLatents(VectorQuantizer(8, 4, codebook_init="random_normal"))
+        for _ in range(2)
+    ]
+    sizes = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
+    model = VQVAE2(tiers, image_shape=(16, 16, 3), **sizes)
+    top = prior_of((2, 2), 8, 1)
+    return model, top, prior_of((4, 4), 8, 1, context=[((2, 2), 8, 1)])
+
+
+def test_the_bottom_prior_of_two_tiers_sees_codes_and_numbers_of_the_top():
+    model, top, bottom = two_tiers()
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 16, 16, 3))
+    grids = [np.asarray(tier) for tier in model.grids(images.astype("float32"))]
+    arrays = dict(zip(("top", "bottom"), grids))
+    for prior, names in ((top, ["top"]), (bottom, ["top", "bottom"])):
+        prior.adapt_to(arrays, names, model.quantizers[0])
+    mean = bottom.conditions.units["0"].mean
+    np.testing.assert_allclose(mean, grids[0][..., 1].mean(), rtol=1e-5)
+    pipeline = Pipeline(model, [top, bottom])
+    base = pipeline.log_prob(grids)
+    for moved in (0, 1):  # the code, its number
+        other = grids[0].copy()
+        other[..., moved] = (other[..., moved] + 1) % 8
+        alone = [
+            p.log_likelihood(g, p.condition(None, [other]))
+            for p, g in zip((top, bottom), (grids[0], grids[1]))
+        ]
+        assert np.abs(sum(alone) - base).min() > 1e-4
+    samples = pipeline.sample(3, seed=0)
+    assert set(samples.to_arrays(model.tier_names)) >= {"top_values", "bottom_values"}
+    again = pipeline.sample(3, seed=0)
+    np.testing.assert_array_equal(samples.values[1], again.values[1])
+    drawn = bottom.condition(None, [top.pack(samples.codes[0], samples.values[0])])
+    for cached in (True, False):
+        codes, values = bottom.sample(3, drawn, seed=1, cached=cached)
+        assert codes.shape == (3, 4, 4) and values.shape == (3, 4, 4, 1)
+    with pytest.raises(ValueError, match="2, 2, 2.*1 numbers beside each"):
+        bottom.log_likelihood(grids[1], {"context": [grids[0][..., 0]]})
+
+
+def test_a_prior_of_codes_alone_is_refused_for_hybrid_latents():
+    model, top, _ = two_tiers()
+    plain = Transformer((4, 4), 8, num_layers=1, num_channels=8, num_heads=2)
+    with pytest.raises(ValueError, match="1 real numbers beside.*num_values=0"):
+        Pipeline(model, [top, plain])
+
+
+def test_half_precision_keeps_every_code():
+    prior = prior_of((2, 2), 600, 1, dtype="mixed_bfloat16")
+    codes = np.array([[[511, 257], [259, 599]]])
+    known, _ = prior.tokens.known_of(prior.pack(codes, np.zeros((1, 2, 2, 1))))
+    assert np.array_equal(known, codes)
+    # What the layer is called with is not rounded on the way to it.
+    prior.tokens.known_of = lambda latents: (latents[..., 0], latents[..., 1:])
+    assert np.array_equal(prior.tokens(prior.pack(codes, codes[..., None]))[1], codes)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +259,3 @@ def test_models_with_hybrid_latents_give_and_take_codes_and_values(kind):
 def test_what_does_not_fit_is_refused_with_its_value(call, message):
     with pytest.raises(ValueError, match=message):
         call(prior_of())
-
-
-def test_tiers_above_are_refused():
-    with pytest.raises(ValueError, match="expected no tiers above"):
-        HybridTransformer((2, 2), 4, 1, context=(((1, 1), 3),))

@@ -94,6 +94,7 @@ def test_a_prior_takes_the_part_of_the_condition_that_it_knows():
 def test_priors_and_gans_are_named_apart():
     assert registry.names("priors") == (
         "gated_pixelcnn",
+        "hybrid_transformer",
         "maskgit",
         "pixelcnn",
         "pixelrnn",
@@ -107,7 +108,9 @@ def test_priors_and_gans_are_named_apart():
 @pytest.mark.parametrize("name", registry.names("priors"))
 def test_a_prior_of_a_smoke_run_is_small(name):
     prior = registry.find("priors", name)
-    assert prior((8, 8), 16, **prior.smoke_options).count_params() < 20_000
+    beside = {"num_values": 2} if prior.likelihood == "density" else {}
+    sizes = {**beside, **prior.smoke_options}
+    assert prior((8, 8), 16, **sizes).count_params() < 20_000
 
 
 @pytest.mark.parametrize("name", registry.names("priors.gan"))

@@ -168,6 +168,10 @@ def of_sweep(sweep, field):
         "prior_settings": (*sweep.prior_settings, "save_steps=77"),
         "prior_conditions": (*sweep.prior_conditions, "another: save_steps=77"),
         "prior_measurements": (*sweep.prior_measurements, "redundancy"),
+        "models_with_priors": (
+            sweep.parsed()[0].model if len(sweep.conditions) > 1 else "none",
+        ),
+        "claims": (f"words: [{sweep.jobs()[0][0].name}]a.b > 0",),
         "baseline": sweep.jobs()[0][0].name if name == value else name,
         "seed": 5,
     }[field]

@@ -10,7 +10,8 @@ from tests.helpers import stopped
 from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
-from vqzoo.training.kinds import gan, tiers
+from vqzoo.training import learned
+from vqzoo.training.kinds import gan
 
 pytestmark = pytest.mark.xdist_group("gan run")  # One run serves several tests.
 TINY = training.GANRecipe(
@@ -35,7 +36,7 @@ def recipe_of(data, tmp_path, **settings):
 
 def trainer_of(recipe, data):
     """The trainer of the top tier of a recipe, and its codes."""
-    model = tiers._load_model(str(data / "model.keras"))
+    model = learned.load(str(data / "model.keras"), False)
     codes = recipe.extract(model)
     return recipe._trainer(model, codes, "top"), codes, model.quantizers[0]
 

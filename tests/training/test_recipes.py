@@ -38,6 +38,7 @@ LIKE_ANOTHER = {
     "quantizer_noise",
     "quantizer_study",
     "sonnet_study",
+    "space_study",
 }
 # These differ from one that is run whole by the quantizer or the model's options.
 ONE_STEP = {
@@ -51,6 +52,7 @@ ONE_STEP = {
     "vqvae_gradient",
 }
 FOR_GPUS = {"pixelsnail_256_prior", "progressive_gan_256_prior"}
+HYBRID = {"hybrid_transformer_prior"}  # of another model: see test_hybrid_run.py
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {
@@ -178,7 +180,7 @@ def test_a_schedule_longer_than_the_run_is_an_error(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(PRIORS - FOR_GPUS))
+@pytest.mark.parametrize("name", sorted(PRIORS - FOR_GPUS - HYBRID))
 def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     recipe = dataclasses.replace(recipe_of(name, tmp_path), model=str(ARTIFACT))
     run_dir = recipe.run()

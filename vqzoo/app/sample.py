@@ -110,6 +110,8 @@ def look(samples, tiers):
     columns = int(np.ceil(np.sqrt(count)))
     picture = pictures.sheet(samples.images, columns, least_side=512)
     bits = -samples.log_prob.mean() / np.log(2)
+    if samples.values:
+        bits = np.nan  # They have a density.
     known = "" if np.isnan(bits) else f" {bits:,.0f} bits each under the priors."
     places = sum(codes[0].size for codes in samples.codes)
     tiers = " and ".join(tiers)

@@ -80,8 +80,25 @@ def check_sums(folder, header, name):
 
 
 def keys(header):
-    """What there is a file of in each split: tiers, and `label` if there are."""
-    return [*header["tier_shapes"], *(["label"] if header["labels"] else [])]
+    """What there is a file of in each split: tiers, numbers beside codes, `label`."""
+    beside = map(values_of, header.get("num_values", ()))
+    return [
+        *header["tier_shapes"],
+        *beside,
+        *(["label"] if header["labels"] else []),
+    ]
+
+
+def values_of(tier):
+    """The name of the real numbers beside the codes of a tier."""
+    return f"{tier}_values"
+
+
+def shapes(header):
+    """Shapes of an image's codes, and of the numbers beside them, by their names."""
+    known = header["tier_shapes"]
+    beside = header.get("num_values", {})
+    return known | {values_of(t): (*known[t], count) for t, count in beside.items()}
 
 
 def open_arrays(folder, header, name, at=place, mode="r"):
@@ -94,7 +111,7 @@ def open_arrays(folder, header, name, at=place, mode="r"):
     arrays = {}
     for key in keys(header):
         path = at(folder, name, key)
-        expected = (size, *header["tier_shapes"].get(key, ()))
+        expected = (size, *shapes(header).get(key, ()))
         try:
             arrays[key] = np.load(path, mmap_mode=mode, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:

@@ -21,7 +21,9 @@ class CodeSplits:
     """The codes of a data set: each split a file for each tier, read as needed.
 
     The batches of a split are dicts of int32 tensors: the codes of each tier by its
-    name, `(batch, height, width)`, and `label`, `(batch,)`, if there are labels.
+    name, `(batch, height, width)`, and `label`, `(batch,)`, if there are labels. A tier
+    with V real numbers beside each code comes as float32 `(batch, height, width,
+    1 + V)`, the code and its numbers.
 
     Args:
         train: Split.
@@ -34,6 +36,8 @@ class CodeSplits:
         model: str. Fingerprint of the model whose codes they are.
         data: str. Fingerprint of the images.
         summary: dict, as of the images' `Splits`, where they were just read.
+        num_values: dict from the names of tiers with real numbers beside their codes to
+            how many.
     """
 
     train: Split
@@ -46,12 +50,20 @@ class CodeSplits:
     model: str
     data: str
     summary: dict = dataclasses.field(default_factory=dict)
+    num_values: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
-        """All codes of "train", "validation" or "test", and `label`, not yet read."""
+        """All codes of "train", "validation" or "test", and `label`, not yet read.
+
+        The numbers beside the codes of a tier are `TIER_values`.
+        """
         return code_files.open_arrays(
             self.folder, code_files.read_header(self.folder), split
         )
+
+    def rows(self, split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Some rows of a split, as its batches have them."""
+        return _joined(self.arrays(split), rows)
 
 
 def extract(
@@ -61,6 +73,7 @@ def extract(
     *,
     model: str,
     num_embeddings: Mapping[str, int],
+    num_values: Mapping[str, int] | None = None,
     batch_size: int = 128,
     progress: Callable[[Iterator, int], Iterator] = lambda batches, total: batches,
 ) -> CodeSplits:
@@ -71,11 +84,14 @@ def extract(
     wait for it and open what it wrote.
 
     Args:
-        encode: function from images to a tuple of integer codes `(batch, h, w)`.
+        encode: function from images to a tuple of integer codes `(batch, h, w)`, top
+            first, and then of the real numbers `(batch, h, w, V)` beside those of the
+            tiers that have some.
         splits: the images; of an augmented split each image is taken once.
         folder: where the files go; it is made.
         model: fingerprint of the model behind `encode`.
         num_embeddings: number of codes of each tier, by its name, top first.
+        num_values: V of the tiers with real numbers beside their codes.
         batch_size: int.
         progress: function that wraps the batches of a split, with their number, and
             may show how many are done.
@@ -91,6 +107,8 @@ def extract(
         "num_embeddings": dict(num_embeddings),
         "class_names": list(splits.class_names),
     }
+    # Not in the headers of codes alone, which earlier versions wrote too.
+    wanted |= {"num_values": dict(num_values)} if num_values else {}
     if not _is_whole(_begun(folder, wanted)):
         folder.mkdir(parents=True, exist_ok=True)
         with code_files.alone(folder):
@@ -109,10 +127,10 @@ def _begun(folder, wanted):
         return wanted | {"tier_shapes": None, "splits": {}}
     stored = code_files.read_header(folder)
     for name, value in wanted.items():
-        if stored[name] != value:
+        if stored.get(name) != value:
             raise ValueError(
                 f"expected codes of the same {name} in {folder}, received "
-                f"{name}={stored[name]!r} there and {value!r} here: choose another "
+                f"{name}={stored.get(name)!r} there and {value!r} here: choose another "
                 "folder"
             )
     return stored
@@ -134,9 +152,9 @@ def _extract_split(encode, split, folder, header, name, batch_size, progress):
     batches = split.batches(batch_size, start_step=first)
     arrays = None
     for step, batch in enumerate(progress(iter(batches), steps - first), start=first):
-        values = dict(
-            zip(header["num_embeddings"], map(np.asarray, encode(batch["image"])))
-        )
+        names = [*header["num_embeddings"]]
+        names += map(code_files.values_of, header.get("num_values", ()))
+        values = dict(zip(names, map(np.asarray, encode(batch["image"])), strict=True))
         _check_range(values, header["num_embeddings"])
         if "label" in batch:
             values["label"] = batch["label"].numpy()
@@ -170,15 +188,32 @@ def _make_arrays(folder, header, name, values):
         key: np.lib.format.open_memmap(
             code_files.aside(folder, name, key),
             mode="w+",
-            dtype=_dtype(header["num_embeddings"].get(key)),
+            dtype=_dtype(header, key),
             shape=(size, *value.shape[1:]),
         )
         for key, value in values.items()
     }
 
 
-def _dtype(num_embeddings):
+def _dtype(header, key):
+    if key != "label" and key not in header["num_embeddings"]:
+        return np.float32
+    num_embeddings = header["num_embeddings"].get(key)
     return np.uint16 if num_embeddings and num_embeddings <= 2**16 else np.int32
+
+
+def _joined(arrays, rows):
+    """Rows of arrays in memory, with codes and the numbers beside them in one array."""
+    found = {key: array[rows] for key, array in arrays.items()}
+    for key, values in found.items():
+        if values.dtype != np.float32:
+            found[key] = values.astype("int32")
+    for tier in list(found):
+        beside = found.pop(code_files.values_of(tier), None)
+        if beside is not None:
+            codes = found[tier][..., None].astype("float32")
+            found[tier] = np.concatenate([codes, beside], axis=-1)
+    return found
 
 
 def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSplits:
@@ -214,26 +249,27 @@ def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSpl
         class_names=tuple(header["class_names"]),
         model=header["model"],
         data=header["data"],
+        num_values=header.get("num_values", {}),
     )
 
 
 def _split(folder, header, name):
     arrays = code_files.open_arrays(folder, header, name)
     code_files.check_sums(folder, header, name)
-    keys = list(arrays)
+    one = _joined(arrays, np.zeros(0, int))
 
     def read(indices):
-        values = {key: array[indices].astype("int32") for key, array in arrays.items()}
+        values = _joined(arrays, indices)
         _check_range(values, header["num_embeddings"])
-        return [values[key] for key in keys]
+        return [values[key] for key in one]
 
     def load_batch(indices, seed):
         del seed
-        types = [tf.int32] * len(keys)
+        types = [array.dtype for array in one.values()]
         tensors = tf.numpy_function(read, [indices], types, stateful=False)
-        for key, tensor in zip(keys, tensors):
-            tensor.set_shape((indices.shape[0], *arrays[key].shape[1:]))
-        return dict(zip(keys, tensors))
+        for array, tensor in zip(one.values(), tensors):
+            tensor.set_shape((indices.shape[0], *array.shape[1:]))
+        return dict(zip(one, tensors))
 
     return Split(size=header["splits"][name]["size"], load=load_batch)
 
@@ -241,6 +277,7 @@ def _split(folder, header, name):
 def _check_range(values, num_embeddings):
     for tier, size in num_embeddings.items():
         codes = values[tier]
+        codes = codes[..., 0] if codes.dtype == np.float32 else codes
         if codes.size and not 0 <= codes.min() <= codes.max() < size:
             raise ValueError(
                 f"expected codes of the {tier} tier in [0, {size}), received codes "

@@ -22,6 +22,11 @@ def trace(pipeline):
     Args:
         pipeline: `pipeline.Pipeline`; its priors are float32 throughout.
     """
+    if pipeline.has_values:
+        raise ValueError(
+            "expected priors of codes alone, received priors of hybrid latents, which "
+            "`vqzoo sample` draws from"
+        )
     draws = [_draw_of(prior) for prior in pipeline.priors]
     num_classes = pipeline.num_classes
     specs = {

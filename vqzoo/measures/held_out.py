@@ -7,6 +7,7 @@ import numpy as np
 
 from vqzoo.datasets.splits import spread
 from vqzoo.measures.codebook import codebook_metrics
+from vqzoo.measures.expansion import sizes
 from vqzoo.measures.inference import in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
@@ -46,6 +47,7 @@ def held_out_metrics(model, images, terms=None, error=reconstruction_error):
     for tier, layer, tier_codes, tier_latents in tiers:
         terms = layer.loss_terms(tier_latents)
         numbers = codebook_metrics(layer, tier_codes) | terms
+        numbers |= sizes(layer, np.asarray(tier_latents))
         metrics |= {f"{tier}_{name}": float(value) for name, value in numbers.items()}
     return metrics, codes, rebuilt
 

@@ -19,41 +19,32 @@ TEXT = (
 GLANCE = {"test_bits_per_pixel": "bits per pixel under the priors"}
 
 
-def bits_per_code(log_prob, *codes_and_conditions, batch_size=256):
-    """Mean bits that a prior needs for a code.
+def prior_figures(prior, grids, labels, grids_above):
+    """What a prior needs for its tier.
 
     Args:
-        log_prob: function from codes `(B, h, w)`, and what else is given, to log
-            likelihoods `(B,)` in nats.
-        *codes_and_conditions: arrays of N grids and of their conditions, codes first.
-        batch_size: int.
+        prior: a prior of vqzoo.priors that has a likelihood.
+        grids: int `(N, h, w)`, or what else the model's `grids` gives.
+        labels: ints `(N,)`, or None where the data has no classes.
+        grids_above: sequence of the same of the tiers above, top first.
 
     Returns:
-        float.
+        dict: `bits_per_code`, mean bits of a code; where there are real numbers beside
+        them, also `nats_per_place`, mean negative log density of code and numbers.
 
     Raises:
         ValueError: if there are no codes.
     """
-    nats = in_batches(log_prob, *codes_and_conditions, batch_size=batch_size)
-    total = float(np.sum(nats, dtype=np.float64))
-    return -total / codes_and_conditions[0].size / np.log(2)
+    labels = np.zeros(len(grids), "int32") if labels is None else labels
 
+    def parts(grids, labels, *above):
+        return prior.log_likelihoods(grids, prior.condition(labels, above))
 
-def prior_bits(prior, codes, labels, codes_above):
-    """Mean bits that a prior needs for a code of its tier.
-
-    Args:
-        prior: a prior of vqzoo.priors that has a likelihood.
-        codes: int `(N, h, w)`.
-        labels: ints `(N,)`, or None where the data has no classes.
-        codes_above: sequence of int `(N, h, w)`, of the tiers above, top first.
-    """
-    labels = np.zeros(len(codes), "int32") if labels is None else labels
-
-    def log_prob(codes, labels, *above):
-        return prior.log_likelihood(codes, prior.condition(labels, above))
-
-    return bits_per_code(log_prob, codes, labels, *codes_above)
+    found = in_batches(parts, grids, labels, *grids_above, batch_size=256)
+    places = np.prod(grids.shape[:3])
+    nats = [-float(np.sum(part, dtype=np.float64)) / places for part in found]
+    figures = {"bits_per_code": nats[0] / np.log(2)}
+    return figures | ({"nats_per_place": sum(nats)} if len(nats) > 1 else {})
 
 
 def unigram_bits(codes, held_out, num_embeddings):
@@ -81,7 +72,12 @@ def measure(subject, section):
         return
     rows, per_pixel = [], {"test": 0.0, "train": 0.0}
     for tier in subject.tiers:
-        bits = subject.tier_bits[tier.name]
+        figures = subject.tier_figures[tier.name]
+        bits = {split: row["bits_per_code"] for split, row in figures.items()}
+        for split, row in figures.items():
+            if "nats_per_place" in row:
+                key = f"{tier.name}_{split}_nats_per_place"
+                section.add({key: row["nats_per_place"]})
         codes = subject.codes[tier.index]
         unigram = unigram_bits(
             subject.train_codes[tier.index], codes, tier.num_embeddings
@@ -93,35 +89,37 @@ def measure(subject, section):
         for split in per_pixel:
             count = np.prod(codes.shape[1:])
             per_pixel[split] += bits[split] * count / subject.num_pixels
-    section.add({f"{split}_bits_per_pixel": v for split, v in per_pixel.items()})
-    section.table(
-        "Bits per code",
-        ("tier", "prior, test", "prior, training", "frequencies", "raw"),
-        rows,
-        f"All tiers of an image together: {per_pixel['test']:.4f} bits per pixel "
-        f"({per_pixel['train']:.4f} of training images).",
-    )
+    note = "Of the codes alone: the numbers beside them have a density, and no bits."
+    if not subject.model.is_hybrid:
+        section.add({f"{split}_bits_per_pixel": v for split, v in per_pixel.items()})
+        note = (
+            f"All tiers of an image together: {per_pixel['test']:.4f} bits per pixel "
+            f"({per_pixel['train']:.4f} of training images)."
+        )
+    header = ("tier", "prior, test", "prior, training", "frequencies", "raw")
+    section.table("Bits per code", header, rows, note)
 
 
-def tier_bits(subject):
-    """Bits per code of each tier under its prior, of test and of training images.
+def tier_figures(subject):
+    """What each tier needs under its prior, of test and of training images.
 
     Returns:
-        dict from the tier's name to a dict with `test` and `train`.
+        dict from the tier's name to a dict with `test` and `train`, as of
+        `prior_figures`.
 
     Raises:
         Skipped: if the priors have no likelihood, or know other classes.
     """
     return {
         tier.name: {
-            "test": _bits(subject, tier, subject.codes, subject.labels),
-            "train": _bits(subject, tier, subject.train_codes, subject.train_labels),
+            "test": _figures(subject, tier, subject.grids, subject.labels),
+            "train": _figures(subject, tier, subject.train_grids, subject.train_labels),
         }
         for tier in subject.progress(subject.tiers, "priors")
     }
 
 
-def _bits(subject, tier, codes, labels):
+def _figures(subject, tier, grids, labels):
     known, names = subject.pipeline.class_names, subject.data.class_names
     if subject.pipeline.num_classes and tuple(known) != tuple(names):
         raise Skipped(
@@ -132,9 +130,9 @@ def _bits(subject, tier, codes, labels):
     if prior.likelihood == "none":
         raise Skipped(f"{type(prior).__name__} has no likelihood")
     count = subject.sizes.some
-    *above, grids = (grids[:count] for grids in codes[: tier.index + 1])
+    *above, own = (grid[:count] for grid in grids[: tier.index + 1])
     labels = labels[:count] if prior.num_classes else None
-    return prior_bits(prior, grids, labels, above)
+    return prior_figures(prior, own, labels, above)
 
 
 def _bound(subject, section):

@@ -174,7 +174,8 @@ def _points(subject, section, images):
     codes, bits = subject.some_codes(len(images)), {}
     with section.attempt("rate by the priors"):
         subject.need_priors()
-        bits = {name: row["test"] for name, row in subject.tier_bits.items()}
+        figures = subject.tier_figures.items()
+        bits = {name: row["test"]["bits_per_code"] for name, row in figures}
     points, total = {}, {}
     for tier in subject.tiers:
         kept = [other.index <= tier.index for other in subject.tiers]

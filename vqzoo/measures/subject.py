@@ -160,9 +160,24 @@ class Subject:
         return self.reconstruct(self.images, self.codes)
 
     @functools.cached_property
-    def tier_bits(self):
-        """As `likelihood.tier_bits`: of priors that may take minutes."""
-        return likelihood.tier_bits(self)
+    def grids(self):
+        """What priors are over, of the test images: codes, and numbers beside them."""
+        return self.codes if not self.model.is_hybrid else self._grids(self.images)
+
+    @functools.cached_property
+    def train_grids(self):
+        """The same of the training images."""
+        if not self.model.is_hybrid:
+            return self.train_codes
+        return self._grids(self.train_images)
+
+    def _grids(self, images):
+        return in_batches(inference.compiled(self.model.grids), images)
+
+    @functools.cached_property
+    def tier_figures(self):
+        """As `likelihood.tier_figures`: of priors that may take minutes."""
+        return likelihood.tier_figures(self)
 
     def some_codes(self, count):
         """Codes of the first test images."""

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from vqzoo.images import wrong_range
-from vqzoo.models.coding import CodingModel
+from vqzoo.models.coding import CodingModel, takes_items
+from vqzoo.quantizers.hybrid_latents import packed, unpacked
 
 
 class ImageModel(CodingModel):
@@ -121,3 +122,56 @@ class ImageModel(CodingModel):
                 "brings them there",
                 stacklevel=4,
             )
+
+    def from_quantized(self, quantized, sides=None):
+        """Images of what the decoder receives of each tier, top first: float32.
+
+        Args:
+            quantized: sequence of float `(batch, h, w, D)`, whatever they are made of.
+            sides: as of `VQVAE2.decode`.
+        """
+        raise NotImplementedError
+
+    @takes_items
+    def encode_hybrid(self, images):
+        """Codes and the real numbers beside them, of a model with hybrid latents.
+
+        Args:
+            images: `(batch, height, width, channels)`.
+
+        Returns:
+            `(codes, values)`, tuples of int32 `(batch, h, w)` and float32
+            `(batch, h, w, V)`, top first.
+        """
+        pairs = list(zip(self.quantizers, self.latents(images)))
+        codes = tuple(layer.encode(latents) for layer, latents in pairs)
+        return codes, tuple(layer.values(latents) for layer, latents in pairs)
+
+    def codes_and_values(self, images):
+        """Codes of all tiers, and after them the numbers beside those."""
+        codes, values = self.encode_hybrid(images)
+        return (*codes, *values)
+
+    def decode_hybrid(self, codes, values, sides=None):
+        """Images of what `encode_hybrid` gives: float32."""
+        return self.from_quantized(
+            [q.assemble(*pair) for q, *pair in zip(self.quantizers, codes, values)],
+            sides,
+        )
+
+    def grids(self, images):
+        """What priors are over: codes or, with numbers beside them, both in one array.
+
+        Returns:
+            Tuple, top first, of int32 `(batch, h, w)` or of float32
+            `(batch, h, w, 1 + V)`, the code and its numbers.
+        """
+        if not self.is_hybrid:
+            return self.encode(images)
+        return tuple(map(packed, *self.encode_hybrid(images)))
+
+    def from_grids(self, grids, sides=None):
+        """Images of what `grids` gives: float32; `sides` as of `VQVAE2.decode`."""
+        if not self.is_hybrid:
+            return self.decode(grids, sides)
+        return self.decode_hybrid(*zip(*map(unpacked, grids)), sides)

@@ -169,7 +169,10 @@ class HQA(tiers.TieredModel):
             estimate = self.to_float32(self.decoders[upper](quantized))
             latents = self.normalizations[upper].inverse(estimate)
             quantized = lower.decode(lower.encode(latents))
-        images = self.to_float32(self.decoders[-1](quantized))
+        return self.from_quantized((quantized,), sides)
+
+    def from_quantized(self, quantized, sides=None):
+        images = self.to_float32(self.decoders[-1](quantized[-1]))
         return self._cropped(images, sides)
 
     @property

@@ -131,6 +131,10 @@ class SeparateVQVAEs(tiers.TieredModel):
         tier = tiers.finest_given(codes)
         return self._cropped(self.vqvaes[tier].decode(codes[tier]), sides)
 
+    def from_quantized(self, quantized, sides=None):
+        finest = self.vqvaes[-1].from_quantized(quantized[-1:])
+        return self._cropped(finest, sides)
+
     @property
     def decoded_tiers(self):
         """The finest tier's name: `decode` looks at no other where that is given."""

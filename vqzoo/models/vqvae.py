@@ -97,26 +97,10 @@ class VQVAE(ImageModel):
             sides: as of `VQVAE2.decode`.
         """
         (codes,) = tiers.checked_codes(codes, self.quantizers)
-        images = self.to_float32(self.decoder(self.quantizer.decode(codes)))
-        return self._cropped(images, sides)
+        return self.from_quantized((self.quantizer.decode(codes),), sides)
 
-    @takes_items
-    def encode_hybrid(self, images):
-        """Codes and the real numbers beside them, of a model with hybrid latents.
-
-        Args:
-            images: `(batch, height, width, channels)`.
-
-        Returns:
-            `(codes, values)`: int32 `(batch, h, w)` and float32 `(batch, h, w, V)`.
-        """
-        (latents,) = self.latents(images)
-        return self.quantizer.encode(latents), self.quantizer.values(latents)
-
-    def decode_hybrid(self, codes, values):
-        """Images of what `encode_hybrid` gives: float32."""
-        quantized = self.quantizer.assemble(codes, values)
-        return self._cropped(self.to_float32(self.decoder(quantized)))
+    def from_quantized(self, quantized, sides=None):
+        return self._cropped(self.to_float32(self.decoder(*quantized)), sides)
 
 
 def vqvae_32(quantizer=None, **overrides):

@@ -170,14 +170,19 @@ class VQVAE2(tiers.TieredModel):
         finest = tiers.finest_given(codes)
         batch, *finest_grid = ops.shape(codes[finest])[:3]
         self._check_grids(codes, finest)
-        above = None
+        quantized = []
         for tier, (layer, tier_codes) in enumerate(zip(self.quantizers, codes)):
             if tier_codes is None:
                 grid = [side * 2**tier // 2**finest for side in finest_grid]
-                quantized = self._mean_code(layer, batch, grid)
+                quantized.append(self._mean_code(layer, batch, grid))
             else:
-                quantized = layer.decode(tier_codes)
-            above = self._join(tier, above, quantized)
+                quantized.append(layer.decode(tier_codes))
+        return self.from_quantized(quantized, sides)
+
+    def from_quantized(self, quantized, sides=None):
+        above = None
+        for tier, tier_quantized in enumerate(quantized):
+            above = self._join(tier, above, tier_quantized)
         return self._cropped(self._reconstruct(above), sides)
 
     def _check_grids(self, codes, finest):

@@ -93,7 +93,9 @@ class Prior(GridModel):
         num_embeddings: int, K. Number of codes.
         num_classes: int, 0 for a prior that knows no classes.
         context: sequence of `(grid shape, number of codes)` of the tiers above, top
-            first, that the prior is conditioned on. Their grids divide this one.
+            first, that the prior is conditioned on; `(grid shape, number of codes, V)`
+            of one with V real numbers beside each code, whose grids are then what
+            `ImageModel.grids` gives. Their grids divide this one.
         label_dropout: float in [0, 1). Share of the labels that are replaced while
             training by a null class, so that one prior knows codes with and without a
             label; without one it takes the null class (Ho and Salimans 2022, arXiv
@@ -104,7 +106,10 @@ class Prior(GridModel):
 
     # "exact": each code has a probability given the codes before it, in raster order.
     # "bound": an estimate of a lower bound. "none": it draws codes, and that is all.
+    # "density": codes have a probability, and the real numbers beside them a density.
     likelihood = "none"
+    # Real numbers beside each code that it is a prior of, too.
+    num_values = 0
     # Arguments of a small one, for runs that only try the way.
     smoke_options = {}
 
@@ -163,6 +168,23 @@ class Prior(GridModel):
         """
         del condition
         return np.full(len(codes), np.nan)
+
+    def log_likelihoods(self, grids, condition=None):
+        """The parts of `log_likelihood`: of the codes, and of numbers beside them."""
+        return (self.log_likelihood(grids, condition),)
+
+    def grids_of(self, drawn):
+        """What `sample` gave as one array, as a condition and `log_likelihood` take."""
+        return drawn
+
+    def adapt_to(self, arrays, tiers, quantizer):
+        """Takes from data, before training, what it needs to know of them.
+
+        Args:
+            arrays: dict of grids of tiers by name.
+            tiers: as of `training_pair`.
+            quantizer: layer whose codes they are.
+        """
 
     def _logits_layer(self):
         """The last layer, in float32 whatever the others compute in."""

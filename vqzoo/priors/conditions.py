@@ -5,13 +5,12 @@ import numpy as np
 from keras import ops
 
 from vqzoo.arguments import (
-    Seeded,
     argument_names,
     check_at_least,
     check_codes,
     plain,
 )
-from vqzoo.layers import ResidualStack
+from vqzoo.priors.condition_features import Conditions
 
 
 def adopt(prior, arguments):
@@ -40,7 +39,7 @@ def _adopt_common(prior, *, num_classes=0, context=(), label_dropout=0.0, dtype=
         )
     prior.grid_shape = tuple(prior.grid_shape)
     prior.num_classes = num_classes
-    prior.context = tuple((tuple(shape), size) for shape, size in context)
+    prior.context = tuple((tuple(shape), *sizes) for shape, *sizes in context)
     prior.label_dropout = label_dropout
     prior.layer_dtype = keras.dtype_policies.get(dtype)
 
@@ -59,7 +58,7 @@ def config(prior):
     }
 
 
-def sizes(tier_shapes, num_embeddings, tier, num_classes):
+def sizes(tier_shapes, num_embeddings, tier, num_classes, num_values=()):
     """What the prior of a tier is made for, by the names of its arguments.
 
     Args:
@@ -67,14 +66,21 @@ def sizes(tier_shapes, num_embeddings, tier, num_classes):
         num_embeddings: dict of numbers of codes by tier.
         tier: str.
         num_classes: int, 0 for none.
+        num_values: dict of real numbers beside each code, by tiers that have some.
     """
-    pairs = {name: (shape, num_embeddings[name]) for name, shape in tier_shapes.items()}
-    names = list(pairs)
+    values = dict(num_values)
+    known = {
+        name: (shape, num_embeddings[name], *([values[name]] if name in values else []))
+        for name, shape in tier_shapes.items()
+    }
+    names = list(known)
+    grid_shape, size, *beside = known[tier]
     return {
-        "grid_shape": pairs[tier][0],
-        "num_embeddings": pairs[tier][1],
+        "grid_shape": grid_shape,
+        "num_embeddings": size,
         "num_classes": num_classes,
-        "context": [pairs[above] for above in names[: names.index(tier)]],
+        "context": [known[above] for above in names[: names.index(tier)]],
+        **({"num_values": beside[0]} if beside else {}),
     }
 
 
@@ -88,9 +94,14 @@ def inputs(prior):
         dict: `label` if there are classes, and `context_0`, `context_1`, ...
     """
     shapes = {"label": ()} if prior.num_classes else {}
-    shapes |= {f"context_{i}": shape for i, (shape, _) in enumerate(prior.context)}
+    shapes |= {
+        f"context_{i}": (*shape, *(1 + count for count in values))
+        for i, (shape, _, *values) in enumerate(prior.context)
+    }
     return {
-        name: keras.Input(shape, dtype="int32", name=name)
+        name: keras.Input(
+            shape, dtype="float32" if len(shape) > 2 else "int32", name=name
+        )
         for name, shape in shapes.items()
     }
 
@@ -98,7 +109,11 @@ def inputs(prior):
 def input_sizes(prior):
     """How many values each input of a prior's condition can have, by its name."""
     sizes = {"label": prior.num_classes + bool(prior.label_dropout)}
-    return sizes | {f"context_{i}": size for i, (_, size) in enumerate(prior.context)}
+    return sizes | {
+        f"context_{i}": size
+        for i, (_, size, *values) in enumerate(prior.context)
+        if not values
+    }
 
 
 def packed(arrays):
@@ -115,90 +130,12 @@ def _check_arguments(grid_shape, num_embeddings, num_classes, context):
         )
     check_at_least(1, num_embeddings=num_embeddings)
     check_at_least(0, num_classes=num_classes)
-    for shape, _ in context:
+    for shape, *_ in context:
         if any(side % above for side, above in zip(grid_shape, shape)):
             raise ValueError(
                 f"expected the grids above to divide the grid {tuple(grid_shape)}, "
                 f"received context={context}"
             )
-
-
-class Conditions(Seeded, keras.layers.Layer):
-    """Features of a class and of the codes above, for each place of a grid.
-
-    Args:
-        grid_shape: `(height, width)` of the grid.
-        num_classes: int.
-        context: sequence of `(grid shape, number of codes)` of the tiers above.
-        channels: int, of the features.
-        num_blocks: int, residual blocks over the codes above.
-        label_dropout: float, share of the labels that are replaced while training by
-            the null class, `num_classes`; 0: there is none.
-    """
-
-    def __init__(
-        self,
-        grid_shape,
-        num_classes,
-        context,
-        channels,
-        num_blocks,
-        label_dropout=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.num_classes = num_classes
-        self.label_dropout = label_dropout
-        if label_dropout:
-            self.seed_generator = keras.random.SeedGenerator()
-        self.grid_shape = tuple(grid_shape)
-        self.context = context
-        dtype = self.dtype_policy
-        # The names of these attributes are paths in saved files.
-        self.of_label = None
-        if num_classes:
-            self.of_label = keras.layers.Embedding(
-                num_classes + bool(label_dropout),
-                channels,
-                name="label",
-                dtype=dtype,
-            )
-        self.of_codes = [
-            keras.layers.Embedding(size, channels, name=f"context_{i}", dtype=dtype)
-            for i, (_, size) in enumerate(context)
-        ]
-        self.blocks = None
-        if context:
-            self.blocks = ResidualStack(
-                num_blocks, channels, name="blocks", dtype=dtype
-            )
-        self.channels = channels
-
-    def build(self, input_shape):
-        for layer in (self.of_label, *self.of_codes):
-            if layer is not None:
-                layer.build()
-        if self.blocks is not None:
-            self.blocks.build((None, *self.grid_shape, self.channels))
-
-    def call(self, inputs, training=False):
-        """Float `(batch, height or 1, width or 1, channels)`; None without any."""
-        features = None
-        for index, embed in enumerate(self.of_codes):
-            maps = embed(inputs[f"context_{index}"])
-            for axis, side in enumerate(self.grid_shape, start=1):
-                maps = ops.repeat(maps, side // maps.shape[axis], axis=axis)
-            features = maps if features is None else features + maps
-        if features is not None:
-            features = self.blocks(features)
-        if self.of_label is not None:
-            label = inputs["label"]
-            if training and self.trainable and self.label_dropout:
-                draws = keras.random.uniform(ops.shape(label), seed=self.seed_generator)
-                label = ops.where(draws < self.label_dropout, self.num_classes, label)
-            label = self.of_label(label)[:, None, None]
-            features = label if features is None else features + label
-        return features
 
 
 def layer(prior, channels, num_blocks):
@@ -272,9 +209,9 @@ def arrays(prior, batch_size, condition):
             f"expected the codes of {len(prior.context)} tiers above as context, "
             f"received {len(context)}"
         )
-    for index, (codes, (shape, size)) in enumerate(zip(context, prior.context)):
-        inputs_by_name[f"context_{index}"] = codes_array(
-            f"context {index}", codes, (batch_size, *shape), size
+    for index, (grids, sizes) in enumerate(zip(context, prior.context)):
+        inputs_by_name[f"context_{index}"] = grids_array(
+            f"context {index}", grids, batch_size, *sizes
         )
     return inputs_by_name
 
@@ -287,6 +224,30 @@ def codes_array(name, codes, shape, num_embeddings, least=0):
             f"expected {name} of shape {tuple(shape)}, received shape={codes.shape}"
         )
     return codes
+
+
+def grids_array(name, grids, batch_size, shape, num_embeddings, num_values=0):
+    """Codes, or those with real numbers beside them in one array, checked.
+
+    Args:
+        name: str, of what they are.
+        grids: int `(batch, h, w)`, or float `(batch, h, w, 1 + V)`.
+        batch_size: int.
+        shape: `(h, w)`.
+        num_embeddings: int, K.
+        num_values: int, V.
+    """
+    shape = (batch_size, *shape)
+    if not num_values:
+        return codes_array(name, grids, shape, num_embeddings)
+    grids = np.asarray(grids, "float32")
+    if grids.shape != (*shape, 1 + num_values):
+        raise ValueError(
+            f"expected {name} of shape {(*shape, 1 + num_values)}, codes with "
+            f"{num_values} numbers beside each, received shape={grids.shape}"
+        )
+    codes_array(name, grids[..., 0].round().astype("int32"), shape, num_embeddings)
+    return grids
 
 
 def _integers(name, values, size, least=0):

@@ -8,8 +8,11 @@ from keras import ops
 
 from vqzoo.priors import conditions, mixture, raster
 from vqzoo.priors.blocks import CausalTransformerPrior, PlaceTokens
+from vqzoo.quantizers.hybrid_latents import packed, unpacked
+from vqzoo.registry import named
 
 
+@named("hybrid_transformer")
 @keras.saving.register_keras_serializable("vqzoo")
 class HybridTransformer(CausalTransformerPrior):
     """Autoregressive prior over codes and the real numbers beside them.
@@ -17,7 +20,7 @@ class HybridTransformer(CausalTransformerPrior):
     At each place the code comes first, from a categorical distribution given all that
     stands before; then its real numbers, from a mixture of Gaussians given the code
     too. Codes that have no numbers beside them, such as those that `FrequencyLatents`
-    keeps, end with the code.
+    keeps, end with the code. Below other tiers it knows their codes and numbers.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -28,14 +31,16 @@ class HybridTransformer(CausalTransformerPrior):
         num_heads: int; they divide the channels.
         hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
         num_mixtures: int, M, Gaussians of the mixture.
+        num_condition_blocks: int, residual blocks over the tiers above.
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
-        **kwargs: what all priors take but `context`: see `Prior`.
+        **kwargs: what all priors take: see `Prior`.
     Input shape: `(batch, height, width, 1 + V)`, float: what `pack` makes of codes and
-        values; for a prior with classes a dict of it as `latents` and `label`.
+        values; with a condition a dict of it as `latents`, `label` and `context_0`, ...
     Output shape: `(batch, height, width, K + M * (1 + 2 V))`, float32: logits of the
         code, then the mixture. Compile with `prior.nats`, and fit to `pack`.
-    State: has_values `(K,)`, value_mean and value_scale `(V,)`; see `adapt`.
+    State: has_values `(K,)`, value_mean and value_scale `(V,)`, and those of the tiers
+        above; see `adapt`.
     Raises: ValueError: if a size is not positive or the heads do not divide the
         channels.
     Source: the hybrid latents of Vila's report, which has no prior for them; mixtures:
@@ -45,6 +50,9 @@ class HybridTransformer(CausalTransformerPrior):
         >>> [array.shape for array in prior.sample(3, seed=0)]
         [(3, 2, 2), (3, 2, 2, 1)]
     """
+
+    likelihood = "density"
+    smoke_options = {"num_layers": 1, "num_channels": 16, "num_heads": 2}
 
     def __init__(
         self,
@@ -57,12 +65,11 @@ class HybridTransformer(CausalTransformerPrior):
         num_heads=8,
         hidden_ratio=4,
         num_mixtures=10,
+        num_condition_blocks=2,
         dropout=0.1,
         seed=None,
         **kwargs,
     ):
-        if context := kwargs.get("context"):
-            raise ValueError(f"expected no tiers above, received {context=}")
         self._make(locals(), "num_values", "num_mixtures", "num_layers")
 
     def _shown(self):
@@ -71,7 +78,9 @@ class HybridTransformer(CausalTransformerPrior):
     def _make_layers(self):
         dtype = self.layer_dtype
         self.tokens = _Tokens(self, dtype=dtype, name="tokens")
-        self.conditions = conditions.layer(self, self.num_channels, 0)
+        self.conditions = conditions.layer(
+            self, self.num_channels, self.num_condition_blocks
+        )
         self._make_blocks(causal=True)
         self.of_code = keras.layers.Embedding(
             self.num_embeddings, self.num_channels, dtype=dtype, name="of_code"
@@ -105,6 +114,18 @@ class HybridTransformer(CausalTransformerPrior):
     def training_loss(self):
         return self.nats
 
+    def adapt_to(self, arrays, tiers, quantizer):
+        *above, tier = tiers
+        self.adapt(*_both(arrays[tier]), quantizer.has_values)
+        for index, (name, (*_, sizes)) in enumerate(zip(above, self.context)):
+            if str(index) in self._units_above:
+                rows = np.reshape(arrays[name], (-1, 1 + sizes))[:, 1:]
+                self._units_above[str(index)].adapt(rows)
+
+    @property
+    def _units_above(self):
+        return {} if self.conditions is None else self.conditions.units
+
     def adapt(self, codes, values, has_values=None):
         """Takes the units of the values from data, before training.
 
@@ -134,38 +155,33 @@ class HybridTransformer(CausalTransformerPrior):
             values: float `(batch, height, width, V)`, in the units of the data.
 
         Returns:
-            Float32 numpy `(batch, height, width, 1 + V)`: the code, and the values in
-            units in which they have mean 0 and deviation 1, 0 beside codes without.
+            Float32 numpy `(batch, height, width, 1 + V)`: the code, and the values.
         """
-        mean, scale = self._units()
-        values = (np.asarray(values) - mean) / scale * self._mask(codes)
-        codes = np.asarray(codes, "float32")[..., None]
-        return np.concatenate([codes, values], axis=-1).astype("float32")
+        return np.asarray(packed(codes, values))
 
-    def _units(self):
-        weights = (self.tokens.value_mean, self.tokens.value_scale)
-        return (ops.convert_to_numpy(weight.value) for weight in weights)
+    def grids_of(self, drawn):
+        return self.pack(*drawn)
 
-    def _mask(self, codes):
-        """1 where a code has values beside it: float32 `(..., 1)`."""
-        has_values = ops.convert_to_numpy(self.tokens.has_values.value)
-        return has_values[np.asarray(codes)][..., None]
-
-    def nats(self, packed, outputs):
+    def nats(self, grids, outputs):
         """Nats of each place under the prior's outputs, `(batch, height, width)`.
 
         Args:
-            packed: as from `pack`.
+            grids: as from `pack`.
             outputs: what the prior gives for it.
         """
-        codes = code_of(packed, self.num_embeddings)
-        values = packed[..., 1:]
+        return sum(self._nats(grids, outputs))
+
+    def _nats(self, grids, outputs):
+        """Nats of the code of each place, and of the values beside it."""
+        codes, values = self.tokens.known_of(grids)
         log_p = ops.log_softmax(outputs[..., : self.num_embeddings], axis=-1)
-        code_log_p = ops.take_along_axis(log_p, codes[..., None], axis=-1)[..., 0]
+        of_code = ops.take_along_axis(log_p, codes[..., None], axis=-1)[..., 0]
         parts = self._parts(outputs[..., self.num_embeddings :])
-        density = mixture.log_density(values, *parts)
+        # From the units of the prior to those of the data.
+        change = ops.sum(ops.log(self.tokens.value_scale.value))
+        of_values = mixture.log_density(values, *parts) - change
         mask = ops.take(self.tokens.has_values.value, codes, axis=0)
-        return -code_log_p - density * mask
+        return -of_code, -of_values * mask
 
     def _parts(self, outputs):
         return mixture.parts(outputs, self.num_mixtures, self.num_values)
@@ -176,31 +192,32 @@ class HybridTransformer(CausalTransformerPrior):
         Args:
             codes: int `(batch, height, width)` in [0, K).
             values: float `(batch, height, width, V)`, in the units of the data.
-            condition: dict with `label`, or None.
+            condition: dict with `label` and `context`, what `pack` gives of the tiers
+                above; or None.
             batch_size: int, grids at once.
 
         Raises:
             ValueError: if codes, values or condition do not fit to the prior.
         """
-        shape = (len(codes), *self.grid_shape)
-        codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
-        values = np.asarray(values, "float32")
-        if values.shape != (*shape, self.num_values):
-            raise ValueError(
-                f"expected values of shape {(*shape, self.num_values)}, received "
-                f"shape={values.shape}"
-            )
-        latents = self.pack(codes, values)
-        arrays = {"latents": latents, **conditions.arrays(self, len(codes), condition)}
-        nats = []
+        grids = self.pack(codes, values)
+        return sum(self.log_likelihoods(grids, condition, batch_size=batch_size))
+
+    def log_likelihood(self, grids, condition=None):
+        return sum(self.log_likelihoods(grids, condition))
+
+    def log_likelihoods(self, grids, condition=None, *, batch_size=128):
+        sizes = (self.grid_shape, self.num_embeddings, self.num_values)
+        latents = conditions.grids_array("codes", grids, len(grids), *sizes)
+        arrays = {"latents": latents, **conditions.arrays(self, len(grids), condition)}
+        parts = []
         for batch in raster.batches(arrays, batch_size):
             outputs = self.predict_on_batch(conditions.packed(batch))
-            outputs = ops.convert_to_tensor(outputs)
-            nats.append(ops.convert_to_numpy(self.nats(batch["latents"], outputs)))
-        _, scale = self._units()
-        # From the units of the prior to those of the data.
-        change = np.log(scale).sum() * self._mask(codes)[..., 0]
-        return -(np.concatenate(nats) + change).sum(axis=(1, 2), dtype="float64")
+            nats = self._nats(batch["latents"], ops.convert_to_tensor(outputs))
+            parts.append([ops.convert_to_numpy(part) for part in nats])
+        return tuple(
+            -np.concatenate(part).sum(axis=(1, 2), dtype="float64")
+            for part in zip(*parts)
+        )
 
     def sample(self, shape, condition=None, **options):
         """Draws codes and their values, as `Prior.sample` draws codes.
@@ -213,8 +230,12 @@ class HybridTransformer(CausalTransformerPrior):
             have none.
         """
         codes, values = super().sample(shape, condition, **options)
-        mean, scale = self._units()
-        return codes, (values * scale + mean) * self._mask(codes)
+        tokens = self.tokens
+        mean, scale, has_values = (
+            ops.convert_to_numpy(weight.value)
+            for weight in (tokens.value_mean, tokens.value_scale, tokens.has_values)
+        )
+        return codes, (values * scale + mean) * has_values[codes][..., None]
 
     def random_inputs(self, **options):
         del options
@@ -231,9 +252,7 @@ class HybridTransformer(CausalTransformerPrior):
 
     def outputs_of(self, grids, inputs):
         """Features of all places, of which each sees what is before it."""
-        codes, values = grids
-        known = ops.cast(codes[..., None], "float32")
-        hidden, _ = self.tokens(ops.concatenate([known, values], axis=-1))
+        hidden = self.tokens.shifted(self.tokens.known(*grids))
         return self._whole(hidden, inputs)
 
     def logits_at(self, state, column):
@@ -255,17 +274,17 @@ class HybridTransformer(CausalTransformerPrior):
         return {**state, "before": ops.cast(before, state["before"].dtype)}
 
 
-def code_of(packed, num_embeddings):
-    """The codes that stand first in packed latents `(..., 1 + V)`: int32 `(...)`."""
-    codes = ops.cast(ops.round(packed[..., 0]), "int32")
-    return ops.clip(codes, 0, num_embeddings - 1)
+def _both(grids):
+    """Codes and values of what `pack` gives, as numpy arrays."""
+    return (np.asarray(part) for part in unpacked(grids))
 
 
 class _Tokens(PlaceTokens):
     """Tokens of codes and values; keeps the units of the values."""
 
     def __init__(self, owner, **kwargs):
-        super().__init__(owner, **kwargs)
+        # Half precision would make other codes of them.
+        super().__init__(owner, autocast=False, **kwargs)
         self.num_values = owner.num_values
         self.num_embeddings = owner.num_embeddings
         # The names of these attributes are paths in saved files.
@@ -294,8 +313,8 @@ class _Tokens(PlaceTokens):
 
     def call(self, latents):
         """Features `(batch, height, width, channels)`, and the codes of the places."""
-        codes = code_of(latents, self.num_embeddings)
-        return self.shifted(self.known(codes, latents[..., 1:])), codes
+        codes, values = self.known_of(latents)
+        return self.shifted(self.known(codes, values)), codes
 
     def compute_output_spec(self, latents):
         shape = tuple(latents.shape[:-1])
@@ -303,6 +322,14 @@ class _Tokens(PlaceTokens):
             keras.KerasTensor((*shape, self.channels), dtype=self.compute_dtype),
             keras.KerasTensor(shape, dtype="int32"),
         )
+
+    def known_of(self, latents):
+        """Codes of latents, and values in units of mean 0 and deviation 1."""
+        codes, values = unpacked(latents)
+        codes = ops.clip(codes, 0, self.num_embeddings - 1)
+        values = (values - self.value_mean.value) / self.value_scale.value
+        mask = ops.take(self.has_values.value, codes, axis=0)
+        return codes, values * mask[..., None]
 
     def known(self, codes, values):
         """Features `(..., channels)` of codes and values that are known."""

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from vqzoo.priors import guidance as guides
+from vqzoo.quantizers.hybrid_latents import unpacked
 from vqzoo.runs import files
 from vqzoo.runs.fingerprint import fingerprint
 from vqzoo.runs.folder import MODEL, PIPELINE, prior_file
@@ -19,14 +20,18 @@ class Samples:
         images: float32 `(N, height, width, channels)` in [-0.5, 0.5].
         codes: tuple of int32 `(N, h, w)`, top first.
         log_prob: float64 `(N,)`, log likelihood of the codes of all tiers, in nats; of
-            a masked prior an estimate of a lower bound, of a GAN NaN.
+            a masked prior an estimate of a lower bound, of a GAN NaN, of hybrid latents
+            a density.
         labels: int32 `(N,)`, or None of priors without classes.
+        values: tuple of float32 `(N, h, w, V)`, the numbers beside the codes of hybrid
+            latents; or empty.
     """
 
     images: np.ndarray
     codes: tuple[np.ndarray, ...]
     log_prob: np.ndarray
     labels: np.ndarray | None
+    values: tuple[np.ndarray, ...] = ()
 
     def to_arrays(self, tiers):
         """All of it as a dict of arrays, as `numpy.savez` takes it.
@@ -35,15 +40,17 @@ class Samples:
             tiers: sequence of str, names of the tiers, top first.
         """
         labels = {} if self.labels is None else {"label": self.labels}
-        codes = dict(zip(tiers, self.codes))
-        return {"images": self.images, "log_prob": self.log_prob, **codes, **labels}
+        grids = dict(zip(tiers, self.codes))
+        grids |= {f"{tier}_values": v for tier, v in zip(tiers, self.values)}
+        return {"images": self.images, "log_prob": self.log_prob, **grids, **labels}
 
 
 class Pipeline:
     """A model and the priors of its tiers, each conditioned on the tiers above.
 
     Args:
-        model: a model of vqzoo.models with one code for each latent.
+        model: a model of vqzoo.models with one code for each latent, perhaps with
+            numbers beside it.
         priors: sequence of priors, top first; each is conditioned on
             all tiers above or on none.
         class_names: sequence of str in label order; empty without classes.
@@ -78,6 +85,11 @@ class Pipeline:
             "class_names": list(self.class_names),
             "model": self.model_fingerprint,
         }
+
+    @property
+    def has_values(self):
+        """Whether the priors are of hybrid latents, whose likelihood is a density."""
+        return any(prior.num_values for prior in self.priors)
 
     @property
     def num_classes(self):
@@ -157,15 +169,20 @@ class Pipeline:
             batch_labels = None if labels is None else labels[start : start + count]
             # Whole batches, so that the sampler is compiled for one size.
             size = batch_size if num_samples > batch_size else count
-            codes, log_p = self._codes(size, batch_labels, generator, options)
-            images = np.asarray(self.model.decode(codes))
-            parts.append((images[:count], [c[:count] for c in codes], log_p[:count]))
-        images, codes, log_p = zip(*parts)
+            grids, log_p = self._grids(size, batch_labels, generator, options)
+            images = np.asarray(self.model.from_grids(grids))
+            parts.append((images[:count], [g[:count] for g in grids], log_p[:count]))
+        images, grids, log_p = zip(*parts)
+        grids = [np.concatenate(tier) for tier in zip(*grids)]
+        codes, values = grids, ()
+        if self.has_values:
+            codes, values = zip(*map(unpacked, grids))
         return Samples(
             images=np.concatenate(images),
-            codes=tuple(np.concatenate(tier) for tier in zip(*codes)),
+            codes=tuple(map(np.asarray, codes)),
             log_prob=np.concatenate(log_p),
             labels=labels,
+            values=tuple(map(np.asarray, values)),
         )
 
     def _of_tiers(self, **named):
@@ -204,30 +221,30 @@ class Pipeline:
             labels = generator.permutation(labels)
         return np.broadcast_to(np.asarray(labels, "int32"), (num_samples,))
 
-    def _codes(self, count, labels, generator, options):
-        """Codes of each tier of a batch, and their log likelihood."""
+    def _grids(self, count, labels, generator, options):
+        """What priors draw of each tier of a batch, and its log likelihood."""
         if labels is not None:
             labels = np.resize(labels, count)
-        codes, total = [], 0.0
+        grids, total = [], 0.0
         for prior, of_tier in zip(self.priors, options):
-            condition = prior.condition(labels, codes)
+            condition = prior.condition(labels, grids)
             seed = int(generator.integers(2**31))
             drawn = prior.sample(count, condition, seed=seed, **of_tier)
-            total = total + prior.log_likelihood(drawn, condition)
-            codes.append(drawn)
-        return tuple(codes), total
+            grids.append(prior.grids_of(drawn))
+            total = total + prior.log_likelihood(grids[-1], condition)
+        return tuple(grids), total
 
-    def log_prob(self, codes, labels=None):
-        """Log likelihood of codes of all tiers: float64 `(N,)`, in nats.
+    def log_prob(self, grids, labels=None):
+        """Log likelihood of all tiers: float64 `(N,)`, in nats.
 
         Args:
-            codes: sequence of int arrays `(N, h, w)`, top first.
+            grids: sequence of what the model's `grids` gives, codes, top first.
             labels: ints `(N,)`, or None of priors without classes.
         """
         total = 0.0
         for tier, prior in enumerate(self.priors):
-            condition = prior.condition(labels, codes[:tier])
-            total = total + prior.log_likelihood(codes[tier], condition)
+            condition = prior.condition(labels, grids[:tier])
+            total = total + prior.log_likelihood(grids[tier], condition)
         return total
 
     def save(self, folder):
@@ -254,12 +271,19 @@ def _check_tiers(model, priors):
                 f"expected a prior over the {layer.num_embeddings} codes of the "
                 f"{tier} tier, received num_embeddings={prior.num_embeddings}"
             )
+        values = layer.num_values if layer.is_hybrid else 0
+        if prior.num_values != values or layer.is_hybrid and not values:
+            raise ValueError(
+                f"expected a prior of the {values} real numbers beside each code of "
+                f"the {tier} tier, received num_values={prior.num_values}"
+            )
         if prior.context not in ((), above):
             raise ValueError(
                 f"expected the prior of the {tier} tier to be conditioned on the grids "
                 f"and codes above it, {above}, received context={prior.context}"
             )
-        above = (*above, (tuple(prior.grid_shape), prior.num_embeddings))
+        sizes = (prior.num_embeddings, *([values] if values else []))
+        above = (*above, (tuple(prior.grid_shape), *sizes))
 
 
 def _check_classes(priors, class_names):

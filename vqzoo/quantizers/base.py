@@ -47,6 +47,7 @@ class Quantizer(Configured, keras.layers.Layer):
         codebooks: the same, one for each index of a latent, a tuple of `(K, d)`.
         code_axes: int, axes that the codes have and the grid of latents has not.
         is_hybrid: bool, whether the output at inference is no function of the codes.
+        num_values: int, real numbers beside each code that has some; 0 without.
         ema_counts: moving average of how often each code was chosen, `(K,)`, or None.
         cost_arguments: dict, the argument that weighs a loss term, at least 0, by the
             term's name; the weight of others is 1.
@@ -60,6 +61,7 @@ class Quantizer(Configured, keras.layers.Layer):
 
     code_axes = 0
     is_hybrid = False
+    num_values = 0
     normalize = False
     follows_latents = False
     on_move = None

@@ -53,7 +53,9 @@ class HybridLatents(Quantizer):
 
     @property
     def num_values(self):
-        """Real numbers beside each code that has some."""
+        """Real numbers beside each code that has some; 0 where none has."""
+        if not self.is_hybrid:
+            return 0
         return 1 if self.projected else self.embedding_dim
 
     @property
@@ -75,11 +77,13 @@ class HybridLatents(Quantizer):
         codes = self.encode(latents)
         if self.projected:
             values = shares(latents, ops.cast(self.decode(codes), "float32"))
-        return ops.where(self._beside(codes), values, 0.0)
+        return ops.where(self._beside(codes), values, 0.0)[..., : self.num_values]
 
     def assemble(self, codes, values):
         """What a call gives, of codes `(...)` and numbers `(..., num_values)`."""
         quantized = ops.cast(self.decode(codes), "float32")
+        if not self.is_hybrid:
+            return ops.cast(quantized, self.compute_dtype)
         other = values * quantized if self.projected else values
         outputs = ops.where(self._beside(codes), other, quantized)
         return ops.cast(outputs, self.compute_dtype)
@@ -94,6 +98,17 @@ class HybridLatents(Quantizer):
         latents = ops.cast(latents, "float32")
         loss = projection_loss(latents, quantized, beside=self._beside(codes))
         return {**terms, "projection": loss}
+
+
+def packed(codes, values):
+    """Codes and the numbers beside them in one array: float32 `(..., 1 + V)`."""
+    codes = ops.cast(codes, "float32")[..., None]
+    return ops.concatenate([codes, ops.cast(values, "float32")], axis=-1)
+
+
+def unpacked(grids):
+    """Codes, int32 `(...)`, and numbers `(..., V)` of what `packed` gives."""
+    return ops.cast(ops.round(grids[..., 0]), "int32"), grids[..., 1:]
 
 
 def check_one_code(quantizer):

@@ -22,7 +22,7 @@ training_settings = lazily("vqzoo.training.settings")
 
 PAPERS = (METRICS, SETTINGS)
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
-MAY_HAVE = (HISTORY, "sweep.json", "table.md")
+MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 RESULT = "## Result, on the test split"
 CARD = """# {title}
 

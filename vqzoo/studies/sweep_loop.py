@@ -15,10 +15,11 @@ from vqzoo.losses import load_classifier
 from vqzoo.measures.judge import Classifier
 from vqzoo.runs import files
 from vqzoo.runs.folder import MODEL, Run
-from vqzoo.studies import side_by_side, sweep_table
+from vqzoo.studies import side_by_side, sweep_table, verdicts
 from vqzoo.training import devices, fitting
 
 ROWS = "sweep.json"
+VERDICTS = "verdicts.json"
 LOCKS = "locks"
 
 
@@ -85,7 +86,11 @@ def _finish(recipe, rows, sweep):
     """Writes what a sweep shows; raises RunError if a run of it failed."""
     folder, pictures = sweep.path, sweep_table.pictures(recipe, rows)
     pictures |= side_by_side.pictures(recipe, folder)
+    found = verdicts.of(recipe.claims, rows)
     table = sweep_table.table(rows, recipe.shown, recipe.baseline)
+    table += verdicts.lines(found)
+    if recipe.claims:
+        files.write_json(folder / VERDICTS, found)
     with files.replacing(folder / sweep_table.TABLE) as aside:
         aside.write_text(table)
     medians = sweep_table.medians(recipe, rows)
@@ -174,7 +179,8 @@ def _open(recipe):
 def _check_same(recipe, settings, sweep, rows):
     """Raises RunError unless rows are of the same settings; there may be new ones."""
     old = sweep.settings()["recipe"]
-    added = ("conditions", "prior_conditions", "seeds", "only")
+    added = ("conditions", "prior_conditions", "models_with_priors", "claims")
+    added += ("seeds", "only")
     may_differ = {name: old[name] for name in added if name in old}
     same = {**settings, "recipe": {**settings["recipe"], **may_differ}}
     sweep.check_same(same)

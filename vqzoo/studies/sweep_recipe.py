@@ -20,6 +20,7 @@ from vqzoo.training.settings import (
 )
 
 sweep_loop = lazily("vqzoo.studies.sweep_loop")
+verdicts = lazily("vqzoo.studies.verdicts")
 RUN = "run"  # The numbers that a run left itself, in its metrics.json.
 MEASURED = (*registry.names("measures"), RUN)
 DATA_SETTINGS = tuple(field.name for field in dataclasses.fields(DataSettings))
@@ -103,6 +104,14 @@ class SweepRecipe(Recipe):
     prior_measurements: tuple[str, ...] = setting(
         (), "of each prior of --prior_conditions"
     )
+    models_with_priors: tuple[str, ...] = setting(
+        (), "conditions whose models get the priors of --prior_conditions; empty: all"
+    )
+    claims: tuple[str, ...] = setting(
+        (),
+        "what is held against the numbers, each WORDS: [CONDITION]MEASUREMENT.NUMBER > "
+        "[CONDITION]MEASUREMENT.NUMBER",
+    )
     baseline: str = setting(
         "", "a condition, over whose numbers those of the others are shown too"
     )
@@ -124,6 +133,8 @@ class SweepRecipe(Recipe):
             known = set(getattr(self, name)) <= set(MEASURED) and measured
             self.expect(name, known, f"some of {MEASURED}")
         self._check_shown()
+        for claim in self.claims:
+            verdicts.parse(claim)
         self.expect("num_images", self.num_images >= 1, "at least 1")
         file = not self.judge or os.path.isfile(self.judge)
         self.expect("judge", file, "a .keras file")
@@ -143,6 +154,9 @@ class SweepRecipe(Recipe):
         self._check("prior_conditions", known)
         unknown = set(parse_options(self.prior_settings)) - known
         self.expect("prior_settings", not unknown, f"some of {sorted(known)}")
+        models = {c.model for c in self.parsed() if self.prior_conditions}
+        text = f"some of {sorted(models)}, models of --prior_conditions"
+        self.expect("models_with_priors", set(self.models_with_priors) <= models, text)
         both = bool(self.prior_conditions) == bool(self.prior_measurements)
         self.expect("prior_measurements", both, "given with --prior_conditions")
         (condition, *_) = self.parsed()
@@ -206,6 +220,8 @@ class SweepRecipe(Recipe):
             self,
             # One model is enough to see that its priors run.
             conditions=few[:1] if self.prior_conditions else few,
+            models_with_priors=(),
+            claims=(),
             prior_conditions=self.prior_conditions[:1] + self.prior_conditions[1:][-1:],
             only=(),
             seeds=self.seeds[:1],
@@ -227,7 +243,8 @@ class SweepRecipe(Recipe):
         """The row of a model, where something of it is measured, and of its priors."""
         if self.measurements:
             yield condition
-        for prior in self.parsed("prior_conditions"):
+        chosen = condition.model in (self.models_with_priors or [condition.model])
+        for prior in self.parsed("prior_conditions") if chosen else ():
             yield dataclasses.replace(
                 condition,
                 name=f"{condition.name}, {prior.name}",

@@ -1,6 +1,7 @@
 """The training of priors on codes, on `compile` and `fit`."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 
@@ -33,6 +34,11 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         "pixelsnail", f"of each tier; one of {', '.join(PRIORS)}", choices=PRIORS
     )
 
+    @property
+    def takes_values(self):
+        made = registry.find(self.package, self.prior)
+        return "num_values" in inspect.signature(made).parameters
+
     def _check_data(self, codes, strategy):
         self.steps_per_epoch(codes.train, strategy)
 
@@ -42,15 +48,19 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         validation = tiers.held_out(codes, "validation", limit)
 
         def measure(prior):
-            bits = _bits(prior, names, validation)
-            return {"loss": bits * np.log(2), "bits_per_code": bits}
+            figures = _figures(prior, names, validation)
+            loss = figures.get("nats_per_place", figures["bits_per_code"] * np.log(2))
+            return {"loss": loss, **figures}
 
         steps = self.steps_per_epoch(codes.train, strategy)
         with devices.scope(strategy):
             prior = self.build_prior(tier, **self.sizes_of(codes, tier))
             optimizer = self.make_optimizer(steps * self.epochs)
             prior.compile(optimizer, loss=prior.training_loss())
-        arrays = {k: v[:1].astype("int32") for k, v in codes.arrays("train").items()}
+        some = tiers.held_out(codes, "train", limit)
+        layer = model.quantizers[model.tier_names.index(tier)]
+        prior.adapt_to(some, names, layer)
+        arrays = {name: array[:1] for name, array in some.items()}
         devices.build(prior, prior.training_pair(arrays, names), strategy)
         count = f"{prior.count_params():,} weights"
         fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
@@ -80,16 +90,17 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         test = tiers.held_out(codes, "test", SMOKE_GRIDS if self.smoke else None)
         train = codes.arrays("train")[tier]
         size = codes.num_embeddings[tier]
+        own = codes.arrays("test")[tier][: len(test[tier])]
         return {
-            "bits_per_code": _bits(prior, tiers.tiers_down_to(codes, tier), test),
-            "unigram_bits_per_code": measures.unigram_bits(train, test[tier], size),
+            **_figures(prior, tiers.tiers_down_to(codes, tier), test),
+            "unigram_bits_per_code": measures.unigram_bits(train, own, size),
             "raw_bits_per_code": float(np.log2(size)),
             "codes": int(np.prod(codes.tier_shapes[tier])),
             "weights": prior.count_params(),
         }
 
 
-def _bits(prior, tiers, arrays):
-    """Bits per code of the last of these tiers under its prior."""
-    *above, codes = (arrays[name] for name in tiers)
-    return measures.prior_bits(prior, codes, arrays.get("label"), above)
+def _figures(prior, tiers, arrays):
+    """What the last of these tiers needs under its prior."""
+    *above, grids = (arrays[name] for name in tiers)
+    return measures.prior_figures(prior, grids, arrays.get("label"), above)

@@ -20,6 +20,7 @@ devices = lazily("vqzoo.training.devices")
 fingerprints = lazily("vqzoo.runs.fingerprint")
 fitting = lazily("vqzoo.training.fitting")
 keras = lazily("keras")
+learned = lazily("vqzoo.training.learned")
 measures = lazily("vqzoo.measures")
 pipeline = lazily("vqzoo.priors.pipeline")
 plots = lazily("vqzoo.plots")
@@ -29,7 +30,6 @@ stored_codes = lazily("vqzoo.datasets.codes")
 tqdm = lazily("tqdm")
 trained = lazily("vqzoo.trained")
 
-SMOKE_IMAGES = 64
 SHOWN_SAMPLES = 64
 
 
@@ -101,7 +101,7 @@ class TierRecipe(RunSettings, DataSettings):
             return recipe._run(strategy)
 
     def _run(self, strategy):
-        model = _load_model(self.model)
+        model = learned.load(self.model, self.takes_values)
         self.check_tiers(model.tier_names)
         codes = self.extract(model)
         self._check_data(codes, strategy)
@@ -135,6 +135,11 @@ class TierRecipe(RunSettings, DataSettings):
         run.finish({"test": metrics}, pictures=pictures, **delivered)
         report.say_what_came(self.name, run, list(fitted), metrics)
         return run.path
+
+    @property
+    def takes_values(self):
+        """Whether the priors are of codes with real numbers beside them."""
+        return False
 
     def _check_data(self, codes, strategy):
         """Raises ValueError or RunError if the data or the devices do not fit."""
@@ -175,8 +180,9 @@ class TierRecipe(RunSettings, DataSettings):
         """
         splits = self._splits(model)
         if self.smoke:
-            splits = _few(splits)
-        return self.codes_of(model, model.encode, splits)
+            splits = learned.few(splits)
+        encode = model.codes_and_values if model.is_hybrid else model.encode
+        return self.codes_of(model, encode, splits)
 
     def _splits(self, model):
         """The images in the shape of the model's, after lines on what they are."""
@@ -190,7 +196,8 @@ class TierRecipe(RunSettings, DataSettings):
 
         Args:
             model: the model that they are codes of.
-            encode: function from a batch of the data to a tuple of codes, top first.
+            encode: function from a batch of the data to a tuple of codes, top first,
+                and then of the numbers beside those of a hybrid model.
             splits: `Splits`.
         """
         model_fingerprint = fingerprints.fingerprint(model)
@@ -203,6 +210,11 @@ class TierRecipe(RunSettings, DataSettings):
             num_embeddings={
                 tier: layer.num_embeddings
                 for tier, layer in zip(model.tier_names, model.quantizers)
+            },
+            num_values={
+                tier: layer.num_values
+                for tier, layer in zip(model.tier_names, model.quantizers)
+                if layer.is_hybrid
             },
             progress=lambda batches, total: tqdm.tqdm(
                 batches, total=total, desc="codes", unit=" batches"
@@ -267,7 +279,7 @@ class TierRecipe(RunSettings, DataSettings):
         """What the prior of a tier is made for, by the names of its arguments."""
         num_classes = len(codes.class_names) if self.class_conditional else 0
         shapes, sizes = codes.tier_shapes, codes.num_embeddings
-        return conditions.sizes(shapes, sizes, tier, num_classes)
+        return conditions.sizes(shapes, sizes, tier, num_classes, codes.num_values)
 
     def _draw(self, model, codes, fitted):
         """Draws samples of all tiers.
@@ -291,37 +303,10 @@ class TierRecipe(RunSettings, DataSettings):
         return seconds / count, delivered, figure
 
 
-def _load_model(path):
-    try:
-        loaded = trained.load(path, needs_codes=True, needs_images=True)
-    except trained.TrainedError as error:
-        raise files.RunError(f"--model: {error}") from error
-    model = loaded.model
-    for tier, layer in zip(model.tier_names, model.quantizers):
-        if layer.code_axes or layer.is_hybrid:
-            raise files.RunError(
-                f"--model: expected one code for each latent, received the {tier} tier "
-                f"of {loaded.file} with {type(layer).__name__}"
-            )
-    return model
-
-
-def _few(splits):
-    """The first images of each split: other data, with a fingerprint of its own."""
-    cut = {
-        name: dataclasses.replace(split, size=min(split.size, SMOKE_IMAGES))
-        for name in ("train", "validation", "test")
-        for split in [getattr(splits, name)]
-    }
-    return dataclasses.replace(splits, **cut, fingerprint=f"few {splits.fingerprint}")
-
-
 def held_out(codes, split, limit=None):
-    """Codes and labels of a split, all or so many from all over it: a dict of int32."""
+    """Codes and labels of a split, all or so many from all over it: a dict."""
     size = getattr(codes, split).size
-    rows = splitting.spread(size, limit or size)
-    arrays = codes.arrays(split)
-    return {name: np.asarray(array[rows], "int32") for name, array in arrays.items()}
+    return codes.rows(split, splitting.spread(size, limit or size))
 
 
 def tiers_down_to(codes, tier):
@@ -336,7 +321,12 @@ def _metrics(model, fitted):
     metrics = {f"{t}_{k}": v for t, row in figures.items() for k, v in row.items()}
     if not all("bits_per_code" in row for row in figures.values()):
         return metrics, {}
-    if len(fitted) == len(model.tier_names):
+    if len(fitted) == len(model.tier_names) and model.is_hybrid:
+        # A density has no bits.
+        metrics["nats_per_image"] = sum(
+            row["nats_per_place"] * row["codes"] for row in figures.values()
+        )
+    elif len(fitted) == len(model.tier_names):
         total = sum(row["bits_per_code"] * row["codes"] for row in figures.values())
         metrics["bits_per_image"] = total
         metrics["bits_per_pixel"] = total / np.prod(model.image_shape[:2])
