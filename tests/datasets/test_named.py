@@ -168,3 +168,10 @@ def test_without_network_the_error_says_how_to_provide_the_files(tmp_path, monke
 def test_impossible_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         datasets.load("photos", **options)
+
+
+def test_it_is_known_what_data_may_be_used_for_but_not_of_the_users_files():
+    for name, entry in datasets.DATASETS.items():
+        assert bool(datasets.terms(name)) != entry.is_file
+    assert "non-commercial" in datasets.terms("natural_image_net/peacock_butterfly")
+    assert "the page of celeb_a in the catalog" in datasets.terms("celeb_a")

@@ -1,4 +1,5 @@
 import collections
+import hashlib
 import io
 import json
 import pathlib
@@ -14,10 +15,13 @@ import tensorflow_datasets as tfds
 from vqzoo import datasets
 from vqzoo.datasets.imagenet_tars import find_images
 from vqzoo.datasets.natural_image_net import (
+    LICENSE,
     PEACOCKS,
     SYNSETS,
     NaturalImageNet,
+    data_sheet,
     folds,
+    too_small,
 )
 
 _NOT_IN_ILSVRC2012 = {"Chameleon", "Kingfisher", "Hawk", "Deer", "White Rhino"}
@@ -115,6 +119,30 @@ def _bytes(place):
     return data[place.offset : place.offset + place.size]
 
 
+def test_the_data_sheet_counts_classes_and_folds_and_knows_the_images(tmp_path):
+    _write_synsets(tmp_path, list(SYNSETS.values())[:2], count=7)
+    dealt = folds(find_images(tmp_path, SYNSETS))
+    sheet = data_sheet(dealt, SYNSETS)
+    assert sheet["license"] == LICENSE
+    elephant = {"synset": "n02504458", "images": 7, "by_fold": [2, 2, 1, 1, 1]}
+    assert sheet["classes"]["African Elephant"] == elephant
+    assert sheet["classes"]["White Rhino"]["images"] == 0
+    found = [fold["images"] for fold in sheet["folds"].values()]
+    assert found == [4, 4, 2, 2, 2]
+    assert data_sheet([fold[::-1] for fold in dealt], SYNSETS) == sheet
+    names = sorted(f"{place.name} {place.size}\n" for place in dealt[4])
+    expected = hashlib.sha256("".join(names).encode()).hexdigest()
+    assert sheet["folds"]["fold4"]["sha256"] == expected
+
+
+def test_classes_of_fewer_than_2000_images_are_named():
+    full = {"images": 2000}
+    assert too_small({"Lion": full, "Koala": full}) == []
+    (line,) = too_small({"Lion": full, "Hawk": {"images": 1999}})
+    assert line.startswith("1 of 2 classes have fewer than the 2,000 images")
+    assert "Hawk 1,999. " in line
+
+
 def test_the_peacock_is_a_bird_or_a_butterfly_by_configuration():
     bird, butterfly = NaturalImageNet.BUILDER_CONFIGS
     assert bird.synsets["Peacock"] == "n01806143"
@@ -183,3 +211,6 @@ def test_real_photographs_become_a_data_set(data_dir, tmp_path):
     assert sorted(labels) == list(range(20))
     assert 0.15 < images.std() < 0.35
     assert splits.train.size == 60
+    sheet = NaturalImageNet(data_dir=tmp_path).info.metadata
+    assert {c["images"] for c in sheet["classes"].values()} == {5}
+    assert sum(fold["images"] for fold in sheet["folds"].values()) == 100

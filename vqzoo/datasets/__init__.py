@@ -11,6 +11,7 @@ from vqzoo.datasets.catalog import (
     options_of,
     reading_of,
     takes,
+    terms,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "options_of",
     "reading_of",
     "takes",
+    "terms",
 ]
 
 

@@ -15,12 +15,15 @@ class Entry:
         loader: str, `module.function` in this package.
         takes: names of the arguments of `load` that the loader takes.
         is_file: bool, whether there is no such data without `data_dir`.
+        terms: str, what the images, and what has learned from them, may be used for; of
+            the user's own files nobody here knows.
     """
 
     text: str
     loader: str
     takes: tuple[str, ...]
     is_file: bool = False
+    terms: str = ""
 
 
 _SHAPE = ("image_size", "channels")
@@ -68,11 +71,15 @@ DATASETS = {
         text="crops of the photographs that installed packages ship",
         loader="photos.load_photos",
         takes=_SHAPE,
+        terms="any purpose, naming the authors: two photographs are CC BY 2.0, the "
+        "others CC0, of the public domain, or of the Middlebury stereo benchmark; one "
+        "shows a person, Eileen Collins",
     ),
     "sprites": Entry(
         text="shapes whose factors are known, rendered",
         loader="sprites.load_sprites",
         takes=_SHAPE,
+        terms="any purpose: they are drawn",
     ),
     "folder": Entry(
         text="images or IDX files in the directory or archive --data_dir",
@@ -97,10 +104,17 @@ DATASETS = {
         is_file=True,
     ),
     "ffhq": Entry(
-        text="faces, from their TFRecords or PNGs", loader=_TFDS, takes=_FILES
+        text="faces, from their TFRecords or PNGs",
+        loader=_TFDS,
+        takes=_FILES,
+        terms="non-commercial purposes (CC BY-NC-SA 4.0), naming the authors; and not "
+        "to recognize anybody: the consent of these people to this use is not known",
     ),
     "natural_image_net": Entry(
-        text="20 classes of ImageNet, from its tars", loader=_TFDS, takes=_FILES
+        text="20 classes of ImageNet, from its tars",
+        loader=_TFDS,
+        takes=_FILES,
+        terms="non-commercial research and education (ImageNet's terms of access)",
     ),
 }
 # Those that have an image for every combination of known factors. Of the stored ones,
@@ -233,6 +247,19 @@ def _rendered(name, splits):
         "splits": sizes,
         "shape": list(splits.image_shape),
     }
+
+
+def terms(name: str) -> str:
+    """What a data set may be used for, in words; empty where its files decide.
+
+    Args:
+        name: one of `DATASETS`, perhaps with a configuration, or a name of
+            tensorflow-datasets.
+    """
+    known = DATASETS.get(name.partition("/")[0])
+    if known is None:
+        return f"what the page of {name} in the catalog of tensorflow-datasets says"
+    return known.terms
 
 
 def takes(name: str, argument: str) -> bool:

@@ -1,5 +1,6 @@
 """NaturalImageNet, 20 classes of animals, as a tensorflow-datasets builder."""
 
+import collections
 import hashlib
 import logging
 import pathlib
@@ -15,6 +16,11 @@ from vqzoo.datasets.pixels import decode, fit
 _LOG = logging.getLogger(__name__)
 IMAGE_SIZE = 256
 NUM_FOLDS = 5
+LEAST = 2000  # images of a class, by which the source chose the classes
+LICENSE = (
+    "ImageNet's terms of access: non-commercial research and education only; the "
+    "photographs belong to their authors."
+)
 PEACOCKS = {"peacock_bird": "n01806143", "peacock_butterfly": "n02279257"}
 SYNSETS = {
     "African Elephant": "n02504458",
@@ -95,10 +101,8 @@ class NaturalImageNet(tfds.core.GeneratorBasedBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage="https://image-net.org",
-            license=(
-                "ImageNet's terms of access: non-commercial research and education "
-                "only; the photographs belong to their authors."
-            ),
+            license=LICENSE,
+            metadata=tfds.core.MetadataDict(),
             citation="""@mastersthesis{coppock2020vector,
   title={Vector Quantised-Variational Autoencoders (VQ-VAEs) for Representation
     learning},
@@ -120,9 +124,13 @@ class NaturalImageNet(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         manual_dir = pathlib.Path(dl_manager.manual_dir)
         places = find_images(manual_dir, self.builder_config.synsets)
+        dealt = folds(places)
+        self.info.metadata.update(data_sheet(dealt, self.builder_config.synsets))
+        for line in too_small(self.info.metadata["classes"]):
+            _LOG.warning(line)
         return {
             f"fold{fold}": self._generate_examples(chosen)
-            for fold, chosen in enumerate(folds(places))
+            for fold, chosen in enumerate(dealt)
         }
 
     def _generate_examples(self, places: list[Place]):
@@ -144,6 +152,52 @@ def folds(places: Iterable[Place]) -> list[list[Place]]:
         for rank, place in enumerate(members):
             dealt[rank % NUM_FOLDS].append(place)
     return dealt
+
+
+def data_sheet(dealt: list[list[Place]], synsets: dict[str, str]) -> dict[str, Any]:
+    """What a build is made of: a JSON dict, `builder.info.metadata` of the data set.
+
+    Args:
+        dealt: images of each fold.
+        synsets: dict of class to synset.
+
+    Returns:
+        dict: `license`; `classes`, the synset and the number of images of each, in all
+        and by fold; `folds`, the number of images of each and the sha256 of their names
+        and sizes, which says whether two builds have the same images in it. What turns
+        out to be unreadable is left out of the images, not of these numbers.
+    """
+    counts = [collections.Counter(place.label for place in fold) for fold in dealt]
+    classes = {
+        name: {
+            "synset": synset,
+            "images": sum(count[label] for count in counts),
+            "by_fold": [count[label] for count in counts],
+        }
+        for label, (name, synset) in enumerate(synsets.items())
+    }
+    hashes = {
+        f"fold{number}": {"images": len(fold), "sha256": _digest(fold)}
+        for number, fold in enumerate(dealt)
+    }
+    return {"license": LICENSE, "classes": classes, "folds": hashes}
+
+
+def _digest(places):
+    lines = sorted(f"{place.name} {place.size}\n" for place in places)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def too_small(classes: dict[str, dict]) -> list[str]:
+    """A line on the classes of a `data_sheet` that are below `LEAST`, if any are."""
+    small = {name: c["images"] for name, c in classes.items() if c["images"] < LEAST}
+    if not small:
+        return []
+    found = ", ".join(f"{name} {count:,}" for name, count in small.items())
+    return [
+        f"{len(small)} of {len(classes)} classes have fewer than the {LEAST:,} images "
+        f"by which the source chose them: {found}. Results do not compare with its own"
+    ]
 
 
 def _examples(places: Iterable[Place]) -> Iterator[tuple[str, dict[str, Any]]]:
