@@ -14,7 +14,7 @@ from tests.helpers.small_models import (
     make_model,
     to_floats,
 )
-from vqzoo import trained
+from vqzoo import datasets, trained
 from vqzoo.export import ExportError, export, signatures, verification, warmup
 from vqzoo.export.__main__ import main
 
@@ -80,6 +80,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(artifact):
     assert facts["training"] == {
         "recipe": "small_recipe",
         "dataset": "photos",
+        "terms": datasets.terms("photos"),
         "data_fingerprint": "f00d",
         "dtype_policy": "float32",
         "versions": {"keras": "3.15.1"},
@@ -214,8 +215,10 @@ def test_a_model_after_a_pipeline_leaves_no_priors_behind(
 
 def test_an_artifact_can_be_exported_over_itself(small_file, tmp_path, unverified):
     target = tmp_path / "x"
-    export(small_file, target)
+    export(small_file, target, terms="research")
     old = read_manifest(target)
+    assert old["training"]["terms"] == "research"
+    assert "\nIt may be used for research.\n" in (target / "README.md").read_text()
     export(target, target, overwrite=True, bfloat16=True)
     new = read_manifest(target)
     for key in ("model", "training", "metrics", "tiers"):

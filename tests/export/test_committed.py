@@ -34,6 +34,14 @@ def test_every_file_is_the_one_of_the_manifest(folder):
 
 
 @each_artifact
+def test_what_it_may_be_used_for_stands_in_its_papers(folder):
+    terms = json.loads((folder / "manifest.json").read_text())["training"]["terms"]
+    assert f"\nIt may be used for {terms}.\n" in (folder / "README.md").read_text()
+    page = (FOLDER.parent / "docs/guide/licences.md").read_text("utf-8")
+    assert f"`{folder.name}`" in page
+
+
+@each_artifact
 def test_the_keras_file_loads_in_safe_mode_and_gives_the_codes_it_names(folder):
     model = keras.saving.load_model(folder / "model.keras")
     facts = json.loads((folder / "manifest.json").read_text())

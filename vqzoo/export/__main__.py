@@ -36,6 +36,12 @@ FLAGS = {
             "and openvino hold encode, decode and reconstruct, a file each",
             choices=("saved_model", *PORTABLE),
         ),
+        Flag(
+            "terms",
+            "",
+            "what the artifact may be used for, which stands in its README.md and "
+            "manifest.json; empty: what the data set's terms say, where they are known",
+        ),
     ]
 }
 

@@ -42,7 +42,7 @@ class Saved:
     warmup_requests: int
 
 
-def export(run, target, *, overwrite=False, bfloat16=False, formats=()):
+def export(run, target, *, overwrite=False, bfloat16=False, formats=(), terms=""):
     """Exports a trained model: Keras file, SavedModels, manifest, serving files.
 
     Everything is written aside and compared with the trained model by a fresh process;
@@ -60,6 +60,8 @@ def export(run, target, *, overwrite=False, bfloat16=False, formats=()):
             of half the size, served under another name; an artifact that has one keeps
             getting it.
         formats: of `"onnx"`, `"litert"`, `"openvino"`, beside the SavedModel.
+        terms: str, what the artifact may be used for; empty: what the data set that it
+            was trained on may be used for, where that is known.
 
     Returns:
         `(target, version)`: `pathlib.Path`, and the int of the new SavedModel.
@@ -90,14 +92,14 @@ def export(run, target, *, overwrite=False, bfloat16=False, formats=()):
             # The inner folder gets the usual permissions, which a server needs.
             folder = pathlib.Path(aside) / target.name
             folder.mkdir()
-            _write(folder, source, version, precisions, earlier, formats)
+            _write(folder, source, version, precisions, earlier, formats, terms)
             files.place(folder, target, version, overwrite)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"cannot write {target}: {error}") from error
     return target, version
 
 
-def _write(folder, source, version, precisions, earlier, formats):
+def _write(folder, source, version, precisions, earlier, formats, terms):
     """Writes all files of an artifact, and checks those that compute."""
     source.model.save(folder / MODEL)
     if source.pipeline is not None:
@@ -107,7 +109,7 @@ def _write(folder, source, version, precisions, earlier, formats):
     for name in (name for name in formats if name in files.PORTABLE):
         portable.save(models["float32"], folder / name, name)
     checked = verification.verify(folder, version, source.model, models)
-    facts = manifest.describe(source, folder.name, version, saved, checked)
+    facts = manifest.describe(source, folder.name, version, saved, checked, terms)
     serving.write(folder, precisions)
     (folder / "README.md").write_text(readme.text(folder.name, facts))
     facts["files"] = {**earlier, **files.checksums(folder)}

@@ -5,13 +5,14 @@ import platform
 from importlib import metadata
 
 import vqzoo
+from vqzoo.datasets import catalog
 from vqzoo.export import files
 from vqzoo.models import tiers
 
 PACKAGES = ("keras", "tensorflow", "numpy")
 
 
-def describe(trained, name, version, saved, checked):
+def describe(trained, name, version, saved, checked, terms=""):
     """The manifest of an artifact, without the sums of its files.
 
     Args:
@@ -20,6 +21,7 @@ def describe(trained, name, version, saved, checked):
         version: int, of the SavedModels.
         saved: `{precision: artifact.Saved}`, float32 among them.
         checked: dict of `verification.verify`.
+        terms: str, what it may be used for; empty: what the data set's say.
 
     Returns:
         JSON dict.
@@ -50,7 +52,7 @@ def describe(trained, name, version, saved, checked):
             if precision != "float32"
         },
         "verification": checked,
-        "training": _training(trained.settings),
+        "training": _training(trained.settings, terms),
         "metrics": trained.metrics,
         "versions": _versions(),
     }
@@ -100,15 +102,22 @@ def _priors(pipeline):
     }
 
 
-def _training(settings):
+def _training(settings, terms):
     recipe = settings.get("recipe", {})
+    dataset = recipe.get("dataset")
     return {
         "recipe": recipe.get("name"),
-        "dataset": recipe.get("dataset"),
+        "dataset": dataset,
+        # An artifact that is exported again keeps what was said of it.
+        "terms": terms or settings.get("terms") or _known_terms(dataset),
         "data_fingerprint": settings.get("data_fingerprint"),
         "dtype_policy": settings.get("dtype_policy"),
         "versions": settings.get("versions", {}),
     }
+
+
+def _known_terms(dataset):
+    return catalog.terms(dataset) if dataset else ""
 
 
 def _versions():

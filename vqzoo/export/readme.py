@@ -12,6 +12,8 @@ A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights.
 |---|---|---|---|
 {tiers}
 {metrics}
+{terms}
+
 | file | what |
 |---|---|
 | `model.keras` | the Keras model; images are float32 in [-0.5, 0.5] |
@@ -176,6 +178,7 @@ def text(name, facts):
         tier_names=", ".join(tier["name"] for tier in tiers),
         tiers="\n".join(map(_tier_row, tiers)),
         metrics=_metrics_table(facts["metrics"]),
+        terms=terms_line(facts["training"]["terms"]),
         saved_models="\n".join(map(_saved_model_row, saved_models)),
         image=serving.IMAGE,
         warmup=_warmup(facts["saved_model"]),
@@ -185,6 +188,16 @@ def text(name, facts):
         pixels=f"[[[0] * {channels}] * {width}] * {height}",
         codes=",\n    ".join(map(_zero_codes, tiers)),
         **_optional(facts, height=height, width=width),
+    )
+
+
+def terms_line(terms):
+    """What the artifact may be used for, as its README.md has it."""
+    if terms:
+        return f"It may be used for {terms}."
+    return (
+        "What it may be used for follows from the images that it learned from, which "
+        "nobody noted: `vqzoo export --terms` does."
     )
 
 

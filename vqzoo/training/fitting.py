@@ -53,6 +53,8 @@ def load_data(recipe, image_size, **options):
     )
     for line in datasets.describe(splits):
         say(line)
+    if terms := datasets.terms(recipe.dataset):
+        say(f"May be used for {terms}")
     return splits
 
 
