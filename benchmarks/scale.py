@@ -12,19 +12,14 @@ scale.json and docs/results/scale.md. Seconds for small models, minutes for thos
 thesis, which are better measured one at a time.
 """
 
-import pathlib
 import statistics
 
 from benchmarks import measure
 
 RESULTS = "scale"
-PAGE = pathlib.Path(__file__).parents[1] / "docs/results/scale.md"
 BATCH = 32  # of recipes where nothing is said
 FEW = (1, 3)  # batches of what is too large for its own
 LARGE = 96  # pixels, or codes, of a side: from there on
-GPU_GIB = 24
-PEAK = 989e12  # floating point operations a second of an H100 (SXM) in bfloat16
-UTILIZATION = 0.4  # of the peak, which good training code reaches
 FFHQ, CELEBA = 70_000, 202_599
 SNAIL = (64, 50 * FFHQ // 64, "50 epochs of FFHQ; table 6.1 names no steps")
 # Images of a step, steps, and who says so. GANs have those of table 6.3.
@@ -43,15 +38,13 @@ def main(flags):
     """Measures each system in a process, writes the results and the page."""
     results = measure.read(RESULTS)
     rows = results.setdefault("rows", {})
-    for name in flags.systems if flags.measure else ():
+    for name in flags.systems:
         worker = measure.Worker(make, name)
         rows[name] = worker()
         worker.close()
         print(name, rows[name], flush=True)
         results["machine"] = measure.machine()
         measure.write(RESULTS, results)
-    if rows:
-        PAGE.write_text(page(results))
 
 
 def systems():
@@ -108,6 +101,7 @@ def _autoencoder(name):
             lambda: measures.held_out_metrics(model, images)
         ),
         "phases": _phases(name, own),
+        "protocol": PROTOCOLS.get(name, ("", "", ""))[2],
     }
 
 
@@ -140,6 +134,7 @@ def _prior(name):
             lambda: measures.prior_bits(prior, codes, None, above)
         ),
         "phases": _phases(name, own),
+        "protocol": PROTOCOLS.get(name, ("", "", ""))[2],
     }
 
 
@@ -259,100 +254,8 @@ def _counted(model, *data):
         return None
 
 
-def days(row):
-    """Days of a row's protocol on one GPU, or None where it has none."""
-    phases = row["phases"]
-    adds = [phase["multiply_adds"] or row["multiply_adds"] for phase in phases]
-    if not phases or None in adds:
-        return None
-    images = (phase["steps"] * phase["batch"] for phase in phases)
-    total = sum(count * each for count, each in zip(images, adds))
-    return 2 * total / (PEAK * UTILIZATION) / 86_400
-
-
-def parts(row):
-    """In how many parts a step must be taken to fit on a GPU."""
-    each = row.get("gib_per_image", row["gib"] / row["batch"])
-    fixed = max(row["gib"] - each * row["batch"], 0)
-    number = 1
-    while number < row["batch"] and (
-        fixed + each * -(-row["batch"] // number) > GPU_GIB
-    ):
-        number += 1
-    return number
-
-
-HEADER = (
-    "system",
-    "weights",
-    "step (s), images",
-    "memory of it (GiB)",
-    "a sample (s)",
-    "an evaluation (s)",
-    "multiply-adds of an image's step",
-    "its own batch",
-    "GiB at it",
-    f"steps accumulated in {GPU_GIB} GiB",
-    "protocol",
-    "days on 1 H100",
-    "on 8",
-)
-
-
-def page(results):
-    """The page as Markdown."""
-    machine = results["machine"]
-    lines = [
-        "# Scale",
-        "",
-        "Written by `python -m benchmarks.scale` from benchmarks/results/scale.json, "
-        f"on {machine['cores']} cores of {machine['cpu']}, {machine['date']}: one "
-        "training step, one sample and one evaluation of every named model at its true "
-        "size, in the precision that recipes take here. The machine was shared, so "
-        "that seconds are upper bounds. A sample of an autoencoder without a prior is "
-        "one image decoded; an evaluation is of 2 images, of 1 grid of codes under a "
-        "prior, of 4 maps of a GAN. Memory is the peak of the process above what it "
-        "held before; at the model's own batch it is measured or, for large models, "
-        "extended along the line through batches of "
-        f"{' and '.join(map(str, FEW))}.",
-        "",
-        f"Days are 2 x multiply-adds of the protocol / ({PEAK / 1e12:.0f} TFLOPS x "
-        f"{UTILIZATION}): the peak of an H100 in bfloat16 and a utilization that is "
-        "assumed, not measured; eight GPUs are taken to be eight times as fast. Those "
-        "of small networks are optimistic, as they do not fill a GPU.",
-        "",
-        f"| {' | '.join(HEADER)} |",
-        "|" + "---|" * len(HEADER),
-    ]
-    order = {name: index for index, name in enumerate(systems())}
-    rows = sorted(results["rows"].items(), key=lambda row: order.get(row[0], 999))
-    lines += [f"| {' | '.join(_cells(name, row))} |" for name, row in rows]
-    return "\n".join([*lines, ""])
-
-
-def _cells(name, row):
-    alone = days(row)
-    adds = row["multiply_adds"]
-    return (
-        f"`{name}`",
-        f"{row['weights']:,}",
-        f"{row['step_seconds']:.3g}, {row['measured_batch']}",
-        f"{row['measured_gib']:.2f}",
-        f"{row['sample_seconds']:.3g}",
-        f"{row['evaluation_seconds']:.3g}",
-        "in a loop" if adds is None else f"{adds / 1e9:.3g} G",
-        str(row["batch"]),
-        f"{row['gib']:.1f}",
-        str(parts(row)),
-        row.get("protocol") or PROTOCOLS.get(name, ("", "", "-"))[2],
-        "-" if alone is None else f"{alone:.2g}",
-        "-" if alone is None else f"{alone / 8:.2g}",
-    )
-
-
 if __name__ == "__main__":
     measure.run(
         main,
         systems=(systems(), "measured", systems()),
-        measure=(True, "off: only the page is written anew"),
     )

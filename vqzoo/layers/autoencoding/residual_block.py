@@ -115,7 +115,9 @@ class ResidualStack(Configured, keras.layers.Layer):
     Args:
         num_blocks: int, 0 or more.
         residual_channels: int, channels inside of each block.
-        kernel_size, activation, normalization: as of `ResidualBlock`.
+        kernel_size: int, as of `ResidualBlock`.
+        activation: str, as of `ResidualBlock`.
+        normalization: None, `"batch"` or `"group"`, as of `ResidualBlock`.
     Input shape: `(batch, height, width, channels)`, float.
     Output shape: same, at least 0 with ReLU.
     Raises: ValueError: if `num_blocks` is negative, and as `ResidualBlock`.
