@@ -39,7 +39,7 @@ def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     fields = [field.name for field in dataclasses.fields(RECIPE)]
     assert flags == sorted(flags, key=fields.index) and len(flags) == 3
     assert "--name" not in text
-    assert "| training | 20 steps in 4 s, float32 |" in text
+    assert "| training | 20 steps in 4 s, float32 |\n| energy | 0.000111 kWh" in text
     assert "| psnr | 25.125 |" in text
     assert "| data | photos cifar.tar, images of 32 x 32 x 3 |" in text
     assert text.endswith(
@@ -49,6 +49,17 @@ def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     assert json.loads((readme.parent / "metrics.json").read_text())["test"]
     papers = json.loads((readme.parent / "recipe.json").read_text())
     assert papers["recipe"]["data_dir"] == "cifar.tar"
+
+
+def test_energy_is_measured_where_all_epochs_have_it(run, tmp_path):
+    with open(run / "history.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([("step", "seconds", "joules"), (1, 1.5, 60), (2, 2.5, 140)])
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "(50 W, measured)" in text
+    (run / "history.csv").write_text("step,seconds,joules\n1,1.5,60\n2,2.5,nan\n")
+    text = card.write(run, tmp_path / "vqvae").read_text()
+    assert "(100 W, assumed)" in text
 
 
 def test_a_card_says_how_many_classes_were_chosen(run, tmp_path):

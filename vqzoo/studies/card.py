@@ -17,6 +17,7 @@ from vqzoo import frame
 from vqzoo.registry import lazily
 from vqzoo.runs import files
 from vqzoo.runs.folder import HISTORY, METRICS, SETTINGS, Run
+from vqzoo.studies import footprint
 
 training_settings = lazily("vqzoo.training.settings")
 
@@ -34,6 +35,7 @@ CARD = """# {title}
 | data | {data} |
 | device | {device} |
 | training | {steps:,} steps in {seconds:,.0f} s, {precision} |
+| energy | {energy} |
 | seed | {seed} |
 
 {heading}
@@ -105,16 +107,18 @@ def _facts(run, name, pictures):
     module = _recipe_module(name)
     recipe = module.__name__.rpartition(".")[2]
     settings = run.settings()
-    steps, seconds = _work(run)
+    steps, seconds, joules = _work(run)
+    device = settings.get("device", "not noted")
     title, _, about = module.__doc__.partition("\n")
     return {
         "title": f"{name}: {title.rstrip('.')}",
         "about": about.partition(f"vqzoo.recipes.{recipe}\n")[2].strip(),
         "command": _command(recipe, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
-        "device": settings.get("device", "not noted"),
+        "device": device,
         "steps": steps,
         "seconds": seconds,
+        "energy": footprint.row(seconds, device, joules),
         "precision": settings["dtype_policy"],
         "seed": _seed(settings["recipe"]),
         "heading": RESULT,
@@ -134,13 +138,18 @@ def _recipe_module(name):
 
 
 def _work(run):
-    """Steps and seconds of all that was trained: tiers, scales, runs of a sweep."""
-    steps, seconds = 0, 0.0
+    """Of all that was trained (tiers, scales, runs of a sweep) steps, seconds, joules.
+
+    Joules are None unless all of it was measured.
+    """
+    steps, rows = 0, []
     for part in run.parts():
         history = part.history()
         steps += int(history[-1]["step"])
-        seconds += sum(row["seconds"] for row in history)
-    return steps, seconds
+        rows += history
+    measured = rows and all(row.get("joules", 0) > 0 for row in rows)
+    joules = sum(row["joules"] for row in rows) if measured else None
+    return steps, sum(row["seconds"] for row in rows), joules
 
 
 def _seed(recipe):

@@ -21,7 +21,16 @@ import sys
 
 from vqzoo import frame, plots
 from vqzoo.runs.files import RunError
-from vqzoo.studies import cells, claims, codec_rows, speed, sweep_table, table
+from vqzoo.studies import (
+    cells,
+    claims,
+    codec_rows,
+    footprint,
+    scale,
+    speed,
+    sweep_table,
+    table,
+)
 
 MARKED = re.compile(r"(<!-- (\w+)\b([^>]*?) ?-->)(.*?)(<!-- end -->)", re.DOTALL)
 PICTURES = "pictures"
@@ -186,6 +195,14 @@ class Page:
                     [name, machine["cpu"], bfloat16, machine["date"], self._link(file)]
                 )
         return cells.markdown(lines)
+
+    def make_scale(self):
+        """What a step, a sample and an evaluation of every named model take."""
+        return cells.markdown(scale.lines(self._benchmark("scale")))
+
+    def make_footprint(self):
+        """Energy and carbon dioxide of the training of each card, and of all."""
+        return cells.markdown(footprint.lines(self.root))
 
     def make_claims(self, file):
         """What texts claim, and what the files say."""

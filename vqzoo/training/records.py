@@ -7,6 +7,8 @@ import time
 import keras
 import numpy as np
 
+from vqzoo.training import energy
+
 LOSS_STEPS = 10  # between two rows of losses.csv
 SNAPSHOTS = 6  # of the codebooks
 LARGEST = 4096  # codes of a codebook that is kept
@@ -35,9 +37,11 @@ class Epochs(keras.callbacks.Callback):
         self.events = events
         self.newest = newest
         self.began = None
+        self.meter = energy.Meter()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.monotonic()
+        self.meter.joules()
 
     def on_epoch_end(self, epoch, logs=None):
         with _averaged(self.model):
@@ -51,6 +55,10 @@ class Epochs(keras.callbacks.Callback):
         run = self.run_state.run
         row = {"epoch": epoch + 1, "step": run.header["step"]}
         row["seconds"] = round(time.monotonic() - self.began, 2)
+        joules, history = self.meter.joules(), run.header["history"]
+        # A run that is gone on with elsewhere keeps the columns it began with.
+        if "joules" in history[0] if history else joules is not None:
+            row["joules"] = math.nan if joules is None else round(joules, 1)
         row.update({name: float(value) for name, value in logs.items()})
         run.add_epoch(row)
         is_best = self.newest or row["val_loss"] <= run.header["best"]
