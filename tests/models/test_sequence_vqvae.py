@@ -191,7 +191,7 @@ def test_the_loss_is_that_of_normalized_channels_and_the_commitment():
     expected = np.square(error / stddev).mean() + 0.5 * commitment
     assert received["loss"] == pytest.approx(expected, rel=1e-4)
     metric = received.get("mse", received.get("mean_squared_error"))
-    assert metric == pytest.approx(np.square(error / stddev).mean(), rel=1e-4)
+    assert metric == pytest.approx(np.square(error).mean(), rel=1e-4)
 
 
 def test_units_of_channels_change_no_code():

@@ -7,7 +7,7 @@ from vqzoo.models.coding import CodingModel
 class NormalizedModel(CodingModel):
     """Abstract: a model with `normalization` among the arguments of its constructor.
 
-    Its losses and metrics compare normalized items.
+    Its losses compare normalized items, its metrics items in their own units.
     """
 
     def _make_normalizing(self):
@@ -35,7 +35,3 @@ class NormalizedModel(CodingModel):
         y = self._normalized(x if y is None else y)
         y_pred = self._normalized(y_pred)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y = self._normalized(x if y is None else y)
-        return super().compute_metrics(x, y, self._normalized(y_pred), sample_weight)

@@ -190,13 +190,8 @@ class SequenceVQVAE(NormalizedModel):
     def received(self, sequences, mask=None):
         """Sequences as the layers take them, and their mask.
 
-        Args:
-            sequences: `(batch, time, channels)`, array or tensor of any library.
-            mask: bool `(batch, time)`, or None.
-
         Returns:
-            `(sequences, mask)`: float32 with a time that divides by `stride`; bool
-            `(batch, time)`, or None where all steps are there.
+            `(sequences, mask)`: with a time that divides by `stride`.
 
         Raises:
             ValueError: if they have another shape, or a step that is not masked is not
@@ -237,11 +232,14 @@ class SequenceVQVAE(NormalizedModel):
         """Sequences of codes: float32 `(batch, time, channels)`.
 
         Args:
-            codes: int `(batch, places, ...)`, alone or in a tuple; -1 is masked.
+            codes: int `(batch, places, ...)`, alone or in a tuple; -1 is masked. Of
+                one code a place also `(batch, places, 1)`, the grids of priors.
             time: int, steps that are kept, or None for `stride` of each code.
         """
         codes = codes[0] if isinstance(codes, tuple | list) else codes
         codes = check_codes(codes, self.quantizer.num_embeddings)
+        if len(codes.shape) == 3 + self.quantizer.code_axes:  # a prior's grids
+            codes = ops.squeeze(codes, axis=2)
         axes = tuple(range(2, len(codes.shape)))
         valid = ops.all(codes >= 0, axis=axes) if axes else codes >= 0
         sequences = self._decoded(self.quantizer.decode(codes), valid)

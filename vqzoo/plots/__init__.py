@@ -9,6 +9,7 @@ from vqzoo.plots.points import (
     codebooks_over_training,
     scatter,
 )
+from vqzoo.plots.signals import signals
 from vqzoo.plots.style import GRID_DPI
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "panels",
     "reconstructions",
     "scatter",
+    "signals",
     "strips",
     "visible",
 ]

@@ -9,6 +9,8 @@ __all__, __getattr__ = on_demand(
         "GANRecipe": "kinds.gan.GANRecipe",
         "PriorRecipe": "kinds.prior.PriorRecipe",
         "Recipe": "kinds.autoencoder.Recipe",
+        "RecommenderRecipe": "kinds.recommender.RecommenderRecipe",
+        "SequenceRecipe": "kinds.sequences.SequenceRecipe",
         "VectorRecipe": "kinds.vectors.VectorRecipe",
         "main": "command.main",
     },
