@@ -53,6 +53,8 @@ ONE_STEP = {
 }
 FOR_GPUS = {"pixelsnail_256_prior", "progressive_gan_256_prior"}
 HYBRID = {"hybrid_transformer_prior"}  # of another model: see test_hybrid_run.py
+# Each has a test of its run.
+NO_IMAGES = {"semantic_id_recommender", "semantic_ids", "sequence_vqvae"}
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {
@@ -109,7 +111,14 @@ def test_a_recipe_without_codes_leaves_samples_and_is_not_exported(tmp_path):
 @pytest.mark.parametrize(
     "name",
     sorted(
-        set(NAMES) - {"vae"} - PRIORS - SWEEPS - LIKE_ANOTHER - NEEDS_CLASSES - ONE_STEP
+        set(NAMES)
+        - {"vae"}
+        - PRIORS
+        - SWEEPS
+        - LIKE_ANOTHER
+        - NEEDS_CLASSES
+        - NO_IMAGES
+        - ONE_STEP
     ),
 )
 def test_every_recipe_runs(name, tmp_path):
@@ -140,7 +149,7 @@ STEPS_OF_AN_EPOCH = 128  # of the default data in batches of 32
 
 def runs_with_schedules(folder):
     """Whole runs of recipes, and of conditions of sweeps, that have a schedule."""
-    for name in sorted(set(NAMES) - PRIORS):
+    for name in sorted(set(NAMES) - PRIORS - NO_IMAGES):
         recipe, runs = recipe_of(name, folder), [recipe_of(name, folder)]
         if name in SWEEPS | LIKE_ANOTHER:
             of = functools.partial(recipe.run_of, seed=0, runs_dir=folder)

@@ -65,7 +65,7 @@ class SequenceRecipe(CodingRecipe, SequenceSettings):
         }
 
     def load_data(self):
-        options = {"count": 320, "time": 32} if self.smoke else {}
+        options = {"count": 500, "time": 32} if self.smoke else {}
         splits = signal_data.load_signals(
             self.dataset, data_dir=self.data_dir, **options
         )
