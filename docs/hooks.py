@@ -11,6 +11,7 @@ import pathlib
 import re
 
 import gallery
+import notebooks
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -57,6 +58,11 @@ def on_files(files, config):
     for uri, text in made.items():
         files.append(File.generated(config, uri, content=text))
     pages = files.documentation_pages()
+    for path in sorted(notebooks.FOLDER.glob("*.ipynb")):
+        text, pictures = notebooks.as_markdown(notebooks.read(path), path.stem)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
+        for name, data in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=data))
     todo = [(DOCS / file.src_uri, file.content_string) for file in pages]
     seen = {path for path, _ in todo}
     while todo:
@@ -89,6 +95,8 @@ def on_page_markdown(markdown, page, config, files):
         target = resolve(here, match[2])
         if not target.is_relative_to(ROOT):
             return match[0]
+        if target.suffix == ".ipynb":
+            target = target.with_suffix(".md")  # its page
         root = DOCS if target.is_relative_to(DOCS) else ROOT
         target = target.relative_to(root).as_posix()
         up = "../" * uri.count("/")

@@ -152,6 +152,23 @@ def test_the_galleries_show_every_artifact_and_every_card(hooks):
         assert f"recipes/{path.parent.name}/README.md" in pages["models/recipes.md"]
 
 
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.filterwarnings("ignore")  # as whoever runs it
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/notebooks/*.ipynb")), ids=name)
+def test_a_notebook_gives_the_outputs_that_it_holds(path, hooks, monkeypatch):
+    notebooks = hooks.notebooks
+    monkeypatch.chdir(ROOT)
+    kept = notebooks.read(path)
+    cells = [c["outputs"] for c in kept["cells"] if c["cell_type"] == "code"]
+    shown = [notebooks.texts(each) for each in notebooks.run(kept)]
+    held = [notebooks.texts(each) for each in cells]
+    # Trained numbers differ between machines in their digits.
+    assert re.sub(r"[\d.]+", "#", str(shown)) == re.sub(r"[\d.]+", "#", str(held))
+    text, pictures = notebooks.as_markdown(kept, path.stem)
+    assert len(pictures) >= 2 and all(name in text for name in pictures)
+
+
 def test_the_readme_is_short():
     text = (ROOT / "README.md").read_text("utf-8")
     assert text.count("\n") <= 150 and len(text.encode()) <= 9 * 1024
