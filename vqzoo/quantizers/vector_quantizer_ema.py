@@ -169,7 +169,8 @@ class VectorQuantizerEMA(Quantizer):
         self.ema_counts.assign(counts)
         self.ema_sums.assign(codebook * counts[:, None])
         if self.nearest_counts is not None:
-            self.nearest_counts.assign(counts)
+            # JAX may take no buffer for two weights.
+            self.nearest_counts.assign(ops.copy(counts))
         self.started.assign(1.0)
 
     def _unit(self, vectors):
