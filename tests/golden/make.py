@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helpers"))
 import fresh_process
 
 from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
-from vqzoo.models import VQVAE, VQVAE2
+from vqzoo.models import VQGAN, VQVAE, VQVAE2
 
 FOLDER = pathlib.Path(__file__).parent
 TINY = {
@@ -55,6 +55,20 @@ def vqvae2_noisy():
     return VQVAE2(tiers, bottom_stride=2, encoder_kernel_size=3, **TINY)
 
 
+def vqgan_gradient():
+    start = keras.initializers.RandomNormal(seed=2)
+    return VQGAN(
+        VectorQuantizer(8, 3, codebook_init=start),
+        image_shape=(8, 8, 3),
+        num_channels=4,
+        channel_multipliers=(1, 2),
+        num_residual_blocks=1,
+        attention_levels=(1,),
+        latent_channels=5,
+        num_groups=2,
+    )
+
+
 def compress(path):
     """Packs the archive anew: what Keras wrote is mostly zeros between small arrays."""
     with zipfile.ZipFile(path) as archive:
@@ -65,7 +79,7 @@ def compress(path):
 
 
 def main():
-    for make in (vqvae_ema, vqvae_gradient, vqvae2_noisy):
+    for make in (vqvae_ema, vqvae_gradient, vqvae2_noisy, vqgan_gradient):
         path = FOLDER / f"{make.__name__}.keras"
         if path.exists():
             print(f"{path} exists: left as it is")

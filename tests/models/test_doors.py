@@ -13,6 +13,7 @@ from tests.helpers.steps import compiled
 from vqzoo.models import (
     HQA,
     VAE,
+    VQGAN,
     VQVAE,
     VQVAE2,
     Autoencoder,
@@ -23,6 +24,14 @@ from vqzoo.models import (
 # Each with the sides that its images divide by.
 ANY_SIZE = {
     "VQVAE": lambda **more: VQVAE(small_ema(), **FEW_CHANNELS, **more),
+    "VQGAN": lambda **more: VQGAN(
+        small_ema(),
+        num_channels=4,
+        channel_multipliers=(1, 1, 2),
+        attention_levels=(2,),
+        num_groups=2,
+        **more,
+    ),
     "VQVAE2": lambda **more: VQVAE2(
         [small_ema(), small_ema(1)], bottom_stride=2, **FEW_CHANNELS, **more
     ),
@@ -56,7 +65,9 @@ def test_a_fully_convolutional_model_takes_any_size_that_divides(name):
     rebuilt = numpy(model(batch))
     assert rebuilt.shape == batch.shape
     codes = model.encode(batch)
-    assert [c.shape[1:] for c in codes][-1] == ((4, 2) if name == "VQVAE" else (8, 4))
+    assert [c.shape[1:] for c in codes][-1] == (
+        (4, 2) if name in ("VQGAN", "VQVAE") else (8, 4)
+    )
     np.testing.assert_array_equal(numpy(model.decode(codes)), rebuilt)
     assert model.compute_output_shape((None, None, None, 3)) == (None, None, None, 3)
     fixed = ANY_SIZE[name](image_shape=(16, 8, 3))

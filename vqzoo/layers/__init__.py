@@ -25,6 +25,10 @@ from vqzoo.layers.variational.gaussian_bottleneck import GaussianBottleneck
 from vqzoo.layers.variational.generative_cell import GenerativeCell
 from vqzoo.layers.variational.latent_hierarchy import LatentHierarchy
 from vqzoo.layers.variational.squeeze_excitation import SqueezeExcitation
+from vqzoo.layers.vqgan.doubling_conv2d import DoublingConv2D
+from vqzoo.layers.vqgan.grid_attention import GridAttention
+from vqzoo.layers.vqgan.group_norm import GroupNorm
+from vqzoo.layers.vqgan.normalized_residual_block import NormalizedResidualBlock
 
 # The documented way to a quantizer is `from vqzoo.layers import ...`. With the star a
 # new one is named in the __init__.py of its own folder alone.
@@ -33,6 +37,7 @@ from vqzoo.quantizers import *  # noqa: F403
 __all__ = [
     "CausalSelfAttention",
     "DiagonalBiLSTM",
+    "DoublingConv2D",
     "EncoderCell",
     "EqualizedConv2D",
     "GatedLinearBlock",
@@ -41,12 +46,15 @@ __all__ = [
     "GaussianBottleneck",
     "GaussianCorruption",
     "GenerativeCell",
+    "GridAttention",
+    "GroupNorm",
     "InputNormalization",
     "KSparse",
     "LatentHierarchy",
     "MaskedConv2D",
     "MaskingCorruption",
     "MinibatchStd",
+    "NormalizedResidualBlock",
     "PixelNormalization",
     "PixelSNAILBlock",
     "ResidualBlock",

@@ -3,13 +3,12 @@
 import keras
 
 from vqzoo.layers import VectorQuantizerEMA
-from vqzoo.models import convolutional, tiers
-from vqzoo.models.base import ImageModel
-from vqzoo.models.coding import takes_items
+from vqzoo.models import convolutional
+from vqzoo.models.one_grid import OneGridModel
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class VQVAE(ImageModel):
+class VQVAE(OneGridModel):
     """Autoencoder whose bottleneck is one grid of codes.
 
     The encoder turns an image into a grid of latents, the quantizer replaces each by a
@@ -45,8 +44,6 @@ class VQVAE(ImageModel):
         TensorShape([2, 8, 8])
     """
 
-    tier_names = ("bottom",)
-
     def __init__(
         self,
         quantizer,
@@ -74,33 +71,6 @@ class VQVAE(ImageModel):
         self.decoder = convolutional.decoder(self, stride, image_shape[2])
         self.to_float32 = convolutional.float32_output()
         self._finish_images()
-
-    def _rebuild(self, images):
-        quantized = self.quantizer(self.projection(self.encoder(images)))
-        return self.to_float32(self.decoder(quantized))
-
-    @property
-    def quantizers(self):
-        """The quantizer layers, top first."""
-        return (self.quantizer,)
-
-    @takes_items
-    def latents(self, images):
-        """Encoder outputs before quantization, `(batch, h, w, D)`, in a tuple."""
-        return (self.projection(self.encoder(images)),)
-
-    def decode(self, codes, sides=None):
-        """Images of codes: float32 `(batch, height, width, channels)`.
-
-        Args:
-            codes: int `(batch, h, w)`, alone or in a tuple.
-            sides: as of `VQVAE2.decode`.
-        """
-        (codes,) = tiers.checked_codes(codes, self.quantizers)
-        return self.from_quantized((self.quantizer.decode(codes),), sides)
-
-    def from_quantized(self, quantized, sides=None):
-        return self._cropped(self.to_float32(self.decoder(*quantized)), sides)
 
 
 def vqvae_32(quantizer=None, **overrides):

@@ -1,0 +1,1 @@
+"""Layers of VQGAN and the tokenizers built like it."""
