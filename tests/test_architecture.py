@@ -25,6 +25,7 @@ FLOORS = (
     ("models",),
     ("losses",),
     ("priors",),
+    ("convert",),
     ("trained",),
     ("",),  # vqzoo itself
     ("measures",),
@@ -36,7 +37,16 @@ FLOORS = (
 RANKS = {name: rank for rank, floor in enumerate(FLOORS) for name in floor}
 # What is done with a trained model: each on its own, above `trained`, beside the rest.
 DOORS = ("app", "codec", "encode", "export", "serving", "world")
-COMMANDS = ("__main__", "cli", "compress", "decompress", "evaluate", "sample", "verify")
+COMMANDS = (
+    "__main__",
+    "cli",
+    "compress",
+    "conversion",
+    "decompress",
+    "evaluate",
+    "sample",
+    "verify",
+)
 APART = ("datasets", "plots")
 LONGEST = 350
 LATER = ("lazily", "import_module")

@@ -24,6 +24,7 @@ COMMANDS = {
     "compress": "vqzoo.compress",
     "decompress": "vqzoo.decompress",
     "verify": "vqzoo.verify",
+    "convert": "vqzoo.conversion",
     "app": "vqzoo.app.__main__",
     "card": "vqzoo.studies.card",
     "results": "vqzoo.studies.results",

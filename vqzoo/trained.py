@@ -28,12 +28,14 @@ from vqzoo.runs.folder import (
 )
 
 contents = lazily("vqzoo.runs.model_file")
+converting = lazily("vqzoo.convert.converting")
 keras = lazily("keras")
 pipelines = lazily("vqzoo.priors.pipeline")
 
 # The manifest has these of the recipe beside what the run says of itself.
 RECIPE_IN_MANIFEST = (("name", "recipe"), ("dataset", "dataset"))
 
+HUB = "hf://"
 MODEL_WORDS = ("encode", "decode", "quantizers", "tier_names", "item_shape")
 PRIOR_WORDS = ("grid_shape", "num_embeddings", "num_classes", "context", "sampler")
 
@@ -83,7 +85,8 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
     Args:
         path: path of the folder of a finished run or of an artifact, of a folder with
             model.keras (and the priors and pipeline.json that `Pipeline.save` wrote),
-            or of a model's `.keras` file.
+            or of a model's `.keras` file; or `hf://owner/name[/subfolder][@revision]`,
+            a public checkpoint that `vqzoo convert` takes.
         needs_codes: bool, whether a model whose latents are real numbers is refused.
         needs_priors: bool, whether a model without priors is refused.
         needs_images: bool, whether a model of anything but images is refused.
@@ -96,6 +99,8 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
             from the artifact's manifest, is none of the library's, or has weights that
             are not finite, or if the priors are not of this model.
     """
+    if str(path).startswith(HUB):
+        return _load_public(str(path), needs_priors)
     path = pathlib.Path(path)
     manifest, description, settings, metrics = {}, {}, {}, {}
     if path.is_dir():
@@ -118,6 +123,18 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
         settings=settings,
         metrics=sections(metrics) if metrics else {},
     )
+
+
+def _load_public(name, needs_priors):
+    """A model of the hub, converted; its path is the file of its weights."""
+    if needs_priors:
+        raise TrainedError(f"expected the folder of a run of a prior, received {name}")
+    try:
+        found = converting.convert(name)
+    except ValueError as error:
+        raise TrainedError(str(error)) from error
+    path = found.source.path
+    return Trained(path=path, model=found.model, settings={}, metrics={})
 
 
 def _check_lone_file(path, needs_priors):

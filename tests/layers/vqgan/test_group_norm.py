@@ -38,7 +38,7 @@ def test_a_group_is_brought_to_mean_0_and_variance_1_by_hand():
 
 @pytest.mark.parametrize("swish", [False, True])
 def test_it_gives_what_the_layer_of_keras_gives(swish):
-    inputs = 3 + random_floats(2, 5, 7, 12)
+    inputs = 300 + random_floats(2, 5, 7, 12)
     ours = GroupNorm(4, swish=swish)
     theirs = keras.layers.GroupNormalization(4, epsilon=1e-6)
     for layer in (ours, theirs):
@@ -48,7 +48,7 @@ def test_it_gives_what_the_layer_of_keras_gives(swish):
     expected = theirs(inputs)
     expected = ops.silu(expected) if swish else expected
     np.testing.assert_allclose(
-        ops.convert_to_numpy(ours(inputs)), ops.convert_to_numpy(expected), atol=1e-4
+        ops.convert_to_numpy(ours(inputs)), ops.convert_to_numpy(expected), atol=3e-4
     )
 
 

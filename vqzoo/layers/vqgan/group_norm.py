@@ -49,7 +49,7 @@ class GroupNorm(Configured, keras.layers.Layer):
         return input_shape
 
     def call(self, inputs):
-        scale, offset = self._scale_and_offset(ops.cast(inputs, "float32"))
+        scale, offset = self._scale_and_offset(inputs)
         scale, offset = (ops.cast(x, inputs.dtype) for x in (scale, offset))
         outputs = inputs * scale + offset
         return ops.silu(outputs) if self.swish else outputs
@@ -58,14 +58,22 @@ class GroupNorm(Configured, keras.layers.Layer):
         """What channels are multiplied by and what is added: `(B, 1, 1, C)` each."""
         _, height, width, channels = ops.shape(inputs)
         places = height * width
-        flat = ops.reshape(inputs, (-1, places, channels))
+        flat = ops.reshape(ops.cast(inputs, "float32"), (-1, places, channels))
         share = ops.full((1, 1, places), 1.0) / ops.cast(places, "float32")
-        means = ops.matmul(share, flat)
-        squares = ops.matmul(share, ops.square(flat))
         groups = (-1, self.num_groups, channels // self.num_groups)
-        means, squares = (ops.reshape(x, groups) for x in (means, squares))
-        mean, square = (ops.mean(x, axis=2, keepdims=True) for x in (means, squares))
-        inverse = ops.rsqrt(ops.maximum(square - ops.square(mean), 0) + self.epsilon)
+
+        def of_groups(values):
+            of_channels = ops.reshape(ops.matmul(share, values), groups)
+            return ops.mean(of_channels, axis=2, keepdims=True)
+
+        mean = of_groups(flat)
+        if self.compute_dtype == "float32":
+            centers = ops.repeat(mean, groups[2], axis=2)
+            centers = ops.reshape(centers, (-1, 1, channels))
+            variance = of_groups(ops.square(flat - centers))
+        else:  # A pass less; what it loses is below what the inputs were rounded by.
+            variance = ops.maximum(of_groups(ops.square(flat)) - ops.square(mean), 0)
+        inverse = ops.rsqrt(variance + self.epsilon)
         scale = inverse * ops.reshape(self.gamma, (1, *groups[1:]))
         offset = ops.reshape(self.beta, (1, *groups[1:])) - mean * scale
         return (ops.reshape(x, (-1, 1, 1, channels)) for x in (scale, offset))
