@@ -60,7 +60,11 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
     data_dir: str = setting("", "file of vectors of items with keys, of arrays")
     num_users: int = setting(6000, "generated users", at_least=16)
     max_items: int = setting(2000, "items of generated users; 0: all", at_least=0)
-    num_levels: int = setting(3, "codes of an ID of residual k-means", at_least=1)
+    num_levels: int = setting(
+        3,
+        "codes of an ID of residual k-means, before that which tells items apart",
+        at_least=1,
+    )
     num_embeddings: int = setting(64, "K, codes of each of its levels", at_least=2)
     history: int = setting(20, "items of a history that are seen", at_least=1)
     num_beams: int = setting(40, "prefixes that are followed", at_least=1)
@@ -205,7 +209,7 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
         return users, tree, tree.leaves(codes)
 
     def _cluster(self, found):
-        """IDs by k-means on the vectors, then on what each level leaves."""
+        """Unique IDs by k-means on the vectors, then on what each level leaves."""
         dim = found.shape[1]
         layer = quantizers.ResidualQuantizer(
             [
@@ -215,7 +219,7 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
         )
         layer.build((None, dim))
         layer.start_from(found, self.seed)
-        return np.asarray(layer.encode(found))
+        return ids.add_level(np.asarray(layer.encode(found)), ids.distinct(found))
 
 
 def _windows(items, size):
