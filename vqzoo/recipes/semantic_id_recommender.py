@@ -18,9 +18,9 @@ from vqzoo import training
 RECIPE = training.RecommenderRecipe(
     name="semantic_id_recommender",
     prior_options=("num_layers=2", "num_channels=96", "num_heads=4", "dropout=0.1"),
-    epochs=15,
+    epochs=10,
     batch_size=128,
-    learning_rate=1e-3,
+    learning_rate=2e-3,
     learning_rate_schedule="cosine",
     warmup_share=0.1,
 )

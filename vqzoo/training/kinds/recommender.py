@@ -257,7 +257,7 @@ def _items_of(leaves, tree, counts, past):
 def _say(name, run, metrics):
     rows = [
         f"{way or 'prior':<22}"
-        + "".join(f"{metrics[prefix + key]:>12.4f}" for key in KEYS)
+        + "".join(f"{metrics[prefix + key]:>14.4f}" for key in KEYS)
         for way in ("", "popularity", "matrix_factorization")
         for prefix in [way and f"{way}_"]
     ]
@@ -265,7 +265,7 @@ def _say(name, run, metrics):
         f"""
 Done: {name}, the last item of {metrics["users"]:,.0f} users among
 {metrics["items"]:,.0f} items
-  {" " * 22}{"".join(f"{key:>12}" for key in KEYS)}
+  {" " * 22}{"".join(f"{key:>14}" for key in KEYS)}
   {chr(10).join(rows).replace(chr(10), chr(10) + "  ")}
   prior, IDs and numbers in {run.path}""",
         flush=True,
