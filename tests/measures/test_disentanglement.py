@@ -163,12 +163,40 @@ def test_int_codes_are_not_put_into_bins():
     assert found[0, 0] == pytest.approx(np.log(30))
 
 
+def test_more_labels_tell_factors_better_and_useless_codes_stand_at_their_floor():
+    sizes = {"counts": (10, 100, 1000, 5000), "model": tree}
+    found = factor_prediction.downstream(*data(perfect), **sizes)
+    kinds = ("logistic_regression", "boosted_trees")
+    for kind in kinds:
+        few, more, most = (found[f"{kind}_{count}"] for count in (10, 100, 1000))
+        assert few < more <= most and f"{kind}_5000" not in found
+        assert found[f"{kind}_efficiency"] == pytest.approx(more / most)
+    assert found["boosted_trees_1000"] == 1
+    worst = factor_prediction.downstream(*data(useless), **sizes)
+    for name in (f"{kind}_{count}" for kind in kinds for count in (10, 100, 1000)):
+        assert worst[name] < worst[f"{name}_floor"] + 0.03
+    # The floor: the share of the most frequent of 4, 5 and 6 values.
+    assert worst["boosted_trees_10_floor"] == pytest.approx(0.21, abs=0.02)
+
+
+def test_one_value_alone_is_told_and_what_is_known_is_not_fitted_again():
+    codes, factors, others, truth = data(perfect, 100)
+    one = factors[:10] * 0 + 1
+    found = factor_prediction.downstream(codes[:10], one, others, truth, model=tree)
+    assert found["logistic_regression_10"] == pytest.approx((truth == 1).mean())
+    assert "boosted_trees_efficiency" not in found
+    given = factor_prediction.downstream(
+        codes, factors, others, truth, model=tree, of_all=0.5
+    )
+    assert given["boosted_trees_100"] == 0.5 != given["boosted_trees_10"]
+
+
 def test_all_scores_at_once_are_finite():
     found = measures.disentanglement_scores(
         sample_factors, perfect, num_test=500, tree_model=tree
     )
     names = [name for name in found if "_floor" not in name]
-    assert len(names) == 13 and len(found) == 3 * 13
+    assert len(names) == 13 + 8 and len(found) == 3 * (13 + 6) + 2
     assert all(np.isfinite(value) for value in found.values())
     assert found["mutual_information_gap"] > 0.9 and found["factor_vae"] == 1
     for name in ("mutual_information_gap", "explicitness", "factor_vae", "info_e"):

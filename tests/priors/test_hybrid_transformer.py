@@ -235,7 +235,26 @@ def test_half_precision_keeps_every_code():
     assert np.array_equal(known, codes)
     # What the layer is called with is not rounded on the way to it.
     prior.tokens.known_of = lambda latents: (latents[..., 0], latents[..., 1:])
-    assert np.array_equal(prior.tokens(prior.pack(codes, codes[..., None]))[1], codes)
+    grids = prior.pack(codes, codes[..., None])
+    assert np.array_equal(prior.tokens(grids)[1], codes)
+
+
+def test_half_precision_is_fitted_and_sampled():
+    prior = prior_of(dtype="mixed_bfloat16", num_classes=2)
+    codes, values = data_of(4)
+    prior.adapt(codes, values)
+    grids, condition = prior.pack(codes, values), {"label": [0, 1, 0, 1]}
+    full = prior_of(num_classes=2)
+    full.set_weights(prior.get_weights())
+    np.testing.assert_allclose(
+        prior.log_likelihood(grids, condition),
+        full.log_likelihood(grids, condition),
+        rtol=0.05,
+    )
+    compiled(prior, keras.optimizers.Adam(1e-2), prior.nats)
+    inputs = {"latents": grids, "label": np.array([0, 1, 0, 1])}
+    assert np.isfinite(prior.train_on_batch(inputs, grids))
+    assert np.isfinite(prior.sample(4, condition, seed=0)[1]).all()
 
 
 @pytest.mark.parametrize(

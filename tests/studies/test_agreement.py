@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vqzoo.studies import sweep_table
 from vqzoo.studies.sweep_table import rank_correlations, table
 
 
@@ -48,3 +49,16 @@ def test_scores_at_their_floor_are_marked_and_correlate_with_nothing():
 
     text = table([run(0.7, 0.65), run(0.9, 0.65)], ["disentanglement.modularity"])
     assert "| 0.7000 (*) |" in text and "| 0.9000 |" in text
+
+
+def test_runs_that_need_few_labels_are_points_over_their_score():
+    def run(name, score, efficiency):
+        numbers = {"factor_vae": score, "boosted_trees_efficiency": efficiency}
+        metrics = {f"disentanglement.{k}": v for k, v in numbers.items()}
+        return {"condition": name, "seed": 0, "metrics": metrics}
+
+    runs = [run("a", 0.5, 0.6), run("b", 0.7, 0.8), run("b", 0.9, 0.9)]
+    figure = sweep_table._efficiency(runs)
+    points = [c.get_offsets().tolist() for c in figure.axes[0].collections]
+    assert points == [[[0.5, 0.6]], [[0.7, 0.8], [0.9, 0.9]]]
+    assert sweep_table._efficiency(runs[:2]) is None

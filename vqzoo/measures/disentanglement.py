@@ -19,6 +19,7 @@ from vqzoo.measures.factor_information import (
 )
 from vqzoo.measures.factor_prediction import (
     dci,
+    downstream,
     explicitness,
     separated_attribute_predictability,
 )
@@ -140,7 +141,7 @@ def disentanglement_scores(
 
     Returns:
         Flat dict of floats; beside each measure `MEASURE_floor` and
-        `MEASURE_floor_deviation`.
+        `MEASURE_floor_deviation`; and how useful the codes are, as of `downstream`.
 
     Source: Locatello et al. 2019, arXiv 1811.12359, appendix B.
     """
@@ -159,13 +160,16 @@ def disentanglement_scores(
         )
         for _ in range(num_floors)
     ]
+    scores = _scores_of_pairs(train, test, seed, tree_model)
+    trees = scores["dci_informativeness_test"]
     guess = 1 / factors[0].shape[1]
     deviation = np.sqrt(guess * (1 - guess) / num_test)
     guesses = {"_floor": guess, "_floor_deviation": float(deviation)}
     return {
         "beta_vae": beta_vae_score(*sampled, **sizes),
         "factor_vae": factor_vae_score(*sampled, num_variance=num_train, **sizes),
-        **_scores_of_pairs(train, test, seed, tree_model),
+        **scores,
+        **downstream(*train, *test, seed, tree_model, of_all=trees),
         **{
             f"{n}{k}": v for n in ("beta_vae", "factor_vae") for k, v in guesses.items()
         },
@@ -235,7 +239,11 @@ def measure(subject, section):
         rows = [
             (
                 name.replace("_", " "),
-                *(v for c in columns.values() for v in (c[name], c[f"{name}_floor"])),
+                *(
+                    v
+                    for c in columns.values()
+                    for v in (c[name], c.get(f"{name}_floor", "-"))
+                ),
             )
             for name in names
         ]

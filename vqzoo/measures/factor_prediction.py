@@ -7,6 +7,8 @@ import numpy as np
 
 from vqzoo.measures.factor_information import TINY, linear_classifier
 
+LABELS = (10, 100, 1000, 10_000)
+
 
 def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None):
     """Disentanglement, completeness and informativeness of boosted trees.
@@ -43,6 +45,74 @@ def dci(train_codes, train_factors, test_codes, test_factors, seed=0, model=None
         "informativeness_train": float(np.mean(train)),
         "informativeness_test": float(np.mean(test)),
     }
+
+
+def downstream(
+    train_codes,
+    train_factors,
+    test_codes,
+    test_factors,
+    seed=0,
+    model=None,
+    counts=LABELS,
+    of_all=None,
+):
+    """Accuracy of telling factors from few labels and from many.
+
+    Args:
+        train_codes: `(N, C)`.
+        train_factors: int `(N, F)`.
+        test_codes: `(M, C)`.
+        test_factors: int `(M, F)`.
+        seed: int, of the trees.
+        model: as of `dci`.
+        counts: ints, of labels; those above N are left out.
+        of_all: float, the trees' accuracy with all N labels, where it is known.
+
+    Returns:
+        Flat dict: `logistic_regression_COUNT` and `boosted_trees_COUNT`, the mean over
+        factors, and `KIND_efficiency`, the accuracy with 100 labels over that with most
+        of them. Beside each accuracy its floor, that of the most frequent value, and
+        the deviation of that.
+
+    Source: Locatello et al. 2019, arXiv 1811.12359, section 5.5. Differs: one weight of
+        the logistic regression's penalty.
+    """
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    make = model or (lambda: GradientBoostingClassifier(random_state=seed))
+    kinds = {
+        "logistic_regression": linear_classifier,
+        "boosted_trees": lambda codes, values: make().fit(codes, values),
+    }
+    train_factors, test_factors = np.asarray(train_factors), np.asarray(test_factors)
+    counts = [count for count in counts if count <= len(train_codes)]
+    known = {("boosted_trees", len(train_codes)): of_all}
+    floor = np.mean([np.bincount(f).max() / len(f) for f in test_factors.T])
+    spread = float(np.sqrt(floor * (1 - floor) / test_factors.size))
+    found = {}
+    for kind, fit in kinds.items():
+        for count in counts:
+            score = known.get((kind, count))
+            if score is None:
+                pairs = _by_factor(train_factors[:count], test_factors)
+                score = np.mean(
+                    [_accuracy(fit, train_codes[:count], test_codes, *p) for p in pairs]
+                )
+            name = f"{kind}_{count}"
+            found |= {name: float(score), f"{name}_floor": float(floor)}
+            found[f"{name}_floor_deviation"] = spread
+        if 100 in counts[:-1]:
+            most = found[f"{kind}_{counts[-1]}"]
+            found[f"{kind}_efficiency"] = found[f"{kind}_100"] / most
+    return found
+
+
+def _accuracy(fit, codes, test_codes, values, test_values):
+    """That of a classifier; of the one value where the labels have no other."""
+    if len(np.unique(values)) == 1:
+        return np.mean(test_values == values[0])
+    return fit(codes, values).score(test_codes, test_values)
 
 
 def _by_factor(train_factors, test_factors):

@@ -170,10 +170,12 @@ class PlaceTokens(keras.layers.Layer):
         """
         height, width = self.grid_shape
         known = ops.reshape(known, (-1, height * width, self.channels))
-        first = ops.zeros_like(known[:, :1]) + self.first
+        first = ops.zeros_like(known[:, :1]) + ops.cast(self.first, known.dtype)
         before = ops.concatenate([first, known[:, :-1]], axis=1)
         before = ops.reshape(before, (-1, height, width, self.channels))
-        return before + self.positions if self.has_positions else before
+        if not self.has_positions:
+            return before
+        return before + ops.cast(self.positions, known.dtype)
 
     def start(self, batch_size):
         """What stands before the first place: `(batch, channels)`."""

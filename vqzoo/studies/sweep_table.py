@@ -45,6 +45,7 @@ def pictures(recipe, rows):
     """
     figures = {n.replace(".", "_"): _picture(recipe, rows, n) for n in recipe.shown}
     figures["agreement"] = _agreement(rows)
+    figures["efficiency"] = _efficiency(rows)
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
@@ -246,6 +247,24 @@ def _agreement(rows):
         key="rank correlation over all runs",
         limits=(-1.0, 1.0),
     )
+
+
+def _efficiency(rows):
+    """How few labels do, over the FactorVAE score: a point for each run, or None.
+
+    Source: Locatello et al. 2019, arXiv 1811.12359, in the lecture figure 6.
+    """
+    names = [
+        f"{_DISENTANGLEMENT}{n}" for n in ("factor_vae", "boosted_trees_efficiency")
+    ]
+    found = [row for row in rows if all(name in row["metrics"] for name in names)]
+    if len(found) < 3:
+        return None
+    points = np.array([[row["metrics"][name] for name in names] for row in found])
+    conditions = list(dict.fromkeys(row["condition"] for row in found))
+    labels = np.array([conditions.index(row["condition"]) for row in found])
+    axes = ("FactorVAE score", "accuracy with 100 labels over that with most")
+    return plots.scatter(points, labels, axes=axes, names=conditions)
 
 
 def rank_correlations(rows):
