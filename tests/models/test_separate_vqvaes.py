@@ -23,6 +23,18 @@ CASES = [
         (random_images(2, 8, 8, 3),),
         random=True,
     ),
+    Case(
+        "SeparateVQVAEs combined",
+        lambda: SeparateVQVAEs(
+            [small_noisy(0), small_ema(1)],
+            image_shape=(8, 8, 3),
+            strides=(4, 2),
+            combined=True,
+            **FEW_CHANNELS,
+        ),
+        (random_images(2, 8, 8, 3),),
+        random=True,
+    ),
 ]
 REFUSED = [
     (lambda: SeparateVQVAEs([]), "at least one quantizer"),
@@ -201,3 +213,27 @@ def test_each_tier_learns_the_color_of_flat_images():
 def test_codes_of_another_number_of_tiers_are_refused():
     with pytest.raises(ValueError, match=re.escape("codes of 2 tiers")):
         tiny().decode((np.zeros((1, 2, 2), "int32"),))
+
+
+def test_combined_tiers_are_those_of_separate_ones_with_a_decoder_of_all():
+    def fitted(**options):
+        keras.utils.set_random_seed(0)
+        model = SeparateVQVAEs(
+            quantizers(), image_shape=SHAPE, strides=(8, 2), **options, **TINY
+        )
+        # The optimizer takes each weight alone, whatever others there are.
+        compiled(model, keras.optimizers.SGD(0.1), "mse")
+        model.fit(images(4, *SHAPE), epochs=3, shuffle=False, verbose=0)
+        return model
+
+    plain, combined = fitted(), fitted(combined=True)
+    for one, other in zip(plain.vqvaes, combined.vqvaes):
+        for a, b in zip(one.weights, other.weights):
+            np.testing.assert_allclose(a, b, atol=1e-6, err_msg=a.path)
+    codes = combined.encode(images(2, *SHAPE))
+    assert combined.decoded_tiers == ("top", "bottom")
+    whole, bottom = combined.decode(codes), combined.decode((None, codes[1]))
+    np.testing.assert_allclose(whole, combined(images(2, *SHAPE)), atol=1e-5)
+    np.testing.assert_allclose(bottom, plain.decode(codes), atol=1e-5)
+    other = combined.decode(((codes[0] + 1) % 5, codes[1]))
+    assert np.abs(np.asarray(whole) - np.asarray(other)).max() > 1e-6

@@ -38,6 +38,7 @@ LIKE_ANOTHER = {
     "quantizer_noise",
     "quantizer_study",
     "sonnet_study",
+    "separate_study",
     "space_study",
 }
 # These differ from one that is run whole by the quantizer or the model's options.

@@ -4,6 +4,7 @@ import numpy as np
 
 from vqzoo import ids, registry
 from vqzoo.measures.codebook import codebook_usage
+from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import in_batches
 
 ORDER = 1
@@ -185,6 +186,8 @@ def id_metrics(codes, vectors, num_codes, seed=0):
 @registry.named("identifiers")
 def measure(subject, section):
     """Errors, levels, collisions, neighbors and items that training has not seen."""
+    if subject.model.item != "vector":
+        raise Skipped(f"the items are {subject.model.item}s, and IDs are of vectors")
     model, table = subject.model, subject.data.table
     variance = float(table.vectors.var(axis=0).mean())
     rows = []

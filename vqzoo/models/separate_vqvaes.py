@@ -3,6 +3,7 @@
 import functools
 
 import keras
+from keras import ops
 
 from vqzoo.layers import VectorQuantizerEMA
 from vqzoo.models import convolutional, tiers
@@ -17,7 +18,8 @@ class SeparateVQVAEs(tiers.TieredModel):
     A tier that has to rebuild the image on its own cannot leave its work to a finer
     one, so that every tier is used. The price is that the tiers repeat each other. The
     losses add up and no gradient crosses tiers: training all at once is training each.
-    The model gives the reconstruction of the finest tier.
+    The model gives the reconstruction of the finest tier or, combined, that of a
+    decoder which sees the code vectors of all tiers and moves none of them.
 
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
@@ -29,6 +31,7 @@ class SeparateVQVAEs(tiers.TieredModel):
         residual_channels: int, channels inside of the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
+        combined: bool. Whether a decoder of all tiers is learned beside those of each.
         pad: bool. Whether images whose sides do not divide are padded with their last
             row and column, and what comes back is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
@@ -36,13 +39,14 @@ class SeparateVQVAEs(tiers.TieredModel):
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
     Output shape: same, float32, not clipped. Codes: a tuple with a tensor for each
         tier, top first, `(batch, height / stride, width / stride)`, int32.
-    Losses: those of the quantizers and, for each tier but the finest, the mean squared
-        error of its reconstruction. Compile with `"mse"` for that of the finest.
+    Losses: those of the quantizers and, for each tier but the finest, or for all where
+        they are combined, the mean squared error of its reconstruction. Compile with
+        `"mse"` for that of what the model gives.
     Raises: ValueError: if there is no quantizer, the number of strides is another, they
         do not fall, the sides do not divide by a stride, or it is no power of 2.
     Source: Dhariwal et al. 2020, arXiv 2005.00341, section 3.2; Coppock's thesis,
-        section 2.4.5. Differs: images instead of sound, so that there is no spectral
-        loss.
+        section 2.4.5, and combined chapter 5, point 1. Differs: images instead of
+        sound, so that there is no spectral loss.
     Example:
         >>> tiers = [VectorQuantizerEMA(512, 64), VectorQuantizerEMA(512, 64)]
         >>> model = SeparateVQVAEs(tiers, image_shape=(64, 64, 3), strides=(8, 4))
@@ -60,6 +64,7 @@ class SeparateVQVAEs(tiers.TieredModel):
         residual_channels=32,
         num_residual_blocks=2,
         encoder_kernel_size=4,
+        combined=False,
         pad=False,
         dtype=None,
         name=None,
@@ -74,15 +79,29 @@ class SeparateVQVAEs(tiers.TieredModel):
         ]
         self.errors = [
             tiers.ReconstructionError(name=f"{tier}_error")
-            for tier in self.tier_names[:-1]
+            for tier in (self.tier_names if combined else self.tier_names[:-1])
         ]
+        if combined:
+            self.vectors = _Fixed(self._vectors, name="vectors")
+            self.decoder = convolutional.decoder(self, strides[-1], image_shape[2])
+            self.to_float32 = convolutional.float32_output()
         self._finish_images()
 
     def _rebuild(self, images):
-        *coarser, outputs = [vqvae(images) for vqvae in self.vqvaes]
-        for error, rebuilt in zip(self.errors, coarser):
-            outputs = error(outputs, rebuilt, images)
+        rebuilt = [vqvae(images) for vqvae in self.vqvaes]
+        outputs = self._of_all(self.vectors(images)) if self.combined else rebuilt[-1]
+        for error, alone in zip(self.errors, rebuilt):
+            outputs = error(outputs, alone, images)
         return outputs
+
+    def _vectors(self, images):
+        """The code vectors of all tiers at the finest grid."""
+        codes = [vqvae.encode(images)[0] for vqvae in self.vqvaes]
+        quantized = [q.decode(grid) for q, grid in zip(self.quantizers, codes)]
+        return _joined(quantized, self.strides)
+
+    def _of_all(self, vectors):
+        return self.to_float32(self.decoder(vectors))
 
     def _make_vqvae(self, tier, quantizer, stride):
         vqvae = VQVAE(
@@ -118,7 +137,8 @@ class SeparateVQVAEs(tiers.TieredModel):
 
         Args:
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
-                None; the finest that is not decides alone.
+                None; the finest that is not decides alone, unless tiers are combined
+                and none is None.
             sides: as of `VQVAE2.decode`.
 
         Returns:
@@ -128,23 +148,54 @@ class SeparateVQVAEs(tiers.TieredModel):
             ValueError: as of `VQVAE2.decode`.
         """
         codes = tiers.checked_codes(codes, self.quantizers)
+        if self.combined and all(grid is not None for grid in codes):
+            pairs = zip(self.quantizers, codes)
+            return self.from_quantized([q.decode(grid) for q, grid in pairs], sides)
         tier = tiers.finest_given(codes)
         return self._cropped(self.vqvaes[tier].decode(codes[tier]), sides)
 
     def from_quantized(self, quantized, sides=None):
+        if self.combined:
+            vectors = _joined(quantized, self.strides)
+            return self._cropped(self._of_all(vectors), sides)
         finest = self.vqvaes[-1].from_quantized(quantized[-1:])
         return self._cropped(finest, sides)
 
     @property
     def decoded_tiers(self):
         """The finest tier's name: `decode` looks at no other where that is given."""
-        return self.tier_names[-1:]
+        return self.tier_names if self.combined else self.tier_names[-1:]
 
     def reconstructions(self, images):
         """What each tier makes of the images: a tuple of float32 images, top first."""
         sides, padded = images.shape[1:3], self.received(images)
         rebuilt = [vqvae(padded, training=False) for vqvae in self.vqvaes]
         return tuple(self._cropped(images, sides) for images in rebuilt)
+
+
+class _Fixed(keras.layers.Layer):
+    """What a function makes of images, without gradient and with no weights of its own.
+
+    The function's layers are not parts of this one, which would save them again.
+    """
+
+    def __init__(self, function, **kwargs):
+        super().__init__(autocast=False, dtype="float32", **kwargs)
+        self.function = function
+        self.built = True
+
+    def call(self, images):
+        return ops.stop_gradient(self.function(images))
+
+
+def _joined(quantized, strides):
+    """Vectors of all tiers, repeated to the finest grid, along the channels."""
+    maps = []
+    for vectors, stride in zip(quantized, strides):
+        for axis in (1, 2):
+            vectors = ops.repeat(vectors, stride // strides[-1], axis=axis)
+        maps.append(ops.cast(vectors, "float32"))
+    return ops.concatenate(maps, axis=-1)
 
 
 def _check_strides(strides, num_tiers):
