@@ -264,9 +264,9 @@ CASES = {
         Diffusers,
         ATTENTION | {"latent_channels": 4, "vq_embed_dim": 6},
     ),
-    "diffusers, two layers, 1 channel": (
+    "diffusers, two layers": (
         Diffusers,
-        PLAIN | {"layers_per_block": 2, "in_channels": 3, "latent_channels": 4},
+        PLAIN | {"layers_per_block": 2, "latent_channels": 4},
     ),
     "diffusers, no attention": (
         Diffusers,

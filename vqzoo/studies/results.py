@@ -175,8 +175,13 @@ class Page:
         return cells.Column(f"{keys[-1]}||{format}").middle([value])
 
     def make_speed(self, name):
-        """A table of benchmarks/results: `others`, `twins` or `codec`."""
-        makers = {"others": speed.beside_others, "twins": speed.twins}
+        """A table of benchmarks/results: `codec`, or of a name in `makers`."""
+        makers = {
+            "others": speed.beside_others,
+            "twins": speed.twins,
+            "converted": speed.converted,
+            "originals": speed.originals,
+        }
         if name == "codec":
             lines = codec_rows.files(self._benchmark("codec"))
         else:

@@ -54,6 +54,28 @@ def twins(read):
     return rows
 
 
+def converted(read):
+    """Converted models beside their originals in PyTorch."""
+    rows = [("256 x 256 images", "vqzoo", "original", "times as fast", "1.2x")]
+    for name, run in read("converted").get("runs", {}).items():
+        times = run["times_faster"]["median"]
+        seconds = [f"{_median(run, 'seconds', w):.2f} s" for w in ("vqzoo", "torch")]
+        rows.append((name, *seconds, f"{times:.1f}x", _verdict(times, 1.2)))
+    return rows
+
+
+def originals(read):
+    """How far converted models are from the definitions of other packages."""
+    rows = [("original", "family", "codes equal", "codes used", "latents", "pixels")]
+    for name, case in read("originals").get("cases", {}).items():
+        differences = [f"{case[each]:.0e}" for each in ("latents", "pixels")]
+        share = f"{case['codes']:.2%}"
+        rows.append(
+            (name, case["family"], share, str(case["codes_used"]), *differences)
+        )
+    return rows
+
+
 def _verdict(value, target, at_least=True):
     """Whether a figure reaches its target, and by how much it does not."""
     if value >= target if at_least else value <= target:
