@@ -3,8 +3,8 @@
     python -m benchmarks.scale [--systems=vqvae2_256,pixelsnail_top_32]
 
 Every named model of `vqzoo.models` and `vqzoo.priors` at its true size, each in a
-process of its own. Seconds and the peak of the process's memory are measured on this
-machine, at batches of 1 and 3 where a batch of its own would not fit, from which the
+process of its own. Seconds of the processor's cores, which do not grow with what else
+the machine does, and the peak of the process's memory are measured, at batches of 1 and 3 where a batch of its own would not fit, from which the
 memory of its own batch follows along a line. Multiply-adds are counted in the graph of
 the training step, gradients and penalties with it. The days that a whole protocol takes
 on GPUs follow from them, with the peak and the utilization that are named below. Writes
@@ -13,6 +13,7 @@ thesis, which are better measured one at a time.
 """
 
 import statistics
+import time
 
 from benchmarks import measure
 
@@ -39,7 +40,7 @@ def main(flags):
     results = measure.read(RESULTS)
     rows = results.setdefault("rows", {})
     for name in flags.systems:
-        worker = measure.Worker(make, name)
+        worker = measure.Worker(make, name, flags.sampling)
         rows[name] = worker()
         worker.close()
         print(name, rows[name], flush=True)
@@ -56,7 +57,7 @@ def systems():
     return (*autoencoder.named_models(), *named)
 
 
-def make(name):
+def make(name, sampling=True):
     """The measurement of a system: a function of nothing to a dict of numbers."""
     import keras
 
@@ -67,7 +68,9 @@ def make(name):
     keras.config.set_dtype_policy(devices.resolve_precision("auto"))
     if hasattr(models, name):
         return lambda: _autoencoder(name)
-    return lambda: (_gan if name.startswith("progressive") else _prior)(name)
+    if name.startswith("progressive"):
+        return lambda: _gan(name)
+    return lambda: _prior(name, sampling)
 
 
 def _autoencoder(name):
@@ -105,7 +108,7 @@ def _autoencoder(name):
     }
 
 
-def _prior(name):
+def _prior(name, sampling):
     import keras
 
     from vqzoo import measures, priors
@@ -122,14 +125,16 @@ def _prior(name):
     row = _steps(step, own, prior.grid_shape[0] >= LARGE // 4, before)
     arrays, tiers = _codes(prior, 1)
     *above, codes = (arrays[tier] for tier in tiers)
+
+    def draw():
+        return prior.sample(1, prior.condition(None, above), seed=0)
+
     return {
         **row,
         "kind": "prior",
         "weights": prior.count_params(),
         "multiply_adds": _counted(prior, *prior.training_pair(arrays, tiers)),
-        "sample_seconds": _seconds(
-            lambda: prior.sample(1, prior.condition(None, above), seed=0)
-        ),
+        "sample_seconds": _seconds(draw) if sampling else None,
         "evaluation_seconds": _seconds(
             lambda: measures.prior_bits(prior, codes, None, above)
         ),
@@ -218,7 +223,7 @@ def _steps(step, own, is_large, before):
         run = step(batch)
         run()
         taken = statistics.median(
-            measure.seconds(run) for _ in range(1 if is_large else 3)
+            _core_seconds(run) for _ in range(1 if is_large else 3)
         )
         peaks[batch] = (measure.peak_bytes() - before) / 2**30
     row = {"batch": own, "measured_batch": batch, "step_seconds": taken}
@@ -232,10 +237,17 @@ def _steps(step, own, is_large, before):
     return row
 
 
+def _core_seconds(function):
+    """Seconds that one call keeps cores busy, all of them together."""
+    began = time.process_time()
+    function()
+    return time.process_time() - began
+
+
 def _seconds(function):
     """Of a call, after one that compiles, where that took under half a minute."""
-    taken = measure.seconds(function)
-    return measure.seconds(function) if taken < 30 else taken
+    taken = _core_seconds(function)
+    return _core_seconds(function) if taken < 30 else taken
 
 
 def _counted(model, *data):
@@ -258,4 +270,5 @@ if __name__ == "__main__":
     measure.run(
         main,
         systems=(systems(), "measured", systems()),
+        sampling=(True, "off: no prior draws a sample, which takes many minutes"),
     )

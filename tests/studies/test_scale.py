@@ -7,7 +7,7 @@ ROW = {
     "step_seconds": 1.234,
     "measured_batch": 3,
     "measured_gib": 2.5,
-    "sample_seconds": 0.5,
+    "sample_seconds": None,
     "evaluation_seconds": 0.25,
     "multiply_adds": 10**12,
     "batch": 64,
