@@ -4,12 +4,12 @@
 
 Every named model of `vqzoo.models` and `vqzoo.priors` at its true size, each in a
 process of its own. Seconds of the processor's cores, which do not grow with what else
-the machine does, and the peak of the process's memory are measured, at batches of 1 and 3 where a batch of its own would not fit, from which the
-memory of its own batch follows along a line. Multiply-adds are counted in the graph of
-the training step, gradients and penalties with it. The days that a whole protocol takes
-on GPUs follow from them, with the peak and the utilization that are named below. Writes
-scale.json and docs/results/scale.md. Seconds for small models, minutes for those of the
-thesis, which are better measured one at a time.
+the machine does, and the peak of the process's memory are measured, at batches of 1 and
+3 where a batch of its own would not fit, from which the memory of its own batch follows
+along a line. Multiply-adds are counted in the graph of the training step, gradients and
+penalties with it; docs/results/scale.md says what days of GPUs follow from them.
+Seconds for small models, many minutes for those of the thesis, which are better
+measured one at a time.
 """
 
 import statistics
