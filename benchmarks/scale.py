@@ -136,7 +136,7 @@ def _prior(name, sampling):
         "multiply_adds": _counted(prior, *prior.training_pair(arrays, tiers)),
         "sample_seconds": _seconds(draw) if sampling else None,
         "evaluation_seconds": _seconds(
-            lambda: measures.prior_bits(prior, codes, None, above)
+            lambda: measures.prior_figures(prior, codes, None, above)
         ),
         "phases": _phases(name, own),
         "protocol": PROTOCOLS.get(name, ("", "", ""))[2],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from vqzoo.measures.sets import frechet_distance, precision_recall
+from vqzoo.measures.sets import frechet_distance, precision_recall, variety
 
 
 def features(count=400, shift=0.0, seed=0, length=5):
@@ -87,3 +87,12 @@ def test_samples_that_are_all_one_real_image_are_precise_and_recall_little():
 def test_sets_smaller_than_the_neighborhood_are_refused():
     with pytest.raises(ValueError, match="more than 3 vectors.*received 50 and 3"):
         precision_recall(features(50), features(3))
+
+
+def test_repeats_are_seen_by_the_nearest_other_and_by_recall():
+    known = np.random.default_rng(0).normal(size=(256, 4, 4, 1))
+    alike = variety(np.random.default_rng(1).normal(size=(256, 4, 4, 1)), known)
+    assert alike["nearest_other"] == pytest.approx(1, abs=0.1) and alike["recall"] > 0.6
+    repeated = variety(np.repeat(known[:16], 16, axis=0), known)
+    assert repeated["diversity"] > 0.85
+    assert repeated["nearest_other"] < 1e-6 and repeated["recall"] < 0.1

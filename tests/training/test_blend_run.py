@@ -87,7 +87,11 @@ def test_figures_of_the_parents_themselves_and_of_one_image():
     assert found["nearer_first"] == 1 and found["nearest_second"] > 0.1
     assert found["diversity"] == pytest.approx(1, abs=0.1)
     same = np.repeat(first[:1], 10, axis=0)
-    assert blend.figures(same, first, second)["diversity"] == 0
+    found = blend.figures(same, first, second)
+    assert found["diversity"] == 0 and found["nearest_other"] < 1e-6
+    repeated = np.concatenate([first[:2], second[:2]] * 10)  # of 40 different ones
+    found = blend.figures(repeated, first, second)
+    assert found["diversity"] > 0.7 and found["nearest_other"] < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -32,5 +32,6 @@ __all__, __getattr__ = on_demand(
         "sliced_wasserstein": "distances.sliced_wasserstein",
         "subject_of": "subject.subject_of",
         "unigram_bits": "likelihood.unigram_bits",
+        "variety": "sets.variety",
     },
 )

@@ -8,6 +8,7 @@ beside its floor: the distance of two sets of real images of the same sizes.
 import numpy as np
 
 from vqzoo import registry
+from vqzoo.datasets.splits import spread
 from vqzoo.losses import make_perceptual
 from vqzoo.measures import distances, inference
 from vqzoo.measures.findings import Skipped
@@ -103,6 +104,30 @@ def _share_within(queries, known, neighbors):
         for rows in pairwise_distances_chunked(queries, known)
     ]
     return float(np.concatenate(inside).mean())
+
+
+def variety(samples, known):
+    """How different samples are, beside known data: a dict of floats.
+
+    Args:
+        samples: float `(N, ...)`, more than 3.
+        known: float `(M, ...)`, more than 3, such as real images or parents.
+
+    Returns:
+        dict: `diversity`, the mean distance of pairs over that of the known, which does
+        not see repeats; `nearest_other`, the mean distance to the nearest other one
+        over that of as many known, 0 where each has a copy; and `recall`, the share of
+        the known that lie among as many samples.
+    """
+    count = min(len(samples), len(known))
+    some = [each[spread(len(each), count)] for each in (samples, known)]
+    apart, apart_known = map(distances.nearest_other, some)
+    flat, flat_known = (each.reshape(count, -1) for each in some)
+    return {
+        "diversity": distances.diversity(samples) / distances.diversity(known),
+        "nearest_other": apart / apart_known,
+        "recall": precision_recall(flat_known, flat)["recall"],
+    }
 
 
 @registry.named("sets")

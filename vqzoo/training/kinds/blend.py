@@ -206,8 +206,8 @@ def figures(images, first, second):
     Returns:
         dict: `white`, the share as white as nine in ten parents; `nearest_first` and
         `nearest_second`, root mean square distance to the nearest parent of each set;
-        `nearer_first`, the share whose nearest parent is of the first set; and
-        `diversity`, the mean distance of pairs over that of pairs of parents.
+        `nearer_first`, the share whose nearest parent is of the first set; and what
+        `measures.variety` says of the images beside the parents.
     """
     both = np.concatenate([first, second])
     least = np.quantile(whiteness(both), 0.1)
@@ -219,7 +219,7 @@ def figures(images, first, second):
         "nearest_first": float(nearest[0].mean()),
         "nearest_second": float(nearest[1].mean()),
         "nearer_first": float(np.mean(nearest[0] < nearest[1])),
-        "diversity": measures.diversity(images) / measures.diversity(both),
+        **measures.variety(images, both),
     }
 
 

@@ -208,7 +208,7 @@ class GANRecipe(TierRecipe):
                 latents.reshape(len(latents), -1), real.reshape(len(real), -1)
             ),
             "requantization": prior.requantization_error(latents),
-            "diversity": measures.diversity(latents) / measures.diversity(real),
+            **measures.variety(latents, real),
             "codes_used": float((usage > 0).mean()),
         }
 
