@@ -1,6 +1,6 @@
 """Does a GAN fit noisy codes alone? Maps of indices, of plain and of noisy codes.
 
-    python -m vqzoo.recipes.gan_space_study --dataset=folder --data_dir=fashion-mnist
+    python -m vqzoo.recipes.gan_space_study
 
 The thesis's GANs draw maps of indices, whose order means nothing in a plain codebook:
 what decides may be the noise, or the order alone. Four codebooks of a small `vqvae_32`,
@@ -10,8 +10,8 @@ maps of the index as it stands, and of the index sorted afterwards; a DCGAN; a g
 PixelCNN. Samples are judged as in `codebook_study`. Pictures show the samples of all
 codebooks side by side, the critic's accuracy and the gates of attention over training.
 
-On one core with bfloat16 about a minute for each codebook, GAN and PixelCNN; `--only`
-chooses.
+On Fashion-MNIST (`--dataset=folder --data_dir=fashion-mnist`), one core and bfloat16
+about a minute for each codebook, GAN and PixelCNN; `--only` chooses.
 
 Source: Coppock's thesis, sections 3.2, 4.6 and 4.7, figures 4.9 and 4.10. Differs: one
 tier, smaller networks, few steps, images of 28 x 28 on a black frame; controls.

@@ -1,10 +1,10 @@
 """Semantic IDs of vectors, by a residual VQ-VAE of three stages.
 
-    python -m vqzoo.recipes.semantic_ids --dataset=arrays --data_dir=items.parquet
+    python -m vqzoo.recipes.semantic_ids
 
 Three codes of 256 for each vector, and one that tells apart the items that share them;
-ids.parquet in the folder of the run has the key and the ID of each. Without a file it
-takes patches of photographs.
+ids.parquet in the folder of the run has the key and the ID of each. The vectors are
+those of `--dataset=arrays --data_dir=items.parquet`, or patches of photographs.
 
 Codes start as means of clusters, most of which have fewer items than the mean one: only
 those with less than a tenth of it are placed anew, where half, as for images, would
