@@ -247,13 +247,27 @@ def _residual_k_means(train, vectors, seed):
 
 
 def _torch(flags):
-    return {str(seed): _torch_run(flags, seed) for seed in flags.seeds}
+    train, _ = _parts(flags)
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "vectors.npz")
+        np.savez(path, train=train, whole=_splits(flags.vectors).table.vectors)
+        for seed in flags.seeds:
+            # In a process of its own: beside TensorFlow's threads PyTorch's hang.
+            worker = measure.Worker(make_torch_run, str(path), seed)
+            codes, rebuilt, seconds = worker()
+            worker.close()
+            said = _said(codes, rebuilt, flags)
+            rows[str(seed)] = {**said, "seconds": round(seconds, 1)}
+    return rows
 
 
-def _torch_run(flags, seed):
+def make_torch_run(path, seed):
+    """The training of ResidualVQ; it gives codes, rebuilt vectors and seconds."""
     import torch
 
-    train, _ = _parts(flags)
+    with np.load(path) as file:
+        train, whole = file["train"], file["whole"]
     torch.manual_seed(seed)
     torch.set_num_threads(measure.machine()["cores"])
     mean = train.mean(axis=0)
@@ -274,11 +288,12 @@ def _torch_run(flags, seed):
             model["step"](given[rows], optimizer)
             schedule.step()
 
-    seconds = measure.seconds(train_all)
-    whole = torch.tensor((_splits(flags.vectors).table.vectors - mean) / scale)
-    codes, rebuilt = model["encode"](whole)
-    said = _said(codes, rebuilt * scale + mean, flags)
-    return {**said, "seconds": round(seconds, 1)}
+    def run():
+        seconds = measure.seconds(train_all)
+        codes, rebuilt = model["encode"](torch.tensor((whole - mean) / scale))
+        return codes, rebuilt * scale + mean, seconds
+
+    return run
 
 
 def _torch_model(width, sample):
