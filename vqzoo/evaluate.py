@@ -13,6 +13,7 @@ import time
 
 from vqzoo import frame, measures, registry, report, sample, trained
 from vqzoo.datasets import MAX_BYTES, READING, WITH_FACTORS
+from vqzoo.datasets.catalog import COLUMNS
 from vqzoo.frame import Flag
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS
@@ -30,6 +31,7 @@ FLAGS = {
         Flag("classes", (), "only these classes of the data; empty: all"),
         Flag("image_size", 0, "side of the images; 0: the model's own", at_least=0),
         *(Flag(name, *text, kind=float) for name, text in READING.items()),
+        *(Flag(name, *text) for name, text in COLUMNS.items()),
         Flag("max_bytes", *MAX_BYTES, at_least=1),
         Flag("num_images", 0, "test images; 0: 10,000 at most, and 2 GB", at_least=0),
     ],
@@ -112,7 +114,7 @@ def _evaluate(values, path):
         losses=loaded.run.losses(),
     )
     out = _folder(values.out)
-    chosen = values.only or NAMES
+    chosen = values.only or measures.names_of(model.item)
     with tqdm(total=len(chosen), unit=" sections") as bar:
 
         def on_done(section, seconds):
@@ -174,7 +176,7 @@ def _folder(out):
 
 def _facts(path, subject, seconds):
     model, data = subject.model, subject.data
-    shape = " x ".join(map(str, model.image_shape))
+    shape = " x ".join(map(str, model.item_shape))
     counts = (
         f"{len(subject.images):,} of {data.num_test:,} test, "
         f"{len(subject.train_images):,} of {data.num_train:,} training, at random"
@@ -187,9 +189,9 @@ def _facts(path, subject, seconds):
         if subject.pipeline
         else "none",
         "samples": _samples(subject),
-        "data": f"{data.name}, images of {shape}, {data.fingerprint[:12]}",
+        "data": f"{data.name}, {model.item}s of {shape}, {data.fingerprint[:12]}",
         "classes": named,
-        "images": counts,
+        f"{model.item}s": counts,
         "machine": devices.describe(),
         "vqzoo": f"{__version__}, Python {platform.python_version()}",
         "time": f"{seconds:.0f} s",

@@ -1,10 +1,11 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 import vqzoo
-from vqzoo import ids, trained
+from vqzoo import evaluate, ids, trained
 from vqzoo.recipes.semantic_ids import RECIPE
 from vqzoo.runs.files import RunError
 
@@ -82,3 +83,16 @@ def test_a_model_of_vectors_is_refused_where_images_are_meant(finished):
     _, run, _ = finished
     with pytest.raises(trained.TrainedError, match="of images.*VectorVQVAE.*vectors"):
         trained.load(run, needs_images=True)
+
+
+def test_evaluate_says_what_the_ids_are_worth(finished, tmp_path):
+    recipe, run, _ = finished
+    argv = ["vqzoo evaluate", str(run), "--dataset=arrays", "--quick"]
+    argv += [f"--data_dir={recipe.data_dir}", f"--out={tmp_path}"]
+    assert evaluate.main(argv) == 0
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(found["metrics"]) == {"identifiers", "codebook"}
+    said = found["metrics"]["identifiers"]
+    assert said["usage_3"] > 0.9 and 0 < said["relative_error"] < 0.5
+    assert said["duplicates"] == 10 and 0 < said["recall"] < 1
+    assert "Semantic IDs" in (tmp_path / "report.html").read_text()

@@ -26,6 +26,7 @@ __all__, __getattr__ = on_demand(
         "in_batches": "inference.in_batches",
         "load_splits": "data.load_splits",
         "measure": "findings.measure",
+        "names_of": "findings.names_of",
         "prior_figures": "likelihood.prior_figures",
         "reconstruction_error": "reconstruction.reconstruction_error",
         "sizes_of": "data.sizes_of",

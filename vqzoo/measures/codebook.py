@@ -10,6 +10,7 @@ from vqzoo.measures.findings import Skipped
 from vqzoo.metrics import CodebookUsage
 
 ORDER = 2
+ITEMS = ("image", "vector", "sequence")
 TITLE = "Codebooks"
 TEXT = (
     "How many codes are in use over all test images (perplexity is as many equally "

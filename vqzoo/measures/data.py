@@ -1,11 +1,15 @@
 """What is measured of a data set, and how much: images that fit a model and memory."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from vqzoo import datasets
 from vqzoo.datasets import factors
+from vqzoo.registry import lazily
+
+vectors = lazily("vqzoo.datasets.vectors")
 
 MOST_BYTES = 2e9  # of test images in memory, unless more are asked for
 MOST_TRAINING_BYTES = 400e6
@@ -76,6 +80,7 @@ class Data:
         fingerprint: str, of the whole data set.
         num_test: int, images of the whole test split, where that is known.
         num_train: int, of the whole training split.
+        table: all items with their keys, of data that have them, or None.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Data:
     fingerprint: str = ""
     num_test: int = 0
     num_train: int = 0
+    table: Any = None
 
     @classmethod
     def of(cls, splits, sizes, seed=0):
@@ -111,6 +117,7 @@ class Data:
             fingerprint=splits.fingerprint,
             num_test=splits.test.size,
             num_train=splits.train.size,
+            table=splits.table,
         )
 
 
@@ -118,9 +125,9 @@ def _some(split, count, seed):
     """Images and labels of a split in random order: its own may be by class."""
     images, labels, num_images = [], [], 0
     for batch in split.batches(256, seed=seed).as_numpy_iterator():
-        images.append(batch["image"])
+        images.append(batch[split.item])
         labels.append(batch.get("label"))
-        num_images += len(batch["image"])
+        num_images += len(images[-1])
         if num_images >= count:
             break
     images = np.concatenate(images)[:count]
@@ -142,16 +149,19 @@ def load_splits(model, settings, image_size=0):
         FileNotFoundError: if the data are missing.
         ValueError: if they cannot be had in that shape, or with those classes.
     """
-    shape = tuple(model.image_shape)
-    splits = datasets.load(
-        settings.dataset,
-        image_size=image_size or shape[0],
-        channels=shape[2],
-        **datasets.options_of(settings),
-    )
+    shape = tuple(model.item_shape)
+    if model.item == "vector":
+        splits = vectors.load_vectors(settings.dataset, **vectors.options_of(settings))
+    else:
+        splits = datasets.load(
+            settings.dataset,
+            image_size=image_size or shape[0],
+            channels=shape[2],
+            **datasets.options_of(settings),
+        )
     if tuple(splits.image_shape) != shape:
         raise ValueError(
-            f"expected images of {shape} for the model, received "
+            f"expected {model.item}s of {shape} for the model, received "
             f"{tuple(splits.image_shape)} from --dataset={settings.dataset}"
         )
     return splits
@@ -165,7 +175,7 @@ def sizes_of(model, quick=False):
         quick: bool: a first look.
     """
     chosen = QUICK if quick else Sizes()
-    most = int(MOST_BYTES // (4 * np.prod(model.image_shape)))
+    most = int(MOST_BYTES // (4 * np.prod(model.item_shape)))
     return dataclasses.replace(chosen, images=max(1, min(chosen.images, most)))
 
 

@@ -120,7 +120,8 @@ def modules(names=()):
     A measure is a module of this folder with the words ORDER (a number, its place on a
     page), TITLE, TEXT (what is measured and how to read it) and a function of a
     `Subject` and a `Section` which is `registry.named` as the module is. It may have
-    GLANCE: the words for those of its numbers that a reader looks for first.
+    GLANCE: the words for those of its numbers that a reader looks for first; and ITEMS,
+    what the models are of that it measures, images where it says nothing.
 
     Args:
         names: of measures; all, if there are none.
@@ -130,6 +131,16 @@ def modules(names=()):
     ]
     chosen = [sys.modules[function.__module__] for function in functions]
     return sorted(chosen, key=lambda module: module.ORDER)
+
+
+def names_of(item):
+    """Names of the measures of models of an item, such as `"vector"`, in order."""
+    chosen = (module for module in modules() if item in _items(module))
+    return [module.__name__.rpartition(".")[2] for module in chosen]
+
+
+def _items(module):
+    return getattr(module, "ITEMS", ("image",))
 
 
 def measure(
@@ -144,7 +155,7 @@ def measure(
 
     Args:
         subject: `Subject`.
-        names: of measures; all, if there are none.
+        names: of measures; all of models of its items, if there are none.
         draws: bool: with pictures, as a page wants them, or numbers alone.
         on_start: function of the title of a section that begins.
         on_done: function of a finished section and of its seconds.
@@ -153,7 +164,8 @@ def measure(
         list of `Section`.
     """
     sections = []
-    for module in modules(names):
+    item = subject.model.item
+    for module in modules(names or names_of(item)):
         name = module.__name__.rpartition(".")[2]
         section = Section(
             name=name,
@@ -165,6 +177,8 @@ def measure(
         on_start(section.title)
         began = time.monotonic()
         with section.attempt(WHOLE):
+            if item not in _items(module):
+                raise Skipped(f"it is of {_items(module)[0]}s, the model of {item}s")
             registry.find("measures", name)(subject, section)
         sections.append(section)
         on_done(section, time.monotonic() - began)

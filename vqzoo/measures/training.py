@@ -6,6 +6,7 @@ from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
 
 ORDER = 15
+ITEMS = ("image", "vector", "sequence")
 TITLE = "Training"
 TEXT = (
     "The epochs of the model's run, from its history.csv: losses, the use of the "

@@ -3,6 +3,7 @@
 import dataclasses
 
 from vqzoo import ids
+from vqzoo.datasets import catalog
 from vqzoo.registry import lazily
 from vqzoo.runs.files import RunError
 from vqzoo.runs.folder import HISTORY, METRICS, MODEL
@@ -34,12 +35,8 @@ class VectorSettings(Settings):
         choices=("arrays", "patches"),
     )
     data_dir: str = setting("", ".npy, .npz or Parquet file of vectors")
-    vector_column: str = setting(
-        "", "name of the vectors in the file; empty: vectors, embeddings and the like"
-    )
-    key_column: str = setting(
-        "", "name of the keys in the file; empty: key, item_id, id; else row numbers"
-    )
+    vector_column: str = setting(*catalog.COLUMNS["vector_column"])
+    key_column: str = setting(*catalog.COLUMNS["key_column"])
 
     def __post_init__(self):
         super().__post_init__()
@@ -87,12 +84,8 @@ class VectorRecipe(CodingRecipe, VectorSettings, VectorModelSettings):
         return {**super().smoke_numbers(), "hidden_dims": (16,), "batch_size": 64}
 
     def load_data(self):
-        splits = vector_data.load_vectors(
-            self.dataset,
-            data_dir=self.data_dir,
-            vectors=self.vector_column,
-            keys=self.key_column,
-        )
+        options = vector_data.options_of(self)
+        splits = vector_data.load_vectors(self.dataset, **options)
         for line in vector_data.describe(splits):
             fitting.say(line)
         self.expect(
