@@ -13,7 +13,7 @@ import time
 
 from vqzoo import frame, measures, registry, report, sample, trained
 from vqzoo.datasets import MAX_BYTES, READING, WITH_FACTORS
-from vqzoo.datasets.catalog import COLUMNS
+from vqzoo.datasets.columns import COLUMNS
 from vqzoo.frame import Flag
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
 from vqzoo.measures.representation import REPRESENTATIONS

@@ -59,17 +59,6 @@ READING = {
     ),
     "labels": ("", "CSV file with columns file and label, in the place of folders"),
 }
-# Where vectors are in the user's files: defaults and help of the flags.
-COLUMNS = {
-    "vector_column": (
-        "",
-        "name of the vectors in a file; empty: vectors, embeddings and the like",
-    ),
-    "key_column": (
-        "",
-        "name of their keys in a file; empty: key, item_id, id; else row numbers",
-    ),
-}
 # The flag --max_bytes: default and text.
 MAX_BYTES = (
     2**28,

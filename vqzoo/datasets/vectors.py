@@ -104,19 +104,6 @@ def load_vectors(
     )
 
 
-def options_of(settings) -> dict:
-    """What settings give to `load_vectors` beside the name: a dict.
-
-    Args:
-        settings: a recipe or flags with `data_dir`, `vector_column` and `key_column`.
-    """
-    return {
-        "data_dir": settings.data_dir,
-        "vectors": settings.vector_column,
-        "keys": settings.key_column,
-    }
-
-
 def describe(splits: Splits) -> list[str]:
     """What was read, in one to four lines."""
     found = splits.summary

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vqzoo import datasets
-from vqzoo.datasets import factors
+from vqzoo.datasets import columns, factors
 from vqzoo.registry import lazily
 
 vectors = lazily("vqzoo.datasets.vectors")
@@ -151,7 +151,7 @@ def load_splits(model, settings, image_size=0):
     """
     shape = tuple(model.item_shape)
     if model.item == "vector":
-        splits = vectors.load_vectors(settings.dataset, **vectors.options_of(settings))
+        splits = vectors.load_vectors(settings.dataset, **columns.options_of(settings))
     else:
         splits = datasets.load(
             settings.dataset,

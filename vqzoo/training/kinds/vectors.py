@@ -3,7 +3,7 @@
 import dataclasses
 
 from vqzoo import ids
-from vqzoo.datasets import catalog
+from vqzoo.datasets import columns
 from vqzoo.registry import lazily
 from vqzoo.runs.files import RunError
 from vqzoo.runs.folder import HISTORY, METRICS, MODEL
@@ -35,8 +35,8 @@ class VectorSettings(Settings):
         choices=("arrays", "patches"),
     )
     data_dir: str = setting("", ".npy, .npz or Parquet file of vectors")
-    vector_column: str = setting(*catalog.COLUMNS["vector_column"])
-    key_column: str = setting(*catalog.COLUMNS["key_column"])
+    vector_column: str = setting(*columns.COLUMNS["vector_column"])
+    key_column: str = setting(*columns.COLUMNS["key_column"])
 
     def __post_init__(self):
         super().__post_init__()
@@ -84,7 +84,7 @@ class VectorRecipe(CodingRecipe, VectorSettings, VectorModelSettings):
         return {**super().smoke_numbers(), "hidden_dims": (16,), "batch_size": 64}
 
     def load_data(self):
-        options = vector_data.options_of(self)
+        options = columns.options_of(self)
         splits = vector_data.load_vectors(self.dataset, **options)
         for line in vector_data.describe(splits):
             fitting.say(line)
