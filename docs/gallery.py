@@ -47,7 +47,7 @@ def _artifact(root, folder, manifest):
         "weights": f"{model['weights']:,} (`{model['name']}`)",
         "priors": priors,
         "size": f"{size / 2**20:.0f} MiB, all files",
-        "license": manifest.get("license", "Apache-2.0, as the code"),
+        "terms": _terms(manifest),
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items() if value)
     links = [f"[its card](../../export/{name}/README.md)"]
@@ -69,6 +69,12 @@ def _artifact(root, folder, manifest):
             " · ".join(links),
         ]
     )
+
+
+def _terms(manifest):
+    """What the model may be used for, as far as its manifest says."""
+    known = manifest.get("training", {}).get("terms", "")
+    return known or "those of its data: [licences](../guide/licences.md)"
 
 
 def _priors(manifest):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.browser import barriers
 from tests.helpers.pictures import png_of_any_kind
 from tests.helpers.small_models import model_of
 from vqzoo import trained
@@ -452,6 +453,28 @@ def test_a_gray_model_with_two_codes_a_latent(browser, tmp_path, two_codes):
             open_tab(page, "Codebook")
             page.wait_for_selector("#codebook-axes img")
             page.get_by_text("One code paints nothing by itself here").wait_for()
+
+
+def test_the_address_keeps_the_tab(page, server):
+    open_tab(page, "Interpolate")
+    page.wait_for_function("location.hash === '#Interpolate'")
+    page.reload()
+    chosen = page.get_by_role("tab", name="Interpolate", exact=True, selected=True)
+    chosen.wait_for()
+    page.evaluate("location.hash = '#Codebook'")
+    page.get_by_role("tab", name="Codebook", exact=True, selected=True).wait_for()
+
+
+def test_no_tab_has_a_serious_barrier(page):
+    found = {}
+    for name in TABS:
+        open_tab(page, name)
+        # What is not there yet is shown faint.
+        page.wait_for_timeout(500)
+        page.wait_for_function("!document.querySelector('.pending, .generating')")
+        for each, where in barriers(page).items():
+            found.setdefault(each, []).append((name, where))
+    assert found == {}
 
 
 def test_a_port_that_is_taken_is_an_error_without_a_traceback(server):

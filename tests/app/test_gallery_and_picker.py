@@ -11,7 +11,8 @@ SHAPE = (32, 32, 3)
 def test_the_samples_are_whole_photographs_and_the_counted_are_crops():
     found = gallery.load(SHAPE)
     names = list(photos.photographs())
-    assert list(found.samples) == names and "cat" in names
+    assert set(found.samples) == set(names)
+    assert list(found.samples)[:2] == ["astronaut", "cat"]  # codes that show something
     cat = uploads.to_shape(photos.photographs()["cat"], SHAPE)
     assert np.array_equal(found.samples["cat"], cat)
     expected, _ = photos.load_photos(32).test.arrays(512)

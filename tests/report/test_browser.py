@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import subject as small
+from tests.helpers.browser import barriers
 from tests.helpers.small_models import model_of
 from vqzoo import registry
 from vqzoo.measures import measure
@@ -13,7 +14,7 @@ from vqzoo.report import render
 
 pytestmark = pytest.mark.slow
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-LEFT_OUT = ("classification_accuracy_score", "disentanglement")
+LEFT_OUT = ("classification_accuracy_score", "disentanglement", "identifiers")
 NAMES = [name for name in registry.names("measures") if name not in LEFT_OUT]
 
 
@@ -120,6 +121,10 @@ def test_text_is_large_and_dark_enough(opened):
         ]
         luminance = np.dot(linear, [0.2126, 0.7152, 0.0722])
         assert 1.05 / (luminance + 0.05) > 7
+
+
+def test_nobody_meets_a_serious_barrier(opened):
+    assert barriers(opened) == {}
 
 
 def test_no_cell_is_empty_or_not_a_number(opened):

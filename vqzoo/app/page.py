@@ -50,6 +50,31 @@ STYLE = """
 .pixels .icon-button-wrapper:not(:has(button)) { display: none; }
 .picker { align-items: flex-start; flex-wrap: nowrap; }
 """
+# Keeps the tab in the address, and opens the one that the address names.
+SCRIPT = """() => {
+  const tabs = () => [...document.querySelectorAll("button[role=tab]")];
+  const name = (button) => button.textContent.trim();
+  const open = (left) => {
+    const wanted = decodeURIComponent(location.hash.slice(1));
+    const tab = tabs().find((each) => name(each) === wanted);
+    if (!tab && wanted && left) setTimeout(() => open(left - 1), 100);
+    if (tab && tab.ariaSelected !== "true") tab.click();
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[role=tab], .overflow-dropdown button");
+    if (button && tabs().some((each) => name(each) === name(button)))
+      history.replaceState(null, "", "#" + encodeURIComponent(name(button)));
+  }, true);
+  addEventListener("hashchange", () => open(0));
+  // gradio names its empty boxes, but does not say what they are.
+  const name_boxes = () =>
+    document.querySelectorAll(".empty[aria-label]:not([role])").forEach(
+      (box) => box.setAttribute("role", "img"));
+  new MutationObserver(name_boxes).observe(document.body,
+    { childList: true, subtree: true });
+  name_boxes();
+  open(50);
+}"""
 # Before gradio is imported: it reads them then.
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -190,7 +215,13 @@ def _launch(gr, page, host, port):
     """Starts the server in a thread of its own: the address of the page."""
     theme = gr.themes.Default(
         font=["system-ui", "sans-serif"], font_mono=["monospace"]
-    ).set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
+    ).set(
+        body_text_color_subdued="*neutral_500",
+        block_info_text_color="*neutral_500",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_text_color="white",
+    )
     try:
         _, url, _ = page.launch(
             server_name=host,
@@ -210,6 +241,7 @@ def _launch(gr, page, host, port):
             state_session_capacity=_SESSIONS,
             theme=theme,
             css=STYLE,
+            js=SCRIPT,
         )
     except OSError as error:
         ports = port or "7860 to 7959"
