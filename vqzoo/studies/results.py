@@ -32,7 +32,10 @@ from vqzoo.studies import (
     table,
 )
 
-MARKED = re.compile(r"(<!-- (\w+)\b([^>]*?) ?-->)(.*?)(<!-- end -->)", re.DOTALL)
+# "not run: WHY" is what the tests of pages look for.
+MARKED = re.compile(
+    r"(<!-- (?!not run)(\w+)\b([^>]*?) ?-->)(.*?)(<!-- end -->)", re.DOTALL
+)
 PICTURES = "pictures"
 FLAGS = {"Pages": [frame.Flag("write", False, "write them; without it, compare")]}
 
