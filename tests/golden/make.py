@@ -20,8 +20,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helpers"))
 
 import fresh_process
 
-from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
-from vqzoo.models import VQGAN, VQVAE, VQVAE2
+from vqzoo.layers import (
+    NoisyAssignment,
+    ResidualQuantizer,
+    VectorQuantizer,
+    VectorQuantizerEMA,
+)
+from vqzoo.models import VQGAN, VQVAE, VQVAE2, SequenceVQVAE
 
 FOLDER = pathlib.Path(__file__).parent
 TINY = {
@@ -69,6 +74,28 @@ def vqgan_gradient():
     )
 
 
+def sequence_vqvae():
+    model = SequenceVQVAE(
+        ResidualQuantizer([VectorQuantizerEMA(8, 3, seed=i) for i in range(2)]),
+        sequence_shape=(None, 3),
+        stride=2,
+        causal=True,
+        num_channels=4,
+        residual_channels=2,
+        num_residual_blocks=2,
+    )
+    model.adapt(_items(4, 31, 3))
+    return model
+
+
+def _items(*shape):
+    items = np.random.default_rng(0).uniform(-0.5, 0.5, shape)
+    return items.astype("float32")
+
+
+SHAPES = {sequence_vqvae: (4, 31, 3)}
+
+
 def compress(path):
     """Packs the archive anew: what Keras wrote is mostly zeros between small arrays."""
     with zipfile.ZipFile(path) as archive:
@@ -79,14 +106,13 @@ def compress(path):
 
 
 def main():
-    for make in (vqvae_ema, vqvae_gradient, vqvae2_noisy, vqgan_gradient):
+    for make in (vqvae_ema, vqvae_gradient, vqvae2_noisy, vqgan_gradient, *SHAPES):
         path = FOLDER / f"{make.__name__}.keras"
         if path.exists():
             print(f"{path} exists: left as it is")
             continue
         keras.utils.set_random_seed(0)
-        images = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 8, 8, 3))
-        images = images.astype("float32")
+        images = _items(*SHAPES.get(make, (4, 8, 8, 3)))
         model = make()
         for _ in range(3):
             model(images, training=True)  # places the codes and moves the averages
