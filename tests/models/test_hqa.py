@@ -314,6 +314,16 @@ def test_losses_of_tiers_at_rest_are_zero_in_training_and_evaluation():
             assert (bottom[0] > 0) == (active == "bottom")
 
 
+def test_it_is_whole_once_its_last_tier_learns():
+    model = tiny(num_tiers=3, tier_steps=2)
+    whole = []
+    for steps in range(7):
+        model.schedule.steps.assign(steps)
+        whole.append(model.is_whole)
+    assert whole == [False] * 5 + [True] * 2
+    assert tiny().is_whole
+
+
 def test_compiling_again_does_not_start_the_schedule_again():
     model = tiny(tier_steps=1)
     batch = images(4, *SHAPE)

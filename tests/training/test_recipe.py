@@ -1,6 +1,7 @@
 import dataclasses
 import weakref
 
+import numpy as np
 import pytest
 from absl import flags
 
@@ -141,3 +142,21 @@ def test_nothing_of_a_run_is_left_at_the_end(error, arguments, code, monkeypatch
     assert stop.value.code == code
     assert stop.value.__context__ is None
     assert held[0]() is None
+
+
+def test_no_epoch_is_the_best_before_the_last_tier_learns():
+    recipe = training.Recipe(
+        name="hqa",
+        model="hqa_32",
+        quantizer="ema",
+        num_embeddings=4,
+        embedding_dim=2,
+        model_options=("num_channels=8", "num_residual_blocks=1", "tier_steps=2"),
+    )
+    model = recipe.build_model((32, 32, 3))
+    found = []
+    for steps in (4, 5):
+        model.schedule.steps.assign(steps)
+        found.append(recipe.measure(model, np.zeros((2, 32, 32, 3), "float32")))
+    assert found[0]["loss"] == np.inf and np.isfinite(found[1]["loss"])
+    assert found[0]["psnr"] == found[1]["psnr"]

@@ -49,6 +49,8 @@ class CodingModel(Configured, BuiltModel):
     can_sample = False
     # Whether it bounds the likelihood of items: `elbo(images, seed, num_samples)`.
     has_bound = False
+    # Whether all parts have been trained that are trained one after the other.
+    is_whole = True
 
     @property
     def item_shape(self):

@@ -198,6 +198,12 @@ class HQA(tiers.TieredModel):
             for loss in layer.losses
         ]
 
+    @property
+    def is_whole(self):
+        """Whether the top tier, which learns last, has begun to."""
+        before = (self.tier_steps or 0) * (len(self.quantizers) - 1)
+        return self.schedule is None or float(self.schedule.steps.value) > before
+
     def _tier_layers(self, tier):
         layers = (self.encoders, self.projections, self.quantizers, self.decoders)
         tier_layers = [group[tier] for group in layers]

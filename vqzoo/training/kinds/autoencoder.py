@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import functools
 import inspect
+import math
 import pathlib
 
 from vqzoo import registry
@@ -74,7 +75,9 @@ class Recipe(LossSettings, CodingRecipe, DataSettings, ModelSettings):
 
     def measure(self, fitted, items):
         parts = self.model_of(fitted), items, self.terms_of(fitted)
-        return measures.held_out_metrics(*parts)[0]
+        metrics = measures.held_out_metrics(*parts)[0]
+        # Before its last part learns, no epoch of a model is the best.
+        return metrics if parts[0].is_whole else {**metrics, "loss": math.inf}
 
     def show(self, model, summary, items):
         report.show(model, summary, items)
