@@ -59,6 +59,10 @@ def game(weight=0.1, **options):
     return losses.ComposedModel(autoencoder(), terms(l2=1.0), adversary)
 
 
+def number(tensor):
+    return float(ops.convert_to_numpy(tensor))
+
+
 def weights_of(model):
     return [ops.convert_to_numpy(w) for w in model.trainable_variables]
 
@@ -142,7 +146,7 @@ def test_the_penalty_is_the_square_of_the_gradient_of_a_known_discriminator():
         losses.Adversary(linear, 1.0, r1_penalty=weight) for weight in (0.0, 10.0)
     )
     arguments = [ops.convert_to_tensor(x) for x in (IMAGES, IMAGES / 2, IMAGES)]
-    difference = float(penalized.play(*arguments)[0]) - float(plain.play(*arguments)[0])
+    difference = number(penalized.play(*arguments)[0] - plain.play(*arguments)[0])
     # Each of 192 values of an image has a gradient of 1 / 64.
     assert difference == pytest.approx(10 * 0.5 * 192 / 64**2, rel=1e-4)
 
@@ -153,7 +157,7 @@ def test_lecam_holds_scores_to_the_mean_scores_of_the_other_kind():
     arguments = [ops.convert_to_tensor(x) for x in (IMAGES, IMAGES / 2, IMAGES)]
     before = np.array([0.5, -0.25], "float32")
     held.mean_scores.assign(before)
-    difference = float(held.play(*arguments)[0]) - float(plain.play(*arguments)[0])
+    difference = number(held.play(*arguments)[0] - plain.play(*arguments)[0])
     real, fake = (
         ops.convert_to_numpy(plain.discriminator(x)) for x in (IMAGES, IMAGES / 2)
     )

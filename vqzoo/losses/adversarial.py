@@ -147,7 +147,8 @@ class Adversary(keras.layers.Layer):
         return 0.5 * ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3))), scores
 
     def _lecam(self, of_images, of_outputs):
-        before_images, before_outputs = ops.unstack(self.mean_scores.value)
+        # A copy: PyTorch moves the weight under it.
+        before_images, before_outputs = ops.unstack(ops.copy(self.mean_scores.value))
         means = ops.stack([ops.mean(of_images), ops.mean(of_outputs)])
         moved = DECAY * self.mean_scores + (1 - DECAY) * ops.stop_gradient(means)
         self.mean_scores.assign(moved)

@@ -1,0 +1,66 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from vqzoo import losses
+
+# Of torchvision, which the package lpips asks for its network in an older way.
+pytestmark = pytest.mark.filterwarnings("ignore:.*since 0.13:UserWarning")
+
+
+def images_of(seed, side=32):
+    generator = np.random.default_rng(seed)
+    return generator.uniform(-0.5, 0.5, (2, side, side, 3)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The package's own distance on random weights of VGG16, and a file of these."""
+    if keras.backend.backend() != "torch":
+        pytest.skip("needs KERAS_BACKEND=torch")  # TensorFlow and torchvision clash.
+    torch, package = map(pytest.importorskip, ("torch", "lpips"))
+    torch.manual_seed(0)
+    network = package.LPIPS(net="vgg", pnet_rand=True, verbose=False)
+    names = {}
+    for part in network.net.children():
+        for number, layer in part.named_children():
+            for name, value in layer.state_dict().items():
+                names[f"features.{number}.{name}"] = value
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
+    torch.save(names, path)
+    return network, path
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_it_is_the_distance_of_the_package_lpips(reference, side):
+    import torch
+
+    network, path = reference
+    pairs = images_of(0, side), images_of(1, side)
+    with torch.no_grad():
+        # The package takes images in [-1, 1].
+        tensors = (torch.tensor(2 * x.transpose(0, 3, 1, 2)) for x in pairs)
+        expected = network(*tensors).numpy().ravel()
+    found = ops.convert_to_numpy(losses.make_lpips(path)(*pairs))
+    assert expected.min() > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    gray = [x[..., :1] for x in pairs]
+    assert ops.convert_to_numpy(losses.make_lpips(path)(*gray)).shape == (2,)
+
+
+def test_a_file_of_something_else_is_named(reference, tmp_path):
+    import torch
+
+    path = tmp_path / "other.pth"
+    torch.save({"conv1.weight": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match=r"expected features.0.weight in .*conv1"):
+        losses.make_lpips(path)
+    _, right = reference
+    with pytest.raises(ValueError, match=r"expected lin0.model.1.weight.*vgg16.pth"):
+        losses.make_lpips(right, weights=right)
+
+
+def test_a_file_that_is_missing_is_named():
+    with pytest.raises(FileNotFoundError, match="VGG16 in a file, received nowhere"):
+        losses.make_lpips("nowhere.pth")
