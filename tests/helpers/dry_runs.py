@@ -36,6 +36,8 @@ class Dry:
     """What is in the place of models, data and runs: it answers, and notes calls."""
 
     name = "dry"
+    item = "image"
+    weights = ()
     file = "dry.keras"
     image_shape = (16, 16, 3)
     tier_names = ("top", "bottom")
@@ -44,7 +46,7 @@ class Dry:
     smoke_options = {}
     writes = True
     is_finished = False
-    path = best_path = model_path = pathlib.Path("dry")
+    path = best_path = model_path = classifier_path = pathlib.Path("dry")
     num_embeddings = 8
     code_axes = ()
     is_hybrid = False
@@ -201,7 +203,7 @@ def _replace(recipe, patch, notes):
 
     patch.setattr(Run, "open", open_run)
     patch.setattr("vqzoo.training.kinds.blend.Run", lambda path: dry)
-    patch.setattr(report, "write", lambda run, model, title, images: notes(title))
+    patch.setattr(report, "write", lambda run, model, title, *args: notes(title))
     for name in ("image_grid", "learning_curves"):
         patch.setattr(plots, name, lambda *args: None)
     for name in ("unigram_bits", "diversity"):
@@ -226,10 +228,13 @@ def _replace(recipe, patch, notes):
     patch.setattr(gan_trainer, "GANTrainer", functools.partial(_trainer, notes))
 
     patch.setattr(gan.GANRecipe, "_figures", lambda *args: dict(GAN_FIGURES))
+    _replace_losses(patch, notes, says)
     find = registry.find
 
     def find_dry(package, name):
         real = find(package, name)
+        if package.startswith("losses"):
+            return functools.partial(_loss, notes, name)
         return Kind(notes, name, real) if package.startswith("priors") else real
 
     patch.setattr(registry, "find", find_dry)
@@ -252,6 +257,30 @@ def _replace(recipe, patch, notes):
     patch.setattr(trained, "load", load)
     patch.setattr(trained, "model_file", lambda path: path)
     patch.setattr(stored_codes, "extract", functools.partial(_extract, notes))
+
+
+def _replace_losses(patch, notes, says):
+    def composed(model, terms, adversary):
+        notes("composed", {name: weight for name, (weight, _) in terms.items()})
+        return Dry(notes, autoencoder=model, terms=terms)
+
+    dry = Dry(notes, network=Dry(notes))
+    for place, made in (
+        ("losses.composed.ComposedModel", composed),
+        ("losses.adversarial.Adversary", says("adversary", dry)),
+        ("losses.sources.load_classifier", says("classifier", dry)),
+        ("measures.judge.fit_classifier", says("learner", dry)),
+    ):
+        patch.setattr(f"vqzoo.{place}", made)
+
+
+def _loss(notes, name, sources, **options):
+    """A term, which looks at what it is made from, or a discriminator."""
+    of_classifier = name in ("classifier", "perceptual")
+    notes(name, options, of_classifier and sources.classifier and "classifier")
+    if name == "lpips":
+        notes(sources.lpips)
+    return name
 
 
 def _replace_model(recipe, patch, notes):

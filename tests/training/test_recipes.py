@@ -40,6 +40,7 @@ LIKE_ANOTHER = {
     "sonnet_study",
     "separate_study",
     "space_study",
+    "vqgan_study",
 }
 # These differ from one that is run whole by the quantizer or the model's options.
 ONE_STEP = {

@@ -206,6 +206,8 @@ def _wasserstein(subject, images):
 def _classes(subject, section):
     """How often the judge names the class that images were made for."""
     subject.need_labels()
+    if len(subject.data.class_names) < 2:
+        raise Skipped(f"the data set {subject.data.name} has one class")
     rows = {
         "floor": (subject.images, subject.labels),
         "reconstructions": (subject.rebuilt, subject.labels),

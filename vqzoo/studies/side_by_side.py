@@ -3,6 +3,7 @@
 import numpy as np
 
 from vqzoo import measures, plots, trained
+from vqzoo.datasets import splits
 from vqzoo.measures import filters
 from vqzoo.runs.folder import MODEL, PIPELINE, Run
 from vqzoo.training.kinds import gan
@@ -10,6 +11,8 @@ from vqzoo.training.kinds import gan
 IMAGES = 1000  # that say which units are active most often
 FILTERS = 16
 SAMPLES = 10  # of a prior
+REBUILT = 6  # images that come back
+MOST = 6  # models that these are shown of
 
 
 def pictures(recipe, folder):
@@ -30,6 +33,8 @@ def pictures(recipe, folder):
     if "filters" in recipe.measurements and runs:
         rows = {name: _filters(*both) for name, both in runs.items()}
         figures["filters"] = plots.strips(rows)
+    if "reconstruction" in recipe.measurements and 0 < len(runs) <= MOST:
+        figures["reconstructions"] = _reconstructions(runs)
     for name, runs in _priors(recipe, folder).items():
         figures |= _of_prior(name.replace(" ", "_"), runs)
     return figures
@@ -43,6 +48,21 @@ def _codebooks(runs):
             steps = next(iter(kept.values()))
             codebooks[name] = steps[max(steps)]
     return codebooks
+
+
+def _reconstructions(runs):
+    """Test images and, below, what comes back of them under each condition."""
+    rows = {}
+    for name, (run, finished) in runs.items():
+        model = trained.load(finished.model_path).model
+        if not rows:
+            test = measures.load_splits(model, run).test
+            images = test.arrays(limit=IMAGES)[0]
+            rows["images"] = images = images[splits.spread(len(images), REBUILT)]
+        if tuple(model.image_shape) == images.shape[1:]:
+            rebuilt = measures.in_batches(model.reconstruct, images)
+            rows[name.replace(" ", "\n")] = rebuilt
+    return plots.strips(rows, width=9.6)
 
 
 def _filters(run, finished):
