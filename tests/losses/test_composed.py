@@ -5,7 +5,10 @@ from keras import ops
 
 from vqzoo import losses, registry
 from vqzoo.losses import adversarial, gradients
-from vqzoo.losses.discriminators.networks import patch_discriminator
+from vqzoo.losses.discriminators.networks import (
+    patch_discriminator,
+    style_discriminator,
+)
 
 IMAGES = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 8, 8, 3)).astype("float32")
 MODES = ("hinge", "non_saturating")
@@ -185,3 +188,14 @@ def test_a_patch_discriminator_scores_places_and_normalizes_each_batch():
     assert network.count_params() == 44_873
     with pytest.raises(ValueError, match="at least 32 for num_layers=3"):
         patch_discriminator((16, 16, 3))
+
+
+def test_a_style_discriminator_gives_one_score_and_its_blur_does_not_learn():
+    network = style_discriminator((16, 16, 3), num_channels=4, max_channels=8)
+    assert network.output_shape == (None, 1)
+    fixed = [ops.convert_to_numpy(w) for w in network.non_trainable_variables]
+    assert len(fixed) == 4
+    for kernel in fixed:
+        np.testing.assert_allclose(kernel.sum((0, 1)), 1, rtol=1e-6)
+    with pytest.raises(ValueError, match="sides of at least 8"):
+        style_discriminator((4, 4, 3))

@@ -80,9 +80,18 @@ class CodingModel(Configured, BuiltModel):
         return ops.mean(ops.square(error), axis=axes)
 
     def freeze_codes(self):
-        """Freezes all layers that codes come of; what decodes them is left to train."""
-        latents = keras.Function(self.input, self.latents(self.input)).operations
-        for layer in (*latents, *self.quantizers):
+        """Freezes all layers that codes come of; what decodes them is left to train.
+
+        Raises:
+            ValueError: if the model has no codes.
+        """
+        if not self.quantizers:
+            raise ValueError(f"expected a model with codes, received {self.name}")
+        latents = [quantizer.input for quantizer in self.quantizers]
+        for layer in (
+            *keras.Function(self.input, latents).operations,
+            *self.quantizers,
+        ):
             layer.trainable = False
 
     def training_loss(self):

@@ -8,8 +8,8 @@ of a classifier that no loss has seen, beside the distance of real images; pictu
 the same images under both.
 
 Data without classes, as faces, are seen through classifiers of other images:
-`--classifier=PATH` for the loss, `--judge=PATH` for the distances, and
-`--measurements=reconstruction,codebook,sets`.
+`--classifier=PATH` for the loss and `--judge=PATH` for the distances, without the
+measurements `judge` and `probe` (`--measurements`, `--shown`).
 
 Source: Esser et al. 2021, arXiv 2012.09841, section 4.4. Differs: small networks and
 images; the classifier stands in the place of VGG16 and of Inception.

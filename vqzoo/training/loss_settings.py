@@ -148,6 +148,7 @@ class LossSettings(Settings):
             self.expect("start_from", False, f"a model as {model.name}, of its sizes")
         model.set_weights(other.get_weights())
         if self.only_decoder:
+            self.expect("only_decoder", model.quantizers, "off: the model has no codes")
             model.freeze_codes()
 
     def composer(self, model, splits, num_steps):

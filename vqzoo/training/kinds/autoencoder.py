@@ -95,8 +95,8 @@ class Recipe(LossSettings, CodingRecipe, DataSettings, ModelSettings):
             self.expect_unused(
                 "kl_warmup_share", _takes(self.model, "warmup_steps"), "model", users
             )
-        in_turn = _takes(self.model, "tier_steps")
-        text = f"own: {self.model} trains its tiers in turn"
+        in_turn = "tier_steps" in registry.parse_options(self.model_options)
+        text = "own: tier_steps of --model_options trains tiers in turn"
         self.expect("loss", not (self.is_composed and in_turn), text)
         if not _takes(self.model, "quantizer"):
             users = ", ".join(_models_with("quantizer"))
