@@ -69,6 +69,7 @@ def test_a_sweep_leaves_rows_a_table_and_curves(finished):
         "reconstruction_psnr.png",
         "codebook_bottom_usage.png",
         "codebooks.png",
+        "reconstructions.png",
     }
 
 
