@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.helpers.processes import call, run
+from tests.helpers.processes import call, run, without_pictures
 from tests.helpers.small_models import make_model
 from vqzoo import training
 from vqzoo.losses import load_classifier
@@ -16,15 +16,23 @@ from vqzoo.runs import files, state
 from vqzoo.runs.folder import Run
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
-GAME = {
-    "model": "vqvae_32",
-    "model_options": ("num_residual_blocks=1",),
-    "noise_stddev": (0.0,),
-    "loss": ("l2", "perceptual=0.02", "classifier=0.1", "gan=0.3"),
-    "lecam": 0.01,
-    "adversarial_start": 0.5,
-    "discriminator_options": ("num_channels=4", "num_layers=2"),
-}
+GAME = training.Recipe(
+    name="game",
+    model="vqvae_32",
+    model_options=("num_residual_blocks=1",),
+    loss=("l2", "perceptual=0.02", "classifier=0.1", "gan=0.3"),
+    lecam=0.01,
+    adversarial_start=0.5,
+    discriminator_options=("num_channels=4", "num_layers=2"),
+    epochs=2,
+    max_steps_per_epoch=5,
+    batch_size=4,
+    save_steps=1,
+    precision="float32",
+    strategy="none",
+    tensorboard=False,
+    smoke=True,
+)
 
 
 def classifier(side=32):
@@ -44,20 +52,19 @@ def given(tmp_path_factory):
     return path
 
 
+def game_of(folder, given):
+    return dataclasses.replace(GAME, classifier=str(given), runs_dir=str(folder))
+
+
 @pytest.fixture
-def game(tiny, given):
-    return dataclasses.replace(tiny, **GAME, classifier=str(given))
+def game(tmp_path, given):
+    return game_of(tmp_path / "runs", given)
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory, given):
     """The recipe `game` after its run."""
-    from tests.helpers.processes import without_pictures
-    from tests.training.conftest import TINY
-
-    folder = tmp_path_factory.mktemp("played")
-    settings = {**GAME, "classifier": str(given), "runs_dir": str(folder)}
-    recipe = dataclasses.replace(TINY, **settings)
+    recipe = game_of(tmp_path_factory.mktemp("played"), given)
     with pytest.MonkeyPatch.context() as patch:
         without_pictures(patch.setattr)
         recipe.run()
