@@ -54,6 +54,13 @@ def test_a_value_stands_in_its_sentence(checkout):
     assert "-->31 dB<!-- end --> after" in text
 
 
+def test_other_comments_are_no_marks(checkout):
+    text = filled(
+        checkout, "<!-- not run: why -->\n<!-- value rows.json plain psnr -->"
+    )
+    assert "<!-- not run: why -->\n" in text and "-->21.00<!-- end -->" in text
+
+
 def test_conditions_are_chosen_renamed_and_compared(checkout):
     mark = '<!-- over rows.json plain "psnr|PSNR|.3f" rename="noisy~loud" -->'
     assert "| loud | 3 | 1.476 (1.455 to 1.500) |" in filled(checkout, mark)

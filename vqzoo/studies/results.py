@@ -32,9 +32,9 @@ from vqzoo.studies import (
     table,
 )
 
-# "not run: WHY" is what the tests of pages look for.
+# A comment before a mark, such as "not run: WHY", is none of it.
 MARKED = re.compile(
-    r"(<!-- (?!not run)(\w+)\b([^>]*?) ?-->)(.*?)(<!-- end -->)", re.DOTALL
+    r"(<!-- (\w+)\b([^>]*?) ?-->)((?:(?!<!--).)*?)(<!-- end -->)", re.DOTALL
 )
 PICTURES = "pictures"
 FLAGS = {"Pages": [frame.Flag("write", False, "write them; without it, compare")]}
