@@ -11,7 +11,7 @@ from vqzoo.layers import (
     ResidualQuantizer,
     VectorQuantizer,
 )
-from vqzoo.models import VQGAN
+from vqzoo.models import VQGAN, cloning
 
 TINY = {
     "image_shape": (8, 8, 3),
@@ -135,6 +135,14 @@ def test_levels_blocks_and_attention_stand_where_they_are_asked_for():
     ]
     assert names[11:15] == [f"up_1_block_{i}" for i in range(3)] + ["up_1_doubling"]
     assert model.encoder.get_layer("down_2_block_0").channels == 8
+
+
+def test_a_copy_in_bfloat16_gives_nearly_the_same_images():
+    model, codes = tiny(), np.arange(4).reshape(1, 2, 2)
+    copy = cloning.clone(model, "bfloat16")
+    images, rounded = (ops.convert_to_numpy(m.decode(codes)) for m in (model, copy))
+    assert copy.decoder.get_layer("conv_in").kernel.dtype == "bfloat16"
+    assert 0 < np.abs(images - rounded).max() < 0.1 * np.ptp(images)
 
 
 def test_janus_hands_the_decoder_its_codes_at_length_1():

@@ -22,6 +22,7 @@ CASES = [
 ]
 REFUSED = [
     (lambda: FiniteScalarQuantizer(()), r"levels=\(\)"),
+    (lambda: FiniteScalarQuantizer((3,), bound="half"), "bound='half'"),
     (lambda: FiniteScalarQuantizer((8, 1)), r"at least 2.*levels=\(8, 1\)"),
     (lambda: FiniteScalarQuantizer((2**16, 2**15)), r"2147483647.*65536, 32768"),
     (

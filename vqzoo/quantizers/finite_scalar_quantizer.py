@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from vqzoo.arguments import check_one_of
 from vqzoo.ops import straight_through
 from vqzoo.quantizers import mixed_radix
 from vqzoo.quantizers.base import Quantizer
@@ -24,6 +25,10 @@ class FiniteScalarQuantizer(Quantizer):
     Args:
         levels: sequence of ints of at least 2, how many values each channel has. Their
             product is the number of codes, for example 1000 for (8, 5, 5, 5).
+        bound: `"inner"`, as the paper has it, or `"outer"`, as vector-quantize-pytorch:
+            the range ends a thousandth beyond the outer levels and not within them, and
+            0 stays on its level exactly. Codes at borders differ. Defaults to
+            `"inner"`.
         assignment: `NoisyAssignment` or None: noise on the digit of each channel,
             within its own levels, while training. The decoder receives the result.
     Input shape: `(batch, ..., embedding_dim)`, float, any range, where `embedding_dim`
@@ -45,11 +50,12 @@ class FiniteScalarQuantizer(Quantizer):
         TensorShape([2, 8, 8])
     """
 
-    def __init__(self, levels, *, assignment=None, **kwargs):
+    def __init__(self, levels, *, bound="inner", assignment=None, **kwargs):
         levels = mixed_radix.check_levels(levels)
         super().__init__(
             math.prod(levels), len(levels), assignment=assignment, **kwargs
         )
+        check_one_of(_RANGES, bound=bound)
         self._keep(locals())
         mixed_radix.check_assignment(assignment)
 
@@ -59,7 +65,7 @@ class FiniteScalarQuantizer(Quantizer):
         return self._vectors(ops.arange(self.num_embeddings, dtype="int32"))
 
     def _quantize(self, latents, training, mask=None):
-        bounded = _bound(latents, self.levels)
+        bounded = _bound(latents, self.levels, self.bound)
         digits = self._digits(bounded)
         if training and self.assignment is not None:
             digits = mixed_radix.perturb(self.assignment, digits, self.levels)
@@ -69,7 +75,7 @@ class FiniteScalarQuantizer(Quantizer):
         return straight_through(scaled, self._at(digits)), {}
 
     def _nearest(self, latents):
-        digits = self._digits(_bound(latents, self.levels))
+        digits = self._digits(_bound(latents, self.levels, self.bound))
         return mixed_radix.to_indices(digits, self.levels)
 
     def _vectors(self, codes):
@@ -86,26 +92,36 @@ class FiniteScalarQuantizer(Quantizer):
         return ops.convert_to_tensor([count // 2 for count in self.levels], dtype)
 
 
-def _bound(latents, levels):
+def _bound(latents, levels, bound):
     """Latents in the range that rounds to -(count // 2), ..., (count - 1) // 2.
 
     An even number of levels has no middle one: the range is half a step lower, and the
     shift leaves 0 where it was, on a level.
     """
-    columns = [_range(count) for count in levels]
+    columns = [_RANGES[bound](count) for count in levels]
     half, offset, shift = (
         ops.convert_to_tensor(column, "float32") for column in zip(*columns)
     )
     return ops.tanh(ops.cast(latents, "float32") + shift) * half - offset
 
 
-def _range(count):
+def _inner(count):
     """Half the width of the range, how much lower it is, and the shift inside tanh."""
     whole = (count - 1) / 2
     half = whole - min(1e-3 * whole, 0.25)
     offset = 0.0 if count % 2 else 0.5
     shift = 0.0 if count == 2 else math.tan(offset / half)
     return half, offset, shift
+
+
+def _outer(count):
+    """The same as vector-quantize-pytorch has it."""
+    half = (count - 1) / 2 * (1 + 1e-3)
+    offset = 0.0 if count % 2 else 0.5
+    return half, offset, math.atanh(offset / half)
+
+
+_RANGES = {"inner": _inner, "outer": _outer}
 
 
 def make_grid(settings, stage=0, levels=None, **options):

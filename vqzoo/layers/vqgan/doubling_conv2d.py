@@ -53,7 +53,8 @@ class DoublingConv2D(Configured, keras.layers.Layer):
 
     def call(self, inputs):
         _, height, width, channels = ops.shape(inputs)
-        kernel = ops.einsum("pay,qbx,yxio->abipqo", _ROWS, _ROWS, self.kernel)
+        kernel = ops.cast(self.kernel, "float32")
+        kernel = ops.einsum("pay,qbx,yxio->abipqo", _ROWS, _ROWS, kernel)
         kernel = ops.reshape(kernel, (2, 2, channels, 4 * self.filters))
         padded = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
         outputs = ops.conv(padded, ops.cast(kernel, inputs.dtype))

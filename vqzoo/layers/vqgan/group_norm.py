@@ -74,6 +74,7 @@ class GroupNorm(Configured, keras.layers.Layer):
         else:  # A pass less; what it loses is below what the inputs were rounded by.
             variance = ops.maximum(of_groups(ops.square(flat)) - ops.square(mean), 0)
         inverse = ops.rsqrt(variance + self.epsilon)
-        scale = inverse * ops.reshape(self.gamma, (1, *groups[1:]))
-        offset = ops.reshape(self.beta, (1, *groups[1:])) - mean * scale
+        gamma, beta = (ops.cast(x, "float32") for x in (self.gamma, self.beta))
+        scale = inverse * ops.reshape(gamma, (1, *groups[1:]))
+        offset = ops.reshape(beta, (1, *groups[1:])) - mean * scale
         return (ops.reshape(x, (-1, 1, 1, channels)) for x in (scale, offset))
