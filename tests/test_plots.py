@@ -189,3 +189,14 @@ def test_learning_curves_are_in_bits_and_mark_the_best_epoch():
     np.testing.assert_allclose(held_out.get_ydata(), [3.5, 2.5, 2.75])
     assert (best.get_xdata()[0], best.get_ydata()[0]) == (2, 2.5)
     assert [axis.get_title() for axis in figure.axes] == ["top", "bottom"]
+
+
+def test_signals_have_a_line_for_each_channel_and_its_reconstruction():
+    rows = np.random.default_rng(0).normal(size=(3, 16, 2)) * [1.0, 100.0]
+    figure = plots.signals(rows, rows + [0.5, 50.0])
+    lines = [axis.get_lines() for axis in figure.axes]
+    assert [len(found) for found in lines] == [4, 4, 4, 0]
+    drawn = [line.get_ydata() for line in lines[0]]
+    np.testing.assert_allclose(drawn[2] - drawn[0], 0.5 / rows[..., 0].std(), rtol=1e-5)
+    # In units of their spread the channels stand below each other.
+    assert drawn[1].mean() == pytest.approx(drawn[0].mean() - 4, abs=1e-6)
