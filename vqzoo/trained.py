@@ -29,6 +29,7 @@ from vqzoo.runs.folder import (
 
 contents = lazily("vqzoo.runs.model_file")
 converting = lazily("vqzoo.convert.converting")
+images = lazily("vqzoo.images")
 keras = lazily("keras")
 pipelines = lazily("vqzoo.priors.pipeline")
 
@@ -318,7 +319,8 @@ def _load_keras(file, kind, words):
             f"{file}, which has no {', '.join(missing)}"
         )
     for weight in loaded.weights:
-        if not np.isfinite(np.asarray(weight.value, "float32")).all():
+        values = np.asarray(images.to_numpy(weight.value), "float32")
+        if not np.isfinite(values).all():
             raise TrainedError(
                 f"expected finite weights, received {file}, where {weight.path} is not"
             )

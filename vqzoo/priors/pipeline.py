@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from vqzoo.images import to_numpy
 from vqzoo.priors import guidance as guides
 from vqzoo.quantizers.hybrid_latents import unpacked
 from vqzoo.runs import files
@@ -170,7 +171,7 @@ class Pipeline:
             # Whole batches, so that the sampler is compiled for one size.
             size = batch_size if num_samples > batch_size else count
             grids, log_p = self._grids(size, batch_labels, generator, options)
-            images = np.asarray(self.model.from_grids(grids))
+            images = to_numpy(self.model.from_grids(grids))
             parts.append((images[:count], [g[:count] for g in grids], log_p[:count]))
         images, grids, log_p = zip(*parts)
         grids = [np.concatenate(tier) for tier in zip(*grids)]

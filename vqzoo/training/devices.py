@@ -73,13 +73,21 @@ def resolve_precision(name):
 
 def describe():
     """What this process computes on, in words: GPUs, or the cores of a CPU."""
-    gpus = [name for name in keras.distribution.list_devices() if "gpu" in name.lower()]
+    gpus = [name for name in _devices() if "gpu" in name.lower()]
     if gpus:
         return f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
     names = re.findall(r"model name\s*:\s*(.+)", _cpu_info())
     cores = _num_cores()
     what = "1 core" if cores == 1 else f"{cores} cores"
     return f"{what}, {names[0] if names else platform.machine()}"
+
+
+def _devices():
+    if keras.backend.backend() != "torch":
+        return keras.distribution.list_devices()
+    import torch  # Keras names none there.
+
+    return ["gpu"] * torch.cuda.device_count()
 
 
 def _num_cores():

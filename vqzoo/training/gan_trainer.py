@@ -152,9 +152,10 @@ class GANTrainer(keras.Model):
             "generator_gate": self.generator.generator.gates,
             "critic_gate": self.critic.critic.gates,
         }
+        sizes = {k: [ops.abs(gate.value) for gate in v] for k, v in gates.items()}
         return {
-            name: sum(ops.abs(gate.value) for gate in some) / len(some)
-            for name, some in gates.items()
+            name: ops.stop_gradient(sum(some) / len(some))
+            for name, some in sizes.items()
             if some
         }
 

@@ -117,7 +117,9 @@ def _in_torch(function, variables, model):
     del model
     loss, beside = function()
     values = [v.value for v in variables]
-    return loss, beside, torch.autograd.grad(loss, values, allow_unused=True)
+    gradients = torch.autograd.grad(loss, values, allow_unused=True)
+    loss, beside = keras.tree.map_structure(ops.stop_gradient, (loss, beside))
+    return loss, beside, gradients
 
 
 def _input_gradient_in_torch(function, inputs):
