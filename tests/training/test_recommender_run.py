@@ -73,6 +73,7 @@ def test_ids_of_a_file_name_the_items(ratings, tmp_path):
     [
         ({"ratings": ""}, "--dataset.*without --ratings"),
         ({"ratings": "", "dataset": "patches", "least_rating": 4.0}, "--least_rating"),
+        ({"dataset": "patches"}, "--dataset.*arrays or ratings with --ratings"),
         ({"history": 0}, "--history"),
         ({"prior_options": ("num_layers",)}, "name=value"),
     ],

@@ -1,6 +1,7 @@
 """The training of a prior that recommends: histories of semantic IDs, on `fit`."""
 
 import dataclasses
+import hashlib
 import itertools
 
 import numpy as np
@@ -78,6 +79,8 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
         self.expect_unused("least_rating", self.ratings, "ratings", "a file")
         used = self.dataset != "ratings" or bool(self.ratings)
         self.expect("dataset", used, "arrays or patches without --ratings")
+        known = self.dataset != "patches" or self.ids or not self.ratings
+        self.expect("dataset", known, "arrays or ratings with --ratings, or give --ids")
 
     def smoke_numbers(self):
         return {
@@ -113,7 +116,9 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
             f"Data: {users.name}, {len(users.users):,} users, {len(users.keys):,} "
             f"items, {len(tree.ids):,} different IDs of {tree.num_levels} codes"
         )
-        settings = fitting.settings(self.identity(), (), (), users.fingerprint)
+        digest = hashlib.sha256(users.fingerprint.encode())
+        digest.update(tree.ids[leaf_of].tobytes())
+        settings = fitting.settings(self.identity(), (), (), digest.hexdigest())
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         with opened as run:
             prior = self._fit(run, users, tree, leaf_of, strategy)
