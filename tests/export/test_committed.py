@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vqzoo import datasets, trained
-from vqzoo.export import verification
+from vqzoo.export import wire
 from vqzoo.images import to_images
 from vqzoo.models.cloning import clone
 
@@ -69,7 +69,7 @@ def known_images(folder, model):
 )
 def test_images_of_one_color_and_a_ramp_come_back(folder):
     model = keras.saving.load_model(folder / "model.keras")
-    plain = verification.make_images(model.image_shape)[:3]  # black, white, a ramp
+    plain = wire.make_images(model.image_shape)[:3]  # black, white, a ramp
     plain = plain.astype("float32") / 255 - 0.5
     error = np.square(np.asarray(model.decode(model.encode(plain))) - plain).mean()
     assert error < 0.002
@@ -86,7 +86,7 @@ def test_every_artifact_gives_equal_codes_on_every_backend(
         # In float32, as its SavedModel: each backend rounds bfloat16 in its own way.
         model = clone(keras.saving.load_model(folder / "model.keras"))
         model.save(path)
-        images = to_images(verification.make_images(model.image_shape))
+        images = to_images(wire.make_images(model.image_shape))
         np.savez(path.with_suffix(".inputs.npz"), images)
         expected[folder.name] = [np.asarray(codes) for codes in model.encode(images)]
     received = load_elsewhere(tmp_path, backend)

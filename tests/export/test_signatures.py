@@ -15,7 +15,7 @@ from tests.helpers.small_models import (
     to_levels,
     two_tiers,
 )
-from vqzoo.export import image_files, signatures
+from vqzoo.export import image_files, signatures, wire
 from vqzoo.images import to_uint8
 from vqzoo.models.cloning import clone
 
@@ -199,7 +199,7 @@ def test_the_c_library_answers_with_an_error_where_the_input_is(name, refusals):
 
 def test_every_level_survives_the_way_to_floats_and_back():
     levels = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
-    floats = signatures._to_floats(levels, (16, 16, 1))
+    floats = wire.WIRES["image"].receive(levels)
     assert (float(floats[0, 0, 0, 0]), float(floats[0, -1, -1, 0])) == (-0.5, 0.5)
     np.testing.assert_array_equal(to_uint8(floats), levels)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_models import SMALL, make_model
-from vqzoo.export import ExportError, checks, signatures, verification
+from vqzoo.export import ExportError, checks, signatures, verification, wire
+from vqzoo.images import to_images
 from vqzoo.layers import ProjectedLatents, VectorQuantizer
 from vqzoo.models import VQVAE
 from vqzoo.models.cloning import clone
@@ -46,7 +47,7 @@ def test_more_than_one_level_is_an_error():
 
 
 def test_the_test_images_are_black_white_a_ramp_a_board_and_noise():
-    black, white, ramp, board, *noise = verification.make_images((16, 24, 3))
+    black, white, ramp, board, *noise = wire.make_images((16, 24, 3))
     assert (black.max(), white.min()) == (0, 255)
     assert (ramp[0, 0, 0], ramp[-1, -1, 2], ramp[3, 0, 0]) == (0, 255, 20)
     assert (board[3, 3, 0], board[3, 4, 0], board[4, 4, 0]) == (0, 255, 0)
@@ -113,7 +114,7 @@ def test_a_hybrid_model_rebuilds_with_more_than_its_codes(tmp_path):
     signatures.save(served, tmp_path / "saved_model" / "1")
     found = verification.verify(tmp_path, 1, model, {"float32": served})
     assert found["saved_model"]["differing_codes"] == 0
-    images = signatures._to_floats(IMAGES.repeat(4, 1).repeat(8, 2), (16, 32, 3))
+    images = to_images(IMAGES.repeat(4, 1).repeat(8, 2))
     assert np.any(
         np.asarray(model.reconstruct(images))
         != np.asarray(model.decode(model.encode(images)))

@@ -6,6 +6,7 @@ import pytest
 
 import vqzoo
 from vqzoo import evaluate, ids, trained
+from vqzoo.export import artifact
 from vqzoo.recipes.semantic_ids import RECIPE
 from vqzoo.runs.files import RunError
 
@@ -96,3 +97,20 @@ def test_evaluate_says_what_the_ids_are_worth(finished, tmp_path):
     assert said["usage_3"] > 0.9 and 0 < said["relative_error"] < 0.5
     assert said["duplicates"] == 10 and 0 < said["recall"] < 1
     assert "Semantic IDs" in (tmp_path / "report.html").read_text()
+
+
+def test_an_export_answers_with_the_codes_of_the_model(finished, tmp_path):
+    import tensorflow as tf
+
+    _, run, vectors = finished
+    target, version = artifact.export(run, tmp_path / "my_ids")
+    calls = tf.saved_model.load(target / "saved_model" / str(version)).signatures
+    codes = calls["encode"](vectors=tf.constant(vectors))["bottom_codes"]
+    model = vqzoo.load(target).model
+    np.testing.assert_array_equal(codes, model.encode(vectors)[0])
+    decoded = calls["decode"](bottom_codes=codes)["vectors"]
+    rebuilt = calls["serving_default"](vectors=tf.constant(vectors))["reconstructions"]
+    np.testing.assert_allclose(decoded, rebuilt, atol=1e-4)
+    manifest = json.loads((target / "manifest.json").read_text())
+    assert manifest["vectors"] == {"shape": [6], "dtype": "float32"}
+    assert "of vectors of\n6" in (target / "README.md").read_text()

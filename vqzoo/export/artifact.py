@@ -135,5 +135,5 @@ def _save(folder, source, version, precision):
         path=path,
         signatures=described,
         weights=weights,
-        warmup_requests=warmup.write(path, name, described, model.image_shape),
+        warmup_requests=warmup.write(path, name, described, model.item_shape),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.export import warmup
+from vqzoo.export import warmup, wire
 from vqzoo.export.files import ExportError
 
 # Graphs fuse and order sums in other ways than eager code, so that a latent between two
@@ -36,23 +36,25 @@ def compare(name, expected, codes, decoded):
     if differing > MAX_DIFFERING_CODES * count:
         raise ExportError(f"{name} gives {differing} of {count} codes another value")
     if largest > MAX_DIFFERING_LEVELS:
-        raise ExportError(f"{name} gives images that differ by {largest} of 255")
+        way = _way(expected)
+        raise ExportError(
+            f"{name} gives {way.items} that differ by {largest} {way.unit}"
+        )
     return differences
+
+
+def _way(expected):
+    return wire.WIRES[str(expected.get("item", "image"))]
 
 
 def _differences(name, expected, codes, decoded):
     pairs = [(expected[f"{name}/{tier}"], given) for tier, given in codes.items()]
-    largest = largest_difference(expected[f"{name}/decoded"], decoded)
+    largest = _way(expected).difference(expected[f"{name}/decoded"], decoded)
     return {
         "codes": sum(known.size for known, _ in pairs),
         "differing_codes": sum(int(np.sum(known != given)) for known, given in pairs),
         "largest_image_difference": largest,
     }
-
-
-def largest_difference(images, others):
-    """Largest difference of two arrays of uint8 images."""
-    return int(np.max(np.abs(images.astype(np.int32) - others.astype(np.int32))))
 
 
 def compare_bfloat16(expected, codes, decoded, rebuilt):
@@ -108,21 +110,22 @@ def check(path, expected, precision):
         ExportError: if an answer is not as it should be.
     """
     calls = tf.saved_model.load(path).signatures
-    images = tf.constant(expected["images"])
-    codes = calls["encode"](images=images)
+    way, items = _way(expected), tf.constant(expected["images"])
+    codes = calls["encode"](**{way.items: items})
     known = {name: expected[f"saved_model/{name[:-6]}"] for name in codes}
     known = {name: tf.constant(value) for name, value in known.items()}
-    decoded = calls["decode"](**known)["images"].numpy()
-    rebuilt = calls["serving_default"](images=images)["reconstructions"].numpy()
+    decoded = calls["decode"](**known)[way.items].numpy()
+    rebuilt = calls["serving_default"](**{way.items: items})["reconstructions"].numpy()
     given = {name[:-6]: value.numpy() for name, value in codes.items()}
     if precision == "float32":
         result = compare("saved_model", expected, given, decoded)
     else:
         result = compare_bfloat16(expected, given, decoded, rebuilt)
     if not expected["is_hybrid"]:
-        _expect_equal("serving_default", rebuilt, calls["decode"](**codes)["images"])
+        others = calls["decode"](**codes)[way.items]
+        _expect_equal("serving_default", rebuilt, others, way)
     if "encode_bytes" in calls:
-        _check_files(calls, images, codes, rebuilt)
+        _check_files(calls, items, codes, rebuilt)
     if "sample" in calls:
         _check_samples(calls)
     for name, arrays in warmup.read(path):
@@ -130,10 +133,12 @@ def check(path, expected, precision):
     return result
 
 
-def _expect_equal(name, images, others):
-    largest = largest_difference(np.asarray(images), np.asarray(others))
+def _expect_equal(name, items, others, way=wire.WIRES["image"]):
+    largest = way.difference(np.asarray(items), np.asarray(others))
     if largest > MAX_DIFFERING_LEVELS:
-        raise ExportError(f"{name} gives images {largest} of 255 off what others give")
+        raise ExportError(
+            f"{name} gives {way.items} {largest} {way.unit} off what others give"
+        )
 
 
 def _check_files(calls, images, codes, rebuilt):

@@ -6,9 +6,10 @@ from importlib import metadata
 
 import vqzoo
 from vqzoo.datasets import catalog
-from vqzoo.export import files
+from vqzoo.export import files, wire
 from vqzoo.models import tiers
 
+_PIXELS = {"value_range": [0, 255], "value_range_of_model_keras": [-0.5, 0.5]}
 PACKAGES = ("keras", "tensorflow", "numpy")
 
 
@@ -34,11 +35,10 @@ def describe(trained, name, version, saved, checked, terms=""):
             "weights": model.count_params(),
             "trainable_weights": _count(model.trainable_weights),
         },
-        "images": {
-            "shape": list(model.image_shape),
-            "dtype": "uint8",
-            "value_range": [0, 255],
-            "value_range_of_model_keras": [-0.5, 0.5],
+        wire.of(model).items: {
+            "shape": list(model.item_shape),
+            "dtype": wire.of(model).dtype,
+            **(_PIXELS if wire.of(model).has_files else {}),
         },
         "tiers": _tiers(saved["float32"].model),
         "priors": _priors(trained.pipeline),

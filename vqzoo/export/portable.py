@@ -5,8 +5,8 @@ import pathlib
 
 import keras
 
+from vqzoo.export import wire
 from vqzoo.export.files import PORTABLE, ExportError
-from vqzoo.images import to_images, to_uint8
 from vqzoo.models import tiers
 from vqzoo.ops import in_one_block
 
@@ -14,8 +14,9 @@ from vqzoo.ops import in_one_block
 def save(model, folder, file_format):
     """Writes `encode`, `decode` and `reconstruct` of a model, a file each.
 
-    Images are uint8 `(batch, height, width, channels)` and codes int32 `(batch, h, w)`
-    for each tier, top first, as in the signatures of the SavedModel. The batch is free
+    Images are uint8 `(batch, height, width, channels)`, vectors float32 `(batch, D)`,
+    and codes int32 for each tier, top first, as in the signatures of the SavedModel.
+    The batch is free
     (of LiteRT, `resize_tensor_input` sets it). All scores of the search for the nearest
     codes stand in memory at once: a converter knows no loop.
 
@@ -38,23 +39,27 @@ def save(model, folder, file_format):
         )
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    images = keras.InputSpec("uint8", (None, *model.image_shape), name="images")
+    way = wire.of(model)
+    items = keras.InputSpec(way.dtype, (None, *model.item_shape), name=way.items)
     codes = [
         keras.InputSpec("int32", (None, *grid), name=f"{tier}_codes")
         for tier, grid in zip(model.tier_names, tiers.grid_shapes(model))
     ]
     names = [spec.name for spec in codes]
 
-    def encode(images):
-        return dict(zip(names, model.encode(to_images(images))))
+    def encode(items):
+        return dict(zip(names, model.encode(way.receive(items))))
 
-    def reconstruct(images):
-        return {"reconstructions": to_uint8(model.reconstruct(to_images(images)))}
+    def decode(*codes):
+        return {way.items: way.send(model.decode(codes))}
+
+    def reconstruct(items):
+        return {"reconstructions": way.send(model.reconstruct(way.receive(items)))}
 
     parts = {
-        "encode": (encode, [images]),
-        "decode": (lambda *codes: {"images": to_uint8(model.decode(codes))}, codes),
-        "reconstruct": (reconstruct, [images]),
+        "encode": (encode, [items]),
+        "decode": (decode, codes),
+        "reconstruct": (reconstruct, [items]),
     }
     paths = {}
     for part, (function, signature) in parts.items():

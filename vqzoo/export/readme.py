@@ -129,6 +129,47 @@ together with, and a full queue answers `UNAVAILABLE`: start it where all reques
 from clients that you trust.
 """
 
+VECTORS = """\
+# {name}
+
+A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights, of vectors of
+{width}. The codes of a vector are its semantic ID. {terms}
+
+| tier | codes of a vector | codes in the codebook | length of a code |
+|---|---|---|---|
+{tiers}
+{metrics}
+| file | what |
+|---|---|
+| `model.keras` | the Keras model; vectors are float32 in the units of the data |
+{saved_models}
+| `models.config`, `docker-compose.yml` | TensorFlow Serving, with its health check |
+| `manifest.json` | shapes, sums of the files, versions, metrics |
+
+```python
+import keras, vqzoo
+
+model = keras.saving.load_model("model.keras")
+(codes,) = model.encode(vectors)
+vectors = model.decode(codes)
+```
+
+`docker compose up serving` serves gRPC at localhost:8500, REST at localhost:8501. The
+server asks nobody who they are, so its ports are open to this machine alone. {warmup}
+
+| signature | inputs | outputs |
+|---|---|---|
+{signatures}
+
+`?` is the batch, of any size. An input of another shape or dtype, or a code that the
+codebook does not have, is answered with an error.
+
+```sh
+python3 -c 'import json; print(json.dumps({{"signature_name": "encode",
+  "instances": [[0.0] * {width}]}}))' |
+  curl -d @- http://localhost:8501/v1/models/{name}:predict
+```
+"""
 FILES = """ `image_bytes` are whole files: JPEG or PNG going in, of
 {height} x {width} pixels (height x width); PNG coming out."""
 
@@ -167,22 +208,27 @@ def text(name, facts):
         name: str, under which the model is served.
         facts: dict of `manifest.describe`.
     """
-    height, width, channels = facts["images"]["shape"]
     tiers = facts["tiers"]
     saved_models = [facts["saved_model"], *facts["variants"].values()]
+    shared = {
+        "name": name,
+        "model_class": facts["model"]["class"],
+        "model_name": facts["model"]["name"],
+        "weights": facts["model"]["weights"],
+        "tiers": "\n".join(map(_tier_row, tiers)),
+        "metrics": _metrics_table(facts["metrics"]),
+        "saved_models": "\n".join(map(_saved_model_row, saved_models)),
+        "terms": terms_line(facts["training"]["terms"]),
+        "warmup": _warmup(facts["saved_model"]),
+        "signatures": _signature_rows(facts["saved_model"]["signatures"]),
+    }
+    if "vectors" in facts:
+        return VECTORS.format(width=facts["vectors"]["shape"][0], **shared)
+    height, width, channels = facts["images"]["shape"]
     return README.format(
-        name=name,
-        model_class=facts["model"]["class"],
-        model_name=facts["model"]["name"],
-        weights=facts["model"]["weights"],
+        **shared,
         tier_names=", ".join(tier["name"] for tier in tiers),
-        tiers="\n".join(map(_tier_row, tiers)),
-        metrics=_metrics_table(facts["metrics"]),
-        terms=terms_line(facts["training"]["terms"]),
-        saved_models="\n".join(map(_saved_model_row, saved_models)),
         image=serving.IMAGE,
-        warmup=_warmup(facts["saved_model"]),
-        signatures=_signature_rows(facts["saved_model"]["signatures"]),
         max_batch_size=MAX_BATCH_SIZE,
         shape=f"(N, {height}, {width}, {channels})",
         pixels=f"[[[0] * {channels}] * {width}] * {height}",

@@ -1,11 +1,10 @@
-"""A model as a SavedModel: uint8 images and int32 codes, in and out."""
+"""A model as a SavedModel: uint8 images or vectors, and int32 codes, in and out."""
 
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.export import image_files, sampling
+from vqzoo.export import image_files, sampling, wire
 from vqzoo.export.graph import check_batch_sizes, check_not_empty, only_if
-from vqzoo.images import to_uint8
 from vqzoo.models import tiers
 
 
@@ -33,7 +32,8 @@ def save(model, path, pipeline=None):
     functions = trace(model)
     if pipeline is not None:
         functions[sampling.NAME] = sampling.trace(pipeline)
-    functions |= image_files.trace(functions, model.image_shape)
+    if wire.of(model).has_files:
+        functions |= image_files.trace(functions, model.image_shape)
     read = {id(v): v for f in functions.values() for v in f.variables}
     module = tf.Module()
     module.weights = list(read.values())
@@ -45,7 +45,8 @@ def save(model, path, pipeline=None):
 
 def trace(model):
     """The signatures of a model, `{name: tf.ConcreteFunction}`."""
-    images = tf.TensorSpec([None, *model.image_shape], tf.uint8, "images")
+    way = wire.of(model)
+    items = tf.TensorSpec([None, *model.item_shape], way.dtype, way.items)
     codes = {
         f"{tier}_codes": tf.TensorSpec([None, *grid], tf.int32, f"{tier}_codes")
         for tier, grid in zip(model.tier_names, tiers.grid_shapes(model))
@@ -53,8 +54,8 @@ def trace(model):
     sizes = [layer.num_embeddings for layer in model.quantizers]
 
     @tf.function(autograph=False)
-    def encode(images):
-        return dict(zip(codes, model.encode(_to_floats(images, model.image_shape))))
+    def encode(**received):
+        return dict(zip(codes, model.encode(_checked_items(received, items, way))))
 
     @tf.function(autograph=False)
     def decode(**received):
@@ -62,29 +63,28 @@ def trace(model):
             name: _check_codes(name, received[name], spec.shape[1:], size)
             for (name, spec), size in zip(codes.items(), sizes)
         }
-        return {"images": to_uint8(model.decode(check_batch_sizes(received)))}
+        return {way.items: way.send(model.decode(check_batch_sizes(received)))}
 
     @tf.function(autograph=False)
-    def reconstruct(images):
-        rebuilt = model.reconstruct(_to_floats(images, model.image_shape))
-        return {"reconstructions": to_uint8(rebuilt)}
+    def reconstruct(**received):
+        rebuilt = model.reconstruct(_checked_items(received, items, way))
+        return {"reconstructions": way.send(rebuilt)}
 
     return {
-        "serving_default": reconstruct.get_concrete_function(images),
-        "encode": encode.get_concrete_function(images),
+        "serving_default": reconstruct.get_concrete_function(**{way.items: items}),
+        "encode": encode.get_concrete_function(**{way.items: items}),
         "decode": decode.get_concrete_function(**codes),
     }
 
 
-def _to_floats(images, image_shape):
-    """Images uint8 as float32 in [-0.5, 0.5].
+def _checked_items(received, spec, way):
+    """Items as the model takes them, of a dict of them alone.
 
     A server feeds what it is sent, whatever shape the signature names, and these are
     convolutions, which take any; so the shape is checked as the graph runs.
     """
-    images = tf.ensure_shape(images, [None, *image_shape])
-    images = check_not_empty("images", images)
-    return tf.cast(images, tf.float32) * (1.0 / 255.0) - 0.5
+    items = tf.ensure_shape(received[way.items], spec.shape)
+    return way.receive(check_not_empty(way.items, items))
 
 
 def _check_codes(name, codes, grid, num_embeddings):

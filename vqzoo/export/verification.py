@@ -14,9 +14,8 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.export import checks
+from vqzoo.export import checks, wire
 from vqzoo.export.files import FOLDERS, ExportError
-from vqzoo.images import to_images, to_uint8
 from vqzoo.runs.folder import MODEL
 
 TIMEOUT_SECONDS = 600
@@ -41,41 +40,31 @@ def verify(folder, version, trained, served):
             warming up is not answered, or all that takes longer than TIMEOUT_SECONDS.
             What differs in bfloat16, `checks` says.
     """
-    images = make_images(trained.image_shape)
+    items = wire.of(trained).examples(trained)
     with tempfile.TemporaryDirectory() as scratch:
         expected = pathlib.Path(scratch) / "expected.npz"
         result = pathlib.Path(scratch) / "result.json"
         np.savez(
             expected,
-            images=images,
+            images=items,
+            item=trained.item,
             is_hybrid=trained.is_hybrid,
-            **_answers(MODEL, trained, images),
-            **_answers("saved_model", served["float32"], images),
+            **_answers(MODEL, trained, items),
+            **_answers("saved_model", served["float32"], items),
         )
         numbered = [folder / FOLDERS[name] / str(version) for name in served]
         _run(expected, result, folder / MODEL, *numbered)
         return json.loads(result.read_text())
 
 
-def make_images(image_shape):
-    """Test images: black, white, a ramp, a checkerboard and two of noise, uint8."""
-    height, width, _ = image_shape
-    rows, columns = np.indices((height, width))[..., None]
-    ramp = 255 * (rows + columns) // max(1, height + width - 2)
-    board = 255 * ((rows // 4 + columns // 4) % 2)
-    structured = [np.zeros_like(ramp), np.full_like(ramp, 255), ramp, board]
-    structured = [np.broadcast_to(image, image_shape) for image in structured]
-    noise = np.random.default_rng(0).integers(0, 256, (2, *image_shape))
-    return np.concatenate([structured, noise]).astype(np.uint8)
-
-
-def _answers(name, model, images):
-    """Codes of images, and the images of those codes, of a model."""
+def _answers(name, model, items):
+    """Codes of items, and the items of those codes, of a model."""
+    way = wire.of(model)
     with tf.device("CPU:0"):
-        floats = to_images(images)
+        floats = way.receive(items)
         codes = model.encode(floats)
-        decoded = to_uint8(np.asarray(model.decode(codes)))
-        rebuilt = to_uint8(np.asarray(model.reconstruct(floats)))
+        decoded = way.send(np.asarray(model.decode(codes)))
+        rebuilt = way.send(np.asarray(model.reconstruct(floats)))
     answers = {f"{name}/{t}": np.asarray(c) for t, c in zip(model.tier_names, codes)}
     return {**answers, f"{name}/decoded": decoded, f"{name}/rebuilt": rebuilt}
 
@@ -115,10 +104,11 @@ def _check_keras(path, expected):
     import vqzoo  # noqa: F401  (registers the classes)
 
     model = keras.saving.load_model(path)
-    codes = model.encode(to_images(expected["images"]))
+    way = wire.of(model)
+    codes = model.encode(way.receive(expected["images"]))
     codes = {tier: np.asarray(c) for tier, c in zip(model.tier_names, codes)}
     known = tuple(expected[f"{MODEL}/{tier}"] for tier in model.tier_names)
-    decoded = to_uint8(np.asarray(model.decode(known)))
+    decoded = way.send(np.asarray(model.decode(known)))
     return checks.compare(MODEL, expected, codes, decoded)
 
 
@@ -127,7 +117,8 @@ def main():
     expected, result, keras_file, *saved_models = sys.argv[1:]
     with np.load(expected) as file:
         expected = dict(file)
-    differences = {"images": len(expected["images"])}
+    way = wire.WIRES[str(expected["item"])]
+    differences = {way.items: len(expected["images"])}
     try:
         differences[MODEL] = _check_keras(keras_file, expected)
         for path in saved_models:

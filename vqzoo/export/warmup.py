@@ -6,6 +6,7 @@ these requests has that behind it when it opens.
 
 import importlib.util
 import io
+import math
 import pathlib
 
 import numpy as np
@@ -37,7 +38,7 @@ def write(saved_model, name, described, image_shape):
         saved_model: path of a version's folder.
         name: str, under which the model is served.
         described: dict of `signatures.save`.
-        image_shape: `(height, width, channels)`.
+        image_shape: `(height, width, channels)`, or `(dim,)` of vectors.
 
     Returns:
         int, how many requests there are; 0 without the package tensorflow-serving-api.
@@ -68,8 +69,7 @@ def write(saved_model, name, described, image_shape):
 
 def _batches(described, image_shape):
     """Pairs of a signature and a number of rows: 1, and of most signatures many."""
-    height, width, _ = image_shape
-    many = max(1, min(MAX_BATCH_SIZE, MAX_PIXELS // (height * width)))
+    many = max(1, min(MAX_BATCH_SIZE, MAX_PIXELS // math.prod(image_shape[:2])))
     return [
         (signature, rows)
         for signature in described

@@ -61,13 +61,13 @@ def check_halvings(quantizers, image_shape, bottom_stride, pad=False):
 
 def grid_shapes(model):
     """`(height, width)` of the codes of each tier, top first; more with more codes."""
-    if None in model.image_shape:
+    if None in model.item_shape:
         raise ValueError(
-            "expected a model of images of one size, received "
-            f"image_shape={model.image_shape}"
+            f"expected a model of {model.item}s of one size, received "
+            f"{model.item}_shape={model.item_shape}"
         )
-    image = np.zeros((1, *model.image_shape), "float32")
-    return [tuple(codes.shape[1:]) for codes in model.encode(image)]
+    item = np.zeros((1, *model.item_shape), "float32")
+    return [tuple(codes.shape[1:]) for codes in model.encode(item)]
 
 
 def checked_codes(codes, quantizers):
