@@ -39,7 +39,7 @@ class Dry:
     item = "image"
     weights = ()
     file = "dry.keras"
-    image_shape = (16, 16, 3)
+    image_shape = item_shape = (16, 16, 3)
     tier_names = ("top", "bottom")
     num_scales = 3
     scale = 0

@@ -82,7 +82,8 @@ class SeparateVQVAEs(tiers.TieredModel):
             for tier in (self.tier_names if combined else self.tier_names[:-1])
         ]
         if combined:
-            self.vectors = _Fixed(self._vectors, name="vectors")
+            channels = sum(layer.embedding_dim for layer in quantizers)
+            self.vectors = _Fixed(self._vectors, strides[-1], channels, name="vectors")
             self.decoder = convolutional.decoder(self, strides[-1], image_shape[2])
             self.to_float32 = convolutional.float32_output()
         self._finish_images()
@@ -179,13 +180,19 @@ class _Fixed(keras.layers.Layer):
     The function's layers are not parts of this one, which would save them again.
     """
 
-    def __init__(self, function, **kwargs):
+    def __init__(self, function, stride, channels, **kwargs):
         super().__init__(autocast=False, dtype="float32", **kwargs)
         self.function = function
+        self.stride, self.channels = stride, channels
         self.built = True
 
     def call(self, images):
         return ops.stop_gradient(self.function(images))
+
+    def compute_output_spec(self, images):
+        batch, *sides, _ = images.shape
+        sides = [side and side // self.stride for side in sides]
+        return keras.KerasTensor((batch, *sides, self.channels), dtype="float32")
 
 
 def _joined(quantized, strides):
