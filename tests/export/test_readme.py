@@ -16,4 +16,4 @@ def test_the_rows_that_a_batching_server_takes_in_a_request_are_said():
 
 def test_what_an_artifact_may_be_used_for_is_said_or_said_to_be_unknown():
     assert readme.terms_line("research") == "It may be used for research."
-    assert "`vqzoo export --terms`" in readme.terms_line("")
+    assert "`--terms`" in readme.terms_line("")

@@ -243,7 +243,7 @@ def terms_line(terms):
         return f"It may be used for {terms}."
     return (
         "What it may be used for follows from the images that it learned from, which "
-        "nobody noted: `vqzoo export --terms` does."
+        "nobody noted: the flag `--terms` of an export does."
     )
 
 
