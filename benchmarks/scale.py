@@ -146,6 +146,7 @@ def _prior(name, sampling):
 def _gan(name):
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from vqzoo import measures, priors
     from vqzoo.recipes.progressive_gan_256_prior import RECIPE
@@ -167,9 +168,12 @@ def _gan(name):
         adds = _counted(trainer, inputs) // 2
         phases.append({"steps": steps * epochs, "batch": batch, "multiply_adds": adds})
 
+    train = tf.function(trainer.train_step)
+
     def step(batch):
         inputs = prior.training_pair(*_codes(prior, batch))
-        return lambda: trainer.train_on_batch(inputs)
+        inputs = tf.nest.map_structure(tf.constant, inputs)
+        return lambda: train(inputs)
 
     row = _steps(step, batch, True, before)
     arrays, tiers = _codes(prior, 4)

@@ -7,6 +7,9 @@ tiers with 4 blocks of 4 residual blocks, 256 channels, kernels of 5 and dropout
 the top one with attention in each block, the bottom one with 3 residual blocks over the
 top codes and no attention. Meant for GPUs.
 
+Updates are of 64 grids, accumulated over 8 steps: in docs/results/scale.md is what they
+take.
+
 Source: Coppock's thesis, table 6.1; Chen et al. 2018, arXiv 1712.09763. Differs: the
 text has no batch size.
 """
@@ -27,7 +30,9 @@ RECIPE = training.PriorRecipe(
         "bottom.num_heads=0",
     ),
     epochs=50,
-    batch_size=64,
+    # 64 grids an update: the bottom tier's would not fit on a GPU of 24 GiB at once.
+    batch_size=8,
+    accumulation_steps=8,
     learning_rate=3e-4,
 )
 
