@@ -10,6 +10,7 @@ from tests.helpers import stopped
 from vqzoo import trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
+from vqzoo.studies import side_by_side
 from vqzoo.training import learned
 from vqzoo.training.kinds import gan
 
@@ -71,6 +72,16 @@ def test_a_run_leaves_generators_that_draw_images(finished):
     assert [len(lines) for lines in curves.values()] == [2, 1, 1]
     steps, gates = curves["gate of attention, critic"]["tiny bottom"]
     assert steps == [4, 8] and gates[0] == 0 < gates[1]
+
+
+def test_samples_and_critics_of_several_codebooks_stand_side_by_side(finished):
+    runs = {"plain": Run(finished), "noisy": Run(finished)}
+    figures = side_by_side._of_prior("gan", runs)
+    assert set(figures) == {"samples_gan", "critic_gan"}
+    # A row of samples for each codebook, one panel each for the critic and the gates.
+    assert len(figures["samples_gan"].axes) == 2 * side_by_side.SAMPLES
+    (accuracy, *gates) = figures["critic_gan"].axes
+    assert len(accuracy.lines) == 4 and [len(g.lines) for g in gates] == [2, 2]
 
 
 @pytest.mark.slow

@@ -28,6 +28,8 @@ GLANCE = {
     "samples_floor_fd_resnet": "its floor, real images in equal number",
 }
 
+NEIGHBORS = 3  # of a vector, within whose distance others are among its like
+
 
 def frechet_distance(first, second):
     """Frechet distance of the Gaussians of two sets of features.
@@ -62,7 +64,7 @@ def frechet_distance(first, second):
     return float(max(distance, 0.0))
 
 
-def precision_recall(real, generated, neighbors=3):
+def precision_recall(real, generated, neighbors=NEIGHBORS):
     """Share of generated features among real ones, and of real among generated ones.
 
     A vector is among others if it is no further from one of them than that one's k-th
@@ -110,24 +112,26 @@ def variety(samples, known):
     """How different samples are, beside known data: a dict of floats.
 
     Args:
-        samples: float `(N, ...)`, more than 3.
-        known: float `(M, ...)`, more than 3, such as real images or parents.
+        samples: float `(N, ...)`, N of at least 2.
+        known: float `(M, ...)`, M of at least 2, such as real images or parents.
 
     Returns:
         dict: `diversity`, the mean distance of pairs over that of the known, which does
         not see repeats; `nearest_other`, the mean distance to the nearest other one
         over that of as many known, 0 where each has a copy; and `recall`, the share of
-        the known that lie among as many samples.
+        the known that lie among as many samples, which takes more than `NEIGHBORS`.
     """
     count = min(len(samples), len(known))
     some = [each[spread(len(each), count)] for each in (samples, known)]
     apart, apart_known = map(distances.nearest_other, some)
-    flat, flat_known = (each.reshape(count, -1) for each in some)
-    return {
+    figures = {
         "diversity": distances.diversity(samples) / distances.diversity(known),
         "nearest_other": apart / apart_known,
-        "recall": precision_recall(flat_known, flat)["recall"],
     }
+    if count > NEIGHBORS:
+        flat, flat_known = (each.reshape(count, -1) for each in some)
+        figures["recall"] = precision_recall(flat_known, flat)["recall"]
+    return figures
 
 
 @registry.named("sets")
