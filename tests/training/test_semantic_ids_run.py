@@ -99,6 +99,7 @@ def test_evaluate_says_what_the_ids_are_worth(finished, tmp_path):
     assert "Semantic IDs" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_export_answers_with_the_codes_of_the_model(finished, tmp_path):
     import tensorflow as tf
 
