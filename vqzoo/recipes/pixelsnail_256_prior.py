@@ -30,7 +30,7 @@ RECIPE = training.PriorRecipe(
         "bottom.num_heads=0",
     ),
     epochs=50,
-    # 64 grids an update: the bottom tier's would not fit on a GPU of 24 GiB at once.
+    # 64 grids an update, of which no tier's fit on a GPU of 24 GiB at once.
     batch_size=8,
     accumulation_steps=8,
     learning_rate=3e-4,
