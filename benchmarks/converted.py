@@ -37,9 +37,7 @@ def main(flags):
     results = measure.read("converted")
     results["machine"] = measure.machine()
     if flags.load:
-        results["load"] = measure.take_turns_in_workers({"load": (_load,)}, 1)["load"][
-            0
-        ]
+        results["load"] = _measure_load()
         measure.write("converted", results)
     runs = results.setdefault("runs", {})
     for batch in map(int, flags.batches):
