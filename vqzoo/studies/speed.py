@@ -60,7 +60,13 @@ def converted(read):
     for name, run in read("converted").get("runs", {}).items():
         times = run["times_faster"]["median"]
         seconds = [f"{_median(run, 'seconds', w):.2f} s" for w in ("vqzoo", "torch")]
-        rows.append((name, *seconds, f"{times:.1f}x", _verdict(times, 1.2)))
+        rows.append((name, *seconds, f"{times:.2f}x", _verdict(times, 1.2)))
+    if load := read("converted").get("load"):
+        took = f"{load['seconds']:.1f} s, {load['processor_seconds']:.1f} s of a core"
+        memory = f"{load['peak_more'] / load['bytes']:.2f} times the file"
+        fits = load["seconds"] < 10 and load["peak_more"] < 2.5 * load["bytes"]
+        name = f"load of {load['bytes'] / 1e6:.0f} MB, memory at its peak"
+        rows.append((name, took, "", memory, "met" if fits else "missed"))
     return rows
 
 
