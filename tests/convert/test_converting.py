@@ -178,8 +178,8 @@ def test_tensors_of_no_family_are_refused(tmp_path):
     [
         ({"num_vq_embeddings": 512}, "num_vq_embeddings=512 for 16"),
         (
-            {"block_out_channels": [4, 8]},
-            r"block_out_channels=\[4, 8\] for \[4, 8, 8\]",
+            {"block_out_channels": [4, 16]},
+            r"block_out_channels=\[4, 16\] for \[4, 8\]",
         ),
         ({"norm_type": "spatial"}, "norm_type='spatial' for 'group'"),
         ({"norm_num_groups": 3}, "num_groups=3"),
@@ -244,7 +244,7 @@ def test_a_wrong_table_is_found_out(expected, saved):
     path = saved()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(converting.FAMILIES, "taming", wrong)
-        with pytest.raises(convert.ConvertError, match=r"no weight \(10\): enc"):
+        with pytest.raises(convert.ConvertError, match=r"no weight \(20\): enc"):
             convert.convert(path)
 
 

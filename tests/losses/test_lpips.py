@@ -1,3 +1,6 @@
+import sys
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -5,20 +8,44 @@ from keras import ops
 
 from vqzoo import losses
 
-# Of torchvision, which the package lpips asks for its network in an older way.
-pytestmark = pytest.mark.filterwarnings("ignore:.*since 0.13:UserWarning")
-
 
 def images_of(seed, side=32):
     generator = np.random.default_rng(seed)
     return generator.uniform(-0.5, 0.5, (2, side, side, 3)).astype("float32")
 
 
+def vgg16_features():
+    """The convolutions of VGG16, configuration D, in PyTorch."""
+    import torch
+
+    layers, channels = [], 3
+    for width in (64, 64, 0, 128, 128, 0, *[256] * 3, 0, *[512] * 3, 0, *[512] * 3, 0):
+        if width:
+            layers += [torch.nn.Conv2d(channels, width, 3, padding=1), torch.nn.ReLU()]
+            channels = width
+        else:
+            layers.append(torch.nn.MaxPool2d(2))
+    return torch.nn.Sequential(*layers)
+
+
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
+def torchvision():
+    """What the package lpips takes from torchvision, which builds for CPUs lack."""
+    models = types.ModuleType("torchvision.models")
+    models.vgg16 = lambda **_: types.SimpleNamespace(features=vgg16_features())
+    package = types.ModuleType("torchvision")
+    package.models = models
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "torchvision", package)
+        patch.setitem(sys.modules, "torchvision.models", models)
+        yield
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory, torchvision):
     """The package's own distance on random weights of VGG16, and a file of these."""
     if keras.backend.backend() != "torch":
-        pytest.skip("needs KERAS_BACKEND=torch")  # TensorFlow and torchvision clash.
+        pytest.skip("needs KERAS_BACKEND=torch")
     torch, package = map(pytest.importorskip, ("torch", "lpips"))
     torch.manual_seed(0)
     network = package.LPIPS(net="vgg", pnet_rand=True, verbose=False)
