@@ -188,7 +188,7 @@ def _facts(path, subject, seconds):
         "priors": ", ".join(type(p).__name__ for p in subject.pipeline.priors)
         if subject.pipeline
         else "none",
-        "samples": _samples(subject),
+        "drawing": _drawing(subject),
         "data": f"{data.name}, {model.item}s of {shape}, {data.fingerprint[:12]}",
         "classes": named,
         f"{model.item}s": counts,
@@ -198,7 +198,7 @@ def _facts(path, subject, seconds):
     }
 
 
-def _samples(subject):
+def _drawing(subject):
     """How samples were drawn, where it is not as the priors say."""
     if subject.pipeline is None:
         return "none"

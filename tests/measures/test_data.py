@@ -9,7 +9,9 @@ from vqzoo.measures import data
 
 
 def model_of(*image_shape):
-    return types.SimpleNamespace(image_shape=image_shape)
+    return types.SimpleNamespace(
+        image_shape=image_shape, item_shape=image_shape, item="image"
+    )
 
 
 def settings_of(dataset="photos", **changes):

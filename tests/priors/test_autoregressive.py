@@ -9,7 +9,14 @@ from tests.helpers.case import Case, random_codes
 from tests.helpers.raster_priors import KINDS, prior_of
 from tests.helpers.steps import compiled
 from vqzoo import priors
-from vqzoo.priors import GatedPixelCNN, PixelCNN, PixelRNN, PixelSNAIL, Transformer
+from vqzoo.priors import (
+    GatedPixelCNN,
+    PixelCNN,
+    PixelRNN,
+    PixelSNAIL,
+    RotaryTransformer,
+    Transformer,
+)
 
 CASES = [
     Case(
@@ -51,6 +58,14 @@ CASES = [
             kernel_size=3,
             num_heads=2,
             seed=1,
+        ),
+        (random_codes(2, 2, 3),),
+        random=True,
+    ),
+    Case(
+        "RotaryTransformer",
+        lambda: RotaryTransformer(
+            (2, 3), 4, num_layers=1, num_channels=4, num_heads=1, seed=1
         ),
         (random_codes(2, 2, 3),),
         random=True,

@@ -63,7 +63,7 @@ def test_each_step_keeps_what_was_drawn_before():
 
     from vqzoo.priors import maskgit
 
-    sampler = maskgit._Sampler(prior, None, None, 4, 1.0)
+    sampler = maskgit._Sampler(prior, None, None, None, 4, 1.0)
     generator = np.random.default_rng(0)
     inputs = {
         "uniform": generator.random((2, 4, 12), "float32"),

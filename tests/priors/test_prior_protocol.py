@@ -99,6 +99,7 @@ def test_priors_and_gans_are_named_apart():
         "pixelcnn",
         "pixelrnn",
         "pixelsnail",
+        "rotary_transformer",
         "sequence_transformer",
         "transformer",
     )

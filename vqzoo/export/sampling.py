@@ -102,7 +102,9 @@ def _check(received, num_classes):
     label = only_if(tf.reduce_all(inside), text, label)
     text = ["expected a temperature above 0, received", tf.reduce_min(temperature)]
     temperature = only_if(tf.reduce_all(temperature > 0), text, temperature)
-    received = {**received, "label": label, "temperature": temperature}
+    # Labels first: errors compare the sizes of the others with theirs.
+    received = {"label": label, **received, "temperature": temperature}
+    received["label"] = label
     if "guidance" in received:
         scale = received["guidance"]
         text = ["expected guidance of at least 0, received", tf.reduce_min(scale)]

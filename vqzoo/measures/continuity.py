@@ -6,7 +6,7 @@ from vqzoo import registry
 from vqzoo.measures.inference import compiled, in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
-ORDER = 9
+ORDER = 8.5
 TITLE = "Continuity"
 TEXT = (
     "Local Lipschitz constant of the decoder: the most that an image changes for a "

@@ -6,7 +6,7 @@ from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
 from vqzoo.measures.training import curves
 
-ORDER = 16
+ORDER = 15.5
 TITLE = "Size of the latent space"
 TEXT = (
     "Log volume is half the log-determinant of the covariance over its rank: the mean "

@@ -7,7 +7,7 @@ from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import compiled, in_batches
 from vqzoo.measures.reconstruction import reconstruction_error
 
-ORDER = 11
+ORDER = 10.5
 TITLE = "Rate of hybrid latents"
 TEXT = (
     "A real number has a density and no bits; rounded to steps it has both. Bits of "

@@ -7,7 +7,7 @@ from vqzoo.measures.codebook import codebook_usage
 from vqzoo.measures.findings import Skipped
 from vqzoo.measures.inference import in_batches
 
-ORDER = 1
+ORDER = 3.7
 ITEMS = ("vector",)
 TITLE = "Semantic IDs"
 TEXT = (

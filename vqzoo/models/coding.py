@@ -220,6 +220,14 @@ class CodingModel(Configured, BuiltModel):
         latents = zip(self.quantizers, self.latents(items))
         return tuple(quantizer.encode(values) for quantizer, values in latents)
 
+    def grids(self, items):
+        """What priors are over, top first: the codes."""
+        return self.encode(items)
+
+    def from_grids(self, grids):
+        """Items of what `grids` gives."""
+        return self.decode(grids)
+
     def get_config(self):
         # Not Keras's own, which lists the layers of the graph.
         dtype = keras.dtype_policies.serialize(self.layer_dtype)

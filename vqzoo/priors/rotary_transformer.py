@@ -43,6 +43,8 @@ class RotaryTransformer(CodeTransformer):
         (2, 4, 4)
     """
 
+    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
+
     def _make_tokens(self):
         return CodeTokens(
             self, has_positions=False, dtype=self.layer_dtype, name="tokens"

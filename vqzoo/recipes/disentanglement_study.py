@@ -52,7 +52,6 @@ RECIPE = studies.SweepRecipe(
         "disentanglement.separated_attribute_predictability",
         "disentanglement.logistic_regression_100",
         "disentanglement.boosted_trees_100",
-        "disentanglement.boosted_trees_efficiency",
     ),
     axis="beta",
     num_images=5000,

@@ -35,7 +35,7 @@ RECIPE = studies.SweepRecipe(
         "reconstruction.psnr",
         "filters.area",
         "filters.units_in_use",
-        "probe.bottom_latents_accuracy",
+        "probe.latents_accuracy",
     ),
     axis="active units",
 )

@@ -1,5 +1,6 @@
 """A VQGAN: sharp reconstructions, by a perceptual and an adversarial loss.
 
+    python -m vqzoo.recipes.vqgan
     python -m vqzoo.recipes.vqgan --dataset=folder --data_dir=caltech101_nature.tar
 
 `vqgan_64`, 8 x 8 codes for images of 64 x 64, trained for what a classifier sees and

@@ -1,5 +1,6 @@
 """The squared error beside a perceptual and an adversarial loss, at equal bits.
 
+    python -m vqzoo.recipes.vqgan_study
     python -m vqzoo.recipes.vqgan_study --dataset=folder --data_dir=nature.tar
 
 The network, the codes, the steps and the batches of the recipe `vqgan`, with its loss

@@ -104,9 +104,10 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         if not self.rotary:
             return None
         size = self.head_dim // 4
-        rates = 10_000.0 ** -(ops.arange(size, dtype="float32") / size)
+        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        rates = 10_000.0 ** -(ops.arange(size, dtype=dtype) / size)
         angles = ops.concatenate(
-            [ops.cast(at, "float32")[..., None] * rates for at in (row, column)],
+            [ops.cast(at, dtype)[..., None] * rates for at in (row, column)],
             axis=-1,
         )[..., None, :]
         return tuple(
