@@ -311,6 +311,7 @@ def main_axis_order(rows, num_iterations=10):
     Returns:
         int32 `(N,)`: which row comes at each place. Equal rows stay in their order.
     """
+    rows = ops.convert_to_tensor(rows)
     centered = rows - ops.mean(rows, axis=0)
     places = ops.arange(rows.shape[0], dtype="float32") - (rows.shape[0] - 1) / 2
     farthest = ops.argmax(ops.sum(ops.square(centered), axis=1))
