@@ -79,7 +79,7 @@ def fetch(name):
             f"{name} is not in the hub's cache and cannot be downloaded "
             f"({type(e).__name__}). Where there is network, download "
             f"{', '.join(folder + f for f in ('config.json', '*.safetensors'))} of "
-            f"https://huggingface.co/{repository} into a folder, and give that folder"
+            f"hf://{repository} into a folder, and give that folder"
         ) from e
     raise ConvertError(
         f"expected weights in {name}, received none of "
