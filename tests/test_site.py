@@ -5,17 +5,15 @@ import html.parser
 import http.server
 import json
 import pathlib
-import shutil
 import threading
 import urllib.parse
 
 import pytest
 
-from tests.helpers.browser import barriers
+from tests.helpers.browser import barriers, chromium
 
 ROOT = pathlib.Path(__file__).parents[1]
 SITE = ROOT / "build" / "site"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.once,
@@ -56,25 +54,14 @@ def address():
 
 @pytest.fixture(scope="module")
 def page():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs Playwright: pip install playwright"
-    )
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    with playwright.sync_playwright() as running:
-        options = {"args": ["--no-sandbox"], "executable_path": found}
-        try:
-            browser = running.chromium.launch(**options)
-        except playwright.Error as error:
-            pytest.skip(f"needs Chromium: {str(error).splitlines()[0]}")
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(120_000)  # a machine with other things to do
         page.said, page.asked = [], []
-        page.TimeoutError = playwright.TimeoutError
         page.on("console", lambda m: m.type == "error" and page.said.append(m.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("request", lambda each: page.asked.append(each.url))
         yield page
-        browser.close()
 
 
 @pytest.fixture
@@ -89,6 +76,7 @@ def light(page):
 
 
 def test_every_page_fits_asks_nobody_else_and_has_no_error(light, address):
+    playwright = pytest.importorskip("playwright.sync_api")
     page = light
     wide = []
     for width in (1280, 390):
@@ -99,7 +87,7 @@ def test_every_page_fits_asks_nobody_else_and_has_no_error(light, address):
                 page.wait_for_function(
                     "document.documentElement.scrollWidth <= innerWidth", timeout=3000
                 )
-            except light.TimeoutError:
+            except playwright.TimeoutError:
                 wide.append((name, width))
     page.set_viewport_size({"width": 1280, "height": 900})
     elsewhere = {url for url in page.asked if not url.startswith((address, "blob:"))}

@@ -1,40 +1,24 @@
 """The report in a browser: Playwright with Debian's Chromium or its own."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 from tests.helpers import subject as small
-from tests.helpers.browser import barriers
+from tests.helpers.browser import barriers, chromium
 from tests.helpers.small_models import model_of
 from vqzoo import registry
 from vqzoo.measures import measure
 from vqzoo.report import render
 
 pytestmark = pytest.mark.slow
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = ("classification_accuracy_score", "disentanglement", "identifiers")
 NAMES = [name for name in registry.names("measures") if name not in LEFT_OUT]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs Playwright: pip install playwright"
-    )
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    with playwright.sync_playwright() as running:
-        options = {"args": ["--no-sandbox"], "executable_path": found}
-        try:
-            opened = running.chromium.launch(**options)
-        except playwright.Error as error:
-            pytest.skip(
-                "needs Chromium: apt-get install chromium, or playwright install "
-                f"chromium ({str(error).splitlines()[0]})"
-            )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def _draw_of(prior):
 def _check(received, num_classes):
     """The inputs, or an error of what is wrong with them."""
     received = {name: tf.ensure_shape(v, [None]) for name, v in received.items()}
-    label, temperature = received["label"], received["temperature"]
+    label, temperature = received.pop("label"), received["temperature"]
     text = ["expected a batch of 1 or more labels"]
     label = only_if(tf.shape(label)[0] > 0, text, label)
     inside = tf.logical_and(label >= -1, label < num_classes)
@@ -104,7 +104,6 @@ def _check(received, num_classes):
     temperature = only_if(tf.reduce_all(temperature > 0), text, temperature)
     # Labels first: errors compare the sizes of the others with theirs.
     received = {"label": label, **received, "temperature": temperature}
-    received["label"] = label
     if "guidance" in received:
         scale = received["guidance"]
         text = ["expected guidance of at least 0, received", tf.reduce_min(scale)]

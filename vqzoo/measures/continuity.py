@@ -62,10 +62,8 @@ def nearest_other(codebook):
     """
     from sklearn.neighbors import NearestNeighbors
 
-    found = NearestNeighbors(n_neighbors=2).fit(codebook)
-    nearest = found.kneighbors(codebook, return_distance=False)
-    # Equal codes may come before the code itself.
-    return np.where(nearest[:, 0] == np.arange(len(codebook)), *nearest.T[::-1])
+    found = NearestNeighbors(n_neighbors=1).fit(codebook)
+    return found.kneighbors(return_distance=False)[:, 0]  # none is its own neighbor
 
 
 @registry.named("continuity")

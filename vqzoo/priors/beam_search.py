@@ -45,7 +45,8 @@ def recommend(prior, histories, tree, count=10, *, num_beams=None, batch_size=64
         "histories", histories, shape, prior.num_embeddings, least=-1
     )
     there = (histories >= 0).all(axis=-1)
-    tree.leaves(histories[there]) if there.any() else None
+    if there.any():
+        tree.leaves(histories[there])  # says which does not exist
     search = raster.sampler_of(prior, _BeamSearch, tree, num_beams)
     leaves, log_prob = [], []
     for batch in raster.batches({"codes": histories}, batch_size):

@@ -20,8 +20,8 @@ class Assignment(Configured, keras.layers.Layer):
 
     Frozen, or in a frozen quantizer, it is at inference.
 
-    One that acts on indices alone defines `call(codes, num_embeddings, training)`. One
-    that needs the codebook defines `assign`.
+    One that acts on indices alone defines `call(codes, num_embeddings, training)`; one
+    that needs the codebook is a `CodebookAssignment`.
     """
 
     needs_codebook = False
@@ -42,6 +42,28 @@ class Assignment(Configured, keras.layers.Layer):
         """
         codes = self(codes, num_embeddings=codebook.shape[0], training=True)
         return ops.reshape(codes, (-1,))
+
+
+class CodebookAssignment(Assignment):
+    """Abstract: one that looks at latents and codebook.
+
+    It defines `call(codes, latents, codebook, training)`.
+    """
+
+    needs_codebook = True
+
+    def assign(self, codes, latents, codebook):
+        """Codes int32 `(N,)` of latents `(N, D)`, while training."""
+        codes = ops.reshape(codes, (-1,))
+        return self(codes, latents=latents, codebook=codebook, training=True)
+
+    def compute_output_shape(
+        self, codes_shape, latents_shape=None, codebook_shape=None
+    ):
+        return codes_shape
+
+    def compute_output_spec(self, codes, latents, codebook, training=False):
+        return keras.KerasTensor(codes.shape, dtype="int32")
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -123,7 +145,7 @@ class NoisyAssignment(Assignment):
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class StochasticAssignment(Assignment):
+class StochasticAssignment(CodebookAssignment):
     """Draws the code of each latent from a softmax over distances while training.
 
     The probability of code k is proportional to exp(-|z - e_k|^2 / temperature). At
@@ -147,8 +169,6 @@ class StochasticAssignment(Assignment):
         TensorShape([4])
     """
 
-    needs_codebook = True
-
     def __init__(self, temperature=1.0, *, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
         check_positive(temperature=temperature)
@@ -161,16 +181,3 @@ class StochasticAssignment(Assignment):
         if not (training and self.trainable):
             return ops.cast(codes, "int32")
         return sample_code(latents, codebook, self.temperature, self.seed_generator)
-
-    def assign(self, codes, latents, codebook):
-        """Codes int32 `(N,)` drawn for latents `(N, D)`, while training."""
-        codes = ops.reshape(codes, (-1,))
-        return self(codes, latents=latents, codebook=codebook, training=True)
-
-    def compute_output_shape(
-        self, codes_shape, latents_shape=None, codebook_shape=None
-    ):
-        return codes_shape
-
-    def compute_output_spec(self, codes, latents, codebook, training=False):
-        return keras.KerasTensor(codes.shape, dtype="int32")

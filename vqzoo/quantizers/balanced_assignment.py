@@ -5,11 +5,11 @@ from keras import ops
 
 from vqzoo.arguments import check_positive, check_positive_ints
 from vqzoo.ops import mean_of
-from vqzoo.quantizers.assignments import Assignment
+from vqzoo.quantizers.assignments import CodebookAssignment
 
 
 @keras.saving.register_keras_serializable("vqzoo")
-class BalancedAssignment(Assignment):
+class BalancedAssignment(CodebookAssignment):
     """Gives all codes nearly equal shares of the latents of a batch while training.
 
     Sinkhorn's iterations find the entropic transport plan between latents and codes of
@@ -36,8 +36,6 @@ class BalancedAssignment(Assignment):
         >>> codes.numpy().tolist()
         [0, 0, 1, 1]
     """
-
-    needs_codebook = True
 
     def __init__(self, epsilon=0.02, *, num_iterations=50, **kwargs):
         super().__init__(autocast=False, **kwargs)
@@ -67,16 +65,3 @@ class BalancedAssignment(Assignment):
             columns = ops.logsumexp(scores / epsilon - rows, axis=0, keepdims=True)
             prices = -epsilon * columns
         return ops.cast(ops.argmax(scores + prices, axis=1), "int32")
-
-    def assign(self, codes, latents, codebook):
-        """Codes int32 `(N,)` of latents `(N, D)`, while training."""
-        codes = ops.reshape(codes, (-1,))
-        return self(codes, latents=latents, codebook=codebook, training=True)
-
-    def compute_output_shape(
-        self, codes_shape, latents_shape=None, codebook_shape=None
-    ):
-        return codes_shape
-
-    def compute_output_spec(self, codes, latents, codebook, training=False):
-        return keras.KerasTensor(codes.shape, dtype="int32")

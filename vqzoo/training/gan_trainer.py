@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vqzoo.losses.gradients import value_and_gradient
 from vqzoo.priors.gan import scales
 from vqzoo.training import minimizing
 
@@ -181,8 +182,12 @@ class GANTrainer(keras.Model):
     def _penalty(self, real, fake, inputs, fade):
         shape = (ops.shape(real)[0], 1, 1, 1)
         share = keras.random.uniform(shape, seed=self.noise_seed)
-        gradient = minimizing.input_gradient(
-            lambda mixed: self._score(mixed, inputs, fade), real + share * (fake - real)
+
+        def total(mixed):
+            return ops.sum(self._score(mixed, inputs, fade)), ()
+
+        _, _, gradient = value_and_gradient(
+            total, real + share * (fake - real), differentiable=True
         )
         square = ops.sum(ops.square(gradient), axis=(1, 2, 3))
         return ops.mean(ops.square(ops.sqrt(square + 1e-12) - 1))

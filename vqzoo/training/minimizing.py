@@ -19,7 +19,7 @@ def minimize(function, variables, optimizer, model):
     Returns:
         `(loss, beside)`.
     """
-    loss, beside, gradients = _OF_BACKEND[keras.backend.backend()][0](
+    loss, beside, gradients = _OF_BACKEND[keras.backend.backend()](
         function, variables, model
     )
     pairs = zip(gradients, variables)
@@ -27,19 +27,6 @@ def minimize(function, variables, optimizer, model):
     with _without_gradients():
         optimizer.apply(*zip(*used))
     return loss, beside
-
-
-def input_gradient(function, inputs):
-    """The gradient of the sum of a function's outputs, which is differentiable again.
-
-    Args:
-        function: function of a tensor that changes no variable.
-        inputs: tensor.
-
-    Returns:
-        Tensor of the shape of the inputs.
-    """
-    return _OF_BACKEND[keras.backend.backend()][1](function, inputs)
 
 
 def stateless(step, groups, state, data):
@@ -77,15 +64,6 @@ def _in_tensorflow(function, variables, model):
     return loss, beside, tape.gradient(loss, [v.value for v in variables])
 
 
-def _input_gradient_in_tensorflow(function, inputs):
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = function(inputs)
-    return tape.gradient(outputs, inputs)
-
-
 def _in_jax(function, variables, model):
     import jax
 
@@ -105,12 +83,6 @@ def _in_jax(function, variables, model):
     return loss, beside, gradients
 
 
-def _input_gradient_in_jax(function, inputs):
-    import jax
-
-    return jax.grad(lambda inputs: ops.sum(function(inputs)))(inputs)
-
-
 def _in_torch(function, variables, model):
     import torch
 
@@ -122,16 +94,4 @@ def _in_torch(function, variables, model):
     return loss, beside, gradients
 
 
-def _input_gradient_in_torch(function, inputs):
-    import torch
-
-    inputs = inputs.detach().requires_grad_(True)
-    outputs = function(inputs).sum()
-    return torch.autograd.grad(outputs, inputs, create_graph=True)[0]
-
-
-_OF_BACKEND = {
-    "tensorflow": (_in_tensorflow, _input_gradient_in_tensorflow),
-    "jax": (_in_jax, _input_gradient_in_jax),
-    "torch": (_in_torch, _input_gradient_in_torch),
-}
+_OF_BACKEND = {"tensorflow": _in_tensorflow, "jax": _in_jax, "torch": _in_torch}

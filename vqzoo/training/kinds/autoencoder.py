@@ -9,7 +9,7 @@ import pathlib
 
 from vqzoo import registry
 from vqzoo.registry import lazily
-from vqzoo.training.kinds.coding import CodingRecipe, check_schedules
+from vqzoo.training.kinds.coding import CodingRecipe
 from vqzoo.training.loss_settings import LossSettings
 from vqzoo.training.settings import DataSettings, Settings, setting
 
@@ -132,9 +132,7 @@ class Recipe(LossSettings, CodingRecipe, DataSettings, ModelSettings):
                 f"--model={self.model} cannot be made with "
                 f"--model_options={','.join(self.model_options)}: {error}"
             ) from error
-        self.check_noise(model)
-        if num_steps and not self.smoke:
-            check_schedules(model, num_steps)
+        self.check_model(model, num_steps)
         if num_steps:
             self.begin_at(model)
         return model

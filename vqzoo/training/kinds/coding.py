@@ -252,6 +252,17 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
                 f"tier of {model.name}, received {self.noise_stddev}"
             )
 
+    def check_model(self, model, num_steps=None):
+        """Raises ValueError where noise or schedules do not fit a new model.
+
+        Args:
+            model: as from `build_model`.
+            num_steps: int, of the run, or None where there is none.
+        """
+        self.check_noise(model)
+        if num_steps and not self.smoke:
+            check_schedules(model, num_steps)
+
 
 def check_schedules(model, num_steps):
     """Raises ValueError if a schedule would go on after the run."""

@@ -5,7 +5,7 @@ import dataclasses
 from vqzoo.registry import lazily, parse_options
 from vqzoo.runs.folder import MODEL, prior_file
 from vqzoo.training.kinds import grids
-from vqzoo.training.kinds.coding import CodingRecipe, check_schedules
+from vqzoo.training.kinds.coding import CodingRecipe
 from vqzoo.training.settings import Settings, setting
 
 inference = lazily("vqzoo.measures.inference")
@@ -88,9 +88,7 @@ class SequenceRecipe(CodingRecipe, SequenceSettings):
                 "SequenceVQVAE cannot be made with "
                 f"--model_options={','.join(self.model_options)}: {error}"
             ) from error
-        self.check_noise(model)
-        if num_steps and not self.smoke:
-            check_schedules(model, num_steps)
+        self.check_model(model, num_steps)
         return model
 
     def prepare(self, model, splits):

@@ -7,7 +7,7 @@ from vqzoo.datasets import columns
 from vqzoo.registry import lazily
 from vqzoo.runs.files import RunError
 from vqzoo.runs.folder import HISTORY, METRICS, MODEL
-from vqzoo.training.kinds.coding import CodingRecipe, check_schedules
+from vqzoo.training.kinds.coding import CodingRecipe
 from vqzoo.training.settings import Settings, setting
 
 fitting = lazily("vqzoo.training.fitting")
@@ -103,9 +103,7 @@ class VectorRecipe(CodingRecipe, VectorSettings, VectorModelSettings):
             normalization=None if self.normalization == "none" else self.normalization,
             name=self.name,
         )
-        self.check_noise(model)
-        if num_steps and not self.smoke:
-            check_schedules(model, num_steps)
+        self.check_model(model, num_steps)
         return model
 
     def prepare(self, model, splits):
