@@ -25,7 +25,7 @@ FLOORS = (
     ("models",),
     ("losses",),
     ("priors",),
-    ("convert",),
+    ("convert", "world"),
     ("trained",),
     ("",),  # vqzoo itself
     ("measures",),
@@ -36,7 +36,7 @@ FLOORS = (
 )
 RANKS = {name: rank for rank, floor in enumerate(FLOORS) for name in floor}
 # What is done with a trained model: each on its own, above `trained`, beside the rest.
-DOORS = ("app", "codec", "encode", "export", "serving", "world")
+DOORS = ("app", "codec", "encode", "export", "serving")
 COMMANDS = (
     "__main__",
     "cli",

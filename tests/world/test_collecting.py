@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from tests.helpers import games
+from vqzoo.datasets import experience
+from vqzoo.runs import files
+from vqzoo.world import collecting, policies
+from vqzoo.world.actions import Actions
+
+pytestmark = pytest.mark.once
+
+
+def test_experience_is_the_same_from_one_process_or_two_or_after_a_kill(tmp_path):
+    whole = collecting.collect(
+        tmp_path / "one", games.NAME, episodes=5, seed=3, frame_size=16
+    )
+    told = []
+    folder = tmp_path / "two"
+    shared = collecting.collect(
+        folder,
+        games.NAME,
+        episodes=5,
+        seed=3,
+        frame_size=16,
+        processes=2,
+        progress=told.append,
+    )
+    assert shared.fingerprint == whole.fingerprint and sorted(told) == list(range(5))
+    left = folder / experience.EPISODES
+    (left / "000002.npy").rename(left / ".000002.1234.npy")  # half written, killed
+    (folder / experience.CARD).unlink()
+    resumed = collecting.collect(folder, games.NAME, episodes=5, seed=3, frame_size=16)
+    assert resumed.fingerprint == whole.fingerprint
+    assert len(list(left.iterdir())) == 5
+    assert whole.card["actions"] == {"count": 3}
+    first = whole.all[0]
+    assert len(first) == 7 and first.terminated[-1]
+    assert abs(whole.card["episodes"][0]["score"]) == 1
+    assert len({each.frames[0].tobytes() for each in whole.all}) > 1
+
+
+def test_a_policy_of_ones_own_plays(tmp_path):
+    class Still(policies.Policy):
+        def __init__(self, actions):
+            pass
+
+        def act(self, frame):
+            assert frame.dtype == "uint8"
+            return 1
+
+    played = collecting.collect(
+        tmp_path, games.NAME, episodes=3, policy=Still, frame_size=16
+    )
+    assert {int(a) for each in played.all for a in each.actions} == {1}
+    with pytest.raises(ValueError, match="policy of random, sticky, received 'best'"):
+        collecting.collect(tmp_path / "x", games.NAME, episodes=3, policy="best")
+
+
+def test_a_process_that_fails_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "WORKER", "raise SystemExit(3)")
+    with pytest.raises(files.RunError, match="3 of 3 episodes were not played"):
+        collecting.collect(tmp_path, games.NAME, episodes=3, processes=2)
+
+
+def test_a_sticky_policy_keeps_an_action_for_a_while():
+    policy = policies.Sticky(Actions(4), repeat_share=0.9)
+    policy.start(np.random.default_rng(0))
+    done = np.array([policy.act(None) for _ in range(2000)])
+    assert 0.04 < np.mean(done[1:] != done[:-1]) < 0.11
+    assert np.unique(done).tolist() == [0, 1, 2, 3]

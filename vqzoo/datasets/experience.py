@@ -1,0 +1,188 @@
+"""Episodes of a game on disk: what an episode is, and how it is read back.
+
+An episode is one `.npy` file of a structured array, a row a frame, which is mapped into
+memory and not read. The card beside the episodes says what is in them.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+CARD = "experience.json"
+EPISODES = "episodes"
+SPLITS = ("train", "validation", "test")
+HELD_OUT = 0.1  # share of the episodes of each of the last two splits
+
+
+def row_type(frame_shape, action_dim=0, num_states=0):
+    """The dtype of a frame with what was done at it and what came of that.
+
+    Args:
+        frame_shape: `(height, width, channels)`.
+        action_dim: int, length of an action of real numbers; 0 for a discrete one.
+        num_states: int, state variables.
+    """
+    action = ("action", "<f4", (action_dim,)) if action_dim else ("action", "<i8")
+    return np.dtype(
+        [
+            ("frame", "u1", tuple(frame_shape)),
+            action,
+            ("reward", "<f4"),
+            ("terminated", "?"),
+            ("truncated", "?"),
+            ("state", "<f4", (num_states,)),
+        ]
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Episode:
+    """An episode of T actions and T + 1 frames, mapped from its file.
+
+    Args:
+        path: `pathlib.Path` of the file.
+    """
+
+    path: pathlib.Path
+
+    @functools.cached_property
+    def rows(self):
+        """The structured array of the file, `(T + 1,)`; the last row has a frame alone.
+
+        Raises: ValueError: if it is no episode.
+        """
+        try:
+            rows = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{self.path} is no episode: {error}") from error
+        if rows.dtype.names != row_type((1, 1, 1)).names or len(rows) < 2:
+            raise ValueError(
+                f"expected an episode of frames and actions in {self.path}, received "
+                f"{len(rows)} rows of {rows.dtype}"
+            )
+        return rows
+
+    def __len__(self):
+        """T, the number of its actions."""
+        return len(self.rows) - 1
+
+    @property
+    def frames(self):
+        """Uint8 `(T + 1, height, width, channels)`, mapped."""
+        return self.rows["frame"]
+
+    @property
+    def actions(self):
+        """Int64 `(T,)`, or float32 `(T, action_dim)`: what was done at each frame."""
+        return self.rows["action"][:-1]
+
+    @property
+    def rewards(self):
+        """Float32 `(T,)`, of each action."""
+        return self.rows["reward"][:-1]
+
+    @property
+    def terminated(self):
+        """Bool `(T,)`: whether the game ended with the action."""
+        return self.rows["terminated"][:-1]
+
+    @property
+    def truncated(self):
+        """Bool `(T,)`: whether the time was over with the action."""
+        return self.rows["truncated"][:-1]
+
+    @property
+    def states(self):
+        """Float32 `(T + 1, n)`: the variables of the game at each frame."""
+        return self.rows["state"]
+
+
+class Experience:
+    """All episodes of a folder.
+
+    Args:
+        path: the folder, such as that of a run of `world_experience`.
+    Raises:
+        FileNotFoundError: if there is no card.
+        ValueError: if it is none, there are no episodes or they are of several kinds.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = pathlib.Path(path)
+        file = self.path / CARD
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"expected a folder of episodes with {CARD}, as a run of "
+                f"world_experience leaves it, found none in {self.path}"
+            )
+        try:
+            self.card = json.loads(file.read_text(encoding="utf-8"))
+            self._listed = {each["file"]: each for each in self.card["episodes"]}
+            shape = tuple(map(int, self.card["frame_shape"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{file} is no card of episodes: {error!r}") from error
+        self.frame_shape = shape
+        # Names without folders: what a card names stays in its own folder.
+        names = [pathlib.PurePosixPath(name).name for name in self._listed]
+        self.all = [Episode(self.path / EPISODES / name) for name in names]
+        if not self.all:
+            raise ValueError(f"expected episodes in {self.path}, received none")
+        for episode in self.all:
+            if episode.frames.shape[1:] != shape:
+                raise ValueError(
+                    f"expected episodes of frames of {shape}, as {file} says, received "
+                    f"{episode.path} of {episode.frames.shape[1:]}"
+                )
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the state variables; empty where they are not known."""
+        return tuple(self.card["states"])
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of all episodes, in their order."""
+        digests = [each["digest"] for each in self._listed.values()]
+        return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+    def episodes(self, split: str | None = None) -> Sequence[Episode]:
+        """The episodes of a split of `SPLITS`, or all of them.
+
+        An episode is in a split by the hash of its content, so that equal ones are in
+        one split, and stays there when others come.
+
+        Raises: ValueError: if there is no such split, or no episode in it.
+        """
+        if split is None:
+            return self.all
+        if split not in SPLITS:
+            raise ValueError(f"expected a split of {SPLITS}, received {split!r}")
+        digests = [each["digest"] for each in self._listed.values()]
+        parts = _parts(digests)
+        chosen = [each for each, part in zip(self.all, parts) if part == split]
+        if not chosen:
+            raise ValueError(
+                f"expected at least 3 different episodes in {self.path}, received "
+                f"{len(set(digests))}: there is none for the split {split!r}"
+            )
+        return chosen
+
+
+def _parts(digests):
+    """The split of each digest; the held-out ones have one at least, if three do."""
+    places = {each: int(each[:8], 16) / 16**8 for each in set(digests)}
+    order = sorted(places, key=places.get)
+    limits = (HELD_OUT, 2 * HELD_OUT)
+    first = max(1, sum(places[each] < limits[0] for each in order))
+    last = max(first + 1, sum(places[each] < limits[1] for each in order))
+    test, validation = set(order[:first]), set(order[first:last])
+    return [
+        "test" if d in test else "validation" if d in validation else "train"
+        for d in digests
+    ]

@@ -1,0 +1,1 @@
+"""World models: experience of games, models of what comes next, and controllers."""

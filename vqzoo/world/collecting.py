@@ -1,0 +1,223 @@
+"""Experience is collected: episodes of a real game, by several processes, onto disk."""
+
+import hashlib
+import json
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+
+from vqzoo.datasets import experience
+from vqzoo.runs import files
+from vqzoo.world.environments import PixelEnvironment
+from vqzoo.world.policies import POLICIES
+
+# The program of a worker: it is no program of the user, so that it imports little.
+WORKER = (
+    "import sys; sys.argv = ['vqzoo']; "
+    "from vqzoo.world import collecting; collecting.work()"
+)
+
+
+def play(environment, policy, seed, index):
+    """One episode as a structured array `(T + 1,)` of `experience.row_type`.
+
+    Args:
+        environment: `PixelEnvironment`.
+        policy: `Policy`.
+        seed, index: ints; equal ones give equal episodes.
+    """
+    generator = np.random.default_rng((seed, index))
+    frame = environment.reset(seed=int(generator.integers(2**31)))
+    policy.start(generator)
+    frames, states, steps = [frame], [environment.state()], []
+    while not steps or not (steps[-1][2] or steps[-1][3]):
+        action = policy.act(frame)
+        frame, *outcome = environment.step(action)
+        frames.append(frame)
+        states.append(environment.state())
+        steps.append((action, *outcome))
+    actions = environment.actions
+    kind = experience.row_type(
+        environment.frame_shape, actions.action_dim, len(environment.state_names)
+    )
+    rows = np.zeros(len(frames), kind)
+    rows["frame"], rows["state"] = frames, np.reshape(states, rows["state"].shape)
+    names = ("action", "reward", "terminated", "truncated")
+    for name, values in zip(names, zip(*steps)):
+        rows[name][:-1] = values
+    return rows
+
+
+def collect(
+    folder,
+    environment,
+    *,
+    episodes,
+    policy="random",
+    seed=0,
+    processes=1,
+    progress=None,
+    **options,
+):
+    """Plays the episodes that a folder does not have yet, and writes its card.
+
+    An episode is a function of the seed and its number: a folder that was left in the
+    middle ends as one that was not.
+
+    Args:
+        folder: path.
+        environment: str, its name.
+        episodes: int, at least 1.
+        policy: name of `POLICIES`, or a function of `Actions` to a `Policy`, which
+            several processes must be able to pickle.
+        seed: int.
+        processes: int, of at least 1.
+        progress: function of the number of each episode that is done, or None.
+        **options: of `PixelEnvironment`.
+
+    Returns:
+        `Experience`.
+
+    Raises:
+        MissingExtra, ValueError: as `PixelEnvironment` does.
+        RunError: if a file cannot be written or a process ended without its episodes.
+    """
+    folder = pathlib.Path(folder)
+    game = PixelEnvironment(environment, **options)
+    with files.writing(folder):
+        (folder / experience.EPISODES).mkdir(parents=True, exist_ok=True)
+    files.remove_left(folder / experience.EPISODES)
+    paths = [_path(folder, index) for index in range(episodes)]
+    missing = [index for index, path in enumerate(paths) if not path.exists()]
+    for index in sorted(set(range(episodes)) - set(missing)):
+        _tell(progress, index)
+    if processes == 1 or len(missing) < 2:
+        chosen = _policy(policy, game.actions)
+        for index in missing:
+            _save(paths[index], play(game, chosen, seed, index))
+            _tell(progress, index)
+    else:
+        job = {
+            "folder": folder,
+            "environment": environment,
+            "policy": policy,
+            "seed": seed,
+            "options": options,
+        }
+        _share(job, missing, min(processes, len(missing)), progress)
+    card = {
+        "environment": environment,
+        "options": options,
+        "frame_shape": list(game.frame_shape),
+        "actions": game.actions.as_json(),
+        "states": list(game.state_names),
+        "policy": policy if isinstance(policy, str) else repr(policy),
+        "seed": seed,
+        "episodes": [_entry(path) for path in paths],
+    }
+    game.close()
+    files.write_json(folder / experience.CARD, card)
+    return experience.Experience(folder)
+
+
+def _tell(progress, index):
+    if progress is not None:
+        progress(index)
+
+
+def _path(folder, index):
+    return folder / experience.EPISODES / f"{index:06d}.npy"
+
+
+def _policy(policy, actions):
+    if isinstance(policy, str):
+        if policy not in POLICIES:
+            known = ", ".join(POLICIES)
+            raise ValueError(f"expected a policy of {known}, received {policy!r}")
+        policy = POLICIES[policy]
+    return policy(actions)
+
+
+def _save(path, rows):
+    with files.replacing(path) as aside, open(aside, "wb") as file:
+        np.save(file, rows)
+
+
+def _entry(path):
+    """What the card says of an episode."""
+    episode = experience.Episode(path)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "file": path.name,
+        "steps": len(episode),
+        "score": float(episode.rewards.sum(dtype="float64")),
+        "terminated": bool(episode.terminated[-1]),
+        "digest": digest,
+    }
+
+
+def _share(job, missing, count, progress):
+    """Has processes play the episodes; the numbers of those that are done come back."""
+    paths = [path for path in sys.path if path]
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *paths])}
+    workers = []
+    for first in range(count):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=surroundings,
+        )
+        workers.append(worker)
+        pickle.dump({**job, "indices": missing[first::count]}, worker.stdin)
+        worker.stdin.flush()
+    done = set()
+    told = threading.Lock()
+
+    def read(worker):
+        for line in worker.stdout:
+            with told:
+                done.add(json.loads(line))
+                _tell(progress, json.loads(line))
+
+    readers = [threading.Thread(target=read, args=(worker,)) for worker in workers]
+    try:
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    finally:
+        # A worker ends with its input, so that none outlives a process that was killed.
+        for worker in workers:
+            worker.stdin.close()
+            worker.wait()
+            worker.stdout.close()
+    if done != set(missing):
+        raise files.RunError(
+            f"{len(missing) - len(done)} of {len(missing)} episodes were not played, "
+            "for the reason above: go on with --resume"
+        )
+
+
+def work():
+    """What a process of `collect` does: a job comes in, numbers of episodes go out."""
+    job = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    game = PixelEnvironment(job["environment"], **job["options"])
+    policy = _policy(job["policy"], game.actions)
+    for index in job["indices"]:
+        _save(_path(job["folder"], index), play(game, policy, job["seed"], index))
+        print(json.dumps(index), flush=True)
+
+
+def _end_with_input():
+    # Past the buffer, which the interpreter wants for itself at its end.
+    while os.read(0, 1024):
+        pass
+    os._exit(1)

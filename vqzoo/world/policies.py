@@ -1,0 +1,58 @@
+"""How actions are chosen while experience is collected."""
+
+import abc
+
+
+class Policy(abc.ABC):
+    """Chooses an action for a frame; it may remember its episode."""
+
+    def start(self, generator):
+        """A new episode begins.
+
+        Args:
+            generator: `np.random.Generator`, of all that is random in the episode.
+        """
+        self.generator = generator
+
+    @abc.abstractmethod
+    def act(self, frame):
+        """The action at a frame, uint8 `(height, width, channels)`."""
+
+
+class Random(Policy):
+    """Draws each action evenly.
+
+    Args:
+        actions: `Actions`.
+    """
+
+    def __init__(self, actions):
+        self.actions = actions
+
+    def act(self, frame):
+        return self.actions.random(self.generator)
+
+
+class Sticky(Random):
+    """Draws actions evenly and keeps each for a while, so that it gets somewhere.
+
+    Args:
+        actions: `Actions`.
+        repeat_share: float in [0, 1), how likely the last action is done again.
+    """
+
+    def __init__(self, actions, repeat_share=0.9):
+        super().__init__(actions)
+        self.repeat_share = repeat_share
+
+    def start(self, generator):
+        super().start(generator)
+        self.last = None
+
+    def act(self, frame):
+        if self.last is None or self.generator.random() >= self.repeat_share:
+            self.last = super().act(frame)
+        return self.last
+
+
+POLICIES = {"random": Random, "sticky": Sticky}
