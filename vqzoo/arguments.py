@@ -232,8 +232,8 @@ def check_codes(codes, num_codes, *, name="codes", least=-1):
         int32 tensor `(...)`.
 
     Raises:
-        ValueError: if they are no integers or, where their values are known, which in a
-            compiled function they are not, one is outside of [least, K).
+        ValueError: if they are not integers or, where their values are known, which in
+            a compiled function they are not, one is outside [least, K).
     """
     values = known_values(codes)
     if values is not None and not ops.is_tensor(codes):
@@ -252,7 +252,7 @@ def check_codes(codes, num_codes, *, name="codes", least=-1):
 
 
 def known_values(array):
-    """An array as NumPy's, or None inside of a function that is being compiled."""
+    """An array as NumPy's, or None inside a function that is being compiled."""
     try:
         if ops.is_tensor(array):
             return ops.convert_to_numpy(array)

@@ -1,6 +1,6 @@
 """The frame of every command: flags and their help, exit codes, a quiet console.
 
-Exit codes: 0 when it is done, 1 when it failed for a reason that the user can mend, 2
+Exit codes: 0 when it is done, 1 when it failed for a reason that the user can fix, 2
 on an unknown flag or an impossible value, 128 + its number when a signal ended it.
 """
 
@@ -45,7 +45,7 @@ for line in sys.stdin.buffer:
 
 
 class Failure(RuntimeError):
-    """What ends a command for a reason that its user can mend."""
+    """What ends a command for a reason that its user can fix."""
 
     exit_code = 1
 

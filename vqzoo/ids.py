@@ -45,7 +45,7 @@ def summarize(codes, same=None):
 def add_level(codes, same=None):
     """IDs with one level more, which numbers the items of one ID from 0 on.
 
-    Args: as of `summarize`.
+    Args: as in `summarize`.
 
     Returns:
         int32 `(N, n + 1)`. Items that differ have different IDs.
@@ -75,7 +75,7 @@ def reassign(codes, costs_of, num_codes, same=None):
         costs_of: function from int items `(m,)` and their common codes `(n - 1,)` to
             float `(m, num_codes)`, the cost of each last code.
         num_codes: int, K.
-        same: as of `summarize`.
+        same: as in `summarize`.
 
     Returns:
         int32 `(N, n)`.

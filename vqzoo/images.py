@@ -40,7 +40,7 @@ def to_uint8(images):
         images: float array or tensor in [-0.5, 0.5]; what is outside is clipped.
 
     Returns:
-        uint8 of the same shape: a tensor or an array, as of `to_images`.
+        uint8 of the same shape: a tensor or an array, as in `to_images`.
     """
     images = _known(images)
     if isinstance(images, np.ndarray):
@@ -78,7 +78,7 @@ def wrong_range(images):
     """How images are plainly not in [-0.5, 0.5], in words; None where they may be.
 
     It looks at the first image alone, with some tolerance, as noise leaves the range;
-    of what has no values yet, inside of a compiled function, at the dtype alone.
+    of what has no values yet, inside a compiled function, at the dtype alone.
     """
     dtype = keras.backend.standardize_dtype(images.dtype)
     if "float" not in dtype:

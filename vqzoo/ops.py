@@ -44,7 +44,7 @@ def nearest_code(latents, codebook):
 
 
 def sample_code(latents, codebook, temperature, seed):
-    """Draws a code for each latent, the likelier the nearer it is.
+    """Draws a code for each latent; nearer codes are likelier.
 
     The probability of code k is proportional to exp(-|z - e_k|^2 / temperature). The
     largest of the scores with Gumbel noise on them is such a draw, so that blocks of
@@ -329,7 +329,7 @@ def put_at(array, value, index, axis):
     Args:
         array: tensor of a known size along `axis`.
         value: tensor of the array's shape without `axis`.
-        index: int or int tensor `()`. One outside of the axis changes nothing.
+        index: int or int tensor `()`. One outside the axis changes nothing.
         axis: int, 0 or more.
 
     Returns:

@@ -13,7 +13,7 @@ def replica_position():
     """This replica's index and the number of replicas in sync.
 
     Returns:
-        `(index, count)`; `(0, 1)` outside of a TensorFlow distribution strategy. On
+        `(index, count)`; `(0, 1)` outside a TensorFlow distribution strategy. On
         JAX one program sees the whole batch, so that its answer is `(0, 1)` too.
     """
     context = _replica_context()
@@ -129,8 +129,8 @@ class ReplicaLosses(threading.local):
 
     A mirrored strategy runs its replicas in threads that take turns at each sum across
     them. In Keras 3 they share one list of losses, so that a replica would count, or
-    clear, what the others added. A layer that sums across replicas puts this in the
-    place of that list.
+    clear, what the others added. A layer that sums across replicas puts this instead of
+    that list.
     """
 
     def __init__(self):

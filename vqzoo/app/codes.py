@@ -144,7 +144,7 @@ class _Answers:
         return seed + 1, edited, *self.show(edited, shown, *chosen)
 
     def swap(self, edited, shown, *chosen):
-        """A tier of one image in the place of the other's."""
+        """A tier of one image instead of the other's."""
         edited = edits.swap(edited, self._place(*chosen).code_map.tier)
         return edited, *self.show(edited, shown, *chosen)
 

@@ -47,7 +47,7 @@ def of_classes(pipeline, codes):
     """Bits of each code under each class, and what the classes share.
 
     Args:
-        pipeline: as of `bits`.
+        pipeline: as in `bits`.
         codes: tuple of int `(N, h, w)`, top first.
 
     Returns:
@@ -71,7 +71,7 @@ def look(explored, pipeline, images, name):
 
     Args:
         explored: `Explored`.
-        pipeline: as of `bits`.
+        pipeline: as in `bits`.
         images: float `(2, H, W, C)`.
         name: str, a class, or `LIKELIEST`, or None without classes.
 

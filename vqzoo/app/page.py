@@ -177,8 +177,8 @@ def serving(loaded, gallery, *, host="127.0.0.1", port=None):
     """Serves the page while the context lasts; gives its address.
 
     Args:
-        loaded: as of `build`.
-        gallery: as of `build`.
+        loaded: as in `build`.
+        gallery: as in `build`.
         host: str, the address to listen on.
         port: int, or None for the first free one from 7860 on.
 

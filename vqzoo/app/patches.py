@@ -61,7 +61,7 @@ def sheet(painted, marked):
     """Patches in rows of 32 with a frame around one of them.
 
     Args:
-        painted: float `(N, side, side, C)`, as of `paint`.
+        painted: float `(N, side, side, C)`, as in `paint`.
         marked: int, which one has the frame.
 
     Returns:

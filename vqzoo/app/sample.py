@@ -74,7 +74,7 @@ def draw(
         temperature: float above 0.
         top_k: int, 0 for all codes.
         seed: int.
-        guidance: float of at least 0, as of `Pipeline.sample`.
+        guidance: float of at least 0, as in `Pipeline.sample`.
         progress: function that wraps the sequence of batches.
 
     Returns:

@@ -119,7 +119,7 @@ def decompress(codec: Codec, source, target, *, progress, overwrite=False):
         target: path of the image, whose suffix says its format; or of the folder that
             gets a PNG for each file.
         progress: function of an iterable and its length that gives the same items.
-        overwrite: bool, as of `compress`.
+        overwrite: bool, as in `compress`.
 
     Returns:
         `Report`.
@@ -264,8 +264,8 @@ class _Jobs:
 class _Pictures:
     """From the bytes of image files to pixels with the channels of a model.
 
-    Images of more than 8 bits are scaled by the range of them all, which is known once
-    each was seen: before that they give None.
+    Images of more than 8 bits are scaled by the range of all of them, which is known
+    once each was seen: before that they give None.
     """
 
     def __init__(self, channels, value_range, report):

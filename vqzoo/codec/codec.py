@@ -143,7 +143,7 @@ class Codec:
 
 
 def _alike(kinds):
-    """Lists of the places at which equal kinds stand: what is computed together."""
+    """Lists of the positions at which equal kinds stand: what is computed together."""
     places = {}
     for place, kind in enumerate(kinds):
         places.setdefault(kind, []).append(place)

@@ -15,9 +15,9 @@ says. How two machines come to the same probabilities:
 
 So the codes that come back are those that went in wherever the log odds of the two
 machines agree to 2**-24 (6e-8) nats: whatever their processors, libraries, threads and
-batch sizes, and whether the network was run as a whole or place by place. It does not
-hold for numbers that were rounded to float32 on the way, which jump by 1e-7 of their
-size; a prior's clone (`exact.py`) is float64 throughout.
+batch sizes, and whether the network was run as a whole or position by position. It does
+not hold for numbers that were rounded to float32 on the way, which jump by 1e-7 of
+their size; a prior's clone (`exact.py`) is float64 throughout.
 """
 
 import numpy as np
@@ -66,7 +66,7 @@ def decide(weights, count, read):
     Args:
         weights: float64 `(count, K)` or `(1, K)`.
         count: int, how many codes.
-        read: function from values `(count,)`, as of `decisions`, to bits `(count,)`;
+        read: function from values `(count,)`, as in `decisions`, to bits `(count,)`;
             it is called for each level.
 
     Returns:

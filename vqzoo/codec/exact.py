@@ -1,4 +1,4 @@
-"""A prior in float64: logits of known grids at once, or place by place as they come.
+"""A prior in float64: logits of known grids at once, or one position at a time.
 
 Both ways give logits that agree to some 1e-14, on every machine; `decisions` says why
 that is enough.
@@ -65,12 +65,12 @@ class ExactPrior:
             yield start, logits.reshape(-1, places, size)
 
     def run(self, batch_size, condition, choose):
-        """Goes through grids place by place.
+        """Goes through grids position by position.
 
         Args:
             batch_size: int.
             condition: dict as `AutoregressivePrior.log_prob` takes it.
-            choose: function from logits `(batch, K)` and a place, an int in raster
+            choose: function from logits `(batch, K)` and a position, an int in raster
                 order, to codes `(batch,)`.
 
         Returns:

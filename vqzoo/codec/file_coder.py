@@ -49,7 +49,7 @@ class FileCoder:
         Args:
             grids: list of tuples of int32 grids, as from `Codec.encode`.
             sizes: list of `(height, width)`, of the images.
-            mode, label, tiers: as of `Codec.compress`, which returns and raises this.
+            mode, label, tiers: as in `Codec.compress`, which returns and raises this.
         """
         if mode not in ("auto", *self.modes):
             why = "" if mode not in MODES else ": there is no autoregressive prior"
@@ -85,7 +85,7 @@ class FileCoder:
         ]
 
     def _prefer_raw(self, files, kept, grids, sizes):
-        """Puts raw files in the place of those that are larger."""
+        """Replaces the files that are larger by raw ones."""
         levels = [num_levels(self._layers[tier].num_embeddings) for tier in kept]
         for index, file in enumerate(files):
             places = [grids[index][tier].size for tier in kept]

@@ -1,7 +1,7 @@
 """Grids of any size cut into tiles of the size that a prior knows.
 
 The last tiles of a row or column may stick out of the grid. Places outside hold the
-code of the nearest place inside of the same tile, which is no information: they are
+code of the nearest position inside the same tile, which is no information: they are
 neither written nor read.
 """
 
@@ -34,7 +34,7 @@ def join(tiles, grid_shape):
 
 
 def insides(grid_shape, tile_shape):
-    """Which places of each tile lie in the grid: bool `(count, h, w)`."""
+    """Which positions of each tile lie in the grid: bool `(count, h, w)`."""
     rows, columns = (
         np.arange(number * tile) < side
         for number, tile, side in zip(

@@ -16,7 +16,7 @@ def even(layer):
 
 
 def known(layer):
-    """Weights `(1, K)` by how often a quantizer used its codes while training.
+    """Weights `(1, K)` by how often a quantizer used its codes during training.
 
     A quantizer that does not keep count prefers no code.
     """

@@ -1,8 +1,8 @@
 """Grids of codes with the conditional probabilities of priors.
 
 A stream goes through the tiles of an image in chunks, a chunk through the tiers from
-the top, a tier through its places in raster order, a place through the levels of its
-codes, and a level through the tiles of the chunk.
+the top, a tier through its positions in raster order, a position through the levels of
+its codes, and a level through the tiles of the chunk.
 """
 
 import numpy as np
@@ -122,7 +122,7 @@ class PriorCoder:
         return [tiles.cut(grid, shape) for grid, shape in zip(grids, self._shapes)]
 
     def _insides(self, shapes):
-        """Which places of the tiles lie in their grids, for each image and tier."""
+        """Which positions of the tiles lie in their grids, for each image and tier."""
         return [
             [tiles.insides(*pair) for pair in zip(image_shapes, self._shapes)]
             for image_shapes in shapes
@@ -156,14 +156,14 @@ def _all_decisions(prior, codes, condition):
 
 
 def _in_order(array, inside):
-    """Values or bits `(tiles, places, levels)` of an image as its stream has them."""
+    """Values or bits `(tiles, positions, levels)` of an image, in stream order."""
     array = array.transpose(1, 2, 0)
     inside = inside.reshape(len(inside), -1).T
     return array[np.broadcast_to(inside[:, None], array.shape)]
 
 
 class _Reading:
-    """Reads the codes of a tier as its prior comes to their places."""
+    """Reads the codes of a tier as its prior comes to their positions."""
 
     def __init__(self, prior, inside, batch, readers):
         self._inside = inside
@@ -174,7 +174,7 @@ class _Reading:
         self._last = [inside.any(axis=axis).sum(axis=-1) - 1 for axis in (2, 1)]
 
     def choose(self, logits, place):
-        """Codes of a place of all tiles, from the logits of a prior."""
+        """Codes of a position of all tiles, from the logits of a prior."""
         here = divmod(place, self._inside.shape[2])
         inside = self._inside[:, *here]
         nearest = (np.minimum(side, last) for side, last in zip(here, self._last))

@@ -136,7 +136,7 @@ def _family(tensors, name, found):
 
 
 def _config(config):
-    """A configuration with dots between the keys of dicts inside of dicts."""
+    """A configuration with dots between the keys of dicts inside dicts."""
     for inner in ("vq_config", "model", "params"):
         config = config[inner] if isinstance(config.get(inner), dict) else config
     flat = {}

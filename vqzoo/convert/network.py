@@ -26,7 +26,7 @@ def describe(shapes):
 
     Raises:
         ConvertError: if what says a size is missing, or a level has channels that are
-            no multiple of the first.
+            not a multiple of the first.
     """
 
     def shape(path):

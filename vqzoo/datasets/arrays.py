@@ -113,7 +113,7 @@ def splits_of_pixels(
         class_names: those of all labels, before some classes are chosen.
         summary: gets what was left out.
         name: of the data set.
-        classes, image_size, channels, resize, value_range: as of `load_arrays`.
+        classes, image_size, channels, resize, value_range: as in `load_arrays`.
         **held_out: options of `holdout.assign_rows`.
     """
     places, shape = np.arange(len(values)), values.shape
@@ -152,7 +152,7 @@ def splits_of_pixels(
 
 
 def _levels(values, value_range, summary):
-    """Uint8 images of one scale, that of them all."""
+    """Uint8 images of one scale, that of all of them."""
     whole = Picture(values)
     if not value_range and not whole.is_deep:
         return values

@@ -55,11 +55,11 @@ def decode_files(
         summary: gets what was left out, what was done, sizes and ranges.
         decode: function of a content and `frames` to its pictures. Defaults to that
             for the bytes of an image file.
-        frames: as of `reading.read`.
+        frames: as in `reading.read`.
         value_range: the values that become 0 and 255, of all images.
         image_size: int, or None for images which all have one size.
         channels: int, or None for 1 if all are gray and else 3, or the number of bands.
-        resize: as of `pixels.fit`.
+        resize: as in `pixels.fit`.
         border: bool. Lay gray images which are up to a quarter smaller on black.
         cache_dir: folder for decoded images that exceed the memory limit.
 

@@ -8,16 +8,16 @@ def hide(codes: tf.Tensor, seed: tf.Tensor, mask_code: int):
     """Hide a random part of each grid of codes.
 
     The part is the cosine of a uniform angle, as when a grid is filled step by step;
-    at least one place of a grid is hidden.
+    at least one position of a grid is hidden.
 
     Args:
         codes: int32 `(batch, height, width)`.
-        seed: int `(2,)`; equal seeds hide equal places.
-        mask_code: int, the code that stands for a hidden place.
+        seed: int `(2,)`; equal seeds hide equal positions.
+        mask_code: int, the code that stands for a hidden position.
 
     Returns:
-        `(hidden, weights)`: codes with hidden places, and float32 weights of the same
-        shape, 0 where nothing is hidden, whose mean over the batch is 1.
+        `(hidden, weights)`: codes with hidden positions, and float32 weights of the
+        same shape, 0 where nothing is hidden, whose mean over the batch is 1.
 
     Source: Chang et al. 2022, arXiv 2202.04200, section 3.1 and 3.3.
     """

@@ -34,12 +34,12 @@ def decode(
 
     Args:
         data: bytes.
-        formats: as of `images.open_image`.
-        value_range: as of `images.Picture.levels`.
+        formats: as in `images.open_image`.
+        value_range: as in `images.Picture.levels`.
 
     Returns: uint8 pixels `(height, width, channels)`, 3 or the number of bands, and
         whether the file was gray.
-    Raises: UnreadableImageError: as of `reading.read`.
+    Raises: UnreadableImageError: as in `reading.read`.
     """
     picture = read(data, formats=formats)[0]
     return color(picture.levels(value_range)), picture.is_gray

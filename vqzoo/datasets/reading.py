@@ -43,10 +43,10 @@ def read(
             one image whose bands they are, and so is what is tagged as alpha in a TIFF.
             Defaults to the first, unless the pages of a TIFF look like the rows of one
             image.
-        formats: as of `open_image`.
-        max_pixels: as of `open_image`.
+        formats: as in `open_image`.
+        max_pixels: as in `open_image`.
 
-    Raises: UnreadableImageError: as of `open_image`, and if values are not finite, or
+    Raises: UnreadableImageError: as in `open_image`, and if values are not finite, or
         pages can be read in two ways.
     """
     try:

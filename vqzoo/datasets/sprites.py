@@ -74,7 +74,7 @@ def images(factors: np.ndarray, side: int = SIDE) -> np.ndarray:
         side: int, of the images in pixels.
 
     Returns:
-        Float32 `(N, side, side, 1)`, -0.5 outside of the shape and 0.5 within.
+        Float32 `(N, side, side, 1)`, -0.5 outside the shape and 0.5 within.
 
     Raises:
         ValueError: if a factor is out of its range.

@@ -32,7 +32,7 @@ def is_plain(image, frames: str) -> bool:
 
     Args:
         image: `PIL.Image` of the file.
-        frames: as of `images.read`.
+        frames: as in `images.read`.
     """
     tags = image.tag_v2
     samples, kind = tags.get(_SAMPLES, 1), tags.get(_FORMAT, (_UNSIGNED,))[0]

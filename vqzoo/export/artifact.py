@@ -68,7 +68,7 @@ def export(run, target, *, overwrite=False, bfloat16=False, formats=(), terms=""
 
     Raises:
         TrainedError: if `run` is no trained model, or one without codes.
-        ExportError: if that cannot be done, for a reason that the user can mend; what
+        ExportError: if that cannot be done, for a reason that the user can fix; what
             stood at `target` stays as it was.
     """
     target = pathlib.Path(target).resolve()

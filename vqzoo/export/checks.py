@@ -100,7 +100,7 @@ def check(path, expected, precision):
 
     Args:
         path: str, a version's folder.
-        expected: dict of arrays, as of `verification.verify`.
+        expected: dict of arrays, as in `verification.verify`.
         precision: `"float32"` or `"bfloat16"`.
 
     Returns:

@@ -21,7 +21,7 @@ PORTABLE = {
 
 
 class ExportError(Failure):
-    """An export that cannot be made, for a reason that its user can mend."""
+    """An export that cannot be made, for a reason that its user can fix."""
 
 
 def check_target(target, overwrite):

@@ -25,13 +25,13 @@ EXIF_WITHIN, TAGS_WITHIN = 2**17, 2**9  # bytes
 def trace(functions, image_shape):
     """A signature `NAME_bytes` for each signature with images, `reconstruct_bytes` too.
 
-    `image_bytes`, string `(batch,)`, stands in the place of the images: going in, whole
+    `image_bytes`, string `(batch,)`, replaces the images: going in, whole
     JPEG or PNG files of the size of the model's images, gray or in color; coming out,
     PNG files. The decoding is that of TensorFlow's own operations; the image is that of
     `datasets.reading`: turned as EXIF says, transparency on white, 16 bits as 8.
 
     Args:
-        functions: dict of `tf.ConcreteFunction` by name, as of `signatures.trace`.
+        functions: dict of `tf.ConcreteFunction` by name, as in `signatures.trace`.
         image_shape: `(height, width, channels)`.
 
     Returns:
@@ -48,7 +48,7 @@ def trace(functions, image_shape):
 
 
 def _with_files(function, image_shape):
-    """A signature with image files in the place of its images."""
+    """A signature with image files instead of its images."""
     specs = input_specs(function)
     if "images" in specs:
         specs = {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")}

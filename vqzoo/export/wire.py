@@ -1,4 +1,4 @@
-"""What clients send and get in the place of items: pixels of images, or vectors."""
+"""What clients send and get instead of items: pixels of images, or vectors."""
 
 import dataclasses
 from collections.abc import Callable

@@ -44,7 +44,7 @@ def make_lpips(backbone, weights=None):
         [-0.5, 0.5] with sides of at least 16, to float32 `(batch,)`.
 
     Raises:
-        FileNotFoundError: if a file is missing, with where it is to be had.
+        FileNotFoundError: if a file is missing; it says where to get it.
         ValueError: if it holds something else.
 
     Source: Zhang et al. 2018, arXiv 1801.03924, version 0.1. Differs: nothing with

@@ -1,4 +1,4 @@
-"""Distances of images in the features and the opinions of a classifier."""
+"""Distances of images in the features and the predictions of a classifier."""
 
 import keras
 from keras import ops
@@ -16,9 +16,9 @@ def perceptual(sources):
 
 @registry.named("classifier")
 def agreement(sources):
-    """What a classifier no longer says of outputs: KL divergence in nats, `(batch,)`.
+    """How far predictions for outputs are from those for images: nats, `(batch,)`.
 
-    Of its opinion of the images from that of the outputs; 0 where they agree.
+    The KL divergence of a classifier's predictions; 0 where they agree.
     """
     network = sources.classifier
 
@@ -41,8 +41,8 @@ def logits_of(network, images):
 def make_perceptual(network):
     """A distance in the features of a network, without weights that were fitted.
 
-    Features of each resolution have length 1 at each place; the distance is the mean
-    over the places of their squared difference, summed over the resolutions.
+    Features of each resolution have length 1 at each position; the distance is the mean
+    over the positions of their squared difference, summed over the resolutions.
 
     Args:
         network: keras.Model of convolutions, such as that of `measures.judge`.
@@ -72,7 +72,7 @@ def make_perceptual(network):
 
 
 def normalized(features):
-    """Features of length 1 at each place: float32."""
+    """Features of length 1 at each position: float32."""
     features = ops.cast(features, "float32")
     square = ops.sum(ops.square(features), axis=-1, keepdims=True)
     return features * ops.rsqrt(square + _EPSILON)

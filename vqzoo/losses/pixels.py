@@ -7,7 +7,7 @@ from vqzoo import registry
 
 @registry.named("own")
 def own(sources):
-    """What the model is trained with by itself: the mean square, or its likelihood."""
+    """The model's default loss: the mean squared error, or its likelihood."""
     return sources.model.reconstruction_loss
 
 

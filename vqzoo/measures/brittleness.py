@@ -30,7 +30,7 @@ def perturb(codes, num_embeddings, share, distance, seed=0):
     Args:
         codes: int array `(N, h, w)` in [0, K).
         num_embeddings: int, K.
-        share: float in [0, 1], part of the places, chosen at random.
+        share: float in [0, 1], part of the positions, chosen at random.
         distance: int, 0 or more, by how much an index moves. One that would leave the
             codebook moves the other way, or to an end of the codebook where both would.
         seed: int.
@@ -75,7 +75,7 @@ def brittleness(
         codes: tuple of int arrays `(N, h, w)`, top first.
         num_embeddings: int, K of the tier.
         tier: int, which codes are perturbed.
-        shares: parts of the places.
+        shares: parts of the positions.
         distances: by how much the indices move.
         classify: function from images to labels `(N,)`, below 0 where it names none, or
             None.

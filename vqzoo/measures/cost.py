@@ -126,7 +126,7 @@ def footprint(hours, watts=WATTS, carbon_intensity=CARBON_INTENSITY):
     Args:
         hours: float, 0 or more.
         watts: float above 0, mean power of the machine.
-        carbon_intensity: float, 0 or more, kg of CO2 equivalents a kWh.
+        carbon_intensity: float, 0 or more, kg of CO2 equivalents per kWh.
 
     Returns:
         dict: `hours`, `watts`, `carbon_intensity`, `energy_kwh` and `co2_kg`.

@@ -84,8 +84,8 @@ def factor_vae_score(
     """Accuracy of naming the factor that is fixed by the code that varies least.
 
     Args:
-        sample_factors: as of `beta_vae_score`.
-        represent: as of `beta_vae_score`.
+        sample_factors: as in `beta_vae_score`.
+        represent: as in `beta_vae_score`.
         num_train: int, votes that make the table.
         num_test: int, votes that it is tested on.
         batch_size: int, images of a vote.
@@ -132,8 +132,8 @@ def disentanglement_scores(
     nothing, the factor that it seems to know best is one of several.
 
     Args:
-        sample_factors: as of `beta_vae_score`.
-        represent: as of `beta_vae_score`.
+        sample_factors: as in `beta_vae_score`.
+        represent: as in `beta_vae_score`.
         num_test: int, samples that each is tested on; it learns from twice as many.
         seed: int.
         tree_model: as `model` of `dci`.
@@ -141,7 +141,7 @@ def disentanglement_scores(
 
     Returns:
         Flat dict of floats; beside each measure `MEASURE_floor` and
-        `MEASURE_floor_deviation`; and how useful the codes are, as of `downstream`.
+        `MEASURE_floor_deviation`; and how useful the codes are, as in `downstream`.
 
     Source: Locatello et al. 2019, arXiv 1811.12359, appendix B.
     """

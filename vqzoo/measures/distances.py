@@ -201,7 +201,7 @@ def laplacian_sliced_wasserstein(
 ):
     """Sliced Wasserstein distance of patches of each level.
 
-    Patches of 7 x 7 pixels at random places, each channel normalized over its set by
+    Patches of 7 x 7 pixels at random positions, each channel normalized over its set by
     mean and standard deviation.
 
     Args:
@@ -252,7 +252,7 @@ def _twice(images):
 
 
 def _patches(images, per_image, seed):
-    """Normalized patches at random places: float32 `(N * per_image, 7 * 7 * C)`."""
+    """Normalized patches at random positions: float32 `(N * per_image, 7 * 7 * C)`."""
     generator = np.random.default_rng(seed)
     windows = np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), (1, 2))
     rows, columns = (

@@ -96,7 +96,7 @@ def info_mec(codes, factors, bins=BINS, least_deviation=1e-6):
 
     Returns:
         dict: `info_m`, `info_c` and `info_e`, each 1 at best; 0 without active codes.
-        Codes that know nothing have an `info_m` above 0, as of `modularity`.
+        Codes that know nothing have an `info_m` above 0, as in `modularity`.
 
     Source: Hsu et al. 2023, arXiv 2305.18378, section 4. InfoE is of logistic
         regression on the codes, beside naming the frequencies alone.

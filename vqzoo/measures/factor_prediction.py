@@ -65,7 +65,7 @@ def downstream(
         test_codes: `(M, C)`.
         test_factors: int `(M, F)`.
         seed: int, of the trees.
-        model: as of `dci`.
+        model: as in `dci`.
         counts: ints, of labels; those above N are left out.
         of_all: float, the trees' accuracy with all N labels, where it is known.
 

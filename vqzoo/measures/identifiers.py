@@ -101,7 +101,7 @@ def prefix_recall(codes, queries, neighbors):
     Args:
         codes: int `(N, n)`.
         queries: int `(Q,)`, items.
-        neighbors: int `(Q, k)`, items: the nearest of each, as of `nearest_items`.
+        neighbors: int `(Q, k)`, items: the nearest of each, as in `nearest_items`.
 
     Returns:
         float in [0, 1], the expected share where ties come in random order.
@@ -122,7 +122,7 @@ def last_digit_recall(codes, queries, neighbors, steps=(0, 1, 2)):
     """Of true neighbors with the codes before the last, those near in the last.
 
     Args:
-        codes, queries, neighbors: as of `prefix_recall`.
+        codes, queries, neighbors: as in `prefix_recall`.
         steps: ints.
 
     Returns:

@@ -1,6 +1,6 @@
 """Images between two images: by indices, by codes, by latents; and whether they are.
 
-A mid-point that is a mere superposition of its ends looks like the blend of their
+A midpoint that is a mere superposition of its ends looks like the blend of their
 pixels. Two numbers tell: how near it is to a real image, and how little it changes when
 it is encoded and decoded again. Both are compared with those of the pixel blend.
 """
@@ -101,7 +101,7 @@ def _between(model, first, second, shares, space):
 
 
 def superposition(middles, first, second):
-    """How like a mere superposition of their ends mid-points are: PSNR in dB.
+    """How like a mere superposition of their ends midpoints are: PSNR in dB.
 
     Args:
         middles: float `(N, H, W, C)` in [-0.5, 0.5].
@@ -110,7 +110,7 @@ def superposition(middles, first, second):
 
     Returns:
         float, mean over the pairs of the PSNR to the blend of the ends' pixels: 100 at
-        most, where the mid-point is that blend.
+        most, where the midpoint is that blend.
     """
     blends = (np.clip(first, -0.5, 0.5) + np.clip(second, -0.5, 0.5)) / 2
     return reconstruction_error(blends, middles)["psnr"]
@@ -139,7 +139,7 @@ def plausibility(images, real, features, reconstruct):
 
 @registry.named("interpolation")
 def measure(subject, section):
-    """Strips, and numbers of mid-points beside those of real images."""
+    """Strips, and numbers of midpoints beside those of real images."""
     if subject.model.is_hybrid or any(tier.code_axes for tier in subject.tiers):
         raise Skipped("it takes one code, and nothing else, for each latent")
     pairs = min(subject.sizes.pairs, len(subject.images) // 2)
@@ -213,7 +213,7 @@ def _tell(section, rows, psnr, pairs):
 
 
 def _way(blend, middles, real):
-    """Where mid-points are between the blend of pixels and real images, in words."""
+    """Where midpoints are between the blend of pixels and real images, in words."""
     if blend <= real or middles >= blend:
         return "no nearer to real images than the blend of pixels is"
     way = (blend - middles) / (blend - real)

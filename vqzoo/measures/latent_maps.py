@@ -53,7 +53,7 @@ def shuffled_tiers(decode, codes, images, tier_names, seed=0):
 
 
 def label_information(codes, labels):
-    """Mean mutual information of a place's index with the label, in bits.
+    """Mean mutual information of a position's index with the label, in bits.
 
     From the frequencies, less what indices in another order would seem to know: from a
     sample of N that is about (L - 1) (K - 1) / 2N nats above 0 for L labels that say

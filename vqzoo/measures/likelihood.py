@@ -104,7 +104,7 @@ def tier_figures(subject):
     """What each tier needs under its prior, of test and of training images.
 
     Returns:
-        dict from the tier's name to a dict with `test` and `train`, as of
+        dict from the tier's name to a dict with `test` and `train`, as in
         `prior_figures`.
 
     Raises:

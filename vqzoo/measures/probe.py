@@ -97,9 +97,9 @@ def label_efficiency(
     """Accuracy on test data after learning from few labels.
 
     Args:
-        train_features: as of `linear_probe`, `(N, ...)`.
+        train_features: as in `linear_probe`, `(N, ...)`.
         train_labels: int `(N,)`.
-        test_features: as of `linear_probe`, `(M, ...)`.
+        test_features: as in `linear_probe`, `(M, ...)`.
         test_labels: int `(M,)`.
         counts: numbers of labels; those above N are left out.
         num_draws: int, sets of labels drawn for each number below N.

@@ -7,8 +7,8 @@ def figures(ranks, cutoffs=(5, 10)):
     """Recall and NDCG of one right item for each user.
 
     Args:
-        ranks: int `(users,)`, the place of the right item, 0 for the first; -1 where it
-            is not among the recommended.
+        ranks: int `(users,)`, the position of the right item, 0 for the first; -1 where
+            it is not among the recommended.
         cutoffs: ints, the lengths of the lists.
 
     Returns:
@@ -24,7 +24,7 @@ def figures(ranks, cutoffs=(5, 10)):
 
 
 def ranks_in(lists, right):
-    """The place of the right item of each user in a list, or -1.
+    """The position of the right item of each user in a list, or -1.
 
     Args:
         lists: int `(users, count)`, the best first; -1 is no item.

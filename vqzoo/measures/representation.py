@@ -27,8 +27,8 @@ def represent(codes, representation, *, num_embeddings=None, codebook=None):
 
     Args:
         codes: int `(N, h, w)` in [0, K).
-        representation: `"indices"` (the h * w numbers), `"sorted_indices"` (places of
-            the codes along the main axis of their codebook), `"one_hot"` (h * w * K
+        representation: `"indices"` (the h * w numbers), `"sorted_indices"` (positions
+            of the codes along the main axis of their codebook), `"one_hot"` (h * w * K
             zeros and ones, sparse), `"vectors"` (the h * w code vectors), `"histogram"`
             (the share of each of the K codes) or `"mean_vector"` (the mean code
             vector).

@@ -193,7 +193,7 @@ class Subject:
         return first.reshape(len(first), -1)
 
     def pooled_features(self, images):
-        """Mean and spread over the places of each tier's latents: float32 `(N, D)`."""
+        """Mean and spread of each tier's latents over positions: float32 `(N, D)`."""
         pooled = []
         for latents in self.latents(images):
             flat = latents.reshape(len(latents), -1, latents.shape[-1])
@@ -289,9 +289,9 @@ def subject_of(model, splits, sizes, settings, *, factors="", options=(), **reco
 
     Args:
         model: a model of vqzoo.models.
-        splits: `datasets.Splits`, as of `load_splits`.
+        splits: `datasets.Splits`, as in `load_splits`.
         sizes: `Sizes`.
-        settings: as of `data.options`.
+        settings: as in `data.options`.
         factors: as `factors_of` of `data.options`.
         options: dict of options of `Subject` beside those.
         **records: of `Subject`: `pipeline`, `history`, `losses`, `progress`.

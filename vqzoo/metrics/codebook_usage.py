@@ -17,11 +17,12 @@ class CodebookUsage(Configured, keras.metrics.Metric):
         num_embeddings: int, K.
         name: str. Defaults to `"codebook"`.
         dtype: dtype of the state. Defaults to the float type of Keras.
-    Input shape: codes, any shape, int, in [0, K); -1, of masked places, is not counted.
+    Input shape: codes, any shape, int, in [0, K); -1, of masked positions, is not
+        counted.
     Output shape: dict with `usage`, in [0, 1], `perplexity`, in [1, K], and
         `dead_codes`, in [0, K]; before any update `0`, `0` and `K`.
-    Raises: ValueError: if `num_embeddings` is not positive, or codes are no integers or
-        out of their range.
+    Raises: ValueError: if `num_embeddings` is not positive, or codes are not integers
+        or out of their range.
     Source: van den Oord et al. 2017, arXiv 1711.00937; perplexity is exp of the entropy
         in nats. Differs: nothing.
     Example:

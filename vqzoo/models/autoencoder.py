@@ -12,12 +12,12 @@ from vqzoo.models.coding import takes_items
 
 @keras.saving.register_keras_serializable("vqzoo")
 class Autoencoder(ImageModel):
-    """Autoencoder whose bottleneck is one vector of real numbers for each image.
+    """Autoencoder whose bottleneck is one vector of real numbers per image.
 
-    It learns to rebuild the image. With `corruption` it sees a corrupted image while
-    training and learns to rebuild the clean one; with `num_active` only the k largest
-    units of the vector stay, the others are 0. At inference nothing is corrupted and
-    the model is deterministic.
+    It learns to reconstruct the image. With `corruption` it sees a corrupted image
+    during training and learns to reconstruct the clean one; with `num_active` only the
+    k largest units of the vector stay, the others are 0. At inference nothing is
+    corrupted and the model is deterministic.
 
     Args:
         image_shape: `(height, width, channels)`; the sides divide by `stride`.
@@ -30,7 +30,7 @@ class Autoencoder(ImageModel):
         stride: int, a power of 2: how far the convolutions bring the image down before
             the vector.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         encoder_kernel_size: int, of the strided convolutions.
         dtype: dtype policy of the network. Defaults to the global policy.
@@ -39,12 +39,12 @@ class Autoencoder(ImageModel):
     Output shape: same, float32, not clipped. Latents: a tuple of one tensor,
         `(batch, latent_dim)`, float32.
     Losses: none of its own. Compile with `"mse"` for the reconstruction term.
-    Raises: ValueError: if the sides do not divide by `stride`, it is no power of 2,
+    Raises: ValueError: if the sides do not divide by `stride`, it is not a power of 2,
         `latent_dim` is not positive or `num_active` is not in [1, latent_dim].
     Source: Coppock's thesis, sections 2.2.2 to 2.2.4; Vincent et al. 2008 (denoising);
         Makhzani and Frey 2013, arXiv 1312.5663 (k-sparse). Differs: the papers use
         dense layers with tied weights; this is the convolutional network of the VQ-VAE
-        with a vector in the place of its codes.
+        with a vector instead of its codes.
     Example:
         >>> model = Autoencoder(image_shape=(32, 32, 3), latent_dim=64)
         >>> model.encode(np.zeros((2, 32, 32, 3), "float32"))[0].shape
@@ -134,7 +134,7 @@ def _check_sizes(latent_dim, num_active):
 def autoencoder_32(**overrides):
     """A plain autoencoder for 32 x 32 images, with 128 real numbers for each.
 
-    The network of `vqvae_32` with one halving more and a vector in the place of the
+    The network of `vqvae_32` with one halving more and a vector instead of the
     codes; 1,779,203 weights.
 
     Args:
@@ -174,7 +174,7 @@ def sparse_autoencoder_32(**overrides):
 
     5,351,787 weights.
 
-    Args and returns: as of `autoencoder_32`.
+    Args and returns: as in `autoencoder_32`.
 
     Source: Makhzani and Frey 2013, arXiv 1312.5663, section 4, the sizes for MNIST,
         and Coppock's thesis, figure 2.7.

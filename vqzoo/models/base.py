@@ -14,7 +14,7 @@ class ImageModel(CodingModel):
     """A model that turns images into codes or latents, and those into images.
 
     Abstract: as `CodingModel`, with `image_shape` among its arguments. It ends with
-    `_finish_images` and rebuilds images whose sides divide by `total_stride`.
+    `_finish_images` and reconstructs images whose sides divide by `total_stride`.
     """
 
     item = "image"
@@ -128,7 +128,7 @@ class ImageModel(CodingModel):
 
         Args:
             quantized: sequence of float `(batch, h, w, D)`, whatever they are made of.
-            sides: as of `VQVAE2.decode`.
+            sides: as in `VQVAE2.decode`.
         """
         raise NotImplementedError
 
@@ -171,7 +171,7 @@ class ImageModel(CodingModel):
         return tuple(map(packed, *self.encode_hybrid(images)))
 
     def from_grids(self, grids, sides=None):
-        """Images of what `grids` gives: float32; `sides` as of `VQVAE2.decode`."""
+        """Images of what `grids` gives: float32; `sides` as in `VQVAE2.decode`."""
         if not self.is_hybrid:
             return self.decode(grids, sides)
         return self.decode_hybrid(*zip(*map(unpacked, grids)), sides)

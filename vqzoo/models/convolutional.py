@@ -13,7 +13,7 @@ def encoder(model, stride, name="encoder"):
 
     Args:
         model: with `num_channels` of the features, of which the first convolution has
-            half, `residual_channels` inside of its `num_residual_blocks`,
+            half, `residual_channels` inside its `num_residual_blocks`,
             `encoder_kernel_size` of the strided convolutions, and `layer_dtype`; and
             what `ImageModel` names of its blocks.
         stride: int, a power of 2 of at least 2.
@@ -40,9 +40,9 @@ def decoder(model, stride, out_channels, name="decoder"):
     """Maps quantized latents to an output of `stride` times their resolution.
 
     Args:
-        model: as of `encoder`, with its `num_decoder_blocks` in the place of
+        model: as in `encoder`, with its `num_decoder_blocks` instead of
             `num_residual_blocks` unless None; half of the channels stand before the
-            last up-sampling where there are several.
+            last upsampling where there are several.
         stride: int, a power of 2 of at least 2.
         out_channels: int.
         name: str.

@@ -50,7 +50,7 @@ class HierarchicalVAE(likelihoods.LikelihoodModel):
     Raises: ValueError: if the sides do not divide by the coarsest stride, a number is
         out of its range or the likelihood is unknown.
     Source: Vahdat and Kautz 2020, arXiv 2007.03898 (thesis 2.3.4, eq. 2.10, figures
-        2.10 and 2.11). Differs: a Gaussian of one scale or a Bernoulli in the place of
+        2.10 and 2.11). Differs: a Gaussian of one scale or a Bernoulli instead of
         a mixture of logistics; one cell a group; what `LatentHierarchy` leaves out.
     Example:
         >>> model = HierarchicalVAE(image_shape=(16, 16, 3), groups_per_scale=(1, 2))

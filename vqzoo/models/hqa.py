@@ -16,11 +16,12 @@ from vqzoo.quantizers.base import add_state
 class HQA(tiers.TieredModel):
     """A stack of VQ-VAEs, each on the continuous latents of the one below.
 
-    The bottom tier rebuilds the image. Each tier above normalizes the latents of the
-    tier below, as they are before quantization, halves their resolution, quantizes and
-    learns to rebuild them. No gradient crosses tiers. Each tier alone makes an image:
-    its decoder estimates the latents below, the quantizer there takes the nearest codes
-    of the estimate, and so on down. The model gives the bottom's reconstruction.
+    The bottom tier reconstructs the image. Each tier above normalizes the latents of
+    the tier below, as they are before quantization, halves their resolution, quantizes
+    and learns to reconstruct them. No gradient crosses tiers. Each tier alone makes an
+    image: its decoder estimates the latents below, the quantizer there takes the
+    nearest codes of the estimate, and so on down. The model gives the bottom's
+    reconstruction.
 
     With `tier_steps` the tiers learn one after the other, from the bottom up. Step n of
     `fit` belongs to tier n // tier_steps from the bottom; the losses of the other tiers
@@ -36,16 +37,16 @@ class HQA(tiers.TieredModel):
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
         image_shape: `(height, width, channels)`; the sides divide by the top's stride.
-            A side that is None is any that divides.
+            A side of None may be any that divides.
         bottom_stride: int, a power of 2: pixels of a side for each bottom code; each
             tier above has twice the stride.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
         tier_steps: int, training steps of each tier, or None: all tiers learn at once.
         pad: bool. Whether images whose sides do not divide are padded with their last
-            row and column, and what comes back is cropped. Defaults to False.
+            row and column, and the output is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -56,7 +57,7 @@ class HQA(tiers.TieredModel):
     State: with `tier_steps`, steps `()`, those taken so far; the running normalization
         of each tier but the bottom.
     Raises: ValueError: if there is no quantizer, the sides do not divide by the top's
-        stride, a stride is no power of 2 or `tier_steps` is not positive.
+        stride, a stride is not a power of 2 or `tier_steps` is not positive.
     Source: Williams et al. 2020, arXiv 2002.08111, and its public code; Coppock's
         thesis, section 2.4.8. Differs: the quantizer is the caller's; the convolutions
         are those of the VQ-VAE, of one width in all tiers; the running normalization
@@ -119,7 +120,7 @@ class HQA(tiers.TieredModel):
         )
 
     def _inputs_and_latents(self, images):
-        """What each tier encodes and rebuilds, and its latents: lists, top first."""
+        """The inputs of each tier, and its latents: lists, top first."""
         inputs, latents = [images], []
         for tier in reversed(range(len(self.quantizers))):
             latents.append(self.projections[tier](self.encoders[tier](inputs[-1])))
@@ -154,13 +155,13 @@ class HQA(tiers.TieredModel):
         Args:
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
                 None; the lowest that is not decides alone.
-            sides: as of `VQVAE2.decode`.
+            sides: as in `VQVAE2.decode`.
 
         Returns:
             Float32 `(batch, height, width, channels)`.
 
         Raises:
-            ValueError: as of `VQVAE2.decode`.
+            ValueError: as in `VQVAE2.decode`.
         """
         codes = tiers.checked_codes(codes, self.quantizers)
         tier = tiers.finest_given(codes)

@@ -101,10 +101,10 @@ class LikelihoodModel(ImageModel):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """The loss; at evaluation it is that of drawn latents, as while training.
+        """The loss; at evaluation it is that of drawn latents, as during training.
 
-        `evaluate` and `val_loss` would else be the loss of the posterior means, which
-        bounds no likelihood. Every batch draws with the same seed, so that a loss
+        `evaluate` and `val_loss` would otherwise be the loss of the posterior means,
+        which bounds no likelihood. Every batch draws with the same seed, so that a loss
         compares between epochs and equals `-elbo(images, seed=EVALUATION_SEED)`.
         """
         if training:

@@ -34,7 +34,7 @@ class OneGridModel(ImageModel):
 
         Args:
             codes: int `(batch, h, w)`, alone or in a tuple.
-            sides: as of `VQVAE2.decode`.
+            sides: as in `VQVAE2.decode`.
         """
         (codes,) = tiers.checked_codes(codes, self.quantizers)
         return self.from_quantized((self.quantizer.decode(codes),), sides)

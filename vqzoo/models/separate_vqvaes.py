@@ -15,7 +15,7 @@ from vqzoo.models.vqvae import VQVAE
 class SeparateVQVAEs(tiers.TieredModel):
     """A VQ-VAE for each tier, all on the raw image, with nothing in common.
 
-    A tier that has to rebuild the image on its own cannot leave its work to a finer
+    A tier that has to reconstruct the image on its own cannot leave its work to a finer
     one, so that every tier is used. The price is that the tiers repeat each other. The
     losses add up and no gradient crosses tiers: training all at once is training each.
     The model gives the reconstruction of the finest tier or, combined, that of a
@@ -24,16 +24,16 @@ class SeparateVQVAEs(tiers.TieredModel):
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
         image_shape: `(height, width, channels)`; the sides divide by every stride. A
-            side that is None is any that divides.
+            side of None may be any that divides.
         strides: ints, powers of 2, top first and falling: how many pixels of a side
             share a code of the tier.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         encoder_kernel_size: int, of the strided convolutions.
         combined: bool. Whether a decoder of all tiers is learned beside those of each.
         pad: bool. Whether images whose sides do not divide are padded with their last
-            row and column, and what comes back is cropped. Defaults to False.
+            row and column, and the output is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -43,7 +43,7 @@ class SeparateVQVAEs(tiers.TieredModel):
         they are combined, the mean squared error of its reconstruction. Compile with
         `"mse"` for that of what the model gives.
     Raises: ValueError: if there is no quantizer, the number of strides is another, they
-        do not fall, the sides do not divide by a stride, or it is no power of 2.
+        do not fall, the sides do not divide by a stride, or it is not a power of 2.
     Source: Dhariwal et al. 2020, arXiv 2005.00341, section 3.2; Coppock's thesis,
         section 2.4.5, and combined chapter 5, point 1. Differs: images instead of
         sound, so that there is no spectral loss.
@@ -140,13 +140,13 @@ class SeparateVQVAEs(tiers.TieredModel):
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
                 None; the finest that is not decides alone, unless tiers are combined
                 and none is None.
-            sides: as of `VQVAE2.decode`.
+            sides: as in `VQVAE2.decode`.
 
         Returns:
             Float32 `(batch, height, width, channels)`.
 
         Raises:
-            ValueError: as of `VQVAE2.decode`.
+            ValueError: as in `VQVAE2.decode`.
         """
         codes = tiers.checked_codes(codes, self.quantizers)
         if self.combined and all(grid is not None for grid in codes):

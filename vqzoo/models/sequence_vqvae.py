@@ -17,7 +17,7 @@ class SequenceVQVAE(NormalizedModel):
 
     Channels are normalized by statistics of the data, which `adapt` learns and which
     are part of the model; convolutions over time give the latents, the quantizer
-    replaces each by a code, and the decoder rebuilds the sequence in its own units.
+    replaces each by a code, and the decoder reconstructs the sequence in its own units.
     Sequences have any length: the last code may stand for fewer steps. A causal model
     sees nothing of what comes after the steps of a code, so that it also encodes a
     stream chunk by chunk: `start_stream` and `encode_chunk` give the codes that
@@ -33,10 +33,10 @@ class SequenceVQVAE(NormalizedModel):
         stride: int, a power of 2: how many steps share a code.
         causal: bool. Whether codes and outputs depend on the past alone.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         encoder_kernel_size: int of at least 2, of the strided convolutions.
-        normalization: `"center"`, `"standard"` or `"whitening"`, as of
+        normalization: `"center"`, `"standard"` or `"whitening"`, as in
             `InputNormalization`, or None.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
@@ -46,11 +46,11 @@ class SequenceVQVAE(NormalizedModel):
     Losses: those of the quantizer. Compile with `"mse"` for the reconstruction term,
         which is of normalized channels and of steps that are not masked.
     State: that of the normalization and of the quantizer.
-    Raises: ValueError: if `stride` is no power of 2, or a shape cannot be.
+    Raises: ValueError: if `stride` is not a power of 2, or a shape cannot be.
     Source: van den Oord et al. 2017, arXiv 1711.00937, section 4.2; causal strided
         convolutions and chunks: Zeghidour et al. 2021, arXiv 2107.03312, section III;
         dilated residual blocks: Dhariwal et al. 2020, arXiv 2005.00341, appendix B.
-        Differs: up-sampling by reshaping channels, not by transposed convolutions.
+        Differs: upsampling by reshaping channels, not by transposed convolutions.
     Example:
         >>> model = SequenceVQVAE(VectorQuantizerEMA(16, 8), sequence_shape=(None, 3))
         >>> model.encode(np.zeros((2, 30, 3), "float32"))[0].shape
@@ -106,7 +106,7 @@ class SequenceVQVAE(NormalizedModel):
             seed: int, of the sample and of the start of the codes.
 
         Raises:
-            ValueError: as of `encode`, or if all steps are equal.
+            ValueError: as in `encode`, or if all steps are equal.
         """
         count = min(len(sequences), max(1, _SAMPLE // np.shape(sequences)[1]))
         rows = np.random.default_rng(seed).choice(len(sequences), count, replace=False)
@@ -212,7 +212,7 @@ class SequenceVQVAE(NormalizedModel):
         return sequences, mask
 
     def latents(self, sequences, mask=None):
-        """Encoder outputs before quantization, `(batch, places, D)`, in a tuple."""
+        """Encoder outputs before quantization, `(batch, positions, D)`, in a tuple."""
         return (self._latents(*self.received(sequences, mask))[0],)
 
     def encode(self, sequences, mask=None):
@@ -232,8 +232,8 @@ class SequenceVQVAE(NormalizedModel):
         """Sequences of codes: float32 `(batch, time, channels)`.
 
         Args:
-            codes: int `(batch, places, ...)`, alone or in a tuple; -1 is masked. Of
-                one code a place also `(batch, places, 1)`, the grids of priors.
+            codes: int `(batch, positions, ...)`, alone or in a tuple; -1 is masked. Of
+                one code a position also `(batch, positions, 1)`, the grids of priors.
             time: int, steps that are kept, or None for `stride` of each code.
         """
         codes = codes[0] if isinstance(codes, tuple | list) else codes
@@ -273,8 +273,8 @@ class SequenceVQVAE(NormalizedModel):
                 fewer than `stride` steps.
 
         Returns:
-            `(codes, state)`: a tuple of one int32 tensor, `(batch, places, ...)`, and
-            the state for the next chunk, which keeps steps that make no whole code.
+            `(codes, state)`: a tuple of one int32 tensor, `(batch, positions, ...)`,
+            and the state for the next chunk, which keeps steps that make no whole code.
         """
         chunk = ops.concatenate([state["rest"], self._checked(chunk)], axis=1)
         whole = chunk.shape[1] - (0 if last else chunk.shape[1] % self.stride)

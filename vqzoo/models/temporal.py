@@ -43,7 +43,7 @@ class TimeNetwork(keras.layers.Layer):
     """Convolutions with residual blocks, whose dilations are 1, 3, 9, ..., among them.
 
     Args:
-        model: as of `encoder`.
+        model: as in `encoder`.
         before: what stands before the blocks: a list of filters, kernel size and
             options of `TimeConvolution`.
         after: the same, behind the blocks.
@@ -77,7 +77,7 @@ class TimeNetwork(keras.layers.Layer):
 
         Args:
             features: float `(batch, time, channels)`.
-            valid: bool `(batch, time)`, the places that are there, or None for all.
+            valid: bool `(batch, time)`, the positions that are there, or None for all.
             past: as from `start`, or None for sequences that begin here.
 
         Returns:
@@ -127,11 +127,11 @@ class TimeConvolution(keras.layers.Layer):
     Args:
         filters: int.
         kernel_size: int, at least `stride`.
-        causal: bool. Whether a place sees only what came until its end.
-        stride: int, places of the input for one of the output.
+        causal: bool. Whether a position sees only what came until its end.
+        stride: int, positions of the input for one of the output.
         dilation: int.
-        upsampling: int, places of the output for one of the input.
-        activation: as of `keras.layers.Conv1D`.
+        upsampling: int, positions of the output for one of the input.
+        activation: as in `keras.layers.Conv1D`.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class TimeConvolution(keras.layers.Layer):
         self.convolution.build((None, None, self.size))
 
     def start(self, batch_size):
-        """What stands before the first place: zeros `(batch, places, channels)`."""
+        """What precedes the first position: zeros `(batch, positions, channels)`."""
         return ops.zeros((batch_size, self.num_before, self.size), self.compute_dtype)
 
     def convolve(self, features, valid, past):
@@ -187,7 +187,7 @@ class TimeConvolution(keras.layers.Layer):
         return outputs, past
 
     def valid_after(self, valid):
-        """Which places of the output are there: those of which a part is."""
+        """Which positions of the output are there: those of which a part is."""
         if valid is not None and self.stride > 1:
             places = ops.shape(valid)[1] // self.stride
             valid = ops.any(ops.reshape(valid, (-1, places, self.stride)), axis=2)

@@ -79,7 +79,7 @@ def checked_codes(codes, quantizers):
         quantizers: sequence of the tiers' quantizers.
 
     Raises:
-        ValueError: if the number of tiers differs, every tier is None, or codes are no
+        ValueError: if the number of tiers differs, every tier is None, or codes are not
             integers or, where their values are known, out of their range.
     """
     num_tiers = len(quantizers)

@@ -34,9 +34,9 @@ def vqgan_f16_1024(quantizer=None, **overrides):
 def vqgan_f16_16384(quantizer=None, **overrides):
     """`vqgan_f16_1024` with 16,384 codes: 76,073,859 trainable weights.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
-    Source: as of `vqgan_f16_1024`; vqgan_imagenet_f16_16384 of CompVis.
+    Source: as in `vqgan_f16_1024`; vqgan_imagenet_f16_16384 of CompVis.
     """
     return named("vqgan_f16_16384", _sized(16384, 256), quantizer, overrides)
 
@@ -47,7 +47,7 @@ def ldm_vq_f4(quantizer=None, **overrides):
     128 to 512 channels at three levels, attention in the middle alone, D = 3;
     55,322,782 trainable weights with the default quantizer.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Rombach et al. 2021, arXiv 2112.10752, table 8; vq-f4 of CompVis.
     """
@@ -62,7 +62,7 @@ def ldm_vq_f8(quantizer=None, **overrides):
     128 to 512 channels at four levels, attention at 32 x 32, D = 4; 67,717,295
     trainable weights with the default quantizer.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Rombach et al. 2021, arXiv 2112.10752, table 8; vq-f8 of CompVis.
     """
@@ -77,7 +77,7 @@ def ldm_vq_f16(quantizer=None, **overrides):
     The levels of `vqgan_f16_1024`, D = 8; 69,593,371 trainable weights with the default
     quantizer.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Rombach et al. 2021, arXiv 2112.10752, table 8; vq-f16 of CompVis.
     """
@@ -91,7 +91,7 @@ def llamagen_ds8(quantizer=None, **overrides):
     128 to 512 channels at four levels, attention at the last; 70,109,835 trainable
     weights with the default quantizer.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Sun et al. 2024, arXiv 2406.06525, table 1; vq_ds8_c2i.
     """
@@ -106,7 +106,7 @@ def llamagen_ds16(quantizer=None, **overrides):
     The levels of `vqgan_f16_1024`; 71,883,403 trainable weights with the default
     quantizer.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Sun et al. 2024, arXiv 2406.06525, table 1; vq_ds16_c2i.
     """
@@ -121,7 +121,7 @@ def janus(quantizer=None, **overrides):
     quantizer, which takes the nearest code and hands the decoder that code at
     length 1.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Wu et al. 2024, arXiv 2410.13848; JanusVQVAE of transformers 5.24, whose
         encoder normalizes nothing.
@@ -142,7 +142,7 @@ def chameleon(quantizer=None, **overrides):
     The levels of `vqgan_f16_1024`, attention in the middle alone, D = 256;
     68,718,467 trainable weights with the default quantizer.
 
-    Args and returns: as of `vqgan_f16_1024`.
+    Args and returns: as in `vqgan_f16_1024`.
 
     Source: Chameleon team 2024, arXiv 2405.09818; Gafni et al. 2022, arXiv 2203.13131.
     """

@@ -15,7 +15,7 @@ class VAE(likelihoods.LikelihoodModel):
     """Autoencoder whose bottleneck is a normal posterior over one latent vector.
 
     The encoder gives the mean and the variance of the latents of an image, the decoder
-    the mean image of a latent vector. While training the latents are drawn; at
+    the mean image of a latent vector. During training, the latents are drawn; at
     inference they are the posterior mean, and the model is deterministic.
 
     Compile with the model's method `reconstruction_loss` as the loss: with the
@@ -35,7 +35,7 @@ class VAE(likelihoods.LikelihoodModel):
             likelihood has none.
         stride: int, a power of 2: how much smaller the encoder's last grid is.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         seed: int or None, of the noise.
         dtype: dtype policy of the layers. Defaults to the global policy.
@@ -208,7 +208,7 @@ def beta_vae_32(**overrides):
     The network of `vae_32` with a fixed scale of 0.1, because a learned one would make
     up for beta; 1,451,459 trainable weights.
 
-    Args and returns: as of `vae_32`.
+    Args and returns: as in `vae_32`.
 
     Source: Higgins et al. 2017, beta-VAE, eq. 4 (thesis, eq. 2.9). Differs: the
         likelihood, which the paper leaves to the data.
@@ -223,7 +223,7 @@ def bernoulli_vae_32(**overrides):
     A Bernoulli likelihood of each value, 20 latents, 64 hidden channels, a last grid of
     4 x 4, 1 residual block of 32; 375,401 trainable weights.
 
-    Args and returns: as of `vae_32`.
+    Args and returns: as in `vae_32`.
 
     Source: Kingma and Welling 2013, arXiv 1312.6114, appendix C.1. Differs:
         convolutions; gray values count as shares of ones.

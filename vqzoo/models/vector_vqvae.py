@@ -19,9 +19,9 @@ class VectorVQVAE(NormalizedModel):
 
     Vectors are normalized by statistics of the data, which are part of the model; an
     encoder makes latents of them, the quantizer replaces those by codes, and a decoder
-    rebuilds the vectors in their own units. Encoder and decoder are each a linear map
-    beside a network: `adapt` makes the maps the main axes of the data and starts the
-    quantizer there, so that training begins at k-means and gets better from there.
+    reconstructs the vectors in their own units. Encoder and decoder are each a linear
+    map beside a network: `adapt` makes the maps the main axes of the data and starts
+    the quantizer there, so that training begins at k-means and gets better from there.
 
     Args:
         quantizer: a quantizer layer, for example `ResidualQuantizer` of several
@@ -30,7 +30,7 @@ class VectorVQVAE(NormalizedModel):
         hidden_dims: ints, units of the encoder's hidden layers; the decoder has them
             from the last to the first. Empty: the linear maps alone.
         activation: str, of the hidden layers.
-        normalization: `"center"`, `"standard"` or `"whitening"`, as of
+        normalization: `"center"`, `"standard"` or `"whitening"`, as in
             `InputNormalization`, or None.
         dtype: dtype policy of the network. Defaults to the global policy.
         name: str or None, of the model.

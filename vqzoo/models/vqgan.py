@@ -28,7 +28,7 @@ class VQGAN(OneGridModel):
     Args:
         quantizer: a quantizer layer, for example `VectorQuantizer(1024, 256)`.
         image_shape: `(height, width, channels)`; the sides divide by the stride,
-            2 ** (number of levels - 1). A side that is None is any that divides.
+            2 ** (number of levels - 1). A side of None may be any that divides.
         num_channels: int, which the multipliers multiply.
         channel_multipliers: sequence of ints, one for each level, finest first.
         num_residual_blocks: int, of each level of the encoder.
@@ -38,7 +38,7 @@ class VQGAN(OneGridModel):
         latent_channels: int, between the encoder and the 1 x 1 convolution to latents.
         num_groups: int, groups of each normalization.
         pad: bool. Whether images whose sides do not divide are padded with their last
-            row and column, and what comes back is cropped. Defaults to False.
+            row and column, and the output is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -215,9 +215,9 @@ def vqgan_64(quantizer=None, **overrides):
     32 to 128 channels, as `vqgan_32` with one level more; 3,117,283 trainable
     weights with the default quantizer.
 
-    Args and returns: as of `vqgan_32`.
+    Args and returns: as in `vqgan_32`.
 
-    Source: as of `vqgan_32`.
+    Source: as in `vqgan_32`.
     """
     default = functools.partial(VectorQuantizerEMA, 512, 64)
     levels = {"channel_multipliers": (1, 1, 2, 4), "attention_levels": (3,)}

@@ -12,15 +12,15 @@ class VQVAE(OneGridModel):
     """Autoencoder whose bottleneck is one grid of codes.
 
     The encoder turns an image into a grid of latents, the quantizer replaces each by a
-    code, the decoder rebuilds the image. At inference the model is deterministic.
+    code, the decoder reconstructs the image. At inference the model is deterministic.
 
     Args:
         quantizer: a quantizer layer, for example `VectorQuantizerEMA(512, 64)`.
         image_shape: `(height, width, channels)`; the sides divide by `stride`. A side
-            that is None is any that divides.
+            of None may be any that divides.
         stride: int, a power of 2: how many pixels of a side share a code.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in the encoder and in the decoder.
         encoder_kernel_size: int, of the strided convolutions.
         residual_kernel_size: int, within the residual blocks.
@@ -29,14 +29,15 @@ class VQVAE(OneGridModel):
         attention: bool. Whether self-attention over the grid of codes ends the encoder
             and begins the decoder; it wants an `image_shape` of numbers.
         pad: bool. Whether images whose sides do not divide are padded with their last
-            row and column, and what comes back is cropped. Defaults to False.
+            row and column, and the output is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
     Output shape: same, float32, not clipped. Codes: a tuple of one tensor,
         `(batch, height / stride, width / stride)`, int32.
     Losses: those of the quantizer. Compile with `"mse"` for the reconstruction term.
-    Raises: ValueError: if the sides do not divide by `stride`, or it is no power of 2.
+    Raises: ValueError: if the sides do not divide by `stride`, or it is not a power of
+        2.
     Source: van den Oord et al. 2017, arXiv 1711.00937, section 4.1. Differs: nothing.
     Example:
         >>> model = VQVAE(VectorQuantizerEMA(512, 64), image_shape=(32, 32, 3))
@@ -98,10 +99,10 @@ def vqvae_128(quantizer=None, **overrides):
 
     The blocks of `vqvae_32`; 662,723 trainable weights with the default quantizer.
 
-    Args and returns: as of `vqvae_32`, with `VectorQuantizerEMA(8192, 64)`.
+    Args and returns: as in `vqvae_32`, with `VectorQuantizerEMA(8192, 64)`.
 
     Source: Bartyzal's slides on van den Oord et al. 2017, arXiv 1711.00937; the size of
-        their figure 2. Differs: they say 8,096, which is no power of 2.
+        their figure 2. Differs: they say 8,096, which is not a power of 2.
     """
     make = quantizer or (lambda tier: VectorQuantizerEMA(8192, 64, name="quantizer"))
     defaults = {"name": "vqvae_128", "image_shape": (128, 128, 3)}

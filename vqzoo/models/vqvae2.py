@@ -22,16 +22,16 @@ class VQVAE2(tiers.TieredModel):
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
         image_shape: `(height, width, channels)`; the sides divide by the top's stride.
-            A side that is None is any that divides.
+            A side of None may be any that divides.
         bottom_stride: int, a power of 2: pixels of a side for each bottom code; each
             tier above has twice the stride.
         num_channels: int, hidden channels.
-        residual_channels: int, channels inside of the residual blocks.
+        residual_channels: int, channels inside the residual blocks.
         num_residual_blocks: int, in each encoder and decoder.
         num_decoder_blocks: int, in each decoder, or None: as many as in the encoders.
         encoder_kernel_size: int, of the strided convolutions.
         pad: bool. Whether images whose sides do not divide are padded with their last
-            row and column, and what comes back is cropped. Defaults to False.
+            row and column, and the output is cropped. Defaults to False.
         dtype: dtype policy of the convolutions. Defaults to the global policy.
         name: str or None, of the model.
     Input shape: `(batch, height, width, channels)`, float in [-0.5, 0.5].
@@ -39,7 +39,7 @@ class VQVAE2(tiers.TieredModel):
         tier, top first, `(batch, height / stride, width / stride)`, int32.
     Losses: those of the quantizers. Compile with `"mse"` for the reconstruction term.
     Raises: ValueError: if there is no quantizer, the sides do not divide by the top's
-        stride, or a stride is no power of 2.
+        stride, or a stride is not a power of 2.
     Source: Razavi et al. 2019, arXiv 1906.00446, section 3.1 and appendix. Differs: the
         tiers are conditioned on all codes above them, which the paper shows for two.
     Example:
@@ -163,8 +163,8 @@ class VQVAE2(tiers.TieredModel):
             Float32 `(batch, height, width, channels)`.
 
         Raises:
-            ValueError: if the number of tiers differs, every tier is None, codes are no
-                integers, or the grids of two tiers do not belong together.
+            ValueError: if the number of tiers differs, every tier is None, codes are
+                not integers, or the grids of two tiers do not belong together.
         """
         codes = tiers.checked_codes(codes, self.quantizers)
         finest = tiers.finest_given(codes)
@@ -259,7 +259,7 @@ def vqvae2_64(quantizer=None, **overrides):
     128 hidden channels, 2 residual blocks of 32, K = 512, D = 64; 1,388,867 trainable
     weights with the default quantizers, as in the most used public VQ-VAE-2.
 
-    Args and returns: as of `vqvae2_32`.
+    Args and returns: as in `vqvae2_32`.
 
     Source: `vqvae2_256_public` at a smaller image size.
     """
@@ -272,7 +272,7 @@ def vqvae2_128(quantizer=None, **overrides):
 
     The network of `vqvae2_64`: 1,388,867 trainable weights.
 
-    Args and returns: as of `vqvae2_32`.
+    Args and returns: as in `vqvae2_32`.
 
     Source: `vqvae2_256_public` at a smaller image size.
     """
@@ -284,10 +284,10 @@ def vqvae2_256(quantizer=None, **overrides):
     """The VQ-VAE-2 of the thesis: 256 x 256 images, 32 x 32 and 64 x 64 codes.
 
     128 residual channels, 2 residual blocks of 2 convolutions, encoder kernels 3,
-    up-sampling kernels 4, K = 512, D = 64, beta 0.25, learning rate 3e-4; 2,256,643
+    upsampling kernels 4, K = 512, D = 64, beta 0.25, learning rate 3e-4; 2,256,643
     trainable weights with the default quantizers.
 
-    Args and returns: as of `vqvae2_32`.
+    Args and returns: as in `vqvae2_32`.
 
     Source: Coppock's thesis, table 6.2. Differs: 21 convolutions up to the codes and 8
         from there, where its counts say 25 and 12, as `vqvae2_256_deep` has.
@@ -299,14 +299,14 @@ def vqvae2_256(quantizer=None, **overrides):
 def vqvae2_256_deep(quantizer=None, **overrides):
     """`vqvae2_256` with the counts of its table: 25 convolutions and 12.
 
-    The decoders, that of the top tier and that of images, have 4 residual blocks in the
-    place of 2; 2,913,027 trainable weights with the default quantizers.
+    The decoders, that of the top tier and that of images, have 4 residual blocks
+    instead of 2; 2,913,027 trainable weights with the default quantizers.
 
-    Args and returns: as of `vqvae2_32`.
+    Args and returns: as in `vqvae2_32`.
 
     Source: Coppock's thesis, table 6.2. Its 2 residual blocks of 2 convolutions, in the
         encoders alone, give its counts: 25 up to the codes (7 and 6 of the encoders, 2
-        projections, 10 of the top's decoder) and 12 from there (up-sampling, 11 of the
+        projections, 10 of the top's decoder) and 12 from there (upsampling, 11 of the
         decoder). Differs: nothing.
     """
     defaults = {**_TABLE_6_2, "image_shape": (256, 256, 3), "num_decoder_blocks": 4}
@@ -316,10 +316,10 @@ def vqvae2_256_deep(quantizer=None, **overrides):
 def vqvae2_256_public(quantizer=None, **overrides):
     """The most used public VQ-VAE-2: 256 x 256 images, 32 x 32 and 64 x 64 codes.
 
-    128 hidden channels, 2 residual blocks of 32, encoder and up-sampling kernels 4,
+    128 hidden channels, 2 residual blocks of 32, encoder and upsampling kernels 4,
     K = 512, D = 64; exactly 1,388,867 trainable weights with the default quantizers.
 
-    Args and returns: as of `vqvae2_32`.
+    Args and returns: as in `vqvae2_32`.
 
     Source: the network of rosinality's vq-vae-2-pytorch.
     """
@@ -333,7 +333,7 @@ def vqvae2_three_tier_256(quantizer=None, **overrides):
     The code maps have 3072, 768 and 192 times fewer values than the image. The blocks
     of `vqvae2_256_public`; 2,705,091 trainable weights with the default quantizers.
 
-    Args and returns: as of `vqvae2_32`.
+    Args and returns: as in `vqvae2_32`.
 
     Source: Razavi et al. 2019, arXiv 1906.00446, figure 3, the FFHQ hierarchy brought
         down from 1024 to 256 pixels.

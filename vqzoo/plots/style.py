@@ -9,7 +9,7 @@ CHART_WIDTH = 4.8  # inches: text of 9 points is still read on a narrow screen
 
 
 def grid(rows, columns, size=1.4):
-    """A figure outside of pyplot, so that nothing keeps it alive, and its axes."""
+    """A figure outside pyplot, so that nothing keeps it alive, and its axes."""
     return _figure(size * 1.25 * columns, size * rows + 0.6, rows, columns)
 
 

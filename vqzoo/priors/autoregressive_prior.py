@@ -1,4 +1,4 @@
-"""What the priors have in common that draw place after place."""
+"""What the priors have in common that draw position after position."""
 
 import math
 
@@ -11,20 +11,20 @@ from vqzoo.priors.base import Prior
 
 
 class CachedPrior(Prior):
-    """A prior whose places see the places before them, in raster order.
+    """A prior whose positions see the positions before them, in raster order.
 
-    Abstract. A subclass says once what its layers do, to a whole grid and to one place:
-    `_through`, as of `Prior`, where `step` is called for layers that keep what they
-    have seen. Sampling has a state: `start(batch_size)`,
-    `begin_row(state, condition)`, `logits_at(state, column)`, which gives logits and
-    state, `put(state, codes, column)` and `end_row(state)`.
+    Abstract. A subclass says once what its layers do, to a whole grid and to one
+    position: `_through`, as in `Prior`, where `step` is called for layers that keep
+    what they have seen. Sampling has a state: `start(batch_size)`, `begin_row(state,
+    condition)`, `logits_at(state, column)`, which gives logits and state, `put(state,
+    codes, column)` and `end_row(state)`.
     """
 
     # The attribute that holds the layers that keep what they have seen.
     cached_layers = "blocks"
 
     def _place(self, features, state, column, condition=None):
-        """Features `(batch, channels)` of a place behind the layers, and the state."""
+        """Features `(batch, channels)` of a position after the layers; the state."""
         states = []
 
         def step(layer, hidden, *condition):
@@ -55,7 +55,7 @@ class CachedPrior(Prior):
         ]
 
     def end_row(self, state):
-        """The state after the last place of a row."""
+        """The state after the last position of a row."""
         return {**state, "layers": self._states("end_row", state)}
 
 
@@ -84,7 +84,7 @@ class AutoregressivePrior(CachedPrior):
 
         Args:
             codes: int `(batch, height, width)`, in [0, K); of a prior that knows of
-                places without a code also -1, whose log probability is 0.
+                positions without a code also -1, whose log probability is 0.
             condition: dict as for `sample`, or None.
 
         Raises:
@@ -116,11 +116,11 @@ class AutoregressivePrior(CachedPrior):
         return ops.zeros((batch_size, math.prod(self.grid_shape)), "int32")
 
     def draw(self, logits, random, heat, draw_code):
-        """Codes `(batch,)` of a place.
+        """Codes `(batch,)` of a position.
 
         Args:
             logits: as from `logits_at`.
-            random: dict of the random numbers of the place, see `random_inputs`.
+            random: dict of the random numbers of the position, see `random_inputs`.
             heat: float32 `(batch, 1)`, the temperatures.
             draw_code: function from logits and uniform numbers to codes.
         """
@@ -128,7 +128,7 @@ class AutoregressivePrior(CachedPrior):
         return draw_code(logits, random["uniform"])
 
     def outputs_of(self, grids, inputs):
-        """What `draw` takes, of all places: the whole network on grids of codes."""
+        """What `draw` takes, of all positions: the whole network on grids of codes."""
         return self(conditions.packed({"codes": grids, **inputs}), training=False)
 
     def random_inputs(self, **options):

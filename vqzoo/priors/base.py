@@ -85,7 +85,7 @@ class Prior(GridModel):
     """A prior over the codes of a tier, given a class and the codes of the tiers above.
 
     Abstract. It knows what it is fitted with, what it says about codes and how it draws
-    them. A subclass has `random_inputs` and, unless it draws place after place as
+    them. A subclass has `random_inputs` and, unless it draws position after position as
     `raster.Sampler` does, `sampler`.
 
     Args:
@@ -96,7 +96,7 @@ class Prior(GridModel):
             first, that the prior is conditioned on; `(grid shape, number of codes, V)`
             of one with V real numbers beside each code, whose grids are then what
             `ImageModel.grids` gives. Their grids divide this one.
-        label_dropout: float in [0, 1). Share of the labels that are replaced while
+        label_dropout: float in [0, 1). Share of the labels that are replaced during
             training by a null class, so that one prior knows codes with and without a
             label; without one it takes the null class (Ho and Salimans 2022, arXiv
             2207.12598). GAN priors do not take it. Defaults to 0.
@@ -182,7 +182,7 @@ class Prior(GridModel):
 
         Args:
             arrays: dict of grids of tiers by name.
-            tiers: as of `training_pair`.
+            tiers: as in `training_pair`.
             quantizer: layer whose codes they are.
         """
 
@@ -191,7 +191,7 @@ class Prior(GridModel):
         return keras.layers.Dense(self.num_embeddings, dtype="float32", name="logits")
 
     def _whole(self, features, inputs):
-        """Features of all places behind the layers."""
+        """Features of all positions behind the layers."""
         condition = conditions.features(self.conditions, inputs)
         return self._through(features, condition, lambda layer, *args: layer(*args))
 
@@ -258,12 +258,12 @@ class Prior(GridModel):
         It is what `sample` compiles, for those who give the random numbers themselves.
 
         Args:
-            top_k: as of `sample`.
-            top_p: as of `sample`.
-            guidance_schedule: as of `sample`; the model takes scales as `guidance`,
+            top_k: as in `sample`.
+            top_p: as in `sample`.
+            guidance_schedule: as in `sample`; the model takes scales as `guidance`,
                 float32 `(batch,)`, then. None is no guidance.
-            cached: bool. Whether each place computes only what is new; else the whole
-                network, which is what the caches are compared with.
+            cached: bool. Whether each position computes only what is new; else the
+                whole network, which is what the caches are compared with.
         """
         settings = (top_k, top_p, guidance_schedule, cached)
         return raster.sampler_of(self, raster.Sampler, *settings)
@@ -272,6 +272,6 @@ class Prior(GridModel):
         """What `sampler` draws from, by name: kind and shape for each grid.
 
         Args:
-            **options: as of `sampler`.
+            **options: as in `sampler`.
         """
         raise NotImplementedError

@@ -10,7 +10,7 @@ from vqzoo.priors.base import Prior
 
 
 class TransformerPrior(Prior):
-    """A prior of transformer blocks over the places of a grid.
+    """A prior of transformer blocks over the positions of a grid.
 
     Abstract. A subclass has `_make_layers`, which calls `_make_blocks`.
     """
@@ -66,7 +66,7 @@ class TransformerPrior(Prior):
 
 
 class CausalTransformerPrior(TransformerPrior, CachedPrior):
-    """One whose places see the places before them: the state of its sampling.
+    """One whose positions see the positions before them: the state of its sampling.
 
     Abstract. A subclass has `tokens`, a `PlaceTokens`.
     """
@@ -82,23 +82,23 @@ class CausalTransformerPrior(TransformerPrior, CachedPrior):
         }
 
     def begin_row(self, state, condition=None):
-        """The state before the first place of a row, with the condition of the row."""
+        """The state before the first position of a row, with the row's condition."""
         condition = conditions.row_condition(condition, state["condition"])
         return {**state, "condition": condition}
 
     def _hidden_at(self, state, column):
-        """Features `(batch, channels)` of a place behind the blocks, and the state."""
+        """Features `(batch, channels)` of a position after the blocks; the state."""
         features = self.tokens.at(state["before"], state["row"], column)
         condition = ops.take(state["condition"], column, axis=1)
         return self._place(features, state, column, condition)
 
     def end_row(self, state):
-        """The state after the last place of a row."""
+        """The state after the last position of a row."""
         return {**super().end_row(state), "row": state["row"] + 1}
 
 
 class CodeTransformer(CausalTransformerPrior, AutoregressivePrior):
-    """One of codes: each place takes the code before it, its position, the condition.
+    """One of codes: each position takes the code before it, and the condition.
 
     Abstract. A subclass has `_make_tokens`, a `CodeTokens`.
     """
@@ -117,17 +117,17 @@ class CodeTransformer(CausalTransformerPrior, AutoregressivePrior):
         return self.output_logits(hidden)
 
     def logits_at(self, state, column):
-        """Logits `(batch, K)` of a place, and the state."""
+        """Logits `(batch, K)` of a position, and the state."""
         hidden, state = self._hidden_at(state, column)
         return self.output_logits(hidden), state
 
     def put(self, state, codes, column):
-        """The state after the codes `(batch,)` of a place are known."""
+        """The state after the codes `(batch,)` of a position are known."""
         return {**state, "before": self.tokens.known(codes, column)}
 
 
 class PlaceTokens(keras.layers.Layer):
-    """What each place takes: what stands at the place before it, and where it is.
+    """What each position takes: what stands at the position before it, and where it is.
 
     Abstract. A subclass has `call`, and builds layers of its own before it calls
     `super().build`, so that seeded weights stay what they were.
@@ -166,7 +166,7 @@ class PlaceTokens(keras.layers.Layer):
     def shifted(self, known):
         """What places take, from features `(batch, h, w, channels)` of what they hold.
 
-        The first place takes a learned vector.
+        The first position takes a learned vector.
         """
         height, width = self.grid_shape
         known = ops.reshape(known, (-1, height * width, self.channels))
@@ -178,12 +178,12 @@ class PlaceTokens(keras.layers.Layer):
         return before + ops.cast(self.positions, known.dtype)
 
     def start(self, batch_size):
-        """What stands before the first place: `(batch, channels)`."""
+        """What stands before the first position: `(batch, channels)`."""
         zeros = ops.zeros((batch_size, self.channels), self.compute_dtype)
         return zeros + ops.cast(self.first, self.compute_dtype)
 
     def at(self, before, row, column):
-        """Features `(batch, channels)` of a place from those of the place before."""
+        """Features `(batch, channels)` of a position from those of the one before."""
         if not self.has_positions:
             return before
         position = ops.take(ops.take(self.positions, row, axis=0), column, axis=0)

@@ -1,4 +1,4 @@
-"""The features of what priors are conditioned on, for each place of a grid."""
+"""The features of what priors are conditioned on, for each position of a grid."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from vqzoo.quantizers.hybrid_latents import unpacked
 
 
 class Conditions(Seeded, keras.layers.Layer):
-    """Features of a class and of the codes above, for each place of a grid.
+    """Features of a class and of the codes above, for each position of a grid.
 
     Args:
         grid_shape: `(height, width)` of the grid.
@@ -20,7 +20,7 @@ class Conditions(Seeded, keras.layers.Layer):
             the number of real numbers beside each code.
         channels: int, of the features.
         num_blocks: int, residual blocks over the codes above.
-        label_dropout: float, share of the labels that are replaced while training by
+        label_dropout: float, share of the labels that are replaced during training by
             the null class, `num_classes`; 0: there is none.
     """
 

@@ -155,7 +155,7 @@ def layer(prior, channels, num_blocks):
 
 
 def row_condition(condition, like):
-    """The condition of a row at each of its places, in the shape and dtype of `like`.
+    """The condition of each position of a row, in the shape and dtype of `like`.
 
     Without a condition that is `like` itself.
     """

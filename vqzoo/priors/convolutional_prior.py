@@ -36,7 +36,7 @@ class ConvolutionalPrior(AutoregressivePrior):
         }
 
     def begin_row(self, state, condition=None):
-        """The state before the first place of a row, with the condition of the row."""
+        """The state before the first position of a row, with the row's condition."""
         return {
             "first": self.first.begin_row(state["first"]),
             "layers": self._states("begin_row", state),
@@ -44,19 +44,19 @@ class ConvolutionalPrior(AutoregressivePrior):
         }
 
     def logits_at(self, state, column):
-        """Logits `(batch, K)` of a place, and the state."""
+        """Logits `(batch, K)` of a position, and the state."""
         features = self.first.at(state["first"], column)
         condition = ops.take(state["condition"], column, axis=1)
         features, state = self._place(features, state, column, condition)
         return self._head(features), state
 
     def put(self, state, codes, column):
-        """The state after the codes `(batch,)` of a place are known."""
+        """The state after the codes `(batch,)` of a position are known."""
         first = self.first.put(state["first"], self.embedding(codes), column)
         return {**state, "first": first}
 
     def end_row(self, state):
-        """The state after the last place of a row."""
+        """The state after the last position of a row."""
         return {**super().end_row(state), "first": self.first.end_row(state["first"])}
 
 

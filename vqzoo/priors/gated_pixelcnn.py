@@ -15,7 +15,7 @@ class GatedPixelCNN(AutoregressivePrior):
     """Autoregressive prior of gated masked convolutions, without a blind spot.
 
     Gives the logits of each code given all codes before it in raster order. Sampling
-    keeps what each layer has seen, so that a place costs one place of each layer.
+    keeps what each layer has seen, so that a position costs one position of each layer.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -93,7 +93,7 @@ class GatedPixelCNN(AutoregressivePrior):
         }
 
     def begin_row(self, state, condition=None):
-        """The state before the first place of a row, with the condition of the row."""
+        """The state before the first position of a row, with the row's condition."""
         layers, row = [], None
         for block, block_state in zip(self.blocks, state["layers"]):
             block_state, row = block.begin_row(block_state, row, condition)
@@ -101,13 +101,13 @@ class GatedPixelCNN(AutoregressivePrior):
         return {**state, "layers": layers}
 
     def logits_at(self, state, column):
-        """Logits `(batch, K)` of a place, and the state."""
+        """Logits `(batch, K)` of a position, and the state."""
         # The first block does not see the place itself.
         hidden, state = self._place(None, state, column)
         return self._head(hidden), state
 
     def put(self, state, codes, column):
-        """The state after the codes `(batch,)` of a place are known."""
+        """The state after the codes `(batch,)` of a position are known."""
         embedded = self.embedding(codes)
         first, *others = state["layers"]
         first = self.blocks[0].put(first, embedded, column)
@@ -115,7 +115,7 @@ class GatedPixelCNN(AutoregressivePrior):
         return {**state, "layers": [first, *others], "row": row}
 
     def end_row(self, state):
-        """The state after the last place of a row."""
+        """The state after the last position of a row."""
         rows = [state["row"], *([None] * (self.num_layers - 1))]
         layers = [
             block.end_row(block_state, row)

@@ -1,4 +1,4 @@
-"""A transformer over hybrid latents: a code and real numbers at each place."""
+"""A transformer over hybrid latents: a code and real numbers at each position."""
 
 import math
 
@@ -17,10 +17,11 @@ from vqzoo.registry import named
 class HybridTransformer(CausalTransformerPrior):
     """Autoregressive prior over codes and the real numbers beside them.
 
-    At each place the code comes first, from a categorical distribution given all that
-    stands before; then its real numbers, from a mixture of Gaussians given the code
-    too. Codes that have no numbers beside them, such as those that `FrequencyLatents`
-    keeps, end with the code. Below other tiers it knows their codes and numbers.
+    At each position the code comes first, from a categorical distribution given all
+    that stands before; then its real numbers, from a mixture of Gaussians given the
+    code too. Codes that have no numbers beside them, such as those that
+    `FrequencyLatents` keeps, end with the code. Below other tiers it knows their codes
+    and numbers.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -101,11 +102,11 @@ class HybridTransformer(CausalTransformerPrior):
         return ops.concatenate([logits, self._mixture(hidden, codes)], axis=-1)
 
     def _mixture(self, hidden, codes):
-        """Parameters of the mixtures at places whose codes are known."""
+        """Parameters of the mixtures at positions whose codes are known."""
         return self.output_mixture(self.hidden(hidden + self.of_code(codes)))
 
     def training_pair(self, arrays, tiers, seed=(0, 0)):
-        """Inputs and targets, of what `pack` gives in the place of the codes."""
+        """Inputs and targets, of what `pack` gives instead of the codes."""
         del seed
         inputs = self._training_inputs(arrays, tiers)
         latents = inputs.pop("codes")
@@ -163,7 +164,7 @@ class HybridTransformer(CausalTransformerPrior):
         return self.pack(*drawn)
 
     def nats(self, grids, outputs):
-        """Nats of each place under the prior's outputs, `(batch, height, width)`.
+        """Nats of each position under the prior's outputs, `(batch, height, width)`.
 
         Args:
             grids: as from `pack`.
@@ -172,7 +173,7 @@ class HybridTransformer(CausalTransformerPrior):
         return sum(self._nats(grids, outputs))
 
     def _nats(self, grids, outputs):
-        """Nats of the code of each place, and of the values beside it."""
+        """Nats of the code of each position, and of the values beside it."""
         codes, values = self.tokens.known_of(grids)
         log_p = ops.log_softmax(outputs[..., : self.num_embeddings], axis=-1)
         of_code = ops.take_along_axis(log_p, codes[..., None], axis=-1)[..., 0]
@@ -251,16 +252,16 @@ class HybridTransformer(CausalTransformerPrior):
         return ops.zeros(shape, "int32"), ops.zeros((*shape, self.num_values))
 
     def outputs_of(self, grids, inputs):
-        """Features of all places, of which each sees what is before it."""
+        """Features of all positions, of which each sees what is before it."""
         hidden = self.tokens.shifted(self.tokens.known(*grids))
         return self._whole(hidden, inputs)
 
     def logits_at(self, state, column):
-        """Features of a place, from which `draw` takes logits, and the state."""
+        """Features of a position, from which `draw` takes logits, and the state."""
         return self._hidden_at(state, column)
 
     def draw(self, hidden, random, heat, draw_code):
-        """Codes `(batch,)` of a place, and values `(batch, V)` given those."""
+        """Codes `(batch,)` of a position, and values `(batch, V)` given those."""
         uniform = random["uniform"]
         codes = draw_code(self.output_logits(hidden), uniform[:, 0])
         parts = self._parts(ops.cast(self._mixture(hidden, codes), "float32"))
@@ -269,7 +270,7 @@ class HybridTransformer(CausalTransformerPrior):
         return codes, values * has_values[:, None]
 
     def put(self, state, drawn, column):
-        """The state after the codes and values of a place are known."""
+        """The state after the codes and values of a position are known."""
         before = self.tokens.known(*drawn)
         return {**state, "before": ops.cast(before, state["before"].dtype)}
 
@@ -312,7 +313,7 @@ class _Tokens(PlaceTokens):
         )
 
     def call(self, latents):
-        """Features `(batch, height, width, channels)`, and the codes of the places."""
+        """Features `(batch, height, width, channels)`, and the codes of positions."""
         codes, values = self.known_of(latents)
         return self.shifted(self.known(codes, values)), codes
 

@@ -1,4 +1,4 @@
-"""MaskGIT: a prior that fills many places of a grid at once."""
+"""MaskGIT: a prior that fills many positions of a grid at once."""
 
 import math
 
@@ -21,13 +21,14 @@ class MaskGIT(TransformerPrior):
     """Masked prior: a bidirectional transformer that guesses the codes that are hidden.
 
     It is fitted to codes of which a random part is hidden, by the loss at the hidden
-    places. A sample begins with all places hidden; each of a few steps draws a code
-    for every hidden place and keeps those that it is surest of, as many as a cosine
-    schedule says.
+    positions. A sample begins with all positions hidden; each of a few steps draws a
+    code for every hidden position and keeps those that it is surest of, as many as a
+    cosine schedule says.
 
     Args:
         grid_shape: `(height, width)` of the codes.
-        num_embeddings: int, K. Number of codes. The code K stands for a hidden place.
+        num_embeddings: int, K. Number of codes. The code K stands for a hidden
+            position.
         num_layers: int, transformer blocks.
         num_channels: int.
         num_heads: int; they divide the channels.
@@ -42,7 +43,7 @@ class MaskGIT(TransformerPrior):
     Raises: ValueError: if a size is not positive, the heads do not divide the channels,
         or a grid above does not divide this one.
     Source: Chang et al. 2022, arXiv 2202.04200, section 3. Differs: the condition is
-        added to each place; no label smoothing.
+        added to each position; no label smoothing.
     Example:
         >>> prior = MaskGIT((4, 4), 16, num_layers=1, num_channels=8, num_heads=2)
         >>> prior.sample(2, seed=0).shape
@@ -83,8 +84,8 @@ class MaskGIT(TransformerPrior):
     def log_prob_bound(self, codes, condition=None, *, num_draws=4, seed=0):
         """An estimate of a lower bound of the log likelihood, float64 `(batch,)`, nats.
 
-        The mean over random orders of the places of the likelihood that they have when
-        they are found in that order. Each draw hides a random number of places.
+        The mean over random orders of the positions of the likelihood that they have
+        when they are found in that order. Each draw hides a random number of positions.
 
         Args:
             codes: int `(batch, height, width)` in [0, K).
@@ -121,7 +122,7 @@ class MaskGIT(TransformerPrior):
 
     @property
     def num_shown(self):
-        """The codes, and the one of a place that is not drawn yet."""
+        """The codes, and the one of a position that is not drawn yet."""
         return self.num_embeddings + 1
 
     def sampler(
@@ -136,9 +137,9 @@ class MaskGIT(TransformerPrior):
         """A model from random numbers, temperatures and a condition's arrays to codes.
 
         Args:
-            top_k: as of `sample`.
-            top_p: as of `sample`.
-            guidance_schedule: as of `Prior.sampler`; over the passes.
+            top_k: as in `sample`.
+            top_p: as in `sample`.
+            guidance_schedule: as in `Prior.sampler`; over the passes.
             num_steps: int, passes over the network.
             choice_temperature: float, 0 or more: scale of the Gumbel noise on what
                 counts as sure in the first step; it falls linearly to 0.
@@ -153,7 +154,7 @@ class MaskGIT(TransformerPrior):
 
 
 class _Positions(keras.layers.Layer):
-    """Adds to each place of a grid what it has learned of the place."""
+    """Adds to each position of a grid what it has learned of the position."""
 
     def build(self, input_shape):
         self.positions = self.add_weight(
@@ -208,7 +209,7 @@ class _Sampler(keras.Model):
         return self.guide.one(ops.reshape(codes, (batch, *grid)))
 
     def _draw(self, logits, uniform):
-        """Codes `(batch, places)` and their log probabilities."""
+        """Codes `(batch, positions)` and their log probabilities."""
         size = self.prior.num_embeddings
         flat = raster.keep(ops.reshape(logits, (-1, size)), self.top_k, self.top_p)
         drawn = raster.choose(flat, ops.reshape(uniform, (-1,)))

@@ -137,11 +137,11 @@ class Pipeline:
             labels: int, ints `(num_samples,)`, or None: drawn evenly, where the priors
                 know classes.
             temperature: float above 0, or one for each tier.
-            top_k: int or None, as of `AutoregressivePrior.sample`.
-            top_p: float or None, as of `AutoregressivePrior.sample`.
-            guidance: float of at least 0, as of `Prior.sample`, for the priors that
+            top_k: int or None, as in `AutoregressivePrior.sample`.
+            top_p: float or None, as in `AutoregressivePrior.sample`.
+            guidance: float of at least 0, as in `Prior.sample`, for the priors that
                 were fitted with and without labels; or one for each tier.
-            guidance_schedule: str, as of `Prior.sample`.
+            guidance_schedule: str, as in `Prior.sample`.
             seed: int or None.
             batch_size: int, grids at once.
             progress: function that wraps the sequence of batches.

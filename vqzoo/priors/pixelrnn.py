@@ -95,7 +95,7 @@ def pixelrnn_row_8(num_embeddings=512, **overrides):
 def pixelrnn_diagonal_8(num_embeddings=512, **overrides):
     """The Diagonal BiLSTM over 8 x 8 codes: 4 LSTMs of 64 units, 1,183,104 weights.
 
-    Args and returns: as of `pixelrnn_row_8`.
+    Args and returns: as in `pixelrnn_row_8`.
     """
     settings = {"name": "pixelrnn_diagonal_8", "num_layers": 4}
     return PixelRNN((8, 8), num_embeddings, **{**settings, **overrides})

@@ -13,9 +13,9 @@ from vqzoo.registry import named
 class PixelSNAIL(ConvolutionalPrior):
     """Autoregressive prior of gated causal convolutions and self-attention.
 
-    Blocks of gated residual blocks, each followed by attention over all places before,
-    or by a linear map where there is none. Sampling keeps what each layer has seen, and
-    computes what the rows above give to a row for all of the row at once.
+    Blocks of gated residual blocks, each followed by attention over all positions
+    before, or by a linear map where there is none. Sampling keeps what each layer has
+    seen, and computes what the rows above give to a row for all of the row at once.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -90,7 +90,7 @@ class PixelSNAIL(ConvolutionalPrior):
         return self.output_logits(ops.elu(hidden))
 
     def begin_row(self, state, condition=None):
-        """The state before the first place of a row, with the condition of the row."""
+        """The state before the first position of a row, with the row's condition."""
         # The blocks take it for the whole row, and nothing of it is left to a place.
         return {
             **super().begin_row(state),

@@ -15,7 +15,7 @@ class PrefixTree:
     Attributes:
         ids: int32 `(distinct, levels)`, in ascending order; their rows are its leaves.
         keys: for each level int32, ascending: the nodes that there are, each as the
-            place of its parent among those of the level above * K + code.
+            position of its parent among those of the level above * K + code.
     Raises: ValueError: if they are no codes, or too many for 32 bits.
     """
 

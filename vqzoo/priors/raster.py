@@ -119,7 +119,7 @@ class Sampler(keras.Model):
 
 
 def _whole(prior, draw, inputs, batch):
-    """Fills grids as `in_order` does; each place computes the whole network."""
+    """Fills grids as `in_order` does; each position computes the whole network."""
 
     def fill(place, drawn):
         outputs = prior.outputs_of(_as_grids(prior, drawn), inputs)
@@ -131,11 +131,11 @@ def _whole(prior, draw, inputs, batch):
 
 
 def in_order(prior, draw, inputs, batch):
-    """Fills grids place by place; each place computes only what is new.
+    """Fills grids position by position; each position computes only what is new.
 
     Args:
         prior: an autoregressive prior.
-        draw: function from logits `(batch, K)` and a place, an int tensor in raster
+        draw: function from logits `(batch, K)` and a position, an int tensor in raster
             order, to int32 codes `(batch,)`.
         inputs: dict of the condition's tensors.
         batch: int or int tensor, number of grids.
@@ -165,7 +165,7 @@ def in_order(prior, draw, inputs, batch):
 
 
 def _put(drawn, here, place):
-    """What is drawn, with that of a place: arrays `(batch, places, ...)`."""
+    """What is drawn, with that of a position: arrays `(batch, positions, ...)`."""
     return keras.tree.map_structure(
         lambda array, value: put_at(array, value, place, axis=1), drawn, here
     )

@@ -33,7 +33,7 @@ class RotaryTransformer(CodeTransformer):
     Raises: ValueError: if a size is not positive, the heads do not fit the channels, or
         a grid above does not divide this one.
     Source: Sun et al. 2024 (LlamaGen), arXiv 2406.06525, section 3.2; Peebles and Xie
-        2023, arXiv 2212.09748. Differs: the class acts by adaptive norms and is no
+        2023, arXiv 2212.09748. Differs: the class acts by adaptive norms and is not a
         token; normalized queries and keys.
     Example:
         >>> prior = RotaryTransformer(

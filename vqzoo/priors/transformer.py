@@ -11,8 +11,8 @@ from vqzoo.registry import named
 class Transformer(CodeTransformer):
     """Autoregressive prior of causal self-attention over the codes in raster order.
 
-    Each place takes the code before it, its position and the condition. Sampling keeps
-    keys and values.
+    Each position takes the code before it, its coordinates and the condition. Sampling
+    keeps keys and values.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -30,9 +30,9 @@ class Transformer(CodeTransformer):
     Output shape: `(batch, height, width, K)`, float32 logits.
     Raises: ValueError: if a size is not positive, the heads do not divide the channels,
         or a grid above does not divide this one.
-    Source: Vaswani et al. 2017, arXiv 1706.03762; over codes: Esser et al. 2021,
-        arXiv 2012.09841. Differs: the condition is added to each place, not put before
-        the sequence.
+    Source: Vaswani et al. 2017, arXiv 1706.03762; over codes: Esser et al. 2021, arXiv
+        2012.09841. Differs: the condition is added to each position, not put before the
+        sequence.
     Example:
         >>> prior = Transformer((4, 4), 16, num_layers=1, num_channels=8, num_heads=2)
         >>> prior.sample(2, seed=0).shape

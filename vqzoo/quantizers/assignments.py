@@ -1,4 +1,4 @@
-"""Assignments: which code a latent is given while training.
+"""Assignments: which code a latent gets during training.
 
 Noise on the index of the chosen code is the signature of the library.
 """
@@ -16,7 +16,7 @@ BOUNDARIES = ("reflect", "clip", "wrap")
 
 
 class Assignment(Configured, keras.layers.Layer):
-    """Abstract: hands a quantizer other codes than the nearest while training.
+    """Abstract: gives a quantizer other codes than the nearest during training.
 
     Frozen, or in a frozen quantizer, it is at inference.
 
@@ -33,7 +33,7 @@ class Assignment(Configured, keras.layers.Layer):
         self.supports_masking = True
 
     def assign(self, codes, latents, codebook):
-        """Codes int32 `(N,)` for nearest `codes` `(batch, ...)`, while training.
+        """Codes int32 `(N,)` for nearest `codes` `(batch, ...)`, during training.
 
         Args:
             codes: int32 `(batch, ...)`, N of them.
@@ -53,7 +53,7 @@ class CodebookAssignment(Assignment):
     needs_codebook = True
 
     def assign(self, codes, latents, codebook):
-        """Codes int32 `(N,)` of latents `(N, D)`, while training."""
+        """Codes int32 `(N,)` of latents `(N, D)`, during training."""
         codes = ops.reshape(codes, (-1,))
         return self(codes, latents=latents, codebook=codebook, training=True)
 
@@ -68,11 +68,11 @@ class CodebookAssignment(Assignment):
 
 @keras.saving.register_keras_serializable("vqzoo")
 class NoisyAssignment(Assignment):
-    """Adds discrete Gaussian noise to code indices while training.
+    """Adds discrete Gaussian noise to code indices during training.
 
     Each index k becomes k' = k + round(Normal(0, stddev ** 2)), drawn for each position
-    on its own. Codes that stand beside each other in the codebook are so exchanged
-    now and then, which makes them come to mean similar things. At inference the indices
+    on its own. Neighbors in the codebook are therefore exchanged
+    now and then, and come to mean similar things. At inference the indices
     pass unchanged. Give it to a quantizer as `assignment`; the quantizer decides what
     k' is used for.
 
@@ -146,7 +146,7 @@ class NoisyAssignment(Assignment):
 
 @keras.saving.register_keras_serializable("vqzoo")
 class StochasticAssignment(CodebookAssignment):
-    """Draws the code of each latent from a softmax over distances while training.
+    """Draws the code of each latent from a softmax over distances during training.
 
     The probability of code k is proportional to exp(-|z - e_k|^2 / temperature). At
     inference the nearest code is taken. Give it to a quantizer as `assignment`.
@@ -160,7 +160,7 @@ class StochasticAssignment(CodebookAssignment):
     State: none beside the seed. Every replica draws with the same noise.
     Raises: ValueError: if `temperature` is not positive.
     Source: Williams et al. 2020, arXiv 2002.08111; Coppock's thesis, eq. 2.15.
-        Differs: a hard draw in the place of a Gumbel softmax, which
+        Differs: a hard draw instead of a Gumbel softmax, which
         `GumbelVectorQuantizer` has.
     Example:
         >>> assignment = StochasticAssignment(0.5, seed=0)

@@ -10,7 +10,7 @@ from vqzoo.quantizers.assignments import CodebookAssignment
 
 @keras.saving.register_keras_serializable("vqzoo")
 class BalancedAssignment(CodebookAssignment):
-    """Gives all codes nearly equal shares of the latents of a batch while training.
+    """Gives all codes nearly equal shares of the latents of a batch during training.
 
     Sinkhorn's iterations find the entropic transport plan between latents and codes of
     equal weights; each latent goes to the code that has most of it. At inference the

@@ -41,19 +41,19 @@ class Quantizer(Configured, keras.layers.Layer):
     Args:
         num_embeddings: int, K. Number of values of an index.
         embedding_dim: int, D. Last axis of the latents.
-        assignment: layer that perturbs the choice of codes while training, or None.
+        assignment: layer that perturbs the choice of codes during training, or None.
     Attributes:
         codebook: the code vectors, float32 `(K, D)`.
         codebooks: the same, one for each index of a latent, a tuple of `(K, d)`.
         code_axes: int, axes that the codes have and the grid of latents has not.
-        is_hybrid: bool, whether the output at inference is no function of the codes.
+        is_hybrid: bool, whether the output at inference is not a function of the codes.
         num_values: int, real numbers beside each code that has some; 0 without.
         ema_counts: moving average of how often each code was chosen, `(K,)`, or None.
         cost_arguments: dict, the argument that weighs a loss term, at least 0, by the
             term's name; the weight of others is 1.
         normalize: bool, whether latents are compared at length 1.
         follows_latents: bool, whether each code is learned from latents that choose it.
-        on_move: function that is told in training which codes were placed anew, bool
+        on_move: function that is told in training which codes restarted, bool
             `(K,)`, and then the order that codes were brought to, int32 `(K,)` or None.
     Raises: ValueError: if a size is not a positive int, or the last axis of the input
         is not `embedding_dim`.
@@ -147,7 +147,7 @@ class Quantizer(Configured, keras.layers.Layer):
         Args:
             latents: float32 `(..., D)`.
             training: bool.
-            mask: bool `(...)`, the places that count, or None for all.
+            mask: bool `(...)`, the positions that count, or None for all.
         """
         raise NotImplementedError
 
@@ -170,7 +170,7 @@ class Quantizer(Configured, keras.layers.Layer):
 
         Args:
             latents: float `(..., D)`.
-            mask: bool, by place; or None: that which Keras keeps with the latents.
+            mask: bool, by position; or None: that which Keras keeps with the latents.
 
         Returns:
             int32 `(...)`, in [0, K), and -1 where the mask is False.
@@ -192,13 +192,13 @@ class Quantizer(Configured, keras.layers.Layer):
 
         Args:
             codes: ints of any type, `(...)`, in [0, K); -1 is the code of masked
-                places, whose vector is 0.
+                positions, whose vector is 0.
 
         Returns:
             Float `(..., D)`.
 
         Raises:
-            ValueError: if the codes are no integers or one is out of range. In a
+            ValueError: if the codes are not integers or one is out of range. In a
                 compiled function, which cannot know, the vector is 0 there.
         """
         codes = check_codes(codes, self.num_embeddings)
@@ -232,7 +232,7 @@ class Quantizer(Configured, keras.layers.Layer):
         Args:
             latents: float32 `(batch, ..., D)`.
             codebook: float32 `(K, D)`.
-            training: bool. While training the assignment perturbs what is received.
+            training: bool. During training, the assignment perturbs what is received.
 
         Returns:
             `(codes, nearest, assigned, received)`: int32 `(N,)` and their code vectors
@@ -273,7 +273,7 @@ def counted_rows(rows, mask):
 
     Args:
         rows: float32 `(N, D)`.
-        mask: bool, by place, N in all; or None.
+        mask: bool, by position, N in all; or None.
     """
     finite = finite_rows(rows)
     if mask is None:
@@ -282,7 +282,7 @@ def counted_rows(rows, mask):
 
 
 def grid_mask(mask, latents):
-    """A mask of places, or of their first axes, for each of the latents: bool."""
+    """A mask of positions, or of their first axes, for each of the latents: bool."""
     shape = ops.shape(latents)[:-1]
     missing = len(shape) - len(mask.shape)
     mask = ops.reshape(ops.cast(mask, "bool"), (*ops.shape(mask), *[1] * missing))

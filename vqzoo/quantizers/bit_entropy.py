@@ -34,7 +34,7 @@ def mixture_entropy(logits, group_bits, mask=None):
         logits: float32 `(N, bits)`, log of p(1) / p(0) of each bit.
         group_bits: int. Up to that many bits the entropy is exact; more of them are
             cut into groups, and the sum of their entropies is an upper bound.
-        mask: as of `row_entropy`.
+        mask: as in `row_entropy`.
 
     Returns:
         Float32 scalar, at most bits * log 2.

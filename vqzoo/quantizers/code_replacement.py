@@ -1,4 +1,4 @@
-"""Codes out of use are placed anew, where the optimizer moves the codebook."""
+"""Codes out of use restart, where the optimizer moves the codebook."""
 
 import keras
 from keras import ops
@@ -12,10 +12,10 @@ from vqzoo.replicas import draw_rows, sum_across_replicas
 class ReplacedCodes(MovedCodebook):
     """Abstract: something differentiable stands for the error, unused codes move.
 
-    The loss of the model trains latents and codes alike, through what a subclass hands
+    The loss of the model trains latents and codes alike, through what a subclass passes
     on in `_substitute`, so that no loss of the codebook's own is needed.
 
-    Args: as of `MovedCodebook`; a subclass has `decay` and `restart_threshold` too.
+    Args: as in `MovedCodebook`; a subclass has `decay` and `restart_threshold` too.
     """
 
     def build(self, input_shape):
@@ -35,7 +35,7 @@ class ReplacedCodes(MovedCodebook):
         return quantized, {}
 
     def _substitute(self, rows, received):
-        """What the decoder receives while training.
+        """What the decoder receives during training.
 
         Args:
             rows: float32 `(N, D)`, the latents.
@@ -59,7 +59,7 @@ def replace_unused(layer, codes, codebook):
     A code is unused when its average count is below `restart_threshold` of the mean.
     It becomes a copy of a used code, drawn evenly, with a little noise in which the two
     part. The codebook is a `soft_codes.MovedCodebook`: the step of the optimizer
-    is kept, so that what is placed anew is where it started.
+    is kept, so that what restarts is where it started.
 
     Args:
         layer: `MovedCodebook` with `decay`, `restart_threshold` and `seed_generator`.

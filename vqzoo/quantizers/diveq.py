@@ -11,13 +11,13 @@ from vqzoo.registry import named
 
 @keras.saving.register_keras_serializable("vqzoo")
 class DiVeQ(ReplacedCodes):
-    """Hands on the latent plus the error's length times the error's direction.
+    """Adds the error's length times the error's direction to the latent.
 
-    While training the decoder receives latent + |code - latent| * sg(d / |d|), where d
-    is code - latent plus a little normal noise: nearly the code, and differentiable in
-    latents and codes, so that the loss of the model trains both and no loss of the
-    codebook's own is needed. Codes that fall out of use are placed beside used ones.
-    At inference the nearest code is taken.
+    During training, the decoder receives latent + |code - latent| * sg(d / |d|), where
+    d is code - latent plus a little normal noise: nearly the code, and differentiable
+    in latents and codes, so that the loss of the model trains both and no loss of the
+    codebook's own is needed. Codes that fall out of use restart beside used ones. At
+    inference the nearest code is taken.
 
     Args:
         num_embeddings: int, K. Number of codes.
@@ -26,13 +26,13 @@ class DiVeQ(ReplacedCodes):
             units of the latents. With 0 the decoder receives the code. Defaults to
             0.001.
         decay: float in [0, 1), of the average count of each code. Defaults to 0.99.
-        restart_threshold: float in [0, 1). A code is placed anew when its average count
-            is below this share of the mean; 0 places none. Defaults to 0.1.
+        restart_threshold: float in [0, 1). A code restarts when its average count
+            is below this share of the mean; 0 restarts none. Defaults to 0.1.
         codebook_init: `"data"` (latents of the first training batch, with a little
             noise) or a Keras initializer. Defaults to `"data"`.
         assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
-            taken for the nearest while training.
-        seed: int or None, of the start, the noise and the places.
+            taken for the nearest during training.
+        seed: int or None, of the start, the noise and the restarts.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
     Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
     Losses: none.
@@ -42,7 +42,7 @@ class DiVeQ(ReplacedCodes):
     Raises: ValueError: if a size is not positive, the variance is negative, a rate is
         out of its range, or the last axis of the input is not `embedding_dim`.
     Source: Vali et al. 2025, arXiv 2509.26469, DiVeQ. Differs: the codes start on
-        latents; their use is a moving average; a code that is placed anew gets noise
+        latents; their use is a moving average; a code that restarts gets noise
         enough to part from the one beside it. The public package `diveq` takes its
         `noise_var` for the deviation, this class takes the root.
     Example:

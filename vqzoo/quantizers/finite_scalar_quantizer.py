@@ -30,7 +30,7 @@ class FiniteScalarQuantizer(Quantizer):
             0 stays on its level exactly. Codes at borders differ. Defaults to
             `"inner"`.
         assignment: `NoisyAssignment` or None: noise on the digit of each channel,
-            within its own levels, while training. The decoder receives the result.
+            within its own levels, during training. The decoder receives the result.
     Input shape: `(batch, ..., embedding_dim)`, float, any range, where `embedding_dim`
         is the number of levels given.
     Output shape: same, in [-1, 1]. Codes: `(batch, ...)`, int32, in [0, K); the digit

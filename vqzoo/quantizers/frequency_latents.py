@@ -16,15 +16,16 @@ class FrequencyLatents(HybridLatents):
     """Keeps the codes of a quantizer that are used most; other latents pass unchanged.
 
     A table counts how often each code is chosen, the last steps most; a count goes with
-    its code in the codebook, and begins again where that is placed anew. A latent whose
+    its code in the codebook, and begins again where that restarts. A latent whose
     code is among the `num_frequent` most used ones is replaced by it; any other reaches
     the decoder as it is, or, with `projected`, projected on its code. With
     `num_frequent` equal to K this is the quantizer, bit for bit.
 
-    With fewer the output is no function of the codes, at inference neither: `encode`
-    and `decode` are those of the quantizer, and `decode(encode(latents))` is not what a
-    call gives. The gradient is the quantizer's own, as a rule straight-through, where
-    the code is kept, and the true one of latent or projection elsewhere.
+    With fewer the output is not a function of the codes, not even at inference:
+    `encode` and `decode` are those of the quantizer, and `decode(encode(latents))` is
+    not what a call gives. The gradient is the quantizer's own, as a rule
+    straight-through, where the code is kept, and the true one of latent or projection
+    elsewhere.
 
     Args:
         quantizer: a quantizer layer with one code for each latent.
@@ -40,7 +41,7 @@ class FrequencyLatents(HybridLatents):
         counts before it is chosen from. The codes counted are those that `encode` gives
         after the quantizer's call: without noise, and with the codebook as that call
         left it.
-    Raises: ValueError: if `num_frequent` is outside of [1, K], the decay is out of its
+    Raises: ValueError: if `num_frequent` is outside [1, K], the decay is out of its
         range, or the quantizer has several codes for a latent, or is itself hybrid.
     Source: Vila, final project on hybrid latents, sections 2.2 and 3.2. Differs: the
         loss is a mean per element; the table forgets and follows the codes;
@@ -86,7 +87,7 @@ class FrequencyLatents(HybridLatents):
         return ops.where(kept, quantized, other), {"projection": loss}
 
     def _follow(self, is_new, order):
-        """Moves the counts with their codes; those of codes placed anew begin again."""
+        """Moves the counts with their codes; those of restarted codes begin again."""
         counts = ops.where(is_new, 0.0, self.code_counts.value)
         if order is not None:
             counts = ops.take(counts, order)

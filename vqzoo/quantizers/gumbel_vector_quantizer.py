@@ -19,11 +19,11 @@ class GumbelVectorQuantizer(soft_codes.MovedCodebook):
     """Replaces each latent by a random mixture of codes that hardens during training.
 
     A latent defines probabilities of the codes, proportional to exp(-|z - e_k|^2).
-    While training the decoder receives the codes weighted by a Gumbel softmax sample of
-    them, whose temperature falls linearly with the training steps; at a low one that is
-    one code, drawn by its probability. The gradient is that of the sample, for latents
-    and codes. At inference the nearest, most probable code is taken. Latents are taken
-    in blocks of 2**22 / K: the N x K probabilities are never stored.
+    During training, the decoder receives the codes weighted by a Gumbel softmax sample
+    of them, whose temperature falls linearly with the training steps; at a low one that
+    is one code, drawn by its probability. The gradient is that of the sample, for
+    latents and codes. At inference the nearest, most probable code is taken. Latents
+    are taken in blocks of 2**22 / K: the N x K probabilities are never stored.
 
     Args:
         num_embeddings: int, K in the paper. Number of codes.

@@ -12,7 +12,7 @@ _MIN_SQUARE = 1e-12
 class HybridLatents(Quantizer):
     """Abstract: the codes of a quantizer, and real numbers beside them.
 
-    The decoder receives no function of the codes alone; `encode` and `decode` are those
+    The output is not a function of the codes alone; `encode` and `decode` are those
     of the quantizer. Here every latent is projected on its code.
 
     Args:
@@ -151,7 +151,7 @@ def shares(latents, quantized):
 def projection_loss(latents, quantized, mask=None, beside=True):
     """mean((P(z_e, sg(z_q)) - sg(z_q)) ** 2) per element, 0 where `beside` is False.
 
-    The mask tells, by place, which are in the mean at all; None: all are.
+    The mask tells, by position, which are in the mean at all; None: all are.
     """
     quantized = ops.stop_gradient(quantized)
     difference = project(latents, quantized) - quantized

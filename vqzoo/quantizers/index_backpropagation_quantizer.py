@@ -36,7 +36,7 @@ class IndexBackpropagationQuantizer(soft_codes.MovedCodebook):
         codebook_init: `"data"` (latents of the first training batch, with a little
             noise) or a Keras initializer. Defaults to `"data"`.
         assignment: `NoisyAssignment` or another assignment, or None: a perturbation of
-            the chosen code while training. The decoder receives the perturbed code and
+            the chosen code during training. The decoder receives the perturbed code and
             the codebook loss moves it; the commitment loss pulls to the nearest code.
         seed: int or None, of the start.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
@@ -50,7 +50,7 @@ class IndexBackpropagationQuantizer(soft_codes.MovedCodebook):
     Raises: ValueError: if a size or the temperature is not positive, a weight is
         negative, or the last axis of the input is not `embedding_dim`.
     Source: Shi et al. 2024, arXiv 2412.02692. Differs: scores are squared
-        distances in a measured unit in the place of inner products, which saturate
+        distances in a measured unit instead of inner products, which saturate
         when the latents grow; the codes start on latents; each term is a mean per
         element; beta is on the commitment, as in the VQ-VAE.
     Example:

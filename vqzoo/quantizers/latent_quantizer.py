@@ -28,9 +28,9 @@ class LatentQuantizer(Quantizer):
         optimize_values: bool. Whether the values are learned; if not, they stay spread
             evenly and there is no quantization loss. Defaults to True.
         assignment: `NoisyAssignment` or None: noise on the digit of each channel,
-            within its own levels, while training. The decoder receives the value of the
-            result and the quantization loss moves it; the commitment loss pulls to the
-            nearest value.
+            within its own levels, during training. The decoder receives the value of
+            the result and the quantization loss moves it; the commitment loss pulls to
+            the nearest value.
     Input shape: `(batch, ..., embedding_dim)`, float, where `embedding_dim` is the
         number of levels given; the values start in [-0.5, 0.5].
     Output shape: same. Codes: `(batch, ...)`, int32, in [0, K), where K is the product

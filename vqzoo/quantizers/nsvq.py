@@ -1,4 +1,4 @@
-"""Noise substitution: noise as long as the quantization error, while training."""
+"""Noise substitution: noise instead of the quantization error, during training."""
 
 import keras
 
@@ -10,23 +10,23 @@ from vqzoo.registry import named
 
 @keras.saving.register_keras_serializable("vqzoo")
 class NSVQ(ReplacedCodes):
-    """Trains with noise as long as the quantization error in the error's place.
+    """Replaces the quantization error by noise of the same length during training.
 
-    While training the decoder receives latent + |latent - nearest code| * v / |v|, with
-    v from a normal distribution: a point as far from the latent as its code is, in a
-    random direction. That is differentiable in latents and codes, so that the loss of
+    During training, the decoder receives latent + |latent - nearest code| * v / |v|,
+    with v from a normal distribution: a point as far from the latent as its code is, in
+    a random direction. That is differentiable in latents and codes, so that the loss of
     the model trains both and no loss of the codebook's own is needed. Codes that fall
-    out of use are placed beside used ones. At inference the nearest code is taken.
+    out of use restart beside used ones. At inference the nearest code is taken.
 
     Args:
         num_embeddings: int, K in the paper. Number of codes.
         embedding_dim: int, D in the paper. Length of a code.
         decay: float in [0, 1), of the average count of each code. Defaults to 0.99.
-        restart_threshold: float in [0, 1). A code is placed anew when its average count
-            is below this share of the mean; 0 places none. Defaults to 0.1.
+        restart_threshold: float in [0, 1). A code restarts when its average count
+            is below this share of the mean; 0 restarts none. Defaults to 0.1.
         codebook_init: `"data"` (latents of the first training batch, with a little
             noise) or a Keras initializer. Defaults to `"data"`.
-        seed: int or None, of the start, the noise and the places.
+        seed: int or None, of the start, the noise and the restarts.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
     Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).
     Losses: none.
@@ -37,7 +37,7 @@ class NSVQ(ReplacedCodes):
         an assignment, or the last axis of the input is not `embedding_dim`.
     Source: Vali and Backstrom 2022, IEEE Access 10, NSVQ. Differs: the codes start on
         latents; their use is a moving average and not a count over some batches; a
-        code that is placed anew gets noise enough to part from the one beside it.
+        code that restarts gets noise enough to part from the one beside it.
     Example:
         >>> quantizer = NSVQ(512, 64)
         >>> quantizer(np.ones((2, 8, 8, 64), "float32")).shape

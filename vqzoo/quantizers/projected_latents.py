@@ -1,4 +1,4 @@
-"""Hybrid latents: the encoder's output projected on its code."""
+"""Hybrid latents: the encoder's output projected onto its code vector."""
 
 import keras
 from keras import ops
@@ -11,10 +11,10 @@ from vqzoo.registry import named
 
 @keras.saving.register_keras_serializable("vqzoo")
 class ProjectedLatents(HybridLatents):
-    """Hands the decoder the projection of each latent on the code of a quantizer.
+    """Passes the projection of each latent onto its code vector to the decoder.
 
     The direction of what the decoder receives is discrete, its length is not. The
-    output is therefore no function of the codes, at inference neither: `encode` and
+    output is therefore not a function of the codes, not even at inference: `encode` and
     `decode` are those of the quantizer, and `decode(encode(latents))` is not what a
     call gives.
 

@@ -11,14 +11,14 @@ from vqzoo.registry import named
 
 @keras.saving.register_keras_serializable("vqzoo")
 class RandomProjectionQuantizer(Quantizer):
-    """Projects latents at random and takes the random direction nearest in angle.
+    """Projects latents at random and chooses the random direction nearest in angle.
 
     Nothing is learned: the codes are targets, for example of masked prediction, that
     need no autoencoder. Latents should come with mean 0 and standard deviation 1 in
     each channel, or few codes are used. `decode` gives the shortest vector whose
     projection is the code's direction; its length says nothing about the latents', so
-    that it is no reconstruction. The gradient of the output passes straight through to
-    the latents and nowhere else.
+    that it is not a reconstruction. The gradient of the output passes straight through
+    to the latents and nowhere else.
 
     Args:
         num_embeddings: int, number of codes.

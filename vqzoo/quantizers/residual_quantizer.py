@@ -1,4 +1,4 @@
-"""Quantizers in stages, each for what the ones before it left over."""
+"""Quantizers in stages, each for the error that the earlier ones leave."""
 
 import keras
 from keras import ops
@@ -16,7 +16,7 @@ from vqzoo.replicas import draw_rows
 
 @keras.saving.register_keras_serializable("vqzoo")
 class ResidualQuantizer(Quantizer):
-    """Quantizes the latents, then the rest, then the rest of the rest.
+    """Quantizes the latents, then the error that is left, and so on.
 
     The quantized vector is the sum of all stages, so that a latent has one code for
     each stage and the first ones say the most. Any quantizer can be a stage.
@@ -29,7 +29,7 @@ class ResidualQuantizer(Quantizer):
         beam_width: int, how many of the best codes of the stages so far are followed
             at inference, where the nearest code of a stage need not lead to the nearest
             sum. Defaults to 1, the nearest code of each. Stages have one code each.
-        dropout: bool. Whether, while training, the output of each latent's image ends
+        dropout: bool. Whether, during training, the output of each latent's image ends
             after a random number of stages, from 1 to all of them, which makes every
             prefix of the codes decode well. Dropped stages go on learning. Defaults to
             False.

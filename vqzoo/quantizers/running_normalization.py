@@ -16,7 +16,7 @@ class RunningNormalization(Configured, keras.layers.Layer):
     so that a batch is not measured by itself and `inverse` undoes the call. Batch t
     counts with 1 / t until that is less than 1 - decay: the statistics are those of all
     data at first and then follow it as it changes. They get no gradient. Frozen, they
-    stay; places that are masked or not finite take no part in them.
+    stay; positions that are masked or not finite take no part in them.
 
     Args:
         decay: float in [0, 1), of the statistics. Defaults to 0.99.

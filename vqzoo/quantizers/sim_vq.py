@@ -39,7 +39,7 @@ class SimVQ(Quantizer):
         mapping_init: `"data"` (the first training batches) or a Keras initializer, with
             a shift of 0. Defaults to `"data"`.
         assignment: `NoisyAssignment` or another assignment, or None: a perturbation of
-            the chosen code while training. The decoder receives the perturbed code and
+            the chosen code during training. The decoder receives the perturbed code and
             the codebook loss moves it; the commitment loss pulls to the nearest code.
         seed: int or None, of the frozen codebook.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.

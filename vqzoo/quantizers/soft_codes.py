@@ -26,7 +26,7 @@ class MovedCodebook(Quantizer):
     assignment to it. The codebook is therefore the sum of two weights: where it
     started, and how far it was moved.
 
-    Args: as of `Quantizer`; a subclass has `codebook_init` and `seed` too.
+    Args: as in `Quantizer`; a subclass has `codebook_init` and `seed` too.
     """
 
     follows_latents = True

@@ -23,7 +23,7 @@ class SoftVectorQuantizer(soft_codes.MovedCodebook):
 
     The latent is taken for a code plus Gaussian noise of that code's variance, and the
     Bayesian estimate of the code, a convex combination of all of them, is what the
-    decoder receives while training; its gradient is the true one. The variances are
+    decoder receives during training; its gradient is the true one. The variances are
     learned, one for each code. At inference the decoder receives the most probable
     code, or with `hard_at_inference=False` the soft vector too. Latents are taken in
     blocks of 2**22 / K: the N x K probabilities are never stored.
@@ -35,7 +35,7 @@ class SoftVectorQuantizer(soft_codes.MovedCodebook):
         variance_init: float above 0, the variance per element that all codes start
             with, or None: measured on the first training batch, such that the
             probabilities neither sit on one code nor are flat. Defaults to None.
-        hard_at_inference: bool. If False, the output at inference is no function of
+        hard_at_inference: bool. If False, the output at inference is not a function of
             the codes: it is not what `decode(encode(latents))` gives. Defaults to True.
         codebook_init: `"data"` (latents of the first training batch, with a little
             noise) or a Keras initializer. Defaults to `"data"`.

@@ -77,7 +77,7 @@ class TransformedQuantizer(Quantizer):
         return self.quantizer.encode(_apply(self.before, latents, False, mask), mask)
 
     def decode(self, codes):
-        """Vectors of `codes`: float `(..., embedding_dim)`; of -1, masked places, 0."""
+        """Vectors of codes: float `(..., embedding_dim)`; 0 for -1, the masked code."""
         codes = check_codes(codes, self.num_embeddings)
         vectors = _apply(self.after, self.quantizer.decode(codes), False, None)
         kept = codes >= 0

@@ -42,7 +42,7 @@ class VectorQuantizer(Quantizer):
         trainable_codes: `(K,)` bools or None: codes with False get no gradient. Weight
             decay moves them all the same.
         assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
-            taken while training. The decoder receives that code and the codebook loss
+            taken during training. The decoder receives that code and the codebook loss
             moves it; the commitment loss pulls to the nearest code.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
     Output shape: same. Codes: `(batch, ...)`, int32, in [0, K).

@@ -36,8 +36,8 @@ class VectorQuantizerEMA(Quantizer):
 
     The codebook holds, for each code, the exponential moving average of the latents
     that were assigned to it; no gradient reaches it. The first training batch places
-    it, so that codes and latents have one scale, and codes that fall out of use are
-    placed anew on latents of the current batch. At inference the nearest code is taken.
+    it, so that codes and latents have one scale, and codes that fall out of use restart
+    on latents of the current batch. At inference the nearest code is taken.
 
     Args:
         num_embeddings: int, K in the paper. Number of codes.
@@ -61,7 +61,7 @@ class VectorQuantizerEMA(Quantizer):
         estimator: `"straight_through"` or `"rotation"`, how the gradient passes.
         trainable_codes: `(K,)` bools or None: codes with False stay where they are.
         assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
-            taken while training. The decoder receives that code and the EMA credits
+            taken during training. The decoder receives that code and the EMA credits
             it; the commitment loss pulls to the nearest code.
         seed: int or None, of the start and the restarts.
     Input shape: `(batch, ..., embedding_dim)`, float, any range.
@@ -323,12 +323,12 @@ def _cosine(settings, **options):
 
 @named("rotation")
 def _rotation(settings, **options):
-    """`ema` with the rotation trick in the place of straight-through."""
+    """`ema` with the rotation trick instead of straight-through."""
     return make_ema(settings, estimator="rotation", **options)
 
 
 @named("stochastic")
 def _stochastic(settings, temperature=1.0, **options):
-    """`ema` that draws the code, the nearer the likelier."""
+    """`ema` that draws the code; nearer codes are likelier."""
     draw = StochasticAssignment(temperature, seed=settings.stage_seed())
     return make_ema(settings, **{"assignment": draw, **options})

@@ -1,8 +1,8 @@
-"""A denoising autoencoder: a quarter of the pixels is masked while training.
+"""A denoising autoencoder: a quarter of the pixels is masked during training.
 
     python -m vqzoo.recipes.denoising_autoencoder
 
-It learns to rebuild the clean image.
+It learns to reconstruct the clean image.
 
 Source: Vincent et al. 2008; Coppock's thesis, section 2.2.3. Differs: convolutions.
 """

@@ -11,7 +11,7 @@ end. `--quantizer_options=final_temperature=0.2` stops there; `separate_vqvaes` 
 tiers that each stand alone.
 
 Each tier encodes the latents of the tier below, with Gumbel-softmax codes that are
-annealed to hard ones; each alone rebuilds the image.
+annealed to hard ones; each alone reconstructs the image.
 
 Source: Williams et al. 2020, arXiv 2002.08111; Coppock's thesis, section 2.4.8.
 Differs: see `HQA`.

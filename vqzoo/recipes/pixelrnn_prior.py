@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.pixelrnn_prior
 
-As `pixelsnail_prior`, with Row LSTMs in the place of convolutions and attention: four
+As `pixelsnail_prior`, with Row LSTMs instead of convolutions and attention: four
 of 64 units, as `pixelrnn_row_8`. `--prior_options=cell=diagonal,num_layers=4` is the
 Diagonal BiLSTM.
 

@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.pixelsnail_256_prior
 
-`--model` has codes of 32 x 32 and 64 x 64, as of `vqvae2_256`. Table 6.1 whole: both
+`--model` has codes of 32 x 32 and 64 x 64, as in `vqvae2_256`. Table 6.1 whole: both
 tiers with 4 blocks of 4 residual blocks, 256 channels, kernels of 5 and dropout 0.1;
 the top one with attention in each block, the bottom one with 3 residual blocks over the
 top codes and no attention. Meant for GPUs.

@@ -13,7 +13,7 @@ said; `--dataset` should be what it was trained on, such as cifar10.
 CIFAR-10: `--prior_settings=epochs=3,...` with the others below.
 
 Source: van den Oord et al. 2016, arXiv 1606.05328; Chen et al. 2018, arXiv 1712.09763.
-Differs: codes of 8 x 8 in the place of pixels; few epochs.
+Differs: codes of 8 x 8 instead of pixels; few epochs.
 """
 
 from vqzoo import studies, training

@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.progressive_gan_256_prior
 
-`--model` has codes of 32 x 32 and 64 x 64, as of `vqvae2_256`. Table 6.3 whole:
+`--model` has codes of 32 x 32 and 64 x 64, as in `vqvae2_256`. Table 6.3 whole:
 channels, steps and batches of every scale of both tiers. Meant for GPUs.
 
 Source: Coppock's thesis, section 3.2 and table 6.3; Karras et al. 2018, arXiv

@@ -7,7 +7,7 @@ ids.parquet in the folder of the run has the key and the ID of each. The vectors
 those of `--dataset=arrays --data_dir=items.parquet`, or patches of photographs.
 
 Codes start as means of clusters, most of which have fewer items than the mean one: only
-those with less than a tenth of it are placed anew, where half, as for images, would
+those with less than a tenth of it restart, where half, as for images, would
 undo the start.
 
 Source: Rajput et al. 2023, arXiv 2305.05065 (TIGER), section 3.1. Differs: it starts

@@ -2,10 +2,10 @@
 
     python -m vqzoo.recipes.separate_vqvaes
 
-The top alone rebuilds better than the top of a joint VQ-VAE-2.
+The top alone reconstructs better than the top of a joint VQ-VAE-2.
 
 Source: Dhariwal et al. 2020, arXiv 2005.00341; Coppock's thesis, section 2.4.5.
-Differs: images in the place of audio.
+Differs: images instead of audio.
 """
 
 from vqzoo import training

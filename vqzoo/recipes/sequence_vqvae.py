@@ -9,7 +9,7 @@ signals of; a linear probe names the event from the tokens.
 makes a model that codes streams.
 
 Source: van den Oord et al. 2017, arXiv 1711.00937, section 4.2. Differs: small signals,
-a transformer in the place of WaveNet.
+a transformer instead of WaveNet.
 """
 
 from vqzoo import training

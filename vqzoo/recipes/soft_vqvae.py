@@ -1,4 +1,4 @@
-"""A soft-VQ-VAE: while training the decoder sees a mixture of all codes.
+"""A soft-VQ-VAE: during training the decoder sees a mixture of all codes.
 
     python -m vqzoo.recipes.soft_vqvae
 

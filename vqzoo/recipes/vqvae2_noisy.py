@@ -3,9 +3,10 @@
     python -m vqzoo.recipes.vqvae2_noisy
 
 Two tiers of codes, 8 x 8 and 16 x 16 for the 64 x 64 crops of the embedded photographs.
-While training, the chosen code indices are perturbed, the top's more than the bottom's,
-and the codes are kept sorted along the main axis of their codebook. Codes that stand
-beside each other then mean similar things, and a map of indices looks like the image.
+During training, the chosen code indices are perturbed, the top's more than the
+bottom's, and the codes are kept sorted along the main axis of their codebook. Codes
+that stand beside each other then mean similar things, and a map of indices looks like
+the image.
 
 About 4 minutes on two cores (Intel Xeon, float32); 27.1 dB PSNR on the held-out crops,
 one seed. Its card, `recipes/vqvae2_noisy`, is of CIFAR-10.

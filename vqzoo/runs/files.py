@@ -15,7 +15,7 @@ _ASIDE = re.compile(r"\..+\.\d+(\.\w+)?")
 
 
 class RunError(Failure):
-    """A run that cannot go on, for a reason that its user can mend."""
+    """A run that cannot go on, for a reason that its user can fix."""
 
 
 class Diverged(RunError):

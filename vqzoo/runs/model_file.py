@@ -26,7 +26,7 @@ _NO_SIZES = ("build_config", "compile_config", "dtype", "module", "seed")
 def check(path):
     """Raises ValueError if a file is not what a model of that many weights is.
 
-    Links and data outside of the file are refused; so are sizes that its weights cannot
+    Links and data outside the file are refused; so are sizes that its weights cannot
     fill, which would be allocated while the model is built.
 
     Args:

@@ -124,7 +124,7 @@ class Client:
         return _take(self._predict(signature, arrays), "images")
 
     def reconstruct(self, images) -> np.ndarray:
-        """Images as the model rebuilds them: uint8 `(N, height, width, channels)`.
+        """Images as the model reconstructs them: uint8 `(N, height, width, channels)`.
 
         Args:
             images: as for `encode`.

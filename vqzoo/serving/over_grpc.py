@@ -33,7 +33,7 @@ class OverGRPC:
     Args:
         host: str, `name:port`, or `grpcs://name:port` for TLS.
         model: str.
-        token, certificates, max_answer_bytes: as of `OverREST`.
+        token, certificates, max_answer_bytes: as in `OverREST`.
     Raises: ImportError: without the package tensorflow-serving-api.
     """
 

@@ -85,7 +85,7 @@ def check_head(name, dtype, shape, signature, rows):
 
     Args:
         name: str, of the output.
-        dtype: str, as of `Tensor`.
+        dtype: str, as in `Tensor`.
         shape: sequence of int.
         signature: `Signature` that was asked for.
         rows: int, of the request.
@@ -134,7 +134,7 @@ def unexpected(expected, received):
 
 
 def retrying(call, asked, timeout, retries):
-    """What `call` returns, called again while the server is not to be had.
+    """What `call` returns, called again while the server is not available.
 
     A call may have been executed although no answer came. That does no harm: answers
     depend on the inputs and their seeds alone, and change nothing in the server.

@@ -259,7 +259,7 @@ class Page:
         return self._picture(name, label, plots.bars, times, label)
 
     def make_rates(self, name, set_of_images):
-        """A picture: PSNR over bits a pixel of the codec, JPEG and WebP."""
+        """A picture: PSNR over bits per pixel of the codec, JPEG and WebP."""
         run = self._benchmark("codec")["runs"][set_of_images]
         rates = run["rate_distortion"]
         series = {

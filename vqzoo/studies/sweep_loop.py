@@ -40,7 +40,7 @@ def run(recipe):
         `pathlib.Path` of the sweep's folder.
 
     Raises:
-        RunError: if the sweep cannot go on, for a reason that its user can mend; at the
+        RunError: if the sweep cannot go on, for a reason that its user can fix; at the
             end, with the names of the runs that failed.
         Stopped: after SIGTERM or SIGINT, once the state is saved.
         ValueError: if a setting does not fit the data or the model.
@@ -133,7 +133,7 @@ def add(folder, row):
 
     Args:
         folder: `pathlib.Path` of the sweep.
-        row: dict as of `new_row`, with its metrics; it may be of what the sweep itself
+        row: dict as in `new_row`, with its metrics; it may be of what the sweep itself
             does not train.
     """
     _change(folder, lambda rows: [*rows, row])

@@ -53,7 +53,7 @@ def table(rows, shown, baseline=""):
     """The table as Markdown: of each condition medians, least and most of the seeds.
 
     Args:
-        rows: as of `pictures`.
+        rows: as in `pictures`.
         shown: sequence of str, names of numbers.
         baseline: str, a condition over whose numbers those of the others come in a
             second table; none if empty.

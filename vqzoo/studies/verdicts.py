@@ -59,7 +59,7 @@ def of(claims, rows):
     is below, and is not decided otherwise.
 
     Args:
-        claims: sequence of str, as of `parse`.
+        claims: sequence of str, as in `parse`.
         rows: list of dicts with `condition`, `seed` and `metrics`, as of sweep.json.
 
     Returns:

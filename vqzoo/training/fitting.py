@@ -19,8 +19,8 @@ def surroundings(strategy, precision, seed):
     """Sets precision and seed of a run; gives its distribution strategy or None.
 
     Args:
-        strategy: str, as of `devices.make_strategy`.
-        precision: str, as of `devices.resolve_precision`.
+        strategy: str, as in `devices.make_strategy`.
+        precision: str, as in `devices.resolve_precision`.
         seed: int.
 
     Raises:

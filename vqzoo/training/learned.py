@@ -12,7 +12,7 @@ def load(path, takes_values):
     """The model at a path, with one code for each latent.
 
     Args:
-        path: as of `trained.load`.
+        path: as in `trained.load`.
         takes_values: bool, whether it must have real numbers beside its codes; else it
             must not.
 

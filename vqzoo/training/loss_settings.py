@@ -128,7 +128,7 @@ class LossSettings(Settings):
         return GAN in self.terms()
 
     def model_of(self, fitted):
-        """As of `CodingRecipe`."""
+        """As in `CodingRecipe`."""
         return fitted.autoencoder if self.is_composed else fitted
 
     def terms_of(self, fitted):

@@ -22,7 +22,7 @@ def write(run, model, title, images, terms=None):
         model: the trained model with the weights of the best epoch.
         title: str, what was trained on what.
         images: float numpy test images `(N, H, W, C)`.
-        terms: as of `measures.held_out_metrics`.
+        terms: as in `measures.held_out_metrics`.
     """
     history, codebooks = run.history(), run.codebooks()
     metrics, codes, rebuilt = measures.held_out_metrics(model, images, terms)

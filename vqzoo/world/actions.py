@@ -56,7 +56,7 @@ class Actions:
     def check(self, actions):
         """Actions as int64 `(...)` or float32 `(..., action_dim)`.
 
-        Raises: ValueError: if one is outside of the space.
+        Raises: ValueError: if one is outside the space.
         """
         given = np.asarray(actions)
         if self.is_discrete:

@@ -73,7 +73,7 @@ class PixelEnvironment:
     def step(self, action):
         """Does an action: `(frame, reward, terminated, truncated)`.
 
-        Raises: ValueError: if the action is outside of the space.
+        Raises: ValueError: if the action is outside the space.
         """
         action = self.actions.check(action)
         if self.actions.is_discrete:

@@ -10,7 +10,7 @@ from vqzoo.replicas import draw_rows
 
 
 class Corruption(Configured, keras.layers.Layer):
-    """Abstract: corrupts images while training; at inference they pass unchanged.
+    """Abstract: corrupts images during training; at inference they pass unchanged.
 
     Frozen it is at inference.
 

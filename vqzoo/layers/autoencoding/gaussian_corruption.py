@@ -8,7 +8,7 @@ from vqzoo.layers.autoencoding import corruption
 
 @keras.saving.register_keras_serializable("vqzoo")
 class GaussianCorruption(corruption.Corruption):
-    """Adds Gaussian noise to images while training; at inference they pass unchanged.
+    """Adds Gaussian noise to images during training; at inference they pass unchanged.
 
     To corrupt images at inference too, call
     `vqzoo.layers.autoencoding.corruption.gaussian_corruption` with a seed.

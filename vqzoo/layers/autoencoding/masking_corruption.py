@@ -7,7 +7,7 @@ from vqzoo.layers.autoencoding import corruption
 
 @keras.saving.register_keras_serializable("vqzoo")
 class MaskingCorruption(corruption.Corruption):
-    """Sets pixels to 0 while training; at inference the images pass unchanged.
+    """Sets pixels to 0 during training; at inference the images pass unchanged.
 
     In every image the same number of pixels is masked, all channels of a pixel
     together; 0 is mid gray. To corrupt images at inference too, call

@@ -114,10 +114,10 @@ class ResidualStack(Configured, keras.layers.Layer):
 
     Args:
         num_blocks: int, 0 or more.
-        residual_channels: int, channels inside of each block.
-        kernel_size: int, as of `ResidualBlock`.
-        activation: str, as of `ResidualBlock`.
-        normalization: None, `"batch"` or `"group"`, as of `ResidualBlock`.
+        residual_channels: int, channels inside each block.
+        kernel_size: int, as in `ResidualBlock`.
+        activation: str, as in `ResidualBlock`.
+        normalization: None, `"batch"` or `"group"`, as in `ResidualBlock`.
     Input shape: `(batch, height, width, channels)`, float.
     Output shape: same, at least 0 with ReLU.
     Raises: ValueError: if `num_blocks` is negative, and as `ResidualBlock`.

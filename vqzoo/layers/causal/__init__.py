@@ -1,1 +1,1 @@
-"""Layers in which no place sees those after it: of priors over codes."""
+"""Layers in which no position sees those after it: of priors over codes."""

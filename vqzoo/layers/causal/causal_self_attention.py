@@ -9,19 +9,19 @@ from vqzoo.ops import put_at
 
 @keras.saving.register_keras_serializable("vqzoo")
 class CausalSelfAttention(Configured, keras.layers.Layer):
-    """Attention of each place of a grid to the places before it, in raster order.
+    """Attention of each position of a grid to the positions before it, in raster order.
 
     Queries come from one tensor, keys and values from another, which may hold more. A
-    place that may look at nothing, the first one where places do not see themselves,
-    gives zeros.
+    position that may look at nothing, the first one where positions do not see
+    themselves, gives zeros.
 
     For sampling, the layer also works step by step on a state that keeps keys and
-    values: `start`, for each place `put` and `at`, and `end_row`.
+    values: `start`, for each position `put` and `at`, and `end_row`.
 
     Args:
         num_heads: int.
         head_dim: int, length of a head's queries, keys and values.
-        sees_itself: bool. Whether a place looks at itself too.
+        sees_itself: bool. Whether a position looks at itself too.
         use_bias: bool, in the maps to queries, keys and values.
         rotary: bool. Whether queries and keys are turned by where they stand: half of
             a head by its row, half by its column.
@@ -100,7 +100,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         return heads if turns is None else _turned(heads, turns)
 
     def _turns(self, row, column):
-        """Cosines and sines `(..., 1, head_dim / 2)` of places, or None."""
+        """Cosines and sines `(..., 1, head_dim / 2)` of positions, or None."""
         if not self.rotary:
             return None
         size = self.head_dim // 4
@@ -171,7 +171,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         }
 
     def put(self, state, sources, column):
-        """The state with the sources `(batch, channels)` of a place of the row."""
+        """The state with the sources `(batch, channels)` of a position of the row."""
         keys = self._heads(sources, 1, self._turns(state["row"], column))
         values = self.to_values(sources)
         values = ops.reshape(values, (-1, self.num_heads, self.head_dim))
@@ -182,7 +182,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         }
 
     def at(self, state, queries, column):
-        """Outputs `(batch, num_heads * head_dim)` of a place of the row."""
+        """Outputs `(batch, num_heads * head_dim)` of a position of the row."""
         height, width = state["keys"].shape[2:4]
         turns = self._turns(state["row"], column)
         queries = self._heads(queries, 0, turns)[:, :, None] * self._scale
@@ -226,7 +226,7 @@ _LOW = -1e9  # a score of what may not be looked at
 
 
 def _scores(queries, keys, known):
-    """At least float32 `(batch, heads, 1, places)`; low from the place `known` on."""
+    """At least float32 `(batch, heads, 1, positions)`; low from position `known` on."""
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
     dtype = keras.backend.result_type(scores.dtype, "float32")
     places = ops.arange(keys.shape[2])

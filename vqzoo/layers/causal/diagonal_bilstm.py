@@ -13,13 +13,13 @@ from vqzoo.ops import put_at
 class DiagonalBiLSTM(Configured, keras.layers.Layer):
     """Two convolutional LSTMs that go over a grid along its diagonals.
 
-    One goes from the top left: a place takes the states to its left and above. The
+    One goes from the top left: a position takes the states to its left and above. The
     other goes from the top right; its outputs move one row down before they are added,
-    so that a place sees nothing to its right in its own row. Together a place sees all
-    places before it.
+    so that a position sees nothing to its right in its own row. Together a position
+    sees all positions before it.
 
-    For sampling, the layer also works step by step on a state: `start`, for each place
-    `at`, and `end_row`, which runs the second LSTM over the row that is done.
+    For sampling, the layer also works step by step on a state: `start`, for each
+    position `at`, and `end_row`, which runs the second LSTM over the row that is done.
 
     Args:
         units: int, channels of the hidden states.
@@ -99,7 +99,7 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
         """The state before the first row.
 
         Returns:
-            dict: `hidden` and `cell` `(batch, units)` of the place to the left;
+            dict: `hidden` and `cell` `(batch, units)` of the position to the left;
             `above` `(batch, width, units)`, hidden states of the row above; `row`, of
             the row so far; `gates` `(batch, width, 4 * units)`, for the second LSTM in
             the row so far; `from_right`, its hidden states in the row above.
@@ -122,7 +122,7 @@ class DiagonalBiLSTM(Configured, keras.layers.Layer):
         return state
 
     def at(self, state, inputs, column):
-        """The state, and outputs `(batch, units)` of a place with its inputs."""
+        """The state, and outputs `(batch, units)` of a position with its inputs."""
         left, right = ops.split(self.of_inputs(inputs), 2, axis=-1)
         above = ops.take(state["above"], column, axis=1)
         beside = self.of_left(ops.concatenate([state["hidden"], above], axis=-1))

@@ -9,15 +9,15 @@ from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 
 @keras.saving.register_keras_serializable("vqzoo")
 class GatedMaskedConv2D(Configured, keras.layers.Layer):
-    """Two stacks that together see all that comes before a place, each behind gates.
+    """Two stacks that together see all that comes before a position, each behind gates.
 
-    The vertical stack sees the rows above, the horizontal one the places to the left
+    The vertical stack sees the rows above, the horizontal one the positions to the left
     and, through a linear map, what the vertical stack holds. Each gives
     tanh(a) * sigmoid(b) of its two halves; the horizontal one adds its input. The two
     stacks travel in one tensor, the vertical one first.
 
-    For sampling, the layer also works row by row and place by place: `start`, for each
-    row `begin_row`, for each place `at` (and of type A `put`), and `end_row`.
+    For sampling, the layer also works row by row and position by position: `start`, for
+    each row `begin_row`, for each position `at` (and of type A `put`), and `end_row`.
 
     Args:
         filters: int, channels of each stack.
@@ -126,11 +126,11 @@ class GatedMaskedConv2D(Configured, keras.layers.Layer):
         return state, _gated(seen + vertical_bias)
 
     def at(self, state, inputs, column):
-        """Runs the horizontal stack at a place of the row.
+        """Runs the horizontal stack at a position of the row.
 
         Args:
             state: as from `begin_row`.
-            inputs: `(batch, channels)` of the place; of type A, which does not see
+            inputs: `(batch, channels)` of the position; of type A, which does not see
                 it, None.
             column: int or int tensor.
 
@@ -143,7 +143,7 @@ class GatedMaskedConv2D(Configured, keras.layers.Layer):
         return state, self._residual(inputs, gated)
 
     def put(self, state, inputs, column):
-        """The state with the inputs of a place; after `at`, for type A alone."""
+        """The state with the inputs of a position; after `at`, for type A alone."""
         horizontal = self.horizontal.put(state["horizontal"], inputs, column)
         return {**state, "horizontal": horizontal}
 

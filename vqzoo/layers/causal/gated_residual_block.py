@@ -14,15 +14,15 @@ class GatedResidualBlock(Configured, keras.layers.Layer):
     With u the output of the second convolution, of twice the input's channels, and a
     and b its halves, gives inputs + a * sigmoid(b). The convolutions see
     `kernel_size` rows down to their own and as many columns around, of their own row
-    the place itself and those to the left. What stands beside the input, such as the
+    the position itself and those to the left. What stands beside the input, such as the
     output of an attention, is added before the second convolution, a condition to u.
 
     For sampling, the layer also works step by step on a state: `start`, `begin_row`,
-    for each place `at`, and `end_row`.
+    for each position `at`, and `end_row`.
 
     Args:
         filters: int, channels between the two convolutions.
-        kernel_size: odd int. 1 sees nothing but the place.
+        kernel_size: odd int. 1 sees nothing but the position.
         dropout: float in [0, 1), share of values left out before the second
             convolution.
         seed: int or None, of the dropout.
@@ -104,7 +104,7 @@ class GatedResidualBlock(Configured, keras.layers.Layer):
         return {"first": self.first.begin_row(state["first"]), "second": second}
 
     def at(self, state, inputs, column, beside=None):
-        """The state, and outputs `(batch, channels)` of a place with its inputs."""
+        """The state, and outputs `(batch, channels)` of a position with its inputs."""
         first = self.first.put(state["first"], ops.elu(inputs), column)
         hidden = self._between(self.first.at(first, column), beside)
         second = self.second.put(state["second"], hidden, column)

@@ -12,25 +12,26 @@ MASK_TYPES = ("A", "B")
 
 @keras.saving.register_keras_serializable("vqzoo")
 class MaskedConv2D(Configured, keras.layers.Layer):
-    """Convolution over a grid whose output at a place depends on earlier places alone.
+    """Convolution over a grid whose outputs depend only on earlier positions.
 
-    Earlier is above, or to the left in the same row. Type A leaves out the place itself
-    and stands first in a network; type B sees it. With `by_row` the whole row counts as
-    one place: type A sees the rows above, type B also the whole row. The mask is a part
-    of the forward expression, so that saved weights are causal as they are used.
+    Earlier means above, or to the left in the same row. Type A leaves out the position
+    itself and stands first in a network; type B sees it. With `by_row` the whole row
+    counts as one position: type A sees the rows above, type B also the whole row. The
+    mask is a part of the forward expression, so that saved weights are causal as they
+    are used.
 
     Rows of the kernel that would be masked altogether do not exist.
 
     For sampling, the layer also works step by step on a state: `start`, for each row
     `begin_row`, which computes what the rows above give for all of the row at once, for
-    each place `put` and `at`, and `end_row`. By row there are no places: `put_row`
+    each position `put` and `at`, and `end_row`. By row there are no places: `put_row`
     takes a whole row, for type B before `begin_row`, for type A after it.
 
     Args:
         filters: int, output channels.
         kernel_size: odd int, or two odd ints for height and width.
         mask_type: `"A"` or `"B"`.
-        by_row: bool. Whether places of one row see all of that row, or none.
+        by_row: bool. Whether positions of one row see all of that row, or none.
         use_bias: bool.
         kernel_initializer: Keras initializer.
     Input shape: `(batch, height, width, channels)`, float.
@@ -154,12 +155,12 @@ class MaskedConv2D(Configured, keras.layers.Layer):
         return {**state, "seen": self._add_bias(seen)}
 
     def put(self, state, inputs, column):
-        """The state with the inputs `(batch, C)` of a place of the row."""
+        """The state with the inputs `(batch, C)` of a position of the row."""
         row = put_at(state["row"], inputs, column + self._beside, axis=1)
         return {**state, "row": row}
 
     def at(self, state, column):
-        """Outputs `(batch, filters)` of a place of the row."""
+        """Outputs `(batch, filters)` of a position of the row."""
         batch, _, channels = ops.shape(state["row"])
         reached = ops.slice(
             state["row"], (0, column, 0), (batch, self._num_taps, channels)
@@ -180,7 +181,7 @@ class MaskedConv2D(Configured, keras.layers.Layer):
 
 
 def _mask(above, beside, mask_type, by_row):
-    """What a place may see: float32 `(rows, 2 * beside + 1, 1, 1)`, 0 or 1."""
+    """What a position may see: float32 `(rows, 2 * beside + 1, 1, 1)`, 0 or 1."""
     sees_itself = mask_type == "B"
     rows = above + (sees_itself or not by_row)
     mask = np.ones((rows, 2 * beside + 1, 1, 1), "float32")

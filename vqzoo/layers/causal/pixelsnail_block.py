@@ -11,14 +11,14 @@ from vqzoo.layers.causal.gated_residual_block import GatedResidualBlock
 
 @keras.saving.register_keras_serializable("vqzoo")
 class PixelSNAILBlock(Configured, keras.layers.Layer):
-    """Gated residual blocks, and attention to all places before.
+    """Gated residual blocks, and attention to all positions before.
 
     Queries are made of what the residual blocks give, keys and values of that and of
-    the block's inputs, both also of the coordinates of the place. Without attention a
-    linear map of features and coordinates stands in its place.
+    the block's inputs, both also of the coordinates of the position. Without attention
+    a linear map of features and coordinates stands in its place.
 
     For sampling, the layer also works step by step on a state: `start`, `begin_row`,
-    for each place `at`, and `end_row`.
+    for each position `at`, and `end_row`.
 
     Args:
         num_residual_blocks: int.
@@ -140,7 +140,7 @@ class PixelSNAILBlock(Configured, keras.layers.Layer):
         return {**state, "blocks": blocks}
 
     def at(self, state, inputs, column):
-        """The state, and outputs `(batch, channels)` of a place with its inputs."""
+        """The state, and outputs `(batch, channels)` of a position with its inputs."""
         hidden, blocks = inputs, []
         for block, block_state in zip(self.blocks, state["blocks"]):
             block_state, hidden = block.at(block_state, hidden, column)
@@ -173,7 +173,7 @@ class PixelSNAILBlock(Configured, keras.layers.Layer):
 
 
 def _positions(side):
-    """Where the places of an axis are: float32 `(side,)` in [-0.5, 0.5)."""
+    """Where the positions of an axis are: float32 `(side,)` in [-0.5, 0.5)."""
     return np.arange(side, dtype="float32") / side - 0.5
 
 
@@ -184,5 +184,5 @@ def _with(coordinates, *features):
 
 
 def _at_place(layer, *features):
-    """What a layer that sees one place makes of features `(batch, channels)`."""
+    """What a layer that sees one position makes of features `(batch, channels)`."""
     return layer(*(x[:, None, None] for x in features), training=False)[:, 0, 0]

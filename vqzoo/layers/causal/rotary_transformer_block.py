@@ -12,10 +12,10 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
     """Causal self-attention with rotary positions, and a gated perceptron (SwiGLU).
 
     Root mean squares are normalized before each part, and in queries and keys. With
-    `adaptive` each place brings six modulations: shift and scale of what goes into a
+    `adaptive` each position brings six modulations: shift and scale of what goes into a
     part and the gate of what comes out of it, for both parts; the block adds values of
     its own to them. For sampling it works step by step on a state: `start`, for each
-    place `at`, and `end_row`.
+    position `at`, and `end_row`.
 
     Args:
         num_heads: int; they share the channels, at least 4 and a multiple of 4 each.
@@ -135,7 +135,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         return self.attention.start(batch_size, grid_shape)
 
     def at(self, state, inputs, column, modulations=None):
-        """The state, and outputs `(batch, channels)` of a place with its inputs."""
+        """The state, and outputs `(batch, channels)` of a position with its inputs."""
         states = [state]
 
         def attend(normed):

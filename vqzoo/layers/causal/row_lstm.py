@@ -12,12 +12,12 @@ from vqzoo.ops import put_at
 class RowLSTM(Configured, keras.layers.Layer):
     """A convolutional LSTM that goes over a grid from the top row to the bottom one.
 
-    The gates of a place come from the inputs to its left and its own, and from the
+    The gates of a position come from the inputs to its left and its own, and from the
     hidden states of the row above within reach of the kernel; the cell state is that
-    of the place above. So a place depends on a triangle of places before it.
+    of the position above. So a position depends on a triangle of positions before it.
 
     For sampling, the layer also works step by step on a state: `start`, `begin_row`,
-    for each place `at`, and `end_row`.
+    for each position `at`, and `end_row`.
 
     Args:
         units: int, channels of the hidden state.
@@ -86,7 +86,7 @@ class RowLSTM(Configured, keras.layers.Layer):
         return {**state, "inputs": {**inputs, "seen": seen}}
 
     def at(self, state, inputs, column):
-        """The state, and outputs `(batch, units)` of a place with its inputs."""
+        """The state, and outputs `(batch, units)` of a position with its inputs."""
         input_state = self.of_inputs.put(state["inputs"], inputs, column)
         above = ops.take(state["cell"], column, axis=1)
         hidden, cell = lstm_step(self.of_inputs.at(input_state, column), above)

@@ -11,13 +11,13 @@ class TransformerBlock(Configured, keras.layers.Layer):
     """Self-attention and a perceptron of one hidden layer, each added to its input.
 
     Layer normalization stands before each. For sampling, a causal block also works step
-    by step on a state: `start`, for each place `at`, and `end_row`.
+    by step on a state: `start`, for each position `at`, and `end_row`.
 
     Args:
         num_heads: int; they share the channels.
         hidden_channels: int, of the perceptron.
-        causal: bool. Whether a place sees only itself and the places before it, in
-            raster order, or all places.
+        causal: bool. Whether a position sees only itself and the positions before it,
+            in raster order, or all positions.
         dropout: float in [0, 1), of what is added.
         seed: int or None, of the dropout.
     Input shape: `(batch, height, width, channels)`, float.
@@ -106,7 +106,7 @@ class TransformerBlock(Configured, keras.layers.Layer):
         return self.attention.start(batch_size, grid_shape)
 
     def at(self, state, inputs, column):
-        """The state, and outputs `(batch, channels)` of a place with its inputs."""
+        """The state, and outputs `(batch, channels)` of a position with its inputs."""
         normed = self.norms[0](inputs)
         state = self.attention.put(state, normed, column)
         hidden = inputs + self.mix(self.attention.at(state, normed, column))

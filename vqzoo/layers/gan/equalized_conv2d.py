@@ -20,7 +20,7 @@ class EqualizedConv2D(Configured, keras.layers.Layer):
 
     Args:
         filters: int, output channels.
-        kernel_size: int. 1 on a grid of one place is a linear map.
+        kernel_size: int. 1 on a grid of one position is a linear map.
         gain: float, sqrt(2) before a leaky ReLU, 1 before no activation.
     Input shape: `(batch, height, width, channels)`, float.
     Output shape: `(batch, height, width, filters)`.

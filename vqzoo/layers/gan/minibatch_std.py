@@ -11,7 +11,7 @@ class MinibatchStd(Configured, keras.layers.Layer):
     """Adds a channel with the standard deviation over groups of the batch.
 
     The deviation of each feature over the group's members, its mean over all features
-    and places: one number for a group, which all places of its members get.
+    and positions: one number for a group, which all positions of its members get.
 
     Args:
         group_size: int, members of a group. A batch that it does not divide is one

@@ -1,4 +1,4 @@
-"""Features of length 1 at each place."""
+"""Features of length 1 at each position."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from vqzoo.arguments import Configured, check_positive
 
 @keras.saving.register_keras_serializable("vqzoo")
 class PixelNormalization(Configured, keras.layers.Layer):
-    """Divides the features of each place by their root mean square.
+    """Divides the features of each position by their root mean square.
 
     Args:
         epsilon: float, added to the mean square.

@@ -8,7 +8,7 @@ from vqzoo.arguments import Configured, check_at_least
 
 @keras.saving.register_keras_serializable("vqzoo")
 class SelfAttention(Configured, keras.layers.Layer):
-    """Adds to each place what attention over all places gives, times a learned scale.
+    """Adds attention over all positions, times a learned scale, to each position.
 
     The scale starts at 0, so that the layer begins as the identity and takes in what is
     far away as it learns to. Values have half of the channels.

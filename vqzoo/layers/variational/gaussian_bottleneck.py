@@ -15,7 +15,7 @@ _MAX_LOG_VARIANCE = 10.0
 class GaussianBottleneck(Configured, keras.layers.Layer):
     """Draws latents from a normal posterior and holds it near the standard normal.
 
-    The input names the posterior of each image: means, then log variances. While
+    The input names the posterior of each image: means, then log variances. During
     training, latents are drawn by reparameterization, mean + deviation * noise, so that
     the gradient reaches both. At inference the latents are the means.
 

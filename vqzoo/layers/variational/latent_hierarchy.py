@@ -23,7 +23,7 @@ class LatentHierarchy(Configured, keras.layers.Layer):
     It names the prior of a group, and together with the encoder's features of the group
     its posterior, as a change of that prior: N(m + dm, (s * ds) ** 2) of N(m, s ** 2).
     The latents join the state, through a `GenerativeCell`. The prior of the first group
-    is the standard normal. While training, latents are drawn from the posteriors; at
+    is the standard normal. During training, latents are drawn from the posteriors; at
     inference they are the posterior means.
 
     In the first `warmup_steps` training steps the weight of the divergences grows in a

@@ -1,4 +1,4 @@
-"""Nearest-neighbor up-sampling and a convolution, in one."""
+"""Nearest-neighbor upsampling and a convolution, in one."""
 
 import keras
 import numpy as np

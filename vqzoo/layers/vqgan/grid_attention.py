@@ -9,7 +9,7 @@ from vqzoo.layers.vqgan.group_norm import GroupNorm
 
 @keras.saving.register_keras_serializable("vqzoo")
 class GridAttention(Configured, keras.layers.Layer):
-    """Adds to each place what one head of attention over all places gives.
+    """Adds to each position what one head of attention over all positions gives.
 
     Queries, keys and values are made of the normalized input and have all channels.
 

@@ -11,7 +11,7 @@ class GroupNorm(Configured, keras.layers.Layer):
     """Brings each group of an image's channels to mean 0 and variance 1, then scales.
 
     What `keras.layers.GroupNormalization` computes, at a third of its time on CPUs: the
-    sums over places are products of matrices, and what is left is one scale and one
+    sums over positions are products of matrices, and what is left is one scale and one
     offset for each channel of each image. Statistics are float32 under every policy.
 
     Args:

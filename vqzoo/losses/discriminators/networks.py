@@ -105,7 +105,7 @@ def _style_block(inputs, filters):
 
 
 def _halved(inputs):
-    """A blur by (1, 3, 3, 1) and every second place of it."""
+    """A blur by (1, 3, 3, 1) and every second position of it."""
     row = np.array([1, 3, 3, 1], "float32") / 8
     kernel = np.outer(row, row)[:, :, None, None]
 

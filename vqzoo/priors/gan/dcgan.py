@@ -19,11 +19,11 @@ class DCGANCritic(Critic):
         channels: sequence of int, of the grids from the coarsest on.
         **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: latents `(batch, height, width, D)`; with a condition a dict of them as
-        `latents`, and more as of `AutoregressivePrior`.
+        `latents`, and more as in `AutoregressivePrior`.
     Output shape: `(batch, 1)`, float32.
     Raises: ValueError: as `DCGAN`.
-    Source: Radford et al. 2016, arXiv 1511.06434. Differs: layer normalization in the
-        place of batch normalization, as a gradient penalty needs it.
+    Source: Radford et al. 2016, arXiv 1511.06434. Differs: layer normalization instead
+        of batch normalization, as a gradient penalty needs it.
     Example:
         >>> critic = DCGANCritic((8, 8), 16, 4, channels=(8, 8))
         >>> critic(np.ones((4, 8, 8, 4), "float32")).shape
@@ -61,7 +61,7 @@ class DCGAN(GANPrior):
         noise_dim: int.
         **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: noise `(batch, noise_dim)`; with a condition a dict of it as `noise`,
-        and more as of `AutoregressivePrior`.
+        and more as in `AutoregressivePrior`.
     Output shape: `(batch, height, width, D)`, float32: latents in units in which the
         codes have mean 0 and root mean square 1.
     State: codebook `(K, D)` in those units; see `set_codebook`.

@@ -21,7 +21,7 @@ class GANPrior(Prior):
     """
 
     def make_critic(self, name):
-        """A new critic of the same sizes, its opponent while training."""
+        """A new critic of the same sizes, its opponent during training."""
         sizes = {k: v for k, v in self.get_config().items() if k != "noise_dim"}
         return self.critic_class.from_config({**sizes, "name": name})
 
@@ -159,7 +159,7 @@ def adopt(gan, arguments):
 
     Args:
         gan: the generator or critic, before it is built.
-        arguments: as of `conditions.adopt`: `grid_shape`, `num_embeddings`,
+        arguments: as in `conditions.adopt`: `grid_shape`, `num_embeddings`,
             `embedding_dim`, `channels`, and what the class adds to them.
     """
     if "label_dropout" in arguments["kwargs"]:

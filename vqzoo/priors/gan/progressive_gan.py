@@ -27,7 +27,7 @@ class ProgressiveCritic(Critic):
         attention_size: int, side of the grid that has self-attention.
         **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: latents `(batch, height, width, D)`; with a condition a dict of them as
-        `latents`, and more as of `AutoregressivePrior`.
+        `latents`, and more as in `AutoregressivePrior`.
     Output shape: `(batch, 1)`, float32.
     Raises: ValueError: as `ProgressiveGAN`.
     Source: Karras et al. 2018, arXiv 1710.10196; projection: Miyato and Koyama 2018,
@@ -64,7 +64,7 @@ class ProgressiveGAN(GANPrior):
 
     It grows from a coarse grid to the whole one, each time to twice the sides; while a
     scale fades in, what the scale below gives is mixed with it. Codes are those nearest
-    to the latents. `ProgressiveCritic` is its opponent while training.
+    to the latents. `ProgressiveCritic` is its opponent during training.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -79,7 +79,7 @@ class ProgressiveGAN(GANPrior):
         attention_size: int, side of the grid that has self-attention.
         **kwargs: `num_classes`, `context`, `dtype` and `name`: see `Prior`.
     Input shape: noise `(batch, noise_dim)`; with a condition a dict of it as `noise`,
-        and more as of `AutoregressivePrior`.
+        and more as in `AutoregressivePrior`.
     Output shape: `(batch, height, width, D)`, float32: latents in units in which the
         codes have mean 0 and root mean square 1.
     State: codebook `(K, D)` in those units; see `set_codebook`.

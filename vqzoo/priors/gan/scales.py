@@ -31,14 +31,14 @@ def sizes(grid_shape, num_scales):
 
 
 def downsample(maps, steps=1):
-    """Means over blocks of 2 x 2 places, `steps` times."""
+    """Means over blocks of 2 x 2 positions, `steps` times."""
     for _ in range(steps):
         maps = ops.average_pool(maps, 2, 2)
     return maps
 
 
 def upsample(maps):
-    """Each place becomes 2 x 2 places."""
+    """Each position becomes 2 x 2 positions."""
     return ops.repeat(ops.repeat(maps, 2, axis=1), 2, axis=2)
 
 

@@ -109,7 +109,7 @@ class Recipe(LossSettings, CodingRecipe, DataSettings, ModelSettings):
 
         Args:
             item_shape: `(height, width, channels)`.
-            num_steps: as of `CodingRecipe.build_model`.
+            num_steps: as in `CodingRecipe.build_model`.
 
         Raises:
             ValueError: if the number of noise levels is not one or one for each tier,

@@ -61,7 +61,7 @@ class BlendRecipe(PriorRecipe):
             parents.png, and figures of the samples beside those of the blends.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot go on, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
         """

@@ -82,7 +82,7 @@ class QuantizerSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettings):
-    """What the runs of all models have that rebuild what they are given.
+    """What the runs of all models have that reconstruct what they are given.
 
     Abstract: a subclass says what its items are: `load_data`, `build_model`, `measure`
     and `report`, and perhaps `prepare` and `show`; where its loss is another than the
@@ -142,7 +142,7 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
             that writes, which is every worker but the first.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot go on, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
         """

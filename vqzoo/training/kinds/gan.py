@@ -277,7 +277,7 @@ def training_curves(runs):
 
 
 def _codebook(layer, space):
-    """What a GAN draws in the place of each code, float `(K, D)`; D is 1 for indices.
+    """What a GAN draws instead of each code, float `(K, D)`; D is 1 for indices.
 
     Args:
         layer: the quantizer.

@@ -99,7 +99,7 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
             `pathlib.Path` of the run's folder.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot go on, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data.
         """

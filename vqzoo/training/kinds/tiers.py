@@ -86,7 +86,7 @@ class TierRecipe(RunSettings, DataSettings):
             `pathlib.Path` of the run's folder.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend, or
+            RunError: if the run cannot go on, for a reason that its user can fix, or
                 a GAN diverges.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
