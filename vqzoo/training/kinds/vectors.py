@@ -173,14 +173,15 @@ class CostsOfLastCodes:
     """
 
     def __init__(self, model, vectors):
-        self.quantizer = model.quantizer
+        self.decode = inference.compiled(model.quantizer.decode)
+        self.num_codes = model.quantizer.num_embeddings
         latents = inference.compiled(model.latents)
         (self.latents,) = inference.in_batches(latents, vectors, batch_size=BATCH)
 
     def __call__(self, items, codes):
         """Squared distances `(m, K)` of items `(m,)` of the codes `(n - 1,)`."""
-        last = np.arange(self.quantizer.num_embeddings, dtype="int32")
+        last = np.arange(self.num_codes, dtype="int32")
         whole = np.concatenate([np.tile(codes, (len(last), 1)), last[:, None]], axis=1)
-        places = np.asarray(self.quantizer.decode(whole.astype("int32")))
+        places = np.asarray(self.decode(whole.astype("int32")))
         rest = self.latents[items][:, None] - places
         return np.square(rest).sum(axis=-1)
