@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.case import FEW_CHANNELS, Case, random_images
 from tests.helpers.steps import compiled
 from vqzoo.layers.variational import gaussian
-from vqzoo.models import VAE, bernoulli_vae_32, beta_vae_32, vae_32
+from vqzoo.models import VAE, bernoulli_vae_32, beta_vae_32, vae_32, vae_64
 from vqzoo.models.likelihoods import EVALUATION_SEED
 
 CASES = [
@@ -87,13 +87,15 @@ def divergence(model):
         (vae_32, 2_041_476, 1.0, 3),
         (beta_vae_32, 1_451_459, 4.0, 3),
         (bernoulli_vae_32, 375_401, 1.0, 1),
+        (vae_64, 545_540, 1.0, 3),
     ],
 )
 def test_the_named_models_have_their_weights(make, weights, beta, channels):
     model = make()
     assert count(model) == weights and model.name == make.__name__
     assert model.bottleneck.beta == beta
-    assert model.image_shape == (32, 32, channels)
+    size = int(model.name.rpartition("_")[2])
+    assert model.image_shape == (size, size, channels)
     assert model.tier_names == () and model.quantizers == ()
 
 

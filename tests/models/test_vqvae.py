@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema
 from tests.helpers.steps import compiled
 from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
-from vqzoo.models import VQVAE, vqvae_32, vqvae_128
+from vqzoo.models import VQVAE, vqvae_32, vqvae_64, vqvae_128
 from vqzoo.runs import fingerprint
 
 CASES = [
@@ -94,6 +94,12 @@ def test_the_model_of_the_slides_has_as_many_weights_and_more_codes():
     assert count(model.trainable_weights) == 662_723
     assert model.quantizer.num_embeddings == 8192
     assert model.encode(images(1, 128, 128, 3))[0].shape == (1, 32, 32)
+
+
+def test_the_eye_of_a_world_model_has_its_weights_and_grid():
+    model = vqvae_64()
+    assert count(model.trainable_weights) == 360_259
+    assert model.encode(images(1, 64, 64, 3))[0].shape == (1, 8, 8)
 
 
 def test_options_of_the_blocks_that_came_later_leave_fingerprints_alone():

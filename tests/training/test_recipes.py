@@ -56,7 +56,12 @@ ONE_STEP = {
 FOR_GPUS = {"pixelsnail_256_prior", "progressive_gan_256_prior"}
 HYBRID = {"hybrid_transformer_prior"}  # of another model: see test_hybrid_run.py
 # Each has a test of its run.
-NO_IMAGES = {"semantic_id_recommender", "semantic_ids", "sequence_vqvae"}
+NO_IMAGES = {
+    "semantic_id_recommender",
+    "semantic_ids",
+    "sequence_vqvae",
+    "world_experience",
+}
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"
 WITHOUT_CODES = {

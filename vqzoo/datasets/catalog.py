@@ -103,6 +103,12 @@ DATASETS = {
         ),
         is_file=True,
     ),
+    "episodes": Entry(
+        text="frames of games: --data_dir is a run of world_experience",
+        loader="episodes.load_episodes",
+        takes=(*_SHAPE, "data_dir"),
+        is_file=True,
+    ),
     "ffhq": Entry(
         text="faces, from their TFRecords or PNGs",
         loader=_TFDS,

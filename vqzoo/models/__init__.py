@@ -21,10 +21,10 @@ from vqzoo.models.tokenizers import (
     vqgan_f16_1024,
     vqgan_f16_16384,
 )
-from vqzoo.models.vae import VAE, bernoulli_vae_32, beta_vae_32, vae_32
+from vqzoo.models.vae import VAE, bernoulli_vae_32, beta_vae_32, vae_32, vae_64
 from vqzoo.models.vector_vqvae import VectorVQVAE
 from vqzoo.models.vqgan import VQGAN, vqgan_32, vqgan_64
-from vqzoo.models.vqvae import VQVAE, vqvae_32, vqvae_128
+from vqzoo.models.vqvae import VQVAE, vqvae_32, vqvae_64, vqvae_128
 from vqzoo.models.vqvae2 import (
     VQVAE2,
     vqvae2_32,
@@ -63,6 +63,7 @@ __all__ = [
     "separate_vqvaes_64",
     "sparse_autoencoder_32",
     "vae_32",
+    "vae_64",
     "vqgan_32",
     "vqgan_64",
     "vqgan_f16_1024",
@@ -75,5 +76,6 @@ __all__ = [
     "vqvae2_64",
     "vqvae2_three_tier_256",
     "vqvae_32",
+    "vqvae_64",
     "vqvae_128",
 ]

@@ -202,6 +202,30 @@ def vae_32(**overrides):
     return VAE(**{"name": "vae_32", "scale": None, **overrides})
 
 
+def vae_64(**overrides):
+    """A VAE of 64 x 64 frames, the eye of a world model: 32 latents.
+
+    64 hidden channels, a last grid of 4 x 4, 1 residual block of 32, a learned scale;
+    545,540 trainable weights.
+
+    Args and returns: as of `vae_32`.
+
+    Source: Ha and Schmidhuber 2018, arXiv 1803.10122, appendix A.1: the image, the
+        grid and the latents of CarRacing. Differs: the network is that of `VQVAE`; the
+        likelihood has a learned scale.
+    """
+    settings = {
+        "name": "vae_64",
+        "image_shape": (64, 64, 3),
+        "latent_dim": 32,
+        "scale": None,
+        "stride": 16,
+        "num_channels": 64,
+        "num_residual_blocks": 1,
+    }
+    return VAE(**{**settings, **overrides})
+
+
 def beta_vae_32(**overrides):
     """A beta-VAE of 32 x 32 color images: beta 4, 32 latents.
 

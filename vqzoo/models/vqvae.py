@@ -94,6 +94,23 @@ def vqvae_32(quantizer=None, **overrides):
     return VQVAE(make(0), **{"name": "vqvae_32", **overrides})
 
 
+def vqvae_64(quantizer=None, **overrides):
+    """A VQ-VAE of 64 x 64 frames, the eye of a world model: 8 x 8 codes.
+
+    64 hidden channels, 2 residual blocks of 32, K = 512, D = 64; 360,259 trainable
+    weights with the default quantizer.
+
+    Args and returns: as of `vqvae_32`.
+
+    Source: van den Oord et al. 2017, arXiv 1711.00937, section 4.1; the frame:
+        Ha and Schmidhuber 2018, arXiv 1803.10122. Differs: half of the channels.
+    """
+    make = quantizer or (lambda tier: VectorQuantizerEMA(512, 64, name="quantizer"))
+    defaults = {"name": "vqvae_64", "image_shape": (64, 64, 3), "stride": 8}
+    defaults |= {"num_channels": 64}
+    return VQVAE(make(0), **{**defaults, **overrides})
+
+
 def vqvae_128(quantizer=None, **overrides):
     """The VQ-VAE of the slides: 128 x 128 images, 32 x 32 of 8,192 codes.
 

@@ -6,6 +6,7 @@ __all__, __getattr__ = on_demand(
     __name__,
     {
         "BlendRecipe": "kinds.blend.BlendRecipe",
+        "ExperienceRecipe": "kinds.experience.ExperienceRecipe",
         "GANRecipe": "kinds.gan.GANRecipe",
         "PriorRecipe": "kinds.prior.PriorRecipe",
         "Recipe": "kinds.autoencoder.Recipe",

@@ -2,6 +2,8 @@
 
 import abc
 
+from vqzoo.world import POLICY_NAMES
+
 
 class Policy(abc.ABC):
     """Chooses an action for a frame; it may remember its episode."""
@@ -55,4 +57,4 @@ class Sticky(Random):
         return self.last
 
 
-POLICIES = {"random": Random, "sticky": Sticky}
+POLICIES = dict(zip(POLICY_NAMES, (Random, Sticky)))

@@ -1,0 +1,145 @@
+"""The collection of experience: episodes of a real game, in a run's folder."""
+
+import dataclasses
+import time
+
+from vqzoo import world
+from vqzoo.datasets import experience
+from vqzoo.registry import lazily, parse_options
+from vqzoo.runs import state
+from vqzoo.runs.folder import STATE, Run
+from vqzoo.training.settings import RunSettings, Settings, setting
+
+collecting = lazily("vqzoo.world.collecting")
+environments = lazily("vqzoo.world.environments")
+np = lazily("numpy")
+plots = lazily("vqzoo.plots")
+tqdm = lazily("tqdm")
+
+SHOWN = 32
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GameSettings(Settings):
+    """The game."""
+
+    environment: str = setting(
+        "ALE/Pong-v5", "an environment of gymnasium whose observation is an image"
+    )
+    environment_options: tuple[str, ...] = setting(
+        (), "arguments of gymnasium.make, name=value"
+    )
+    frame_size: int = setting(64, "side of the frames in pixels", at_least=8)
+    action_repeat: int = setting(
+        1, "how often an action is done; games of ALE repeat by themselves", at_least=1
+    )
+    max_steps: int = setting(
+        0,
+        "actions after which an episode is cut off; 0: as the game has it",
+        at_least=0,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        parse_options(self.environment_options)
+
+    def game_options(self):
+        """What `PixelEnvironment` takes beside the name: a dict."""
+        names = ("frame_size", "action_repeat", "max_steps")
+        options = {name: getattr(self, name) for name in names}
+        return options | {"options": parse_options(self.environment_options)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExperienceRecipe(RunSettings, GameSettings):
+    """The experience.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    episodes: int = setting(50, "games that are played", at_least=3)
+    policy: str = setting(
+        "random", "how actions are chosen", choices=world.POLICY_NAMES
+    )
+    processes: int = setting(2, "games that are played at once", at_least=1)
+
+    def smoke_numbers(self):
+        """The settings that a smoke run has other values of: a dict."""
+        return {
+            **super().smoke_numbers(),
+            "episodes": 3,
+            "max_steps": min(self.max_steps or 12, 12),
+        }
+
+    def identity(self):
+        settings = super().identity()
+        # Episodes are the same from any number of processes.
+        return {k: v for k, v in settings.items() if k != "processes"}
+
+    def run(self):
+        """Plays the episodes and leaves a folder with them.
+
+        Returns:
+            `pathlib.Path` of the run's folder.
+
+        Raises:
+            MissingExtra: if a package is not installed.
+            RunError: if the run cannot go on, for a reason that its user can mend.
+            ValueError: if it is no environment of pixels.
+        """
+        recipe = self.shrunk()
+        # What cannot be played leaves no folder.
+        environments.PixelEnvironment(self.environment, **self.game_options()).close()
+        settings = {"recipe": recipe.identity()}
+        opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
+        with opened as run:
+            header = {**run.header, "opened": run.opened}
+            state.save_arrays(run.path / STATE, (), header)
+            return recipe._collect(run)
+
+    def _collect(self, run):
+        began = time.monotonic()
+        with tqdm.tqdm(total=self.episodes, unit=" episodes") as bar:
+            found = collecting.collect(
+                run.path,
+                self.environment,
+                episodes=self.episodes,
+                policy=self.policy,
+                seed=self.seed,
+                processes=self.processes,
+                progress=lambda _: bar.update(),
+                **self.game_options(),
+            )
+        seconds = time.monotonic() - began
+        scores = [each["score"] for each in found.card["episodes"]]
+        steps = sum(map(len, found.all))
+        metrics = {
+            "episodes": len(found.all),
+            "steps": steps,
+            "frames_per_second": steps / seconds,
+            "score": float(np.mean(scores)),
+            "score_stddev": float(np.std(scores)),
+        }
+        figure = plots.image_grid(_spread_frames(found), self.environment)
+        run.finish({"experience": metrics}, pictures={"frames": figure})
+        print(self._last_words(run, found, metrics), flush=True)
+        return run.path
+
+    def _last_words(self, run, found, metrics):
+        counts = [len(found.episodes(split)) for split in experience.SPLITS]
+        train, validation, test = counts
+        return f"""
+Done: {self.name}, {metrics["steps"]:,} steps of {self.environment}
+  score     {metrics["score"]:.2f}, deviation {metrics["score_stddev"]:.2f}
+  episodes  {train} for training, {validation} for validation, {test} for the test
+  all of it in {run.path}
+What next:
+  an eye    vqzoo train vqvae --model=vqvae_64 --dataset=episodes \\
+                --data_dir={run.path}"""
+
+
+def _spread_frames(found):
+    """Frames from all over the first episode, as images."""
+    frames = found.all[0].frames
+    places = np.linspace(0, len(frames) - 1, min(SHOWN, len(frames))).astype(int)
+    return frames[places] / np.float32(255) - np.float32(0.5)
