@@ -18,18 +18,19 @@ FLAGS = {
         Flag(
             "mode",
             "auto",
-            "prior, unigram or raw; auto: the first of them that there is",
+            "prior, unigram or raw; auto: the first that the model allows",
             choices=("auto", "prior", "unigram", "raw"),
         ),
         Flag(
             "class",
             "",
-            "the class of all images, by name or number; empty: the likeliest of each",
+            "class of all images, by name or number; empty: the likeliest class "
+            "of each",
         ),
         Flag(
             "tiers",
             (),
-            "tiers whose codes are kept, by name; empty: all that the decoder looks at",
+            "names of the tiers whose codes are kept; empty: all that the decoder uses",
         ),
         Flag("value_range", *READING["value_range"], kind=float),
     ]

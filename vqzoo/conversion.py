@@ -30,13 +30,18 @@ FLAGS = {
         Flag(
             "image_size",
             0,
-            "side of the images of the model, which encodes and decodes others too; "
-            "0: as the source says, or 256",
+            "side of the model's images (it encodes and decodes other sizes "
+            "too); 0: as the source says, or 256",
             at_least=0,
         ),
     ],
     "What is written": [
-        Flag("to", "", "write SOURCE as this library has it", ("diffusers", "taming")),
+        Flag(
+            "to",
+            "",
+            "write SOURCE under the names of this library",
+            ("diffusers", "taming"),
+        ),
         Flag("overwrite", False, "replace what is there"),
     ],
 }

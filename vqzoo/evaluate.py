@@ -27,13 +27,22 @@ NAMES = registry.names("measures")
 FLAGS = {
     "The data": [
         Flag("dataset", "photos", "photos, folder, or a tensorflow-datasets name"),
-        Flag("data_dir", "", "folder or archive of the data, where it needs one"),
+        Flag(
+            "data_dir",
+            "",
+            "folder or archive of the data; not every data set needs one",
+        ),
         Flag("classes", (), "only these classes of the data; empty: all"),
         Flag("image_size", 0, "side of the images; 0: the model's own", at_least=0),
         *(Flag(name, *text, kind=float) for name, text in READING.items()),
         *(Flag(name, *text) for name, text in COLUMNS.items()),
         Flag("max_bytes", *MAX_BYTES, at_least=1),
-        Flag("num_images", 0, "test images; 0: 10,000 at most, and 2 GB", at_least=0),
+        Flag(
+            "num_images",
+            0,
+            "number of test images; 0: at most 10,000, and at most 2 GB",
+            at_least=0,
+        ),
     ],
     "What is measured": [
         Flag("only", (), f"some of {', '.join(NAMES)}; empty: all", choices=NAMES),
@@ -41,10 +50,14 @@ FLAGS = {
         Flag(
             "num_samples",
             0,
-            "images to draw; 0: 1,000, or to --retrain 10,000",
+            "images to draw; 0: 1,000, or 10,000 with --retrain",
             at_least=0,
         ),
-        Flag("retrain", False, "also what trains classifiers, for long"),
+        Flag(
+            "retrain",
+            False,
+            "also run the measures that train classifiers, which take long",
+        ),
         Flag(
             "retrain_steps",
             0,
@@ -63,16 +76,20 @@ FLAGS = {
             f"of grids of codes there: {', '.join(REPRESENTATIONS)}",
             choices=tuple(REPRESENTATIONS),
         ),
-        Flag("inception", "", "saved network of FID, images to 2,048 features"),
+        Flag(
+            "inception",
+            "",
+            "saved Inception network of FID, from images to 2,048 features",
+        ),
     ],
     "How samples are drawn": sample.DRAWING,
     "What is assumed": [
         Flag("watts", WATTS, "mean power of the machine that trained"),
-        Flag("carbon_intensity", CARBON_INTENSITY, "kg of CO2 a kWh", at_least=0),
+        Flag("carbon_intensity", CARBON_INTENSITY, "kg of CO2 per kWh", at_least=0),
         Flag(
             "training_hours",
             0.0,
-            "of the training; 0: those of its history.csv",
+            "hours of training; 0: as in history.csv",
             at_least=0,
         ),
     ],

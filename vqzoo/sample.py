@@ -10,19 +10,24 @@ from vqzoo import frame, plots, trained
 from vqzoo.frame import Flag
 
 DRAWING = [
-    Flag("temperature", 1.0, "below 1: likelier, less diverse"),
+    Flag("temperature", 1.0, "below 1: likelier and less diverse samples"),
     Flag("top_k", 0, "draw only the k likeliest codes; 0: all", at_least=0),
-    Flag("top_p", 1.0, "draw only codes of this much probability"),
+    Flag(
+        "top_p",
+        1.0,
+        "draw only the likeliest codes that together have this probability; 1: all",
+    ),
     Flag(
         "guidance",
         1.0,
-        "scale of classifier-free guidance: 1 is none, above it more of the class",
+        "scale of classifier-free guidance: 1 is none, larger scales show "
+        "more of the class",
         at_least=0,
     ),
     Flag(
         "guidance_schedule",
         "constant",
-        "whether guidance is on from the first code or sets in over the grid",
+        "constant, or linear or cosine: guidance grows from the first code to the last",
         choices=("constant", "linear", "cosine"),
     ),
 ]
@@ -31,7 +36,7 @@ FLAGS = {
         Flag("prior", "", "folder of a prior's finished run"),
         Flag("class", "", "a class by name or number; empty: all"),
         Flag("n", 64, "number of images", at_least=1),
-        Flag("seed", 0, "equal seeds draw equal images"),
+        Flag("seed", 0, "the same seed draws the same images"),
         Flag("batch_size", 64, "images at once", at_least=1),
     ],
     "How likely it is": DRAWING,

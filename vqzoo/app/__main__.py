@@ -11,13 +11,13 @@ from vqzoo.frame import Failure, Flag
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FLAGS = {
     "What is explored": [
-        Flag("model", "", "a .keras file, an artifact's folder or run"),
-        Flag("prior", "", "folder of a prior's run, to draw images"),
+        Flag("model", "", "a .keras file, or the folder of an artifact or a run"),
+        Flag("prior", "", "folder of a prior's run or artifact, to draw images"),
     ],
     "The sample images": [
         Flag("dataset", "photos", "photos, 'folder' or the name of a data set"),
-        Flag("data_dir", "", "where the data set of that name lies"),
-        Flag("classes", (), "only these classes of it; empty: all"),
+        Flag("data_dir", "", "folder of the data set"),
+        Flag("classes", (), "names of the only classes to use; empty: all"),
         *(Flag(name, *text, kind=float) for name, text in READING.items()),
     ],
     "The page": [

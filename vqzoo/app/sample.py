@@ -188,7 +188,7 @@ def _settings(gr, pipeline):
             value=1,
             step=0.05,
             label="Temperature",
-            info="below 1: likelier, less diverse",
+            info="below 1: likelier and less diverse samples",
         )
         top_k = gr.Slider(
             0,

@@ -11,12 +11,12 @@ FLAGS = {
         Flag(
             "model",
             "",
-            "folder with model.keras, and with its priors where there are any",
+            "folder with model.keras, and with its priors if there are any",
         ),
         Flag(
             "overwrite",
             False,
-            "write anew what a folder has already; else it is passed over",
+            "replace files that exist already; otherwise skip them",
         ),
     ]
 }

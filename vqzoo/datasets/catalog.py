@@ -34,36 +34,38 @@ RESIZES = ("crop", "pad", "stretch", "upscale")
 READING = {
     "resize": (
         "crop",
-        f"{', '.join(RESIZES)}: what is done with images of other sizes; those that "
-        "are smaller are left out by crop",
+        f"{', '.join(RESIZES)}: what happens to images of other sizes; crop leaves out "
+        "those that are smaller",
     ),
     "frames": (
         "",
-        f"{', '.join(FRAMES)}: which of an animation or of a TIFF's pages are images, "
-        "or that pages are the bands of one; empty: the first",
+        f"{', '.join(FRAMES)}: which frames of an animation or pages of a TIFF are "
+        "images; bands: the pages are the bands of one image; empty: the first",
     ),
     "value_range": (
         (),
-        "LOW,HIGH: the values that become black and white; empty: those of all images, "
-        "or 0,255 where they have 8 bits",
+        "LOW,HIGH: the values that become black and white; empty: 0,255 for "
+        "8 bits, otherwise the range of all images",
     ),
     "layout": (
         "",
-        "levels of folders from above, such as class/split or split/*/class, or flat; "
-        "empty: what their names suggest",
+        "what each level of folders means, the outermost first, such as "
+        "class/split or split/*/class; or flat; empty: as the names suggest",
     ),
     "class_level": (
         0,
-        "which folder is the class: 1 the outermost, -1 the innermost; 0: what their "
-        "names suggest",
+        "which folder is the class: 1 the outermost, -1 the innermost; 0: "
+        "as the names suggest",
     ),
-    "labels": ("", "CSV file with columns file and label, in the place of folders"),
+    "labels": (
+        "",
+        "CSV file with the columns file and label, instead of class folders",
+    ),
 }
 # The flag --max_bytes: default and text.
 MAX_BYTES = (
     2**28,
-    "the most that a file of the data may unpack or decode to; what claims more is "
-    "taken for a bomb",
+    "the most bytes that one file may unpack or decode to; larger ones are refused",
 )
 _TFDS = "named.load_named"
 DATASETS = {

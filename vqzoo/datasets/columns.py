@@ -4,11 +4,12 @@
 COLUMNS = {
     "vector_column": (
         "",
-        "name of the vectors in a file; empty: vectors, embeddings and the like",
+        "name of the vectors in the file; empty: vectors, embeddings and the like",
     ),
     "key_column": (
         "",
-        "name of their keys in a file; empty: key, item_id, id; else row numbers",
+        "name of the keys in the file; empty: key, item_id or id, otherwise "
+        "row numbers",
     ),
 }
 

@@ -19,28 +19,29 @@ FLAGS = {
         Flag(
             "overwrite",
             False,
-            "replace the whole folder TARGET; without it, an artifact that is there "
+            "replace the whole folder TARGET; otherwise an existing artifact "
             "gets one more version of the SavedModel",
         ),
         Flag(
             "bfloat16",
             False,
-            "write a second SavedModel that computes in bfloat16: half the size, "
-            "faster where the server's processor has bfloat16, with slightly other "
-            "codes",
+            "also write a SavedModel that computes in bfloat16: half the size, "
+            "and faster on processors with bfloat16, but with slightly "
+            "different codes",
         ),
         Flag(
             "formats",
             ("saved_model",),
-            "what is written beside model.keras: the SavedModel always; onnx, litert "
-            "and openvino hold encode, decode and reconstruct, a file each",
+            "formats beside model.keras: always the SavedModel; onnx, litert "
+            "and openvino write one file each for encode, decode and "
+            "reconstruct",
             choices=("saved_model", *PORTABLE),
         ),
         Flag(
             "terms",
             "",
-            "what the artifact may be used for, which stands in its README.md and "
-            "manifest.json; empty: what the data set's terms say, where they are known",
+            "what the artifact may be used for, for its README.md and "
+            "manifest.json; empty: the terms of the data set, if they are known",
         ),
     ]
 }

@@ -16,10 +16,10 @@ class FrequencyLatents(HybridLatents):
     """Keeps the codes of a quantizer that are used most; other latents pass unchanged.
 
     A table counts how often each code is chosen, the last steps most; a count goes with
-    its code in the codebook, and begins again where that restarts. A latent whose
-    code is among the `num_frequent` most used ones is replaced by it; any other reaches
-    the decoder as it is, or, with `projected`, projected on its code. With
-    `num_frequent` equal to K this is the quantizer, bit for bit.
+    its code in the codebook, and begins again where that restarts. A latent whose code
+    is among the `num_frequent` most used ones is replaced by it; any other reaches the
+    decoder as it is or, with `projected`, projected onto its code. With `num_frequent`
+    equal to K this is the quantizer, bit for bit.
 
     With fewer the output is not a function of the codes, not even at inference:
     `encode` and `decode` are those of the quantizer, and `decode(encode(latents))` is

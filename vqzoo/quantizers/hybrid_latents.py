@@ -13,7 +13,7 @@ class HybridLatents(Quantizer):
     """Abstract: the codes of a quantizer, and real numbers beside them.
 
     The output is not a function of the codes alone; `encode` and `decode` are those
-    of the quantizer. Here every latent is projected on its code.
+    of the quantizer. Here every latent is projected onto its code.
 
     Args:
         quantizer: a quantizer layer with one code for each latent.

@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.autoencoder
 
-The base line of the systems that constrain or perturb the latents.
+The baseline of the systems that constrain or perturb the latents.
 
 Source: Coppock's thesis, section 2.2.2. Differs: it names no sizes; these are the
 blocks of `vqvae_32`.

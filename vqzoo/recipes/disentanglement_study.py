@@ -3,14 +3,14 @@
     python -m vqzoo.recipes.disentanglement_study
 
 Trains beta-VAEs of 10 latents and autoencoders with codes on sprites whose factors are
-known, and scores them with every measure of the study. Leaves a table, a curve of each
+known, and scores them with every measure of the study. Writes a table, a curve of each
 measure over beta with the other models as levels, and how far the measures rank all
 models alike, and as classifiers do that tell factors from 10 to 10,000 labels. Grids of
 codes are read as `--representation` says.
 
 About 5 minutes a run on two cores before the floors of the measures, which take most of
 them three times more; 9 runs a seed. `--quick` takes a tenth of the samples of each
-measure; `--resume` goes on, also with more `--seeds`.
+measure; `--resume` continues, also with more `--seeds`.
 
 Source: Locatello et al. 2019, arXiv 1811.12359, section 5 and figures 5 and 6 of the
 lecture. Differs: sprites drawn by

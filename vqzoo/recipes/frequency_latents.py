@@ -1,4 +1,4 @@
-"""Frequency latents: codes where they are frequent, else the latents themselves.
+"""Frequency latents: codes where they are frequent, otherwise the latents themselves.
 
     python -m vqzoo.recipes.frequency_latents
 

@@ -1,4 +1,4 @@
-"""Does a GAN fit noisy codes alone? Maps of indices, of plain and of noisy codes.
+"""Does a GAN fit only noisy codes? Maps of indices, of plain and of noisy codes.
 
     python -m vqzoo.recipes.gan_space_study
 

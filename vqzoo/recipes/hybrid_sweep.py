@@ -3,11 +3,11 @@
     python -m vqzoo.recipes.hybrid_sweep
 
 Of 512 codes the S most used ones are kept; latents of the others stay continuous, as
-they are or projected to the direction of their code. S = 512 is the VQ-VAE. Codebooks
+they are or projected onto the direction of their code. S = 512 is the VQ-VAE. Codebooks
 follow the latents by moving average, with restarts: one that is learned by gradient
-collapses to fewer codes than the least S keeps, so that S decides nothing. Leaves a
+collapses to fewer codes than the least S keeps, so that S decides nothing. Writes a
 table and curves of the errors and of the largest rise of the loss in training, which is
-how stable it is. `--resume` goes on, also with more `--seeds`.
+how stable it is. `--resume` continues, also with more `--seeds`.
 
 About a minute a run on the embedded photographs, one core; 16 runs a seed.
 

@@ -3,12 +3,12 @@
     python -m vqzoo.recipes.hybrid_transformer_prior
 
 Extracts the codes of the data set and the real number beside each, fits a transformer
-that draws a code and then its number, place after place, and reports bits of the codes
-and nats of both on the test split. `vqzoo sample --prior=RUN` then draws images. It is
-the prior that the report on hybrid latents leaves to future work.
+that draws a code and then its number, one position at a time, and reports bits of the
+codes and nats of both on the test split. `vqzoo sample --prior=RUN` then draws images.
+It is the prior that the report on hybrid latents leaves to future work.
 
 `--model` is a model of projected or frequency latents, with one tier or more, such as
-the artifact of the recipe `projected_latents` if nothing is said; `--dataset` should be
+the artifact of the recipe `projected_latents` by default; `--dataset` should be
 what it was trained on. Priors of codes alone take `--prior=transformer`.
 
 Source: Vila's report on hybrid latents, section 5; mixtures of Gaussians: Bishop 1994.

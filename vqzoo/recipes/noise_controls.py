@@ -1,4 +1,4 @@
-"""What of the noisy recipe does what: noise, sorting, restarts, the start, the ends.
+"""Which part of the noisy recipe does what: noise, sorting, restarts, start, ends.
 
     python -m vqzoo.recipes.noise_controls
 

@@ -6,13 +6,13 @@ Trains a VQ-VAE-2 at each sigma, the same for both tiers, in two ways: noise alo
 in the thesis, from a random codebook that nothing revives; and noise with a good start,
 restarts of dead codes and codes kept in order, as in `vqvae2_noisy`. Beside them, as
 levels without noise and order: the good start alone, a k-means start, and the start
-with restarts (healthy plain). Leaves a table, a picture of the codebooks, and curves of
+with restarts (healthy plain). Writes a table, a picture of the codebooks, and curves of
 errors, use and order of the codes, a linear probe on them and what images lose when
 indices move. Early and late differ: noise alone revives a codebook within 3 epochs of
 CIFAR-10, not within half a one.
 
-`--dataset=folder --data_dir=PATH` says where other images are; `--image_size=64
---model=vqvae2_64` makes them larger. `--resume` goes on, also with more `--seeds`.
+`--dataset=folder --data_dir=PATH` names other images; `--image_size=64
+--model=vqvae2_64` makes them larger. `--resume` continues, also with more `--seeds`.
 
 About 4 minutes a run on CIFAR-10, two cores and float32; 15 runs a seed.
 

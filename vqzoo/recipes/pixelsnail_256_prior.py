@@ -7,8 +7,7 @@ tiers with 4 blocks of 4 residual blocks, 256 channels, kernels of 5 and dropout
 the top one with attention in each block, the bottom one with 3 residual blocks over the
 top codes and no attention. Meant for GPUs.
 
-Updates are of 64 grids, accumulated over 8 steps: in docs/results/scale.md is what they
-take.
+An update takes 64 grids, accumulated over 8 steps; docs/results/scale.md has its cost.
 
 Source: Coppock's thesis, table 6.1; Chen et al. 2018, arXiv 1712.09763. Differs: the
 text has no batch size.

@@ -7,7 +7,7 @@ conditioned on the top codes and both on the class, and reports bits per code on
 test split. `vqzoo sample --prior=RUN` then draws images.
 
 `--model` is the model whose codes are learned, the artifact of the recipe
-`vqvae2_noisy` if nothing is said; `--dataset` should be what it was trained on, such as
+`vqvae2_noisy` by default; `--dataset` should be what it was trained on, such as
 `--dataset=folder --data_dir=cifar10.tar.xz`. The top prior has attention, the bottom
 one has none. The networks of the thesis are those of `pixelsnail_256_prior`.
 

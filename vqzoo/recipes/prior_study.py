@@ -1,4 +1,4 @@
-"""Priors of one kind of codes beside each other, with and without the class.
+"""Priors compared on the same codes, with and without the class.
 
     python -m vqzoo.recipes.prior_study
 
@@ -6,8 +6,8 @@ Fits each prior to the top codes of one trained model, its best epoch by the val
 images, and takes its bits per code on the test images. PixelSNAIL and the gated
 PixelCNN have nearly equal numbers of weights, and the former drops a tenth of its
 features in training unless its name says otherwise; `pixelcnn` is the network of the
-keras.io example. `--trained` is the model, the artifact of `vqvae2_noisy` if nothing is
-said; `--dataset` should be what it was trained on, such as cifar10.
+keras.io example. `--trained` is the model, the artifact of `vqvae2_noisy` by default;
+`--dataset` should be what it was trained on, such as cifar10.
 
 10 to 30 minutes a row on two cores; 10 rows a seed. docs/results shows `--epochs=3` of
 CIFAR-10: `--prior_settings=epochs=3,...` with the others below.

@@ -6,8 +6,8 @@ Trains the same small VQ-VAE (f = 4, 64 hidden channels, 2 residual blocks of 16
 the same weights on the same batches with each quantizer and each number of codes K.
 Usage, perplexity and order are those of a codebook on the test images; the probe reads
 the indices as numbers, where images have classes. `--only=1024` takes one K,
-`--only=ema` one quantizer; `--epochs=10` trains for 6,000 steps. How fast each is and
-what memory it takes says `benchmarks/quantizer_training.py`.
+`--only=ema` one quantizer; `--epochs=10` trains for 6,000 steps.
+`benchmarks/quantizer_training.py` measures speed and memory.
 
 About a minute a run of up to 1,024 codes on one core, several where 65,536 are
 searched; 64 runs a seed. docs/results shows CIFAR-10, with `--dataset=cifar10`.

@@ -3,9 +3,9 @@
     python -m vqzoo.recipes.rate_distortion
 
 Trains VQ-VAEs with one, two and three tiers and several sizes of the codebook, fits a
-prior to the codes of each, and counts bits by the prior's exact likelihood. Leaves a
+prior to the codes of each, and counts bits by the prior's exact likelihood. Writes a
 table, and a curve of PSNR over bits per pixel beside JPEG and WebP, all on the same
-images, at most 1,000 of the test split. `--resume` goes on, also with more `--seeds`.
+images, at most 1,000 of the test split. `--resume` continues, also with more `--seeds`.
 
 About 14 minutes a run of one or two tiers on one core of an AMD EPYC, 8 of three, whose
 grids are 2 x 2, 4 x 4 and 8 x 8 codes. 7 runs a seed.

@@ -1,4 +1,4 @@
-"""A VQ-VAE of signals, a transformer over its tokens, and what a probe reads of them.
+"""A VQ-VAE of signals, a transformer over its tokens, and a linear probe.
 
     python -m vqzoo.recipes.sequence_vqvae
 

@@ -2,8 +2,8 @@
 
     python -m vqzoo.recipes.soft_vqvae
 
-Fails on the embedded photographs where one code is decoded, as here at inference: 19.3
-dB with a perplexity of 7.7. The decoder learns mixtures, which tell it more: in
+It fails on the embedded photographs where one code is decoded, as here at inference:
+19.3 dB with a perplexity of 7.7. The decoder learns mixtures, which tell it more: in
 training its error falls to a quarter (0.0038 against 0.016, history.csv of its card),
 while fewer and fewer codes are the nearest. Mixtures, for which no code stands, are
 decoded as in the paper with `--quantizer_options=hard_at_inference=False`.

@@ -8,7 +8,7 @@ a smaller beta of a beta-VAE, so that codes are less continuous the more there a
 noise lets a simpler prior suffice. Trains a small VQ-VAE (f = 4, 64 hidden channels)
 from the same weights on the same batches with few codes and with many, with noise and
 without. Codes are sorted in both, which changes no image and no loss. To the codes of
-512 it fits a prior of one layer and one of six. Leaves a table, curves over K, and a
+512 it fits a prior of one layer and one of six. Writes a table, curves over K, and a
 verdict on each claim with intervals over the seeds, in verdicts.json.
 
 Some 6 minutes a seed on one core.

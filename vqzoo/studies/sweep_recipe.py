@@ -65,14 +65,16 @@ class SweepRecipe(Recipe):
         "what is compared, each NAME: field=value field=value, where NAME@NUMBER is a "
         "point of the curve NAME",
     )
-    seeds: tuple[int, ...] = setting((0, 1, 2), "each condition is run with each")
+    seeds: tuple[int, ...] = setting(
+        (0, 1, 2), "every condition runs with each of these"
+    )
     only: tuple[str, ...] = setting(
-        (), "only rows whose name holds one of these texts; empty: all"
+        (), "run only rows whose name contains one of these texts; empty: all"
     )
     trained: str = setting(
         "",
-        "a .keras file: it is measured, or gets priors, in the place of a model that "
-        "is trained; conditions may set it",
+        "a .keras file to measure, or to train priors on, instead of "
+        "training a model; conditions may set it",
     )
     measurements: tuple[str, ...] = setting(
         ("reconstruction",), f"of each model; any of {', '.join(MEASURED)}"
@@ -81,40 +83,38 @@ class SweepRecipe(Recipe):
         ("reconstruction.psnr",), "numbers in table and pictures, MEASUREMENT.NUMBER"
     )
     axis: str = setting(
-        "", "what the NUMBER of a condition is; or MEASUREMENT.NUMBER, measured"
+        "", "what NUMBER in a condition means; or a MEASUREMENT.NUMBER to draw over"
     )
-    num_images: int = setting(10_000, "test images, and training images, measured")
+    num_images: int = setting(10_000, "test images, and training images, to measure")
     judge: str = setting(
         "",
-        "a .keras classifier in whose features sets of images are compared, for data "
-        "without classes; empty: one is trained on the data",
+        "a .keras classifier whose features compare sets of images, for "
+        "data without classes; empty: train one on the data",
     )
     quick: bool = setting(False, "measure with few images and steps: a first look")
-    representation: str = setting("indices", "of grids of codes for disentanglement")
+    representation: str = setting(
+        "indices", "how codes become vectors in disentanglement"
+    )
     prior_settings: tuple[str, ...] = setting(
-        (),
-        "field=value of the recipe of a prior, fitted to each model's codes; empty: no "
-        "prior",
+        (), "field=value of a prior's recipe, for each model's codes; empty: no prior"
     )
     prior_conditions: tuple[str, ...] = setting(
         (),
-        "priors that are compared on each model, as --conditions, each in a row of its "
-        "own; --prior_settings is what they have in common, gan=NAME makes it a GAN",
+        "priors to compare on each model, one a row, written like --conditions; "
+        "--prior_settings holds what they share, gan=NAME makes one a GAN",
     )
     prior_measurements: tuple[str, ...] = setting(
-        (), "of each prior of --prior_conditions"
+        (), "what to measure of each prior of --prior_conditions"
     )
     models_with_priors: tuple[str, ...] = setting(
         (), "conditions whose models get the priors of --prior_conditions; empty: all"
     )
     claims: tuple[str, ...] = setting(
         (),
-        "what is held against the numbers, each WORDS: [CONDITION]MEASUREMENT.NUMBER > "
-        "[CONDITION]MEASUREMENT.NUMBER",
+        "claims to test on the numbers, each WORDS: "
+        "[CONDITION]MEASUREMENT.NUMBER > [CONDITION]MEASUREMENT.NUMBER",
     )
-    baseline: str = setting(
-        "", "a condition, over whose numbers those of the others are shown too"
-    )
+    baseline: str = setting("", "a condition: the others are shown relative to it too")
 
     def __post_init__(self):
         super().__post_init__()

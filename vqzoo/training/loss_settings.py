@@ -40,16 +40,16 @@ class LossSettings(Settings):
     )
     classifier: str = setting(
         "",
-        "a .keras file, from images to logits, that perceptual and classifier look "
-        "through; empty: one is trained first, on the classes of the data",
+        "a .keras file from images to logits, for the terms perceptual and "
+        "classifier; empty: train one first, on the classes of the data",
     )
     lpips_backbone: str = setting(
         "",
-        "weights of VGG16 for lpips: a file of torchvision's, or imagenet, which Keras "
-        "downloads",
+        "VGG16 weights for lpips: a file of torchvision's weights, or "
+        "imagenet (Keras downloads its own)",
     )
     lpips_weights: str = setting(
-        "", "the linear weights of lpips, vgg.pth; empty: those of the package lpips"
+        "", "linear weights of lpips, vgg.pth; empty: those of the package lpips"
     )
     discriminator: str = setting("patch", "of gan", choices=DISCRIMINATORS)
     discriminator_options: tuple[str, ...] = setting(
@@ -63,21 +63,22 @@ class LossSettings(Settings):
     )
     adversarial_limit: float = setting(
         1e4,
-        "gan=WEIGHT is the size of its gradient over that of the other terms, unless "
-        "it had to be multiplied by more than this; 0: it is a plain weight",
+        "gan=WEIGHT sets the size of its gradient relative to that of the "
+        "other terms; this is the largest factor for that; 0: gan=WEIGHT is "
+        "a plain weight",
         at_least=0,
     )
     r1_penalty: float = setting(
-        0.0, "weight of the squared gradient of the scores of images", at_least=0
+        0.0, "weight of the squared gradient of the scores of real images", at_least=0
     )
     lecam: float = setting(
-        0.0, "weight of the regularization of the scores by their means", at_least=0
+        0.0, "weight of the term that keeps scores near their means", at_least=0
     )
     start_from: str = setting(
-        "", "a run or a .keras file of the same model, whose weights training begins at"
+        "", "a run or .keras file of the same model: start from its weights"
     )
     only_decoder: bool = setting(
-        False, "leave all as it is that codes come of: train what decodes them"
+        False, "train only the decoder: the codes stay the same"
     )
 
     def __post_init__(self):

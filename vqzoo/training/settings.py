@@ -96,8 +96,10 @@ class Settings:
 class RunSettings(Settings):
     """The run."""
 
-    name: str = setting("run", "name of the recipe and of its folder of runs")
-    seed: int = setting(0, "of the weights, the data's order and the noise", at_least=0)
+    name: str = setting("run", "name of the recipe, and of the folder of its runs")
+    seed: int = setting(
+        0, "seed of the weights, the order of the data, and the noise", at_least=0
+    )
     strategy: str = setting(
         "auto",
         "auto, none, mirrored or multi_worker",
@@ -105,11 +107,11 @@ class RunSettings(Settings):
     )
     precision: str = setting(
         "auto",
-        "auto, float32 or mixed_bfloat16; auto: bfloat16 where hardware has it",
+        "auto, float32 or mixed_bfloat16; auto: bfloat16 if the hardware supports it",
         choices=("auto", "float32", "mixed_bfloat16"),
     )
-    runs_dir: str = setting("runs", "where the folders of the runs are made")
-    resume: bool = setting(False, "go on with the latest run that is not finished")
+    runs_dir: str = setting("runs", "folder for the runs")
+    resume: bool = setting(False, "continue the latest run that is not finished")
     save_steps: int = setting(
         200, "steps between two saves of the run's state", at_least=1
     )
@@ -117,7 +119,7 @@ class RunSettings(Settings):
     check_numerics: bool = setting(
         False, "stop at the first operation that gives NaN or infinity, and name it"
     )
-    smoke: bool = setting(False, "shrink every number; to see that all of it runs")
+    smoke: bool = setting(False, "shrink every number, to see that the whole run works")
 
     def __post_init__(self):
         super().__post_init__()
@@ -139,9 +141,11 @@ class DataSettings(Settings):
         f"{', '.join(catalog.DATASETS)}, or a tensorflow-datasets name such as cifar10 "
         "or celeb_a",
     )
-    data_dir: str = setting("", "folder or archive of the data, where it needs one")
+    data_dir: str = setting(
+        "", "folder or archive of the data; not every data set needs one"
+    )
     classes: tuple[str, ...] = setting(
-        (), "only these classes of the data, by name; empty: all"
+        (), "names of the only classes to use; empty: all"
     )
     max_bytes: int = setting(*catalog.MAX_BYTES, at_least=1)
 
@@ -167,9 +171,9 @@ class StepSettings(Settings):
 
     epochs: int = setting(10, "passes over the training data", at_least=1)
     max_steps_per_epoch: int = setting(
-        0, "cuts an epoch short; 0: the whole data", at_least=0
+        0, "steps after which an epoch ends; 0: the whole data", at_least=0
     )
-    batch_size: int = setting(32, "images of a step, over all devices", at_least=1)
+    batch_size: int = setting(32, "images per step, over all devices", at_least=1)
 
     def smoke_numbers(self):
         """The settings that a smoke run has other values of: a dict."""
@@ -209,26 +213,26 @@ class OptimizerSettings(Settings):
     optimizer: str = setting(
         "adam", "adam, adamw or lion", choices=("adam", "adamw", "lion")
     )
-    learning_rate: float = setting(3e-4, "of the optimizer")
+    learning_rate: float = setting(3e-4, "learning rate of the optimizer")
     learning_rate_schedule: str = setting(
         "constant", "constant, or cosine to zero", choices=("constant", "cosine")
     )
     warmup_share: float = setting(
-        0.0, "share of the run in which the learning rate rises from zero"
+        0.0, "share of the run over which the learning rate rises from zero"
     )
     weight_decay: float = setting(
         0.0, "of kernels, a share of the learning rate; of adamw or lion", at_least=0
     )
     clip_norm: float = setting(
-        0.0, "greatest norm of all gradients together; 0: any", at_least=0
+        0.0, "largest norm of all gradients together; 0: no limit", at_least=0
     )
     accumulation_steps: int = setting(
-        1, "steps whose gradients are summed up to one update", at_least=1
+        1, "steps whose gradients make one update", at_least=1
     )
     average_decay: float = setting(
         0.0,
-        "of a moving average of the trained weights, which is then what is measured "
-        "and delivered; 0: none",
+        "decay of a moving average of the weights, which is then measured "
+        "and delivered; 0: no average",
     )
 
     def __post_init__(self):

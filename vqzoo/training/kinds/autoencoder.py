@@ -49,7 +49,7 @@ class ModelSettings(Settings):
         (), "any of flip, crop, color_jitter, for the training images"
     )
     kl_warmup_share: float = setting(
-        0.3, "share of the steps in which the weight of the divergences grows"
+        0.3, "share of the steps over which the weight of the divergences grows"
     )
 
     def __post_init__(self):

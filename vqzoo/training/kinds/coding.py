@@ -46,21 +46,23 @@ class QuantizerSettings(Settings):
         choices=("data", "k_means", "random_normal"),
     )
     restart_threshold: float = setting(
-        0.5, "codes below this share of the mean use are placed anew; 0: never"
+        0.5,
+        "a code that is used less than this share of the mean use restarts "
+        "at a latent; 0: never",
     )
     sorted_codes: bool = setting(
-        False, "keep the codes in their order along the codebook's main axis"
+        False, "keep the codes sorted along the codebook's main axis"
     )
     noise_stddev: tuple[float, ...] = setting(
-        (0.0,), "sigma of the noisy assignment: one value, or one a tier, top first"
+        (0.0,), "sigma of the noisy assignment: one value, or one per tier, top first"
     )
     noise_boundary: str = setting(
         "reflect",
-        "reflect, clip or wrap, at the index ends",
+        "what happens at the ends of the index range: reflect, clip or wrap",
         choices=("reflect", "clip", "wrap"),
     )
     annealing_share: float = setting(
-        0.75, "share of the steps in which the temperature of the codes falls"
+        0.75, "share of the steps over which the temperature of the codes falls"
     )
 
     def __post_init__(self):

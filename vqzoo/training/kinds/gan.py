@@ -48,8 +48,9 @@ class GANRecipe(TierRecipe):
     gan_loss: str = setting("wgan_gp", f"one of {', '.join(LOSSES)}", choices=LOSSES)
     gan_space: str = setting(
         "vectors",
-        "what a map holds: code vectors, or one channel of indices, rounded to codes, "
-        "as they stand or sorted along the codebook's main axis",
+        "what a map holds: code vectors, or one channel of indices that are "
+        "rounded to codes, unsorted or sorted along the codebook's main "
+        "axis",
         choices=SPACES,
     )
     scale_steps: tuple[int, ...] = setting(
@@ -57,27 +58,29 @@ class GANRecipe(TierRecipe):
     )
     tier_scale_steps: tuple[str, ...] = setting(
         (),
-        "--scale_steps of single tiers, which may have other numbers of scales, for "
-        "example bottom=(2000,4000,20000)",
+        "--scale_steps of single tiers, for example "
+        "bottom=(2000,4000,20000); tiers may differ in their number of "
+        "scales",
     )
     scale_batch_sizes: tuple[int, ...] = setting(
-        (64,), "images of a step at each scale; the last one for all further"
+        (64,),
+        "images per step at each scale; the last number is for all further scales",
     )
     tier_scale_batch_sizes: tuple[str, ...] = setting(
         (), "--scale_batch_sizes of single tiers, for example bottom=(64,64,16)"
     )
     measure_steps: int = setting(
-        1000, "steps between two measurements, rows of history.csv", at_least=1
+        1000, "steps between two rows of history.csv", at_least=1
     )
-    fade_share: float = setting(0.2, "part of a scale's steps in which it fades in")
-    learning_rate: float = setting(3e-4, "of the generator's Adam")
-    critic_learning_rate: float = setting(4e-4, "of the critic's Adam")
+    fade_share: float = setting(0.2, "share of a scale's steps over which it fades in")
+    learning_rate: float = setting(3e-4, "learning rate of the generator's Adam")
+    critic_learning_rate: float = setting(4e-4, "learning rate of the critic's Adam")
     gradient_penalty: float = setting(
         10.0, "lambda, weight of the gradient penalty", at_least=0
     )
     drift: float = setting(1e-3, "weight of the mean square of real scores", at_least=0)
-    average_decay: float = setting(0.999, "of the generator's moving average")
-    divergence_limit: float = setting(1e4, "a loss term beyond it stops the run")
+    average_decay: float = setting(0.999, "decay of the generator's moving average")
+    divergence_limit: float = setting(1e4, "a loss term above this stops the run")
 
     def __post_init__(self):
         super().__post_init__()

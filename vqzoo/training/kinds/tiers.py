@@ -56,7 +56,7 @@ class TierRecipe(RunSettings, DataSettings):
         "export/vqvae2_noisy/model.keras", "the trained model whose codes are learned"
     )
     tiers: tuple[str, ...] = setting(
-        (), "only these tiers; no images can be drawn then; empty: all"
+        (), "train only these tiers (then no images can be drawn); empty: all"
     )
     prior_options: tuple[str, ...] = setting(
         (),
@@ -65,11 +65,10 @@ class TierRecipe(RunSettings, DataSettings):
     )
     class_conditional: bool = setting(
         True,
-        "condition on the class, where the data has classes; off: never, as where it "
-        "has none",
+        "condition on the class, if the data has classes",
     )
     codes_dir: str = setting(
-        "", "where the codes of the data are kept; empty: a folder in --runs_dir"
+        "", "folder for the codes of the data; empty: in --runs_dir"
     )
 
     def __post_init__(self):
