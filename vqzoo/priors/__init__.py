@@ -10,6 +10,9 @@ from vqzoo.priors.gan.progressive_gan import (
 from vqzoo.priors.gated_pixelcnn import GatedPixelCNN, gated_pixelcnn_8
 from vqzoo.priors.hybrid_transformer import HybridTransformer
 from vqzoo.priors.maskgit import MaskGIT
+from vqzoo.priors.memories.code_lstm import CodeLSTM
+from vqzoo.priors.memories.frame_transformer import FrameTransformer
+from vqzoo.priors.memories.mdn_rnn import MDNRNN
 from vqzoo.priors.pixelcnn import PixelCNN, pixelcnn_8
 from vqzoo.priors.pixelrnn import PixelRNN, pixelrnn_diagonal_8, pixelrnn_row_8
 from vqzoo.priors.pixelsnail import (
@@ -22,10 +25,13 @@ from vqzoo.priors.sequence_transformer import SequenceTransformer
 from vqzoo.priors.transformer import Transformer
 
 __all__ = [
+    "CodeLSTM",
     "DCGAN",
     "DCGANCritic",
+    "FrameTransformer",
     "GatedPixelCNN",
     "HybridTransformer",
+    "MDNRNN",
     "MaskGIT",
     "PixelCNN",
     "PixelRNN",

@@ -28,6 +28,7 @@ REFUSED = [
     (lambda: CausalSelfAttention(0, 4), "num_heads=0"),
     (lambda: CausalSelfAttention(4, 0), "head_dim=0"),
     (lambda: CausalSelfAttention(1, 6, rotary=True), "head_dim=6"),
+    (lambda: CausalSelfAttention(1, 4, window=1), "window=1"),
 ]
 
 
@@ -113,3 +114,12 @@ def test_queries_and_keys_are_normalized():
     for index in range(2):
         heads = np.asarray(layer._heads(inputs, index, None))
         np.testing.assert_allclose(np.mean(heads**2, axis=-1), 1, rtol=1e-3)
+
+
+def test_a_window_hides_the_rows_above_it():
+    layer = CausalSelfAttention(2, 4, sees_itself=True, window=2)
+    seen = dependencies(layer, inputs_of(1, 4, 2, 5))
+    rows = np.arange(4)
+    near = rows[:, None] - rows < 2
+    expected = earlier(4, 2, itself=True) & near[:, None, :, None]
+    np.testing.assert_array_equal(seen, expected)

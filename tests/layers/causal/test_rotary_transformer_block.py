@@ -54,6 +54,14 @@ def test_place_by_place_it_gives_the_outputs_of_the_whole():
     assert_steps_give(layer, state, inputs, expected, begins=False)
 
 
+def test_with_a_window_rows_go_on_without_end():
+    layer, inputs = RotaryTransformerBlock(2, 16, window=3), inputs_of(2, 6, 2, 8)
+    expected = layer(inputs).numpy()
+    state = layer.start(2, (1, 2))
+    assert state["keys"].shape[2] == 2
+    assert_steps_give(layer, state, inputs, expected, begins=False)
+
+
 def test_heads_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"num_heads=4, shape=\(1, 2, 2, 8\)"):
         RotaryTransformerBlock(4, 16)(inputs_of(1, 2, 2, 8))

@@ -27,11 +27,13 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
             a head by its row, half by its column.
         query_key_norm: bool. Whether the queries and keys of a head are normalized to
             root mean square 1, each with a learned scale.
+        window: int or None, how many rows a place sees, its own among them, at least 2.
+            None is all rows.
     Input shape: queries and sources `(batch, height, width, any)`, float. Without
         sources the queries are the sources too.
     Output shape: `(batch, height, width, num_heads * head_dim)`.
-    Raises: ValueError: if a size is not positive, or `rotary` with a `head_dim` that 4
-        does not divide.
+    Raises: ValueError: if a size is not positive, `window` is below 2, or `rotary` with
+        a `head_dim` that 4 does not divide.
     Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2; over grids: Chen et al.
         2018 (PixelSNAIL), arXiv 1712.09763; rotary positions: Su et al. 2021, arXiv
         2104.09864, in two dimensions: Sun et al. 2024 (LlamaGen), arXiv 2406.06525;
@@ -51,10 +53,13 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         use_bias=True,
         rotary=False,
         query_key_norm=False,
+        window=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_at_least(1, num_heads=num_heads, head_dim=head_dim)
+        if window is not None:
+            check_at_least(2, window=window)
         if rotary and head_dim % 4:
             raise ValueError(
                 f"expected 4 to divide head_dim for rotary, received {head_dim=}"
@@ -130,6 +135,9 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         known = place[:, None] + self.sees_itself  # how many places each looks at
         # A softmax needs something to look at; what it gives there is put to zero.
         seen = place < ops.maximum(known, 1)
+        if self.window is not None:
+            rows = place // width
+            seen = seen & (rows[:, None] - rows < self.window)
         # Scaled here as in `at`: what is handed over as `scale` is rounded to float32.
         queries = queries * self._scale
         outputs = ops.dot_product_attention(
@@ -152,6 +160,9 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
     def start(self, batch_size, grid_shape):
         """The state before the first row.
 
+        With a `window` the rows have no end: of the rows above it keeps those that are
+        seen, wherever they stand.
+
         Returns:
             dict: `keys` and `values` `(batch, heads, height, width, head_dim)` of the
             rows above, `row_keys` and `row_values` `(batch, heads, width, head_dim)` of
@@ -162,9 +173,10 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
             shape = (batch_size, self.num_heads, *places, self.head_dim)
             return ops.zeros(shape, self.compute_dtype)
 
+        height = grid_shape[0] if self.window is None else self.window - 1
         return {
-            "keys": zeros(*grid_shape),
-            "values": zeros(*grid_shape),
+            "keys": zeros(height, grid_shape[1]),
+            "values": zeros(height, grid_shape[1]),
             "row_keys": zeros(grid_shape[1]),
             "row_values": zeros(grid_shape[1]),
             "row": ops.zeros((), "int32"),
@@ -205,10 +217,11 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
     def end_row(self, state):
         """The state before the next row."""
         row = state["row"]
+        at = row if self.window is None else row % (self.window - 1)
         return {
             **state,
-            "keys": put_at(state["keys"], state["row_keys"], row, axis=2),
-            "values": put_at(state["values"], state["row_values"], row, axis=2),
+            "keys": put_at(state["keys"], state["row_keys"], at, axis=2),
+            "values": put_at(state["values"], state["row_values"], at, axis=2),
             "row": row + 1,
         }
 

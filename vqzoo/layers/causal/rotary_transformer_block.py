@@ -21,6 +21,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         num_heads: int; they share the channels, at least 4 and a multiple of 4 each.
         hidden_channels: int, of the perceptron.
         adaptive: bool. Whether it is called with modulations.
+        window: int or None, rows that a place sees: see `CausalSelfAttention`.
         dropout: float in [0, 1), of what is added.
         seed: int or None, of the dropout.
     Input shape: `(batch, height, width, channels)`, float; with `adaptive` modulations
@@ -42,6 +43,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         hidden_channels,
         *,
         adaptive=False,
+        window=None,
         dropout=0.0,
         seed=None,
         **kwargs,
@@ -82,6 +84,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
             use_bias=False,
             rotary=True,
             query_key_norm=True,
+            window=self.window,
             name="attention",
             dtype=dtype,
         )

@@ -1,0 +1,144 @@
+"""Frames that a memory draws: from state to state, or from the whole network anew."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from vqzoo.priors import raster
+
+
+class _Step(keras.Model):
+    """From a state and actions to the state of the next frame: what `predict` compiles.
+
+    Args:
+        memory: `Memory`.
+        known: bool. Whether the frame is given, and not drawn.
+    """
+
+    def __init__(self, memory, known):
+        super().__init__(name=f"{memory.name}_step", dtype="float32", autocast=False)
+        self.memory = memory
+        self.known = known
+
+    def call(self, inputs):
+        state, memory = inputs["state"], self.memory
+        heat = None if self.known else inputs["temperature"][:, None]
+
+        def draw(outputs, column=None):
+            if not self.known:
+                return memory._draw(outputs, inputs, heat, column)
+            frames = inputs["latents"]
+            return frames if column is None else ops.take(frames, column, axis=1)
+
+        outputs, state = memory._frame(state, inputs.get("actions"), draw)
+        state = {**state, "frame": inputs["state"]["frame"] + 1}
+        drawn = {} if self.known else _draw_heads(outputs, inputs["came"], heat)
+        return {"state": state, **drawn}
+
+
+def step(memory, *, known):
+    """The compiled step of a memory, made once."""
+    return raster.sampler_of(memory, _Step, known)
+
+
+class _Whole(keras.Model):
+    """The whole network over sequences of one length: what `predict` compiles."""
+
+    def __init__(self, memory, num_frames):
+        super().__init__(name=f"{memory.name}_whole", dtype="float32", autocast=False)
+        self.memory = memory
+        self.num_frames = num_frames
+
+    def call(self, inputs):
+        outputs = self.memory(inputs, training=False)
+        return outputs if self.memory.has_actions else {"latents": outputs}
+
+
+def whole(memory, latents, actions=None):
+    """Outputs of a memory for sequences, a dict of arrays, of films too."""
+    shown = {"latents": latents}
+    if memory.has_actions:
+        shown["actions"] = actions
+    # One for each length: blocks of transformers must know it.
+    return raster.sampler_of(memory, _Whole, latents.shape[1]).predict_on_batch(shown)
+
+
+def _draw_heads(outputs, random, heat):
+    """Places of rewards and ends, 0 or 1, that are drawn from logits, by name."""
+    drawn = {}
+    if "rewards" in outputs:
+        drawn["rewards"] = raster.choose(outputs["rewards"] / heat, random[:, 0])
+    if "ends" in outputs:
+        probability = ops.sigmoid(outputs["ends"] / heat[:, 0])
+        drawn["ends"] = ops.cast(random[:, 1] < probability, "int32")
+    return drawn
+
+
+def came(memory, drawn):
+    """Rewards, float32, and ends, bool `(batch,)`, that a step drew; zeros of none."""
+    batch = len(drawn["state"]["latents"])
+    rewards, ends = np.zeros((batch,), "float32"), np.zeros((batch,), bool)
+    if "rewards" in drawn:
+        rewards = np.asarray(memory.reward_values, "float32")[drawn["rewards"]]
+    if "ends" in drawn:
+        ends = drawn["ends"] > 0
+    return rewards, ends
+
+
+def on(memory, latents, actions, count, random, temperature):
+    """What `Memory.dream` gives, from state to state."""
+    batch, known = latents.shape[:2]
+    state, film = memory.start(batch), _Film(memory, batch, count)
+    heat = np.full((batch,), temperature, "float32")
+    for frame in range(count):
+        here = actions[:, frame - 1] if frame and memory.has_actions else None
+        drawn = {}
+        if frame < known:
+            state = memory.observe(state, latents[:, frame], here)
+        else:
+            given = {name: array[:, frame] for name, array in random.items()}
+            given |= {**memory.given(state, here), "temperature": heat}
+            drawn = step(memory, known=False).predict_on_batch(given)
+            state = drawn["state"]
+        film.put(frame, {**drawn, "state": state})
+    return film.arrays
+
+
+def anew(memory, latents, actions, count, random, temperature):
+    """What `Memory.dream` gives; each draw computes the whole network."""
+    batch, known = latents.shape[:2]
+    film = _Film(memory, batch, count)
+    frames = film.arrays["latents"]
+    frames[:, :known] = latents
+    heat = np.full((batch, 1), temperature, "float32")
+    for frame in range(known, count):
+        here = {name: array[:, frame] for name, array in random.items()}
+        for column in memory.columns:
+            outputs = whole(memory, frames, actions)
+            outputs = {name: array[:, frame] for name, array in outputs.items()}
+            places = slice(None) if column is None else column
+            drawn = memory._draw(outputs["latents"][:, places], here, heat, column)
+            frames[:, frame, places] = ops.convert_to_numpy(drawn)
+        drawn = keras.tree.map_structure(
+            ops.convert_to_numpy, _draw_heads(outputs, here["came"], heat)
+        )
+        film.put(frame, {**drawn, "state": {"latents": frames[:, frame]}})
+    return film.arrays
+
+
+class _Film:
+    """Arrays over time of what is drawn: `latents`, `rewards`, `ends`."""
+
+    def __init__(self, memory, batch, count):
+        self.memory = memory
+        dtype = "int32" if memory.takes_codes else "float32"
+        self.arrays = {
+            "latents": np.zeros((batch, count, memory.frame_size), dtype),
+            "rewards": np.zeros((batch, count), "float32"),
+            "ends": np.zeros((batch, count), bool),
+        }
+
+    def put(self, frame, drawn):
+        self.arrays["latents"][:, frame] = drawn["state"]["latents"]
+        rewards, ends = came(self.memory, drawn)
+        self.arrays["rewards"][:, frame], self.arrays["ends"][:, frame] = rewards, ends
