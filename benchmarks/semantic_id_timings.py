@@ -47,9 +47,9 @@ def make_step(name, sizes):
     model = _our_model(sizes)
     model.adapt(_clustered(20_000))
     model.compile(keras.optimizers.Adam(1e-3), "mse")
-    step = model.make_train_function()
+    model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors((vectors, vectors)).repeat())
-    return _ten(lambda: step(batches))
+    return _ten(lambda: model.train_function(batches))
 
 
 def _ten(step):
