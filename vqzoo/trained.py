@@ -26,16 +26,17 @@ from vqzoo.runs.folder import (
     Run,
     prior_file,
 )
+from vqzoo.world import WORLD
 
 contents = lazily("vqzoo.runs.model_file")
 converting = lazily("vqzoo.convert.converting")
 images = lazily("vqzoo.images")
 keras = lazily("keras")
 pipelines = lazily("vqzoo.priors.pipeline")
+worlds = lazily("vqzoo.world.dream")
 
 # The manifest has these of the recipe beside what the run says of itself.
 RECIPE_IN_MANIFEST = (("name", "recipe"), ("dataset", "dataset"))
-
 HUB = "hf://"
 MODEL_WORDS = ("encode", "decode", "quantizers", "tier_names", "item_shape")
 PRIOR_WORDS = ("grid_shape", "num_embeddings", "num_classes", "context", "sampler")
@@ -93,7 +94,7 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
         needs_images: bool, whether a model of anything but images is refused.
 
     Returns:
-        `Trained`.
+        `Trained`; of the folder of a world model the `World`, which has as much.
 
     Raises:
         TrainedError: if there is no such thing, a run is not finished, a file differs
@@ -117,6 +118,8 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
         _expect_file(prior, "all files of a model and its priors")
     _check_sums(manifest, [file, *files])
     model = _load_model(file, needs_codes, needs_images)
+    if (path / WORLD).is_file():
+        return worlds.load(path, model, _load_keras)
     return Trained(
         path=path,
         model=model,
@@ -134,8 +137,7 @@ def _load_public(name, needs_priors):
         found = converting.convert(name)
     except ValueError as error:
         raise TrainedError(str(error)) from error
-    path = found.source.path
-    return Trained(path=path, model=found.model, settings={}, metrics={})
+    return Trained(path=found.source.path, model=found.model, settings={}, metrics={})
 
 
 def _check_lone_file(path, needs_priors):
@@ -167,8 +169,7 @@ def _read_records(folder, needs_priors):
                 )
         training = dict(manifest["training"])
         recipe = {key: training.pop(old, None) for key, old in RECIPE_IN_MANIFEST}
-        settings = {"recipe": recipe, **training}
-        return manifest, settings, manifest["metrics"]
+        return manifest, {"recipe": recipe, **training}, manifest["metrics"]
     names = (SETTINGS, METRICS)
     is_run = any((folder / name).is_file() for name in names)
     for name in (MODEL, *(names if is_run else ())):
@@ -312,8 +313,7 @@ def _load_keras(file, kind, words):
             f"{file} does not load in safe mode, in which no code of the file runs: "
             f"{type(error).__name__}: {reason}"
         ) from error
-    missing = [word for word in words if not hasattr(loaded, word)]
-    if missing:
+    if missing := [word for word in words if not hasattr(loaded, word)]:
         raise TrainedError(
             f"expected a {kind} of vqzoo.{kind}s, received {type(loaded).__name__} in "
             f"{file}, which has no {', '.join(missing)}"

@@ -1,3 +1,4 @@
 """World models: experience of games, models of what comes next, and controllers."""
 
+WORLD = "world.json"  # in the folder of a world model
 POLICY_NAMES = ("random", "sticky")

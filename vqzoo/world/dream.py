@@ -1,0 +1,300 @@
+"""A game that is imagined: an autoencoder, a memory of its latents, and actions."""
+
+import contextlib
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from vqzoo import images
+from vqzoo.runs import files
+from vqzoo.runs.folder import METRICS, MODEL, SETTINGS, Run
+from vqzoo.world import WORLD
+from vqzoo.world.actions import Actions
+
+MEMORY = "memory.keras"
+STARTS = "starts.npy"
+# How many frames a dream begins with, so that it knows where things are going.
+CONTEXT = 4
+
+
+class World:
+    """Many dreams at once of one game.
+
+    Args:
+        model: a model of vqzoo.models, whose latents the memory is of.
+        memory: `Memory`.
+        actions: `Actions`.
+        starts: rows of `experience.row_type`, `(n, k)`: n times k frames from which a
+            dream may begin, with the actions between them.
+        environment: str, name of the real game.
+        path: the folder that it was loaded from, or None.
+    Raises: ValueError: if model, memory, actions and starts do not fit together.
+    """
+
+    # As of `Trained`, whose place it takes where a folder holds a world.
+    pipeline = None
+
+    def __init__(self, model, memory, actions, starts, *, environment="", path=None):
+        shape = tuple(model.image_shape)
+        if starts["frame"].shape[2:] != shape:
+            raise ValueError(
+                f"expected frames of {shape}, as {model.name} takes them, received "
+                f"starts of {starts['frame'].shape[2:]}"
+            )
+        if tiers_of(model) != memory.tiers:
+            raise ValueError(
+                f"expected tiers of {memory.tiers}, as {memory.name} takes them, "
+                f"received {tiers_of(model)} of {model.name}"
+            )
+        known = (memory.num_actions, memory.action_dim)
+        if known != (actions.count, actions.action_dim):
+            raise ValueError(
+                f"expected the actions of {memory.name}, {known[0]} discrete ones and "
+                f"{known[1]} numbers, received {actions}"
+            )
+        self.model = model
+        self.memory = memory
+        self.actions = actions
+        self.starts = starts
+        self.environment = environment
+        self.path = None if path is None else pathlib.Path(path)
+        self._encode = _compiled(self._latents)
+        self._decode = _compiled(model.decode)
+        self.state = None
+        self._before = None
+
+    def _latents(self, frames):
+        return self.model.encode(images.to_images(frames))
+
+    @property
+    def frame_shape(self):
+        """`(height, width, channels)`."""
+        return tuple(self.model.image_shape)
+
+    @property
+    def file(self):
+        """The model's `.keras` file."""
+        return self.path / MODEL
+
+    @property
+    def run(self):
+        """The run in whose folder it is."""
+        return Run(self.path)
+
+    @property
+    def settings(self):
+        """What decided its run; empty where there is none."""
+        return _json(self.path, SETTINGS)
+
+    @property
+    def metrics(self):
+        """Numbers of its run by section; empty where there is none."""
+        return files.sections(_json(self.path, METRICS) or {"metrics": {}})
+
+    def encode(self, frames):
+        """Latents `(batch, frame_size)` of uint8 frames `(batch, height, width, C)`.
+
+        Raises: ValueError: if they are no frames of this game.
+        """
+        frames = np.asarray(frames)
+        if frames.dtype != np.uint8 or frames.shape[1:] != self.frame_shape:
+            raise ValueError(
+                f"expected uint8 frames of (batch, *{self.frame_shape}), "
+                f"received {frames.dtype} of shape={frames.shape}"
+            )
+        return self.memory.flat(self._encode(frames))
+
+    def decode(self, latents):
+        """Uint8 frames of latents `(batch, frame_size)`."""
+        return images.to_uint8(np.asarray(self._decode(self.memory.tiers_of(latents))))
+
+    def reset(self, frames=None, actions=None, *, batch=1, seed=None):
+        """Begins dreams.
+
+        Args:
+            frames: uint8 `(batch, height, width, C)`, or `(batch, k, height, width, C)`
+                with the k - 1 actions between them. Defaults to some of the game's own.
+            actions: `(batch, k - 1, ...)`, or None.
+            batch: int, dreams, where there are no frames.
+            seed: int or `np.random.Generator`, of all that is drawn; None: at random.
+
+        Returns:
+            Uint8 `(batch, height, width, C)`: the last frames, as the model sees them.
+
+        Raises:
+            ValueError: if frames or actions do not fit.
+        """
+        self.generator = np.random.default_rng(seed)
+        if frames is None:
+            chosen = self.starts[self.generator.integers(len(self.starts), size=batch)]
+            frames, actions = chosen["frame"], chosen["action"][:, :-1]
+        frames = np.asarray(frames)
+        if frames.ndim == 4:
+            frames = frames[:, None]
+        count = frames.shape[1]
+        between = () if actions is None else np.shape(actions)[:2]
+        if count > 1 and between != (len(frames), count - 1):
+            raise ValueError(
+                f"expected actions of ({len(frames)}, {count - 1}, ...) between "
+                f"{count} frames, received {between}"
+            )
+        self.state = self.memory.start(len(frames))
+        for place in range(count):
+            taken = self.actions.check(actions[:, place - 1]) if place else None
+            self._observe(self.encode(frames[:, place]), taken)
+        return self.decode(self.state["latents"])
+
+    def _observe(self, latents, actions):
+        self._before = self.state, actions
+        self.state = self.memory.observe(self.state, latents, actions)
+
+    def step(self, actions, temperature=1.0):
+        """Does an action in each dream.
+
+        Args:
+            actions: `(batch,)` ints, or floats `(batch, action_dim)`.
+            temperature: float above 0.
+
+        Returns:
+            `(frames, rewards, ends)`: uint8 `(batch, height, width, C)`, float32 and
+            bool `(batch,)`. A dream may be gone on with after its end.
+
+        Raises:
+            ValueError: before `reset`, or if an action is outside of the space.
+        """
+        self._expect_begun()
+        actions = self.actions.check(actions)
+        self._before = self.state, actions
+        latents, rewards, ends, self.state = self.memory.imagine(
+            self.state, actions, temperature=temperature, seed=self.generator
+        )
+        return self.decode(latents), rewards, ends
+
+    @property
+    def latents(self):
+        """What the model has of the last frames: a tuple of tiers, as `encode` gives.
+
+        Raises: ValueError: before `reset`.
+        """
+        self._expect_begun()
+        return self.memory.tiers_of(self.state["latents"])
+
+    def change(self, latents):
+        """Puts other latents in the place of the last frames; dreams go on from there.
+
+        Args:
+            latents: tuple of tiers, as `latents` gives.
+
+        Returns:
+            Uint8 `(batch, height, width, C)`, their frames.
+
+        Raises:
+            ValueError: before `reset`, or if they do not fit.
+        """
+        self._expect_begun()
+        state, actions = self._before
+        flat = self.memory.flat(latents)
+        self.state = self.memory.observe(state, flat, actions)
+        return self.decode(flat)
+
+    def _expect_begun(self):
+        if self.state is None:
+            raise ValueError("expected world.reset() before")
+
+    def save(self, folder):
+        """Writes what `vqzoo.load` makes the same world of."""
+        folder = pathlib.Path(folder)
+        files.save_model(self.model, folder / MODEL)
+        files.save_model(self.memory, folder / MEMORY)
+        with files.replacing(folder / STARTS) as aside, open(aside, "wb") as file:
+            np.save(file, self.starts)
+        card = {"environment": self.environment, "actions": self.actions.as_json()}
+        files.write_json(folder / WORLD, card)
+
+
+def load(folder, model, load_keras):
+    """The world of a folder.
+
+    Args:
+        folder: path.
+        model: the model of its file, which is loaded.
+        load_keras: function of a file, a kind of model and the words that it has.
+
+    Raises: ValueError: if the files are damaged or do not fit together.
+    """
+    folder = pathlib.Path(folder)
+    memory = load_keras(folder / MEMORY, "prior", ("tiers", "imagine", "observe"))
+    try:
+        card = json.loads((folder / WORLD).read_text(encoding="utf-8"))
+        actions = Actions(**card["actions"])
+        starts = np.load(folder / STARTS, allow_pickle=False)
+        return World(
+            model,
+            memory,
+            actions,
+            starts,
+            environment=str(card["environment"]),
+            path=folder,
+        )
+    except (KeyError, TypeError, OSError, EOFError, IndexError, ValueError) as error:
+        raise ValueError(f"{folder} is no whole world: {error!r}") from error
+
+
+def tiers_of(model):
+    """What a memory of the latents of a model takes as `tiers`.
+
+    Args:
+        model: a model of vqzoo.models of one size of images.
+
+    Returns:
+        Tuple of `(shape, number of codes)`, top first; the number is 0 for latents that
+        are real numbers.
+    """
+    frame = np.zeros((1, *model.image_shape), "float32")
+    shapes = [tuple(map(int, each.shape[1:])) for each in model.encode(frame)]
+    counts = [layer.num_embeddings for layer in model.quantizers] or [0] * len(shapes)
+    return tuple(zip(shapes, counts, strict=True))
+
+
+def starts_of(episodes, count=64, context=CONTEXT, seed=0):
+    """Rows from which dreams begin, `(count, context)`, from all over episodes.
+
+    Args:
+        episodes: sequence of `Episode`.
+        count: int.
+        context: int, frames of each.
+        seed: int.
+    """
+    generator = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        episode = episodes[number % len(episodes)]
+        length = min(context, len(episode))
+        first = int(generator.integers(len(episode) - length + 1))
+        taken = episode.rows[first : first + length]
+        # Of a shorter episode the first frame stands more than once.
+        rows.append(np.concatenate([taken[:1]] * (context - length) + [taken]))
+    return np.stack(rows)
+
+
+class Compiled(keras.Model):
+    """A function as a model, which Keras compiles on every backend."""
+
+    def __init__(self, function):
+        super().__init__(name="compiled", dtype="float32", autocast=False)
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+def _compiled(function):
+    return Compiled(function).predict_on_batch
+
+
+def _json(path, name):
+    with contextlib.suppress(files.RunError, TypeError):
+        return files.read_json(path / name)
+    return {}
