@@ -199,14 +199,14 @@ def test_tiers_are_switched_off_and_on(page):
         page.get_by_label("bottom").first.uncheck()
     assert not np.array_equal(pixels_of(page, "reconstruct-rebuilt"), before)
     page.get_by_label("top").first.uncheck()
-    page.get_by_text("Every tier is off").wait_for()
+    page.get_by_text("All tiers are off").wait_for()
 
 
 def test_an_upload_is_reconstructed(page, to_file):
     red = Image.new("RGB", (100, 60), (200, 30, 30))
     with changing(page, "reconstruct-rebuilt"):
         upload(page, "red.png", to_file(red))
-    page.get_by_text("Uploaded: 100 x 60 pixels, cut to the middle").wait_for()
+    page.get_by_text("Uploaded: 100 x 60 pixels, cropped to the center").wait_for()
     mean = pixels_of(page, "reconstruct-rebuilt").mean(axis=(0, 1))
     assert mean[0] > 150 > 90 > mean[1]
 
@@ -330,16 +330,16 @@ def test_images_are_drawn_and_downloaded(page):
 def test_the_codebook_is_shown_code_by_code(page):
     open_tab(page, "Codebook")
     page.wait_for_selector("#codebook-places img")
-    assert "Code 0 stands at" in page.inner_text("#codebook-text")
+    assert "Code 0 is used at" in page.inner_text("#codebook-text")
     patch = pixels_of(page, "codebook-patch")
     with changing(page, "codebook-axes"):
         set_number(page, "codebook-code", 511)
-    page.get_by_text("Code 511 stands at").wait_for()
+    page.get_by_text("Code 511 is used at").wait_for()
     assert not np.array_equal(pixels_of(page, "codebook-patch"), patch)
     sheet = shown(page, "codebook-sheet")
     with changing(page, "codebook-sheet"):
         sheet.click(position={"x": sheet.bounding_box()["width"] / 32 * 2.5, "y": 3})
-    page.get_by_text("Code 2 stands at").wait_for()
+    page.get_by_text("Code 2 is used at").wait_for()
 
 
 def test_everything_is_reached_and_used_with_the_keyboard_alone(page):
@@ -434,7 +434,7 @@ def test_codebooks_of_other_sizes_and_models_without_priors(browser, tmp_path):
                 set_number(page, "code", 15)
             page.get_by_text("index 15 (was").wait_for()
             open_tab(page, "Sample")
-            page.get_by_text("No prior was given").wait_for()
+            page.get_by_text("There is no prior").wait_for()
             assert f"--model={tmp_path}/model.keras" in page.inner_text("body")
 
 
@@ -452,7 +452,7 @@ def test_a_gray_model_with_two_codes_a_latent(browser, tmp_path, two_codes):
             page.get_by_text("this model has several").wait_for()
             open_tab(page, "Codebook")
             page.wait_for_selector("#codebook-axes img")
-            page.get_by_text("One code paints nothing by itself here").wait_for()
+            page.get_by_text("A single code paints nothing here").wait_for()
 
 
 def test_the_address_keeps_the_tab(page, server):

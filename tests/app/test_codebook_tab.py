@@ -104,7 +104,7 @@ def test_a_code_that_is_nowhere_is_said_to_be(two_tiers, images_of):
     unused = int(np.argmin(counted.counts(code_map)))
     *_, where, note = codebook.look(two_tiers, counted, code_map, unused)
     assert where is None
-    assert f"Code {unused} stands nowhere in 1 images." in note
+    assert f"Code {unused} is not used in 1 images." in note
 
 
 def test_all_pictures_of_a_codebook_are_there(two_tiers, counted):
@@ -116,7 +116,7 @@ def test_all_pictures_of_a_codebook_are_there(two_tiers, counted):
         assert picture.dtype == np.uint8 and np.ptp(picture) > 0
     red = (axes[..., 0] > 200) & (axes[..., 1] < 60)
     assert red.any()  # the ring around the code
-    assert f"**Code {code}** stands at {counted.counts(code_map)[code]}" in text
+    assert f"**Code {code}** is used at {counted.counts(code_map)[code]}" in text
     assert "codes 0 to 15 paint" in note
 
 
@@ -135,7 +135,7 @@ def test_several_codes_show_their_codebooks_and_say_why_no_patch(two_codes, imag
         two_codes, counted, two_codes.maps[1], 0
     )
     assert axes is not None and usage is not None and sheet is patch is None
-    assert note.startswith("One code paints nothing by itself")
+    assert note.startswith("A single code paints nothing here")
 
 
 def test_a_codebook_too_large_to_draw_is_not_drawn(two_tiers, counted):

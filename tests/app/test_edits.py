@@ -115,4 +115,4 @@ def test_without_tiers_the_tab_says_so(two_tiers, begun):
         two_tiers, begun, place_of(two_tiers), []
     )
     assert code_map.max() > 0 and first is second is None
-    assert "Every tier is off" in text
+    assert "All tiers are off" in text

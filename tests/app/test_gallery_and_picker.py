@@ -71,12 +71,12 @@ def test_an_upload_takes_its_place_and_says_what_was_done(images_of, to_file):
     after, note, is_taken = picker.upload(before, 0, data)
     assert is_taken and after[0].min() == 0.5
     assert np.array_equal(after[1], before[1])
-    assert note.startswith("Uploaded: 80 x 64 pixels, cut to the middle")
+    assert note.startswith("Uploaded: 80 x 64 pixels, cropped to the center")
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"text", "**Not taken:** expected an image"), (None, "Nothing")],
+    [(b"text", "**Not taken:** expected an image"), (None, "You have not uploaded")],
 )
 def test_what_is_no_image_leaves_the_images_as_they_were(images_of, data, reason):
     before = images_of(SHAPE)

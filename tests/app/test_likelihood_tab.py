@@ -53,8 +53,11 @@ def test_white_is_the_code_that_takes_the_most_bits(pipeline, codes):
             shown = picture[side // 2 :: side, side // 2 :: side, 0]
             np.testing.assert_allclose(shown, image / tier.max() * 255, atol=0.6)
     total = sum(tier[0].sum() for tier in maps)
-    assert f"**First image: {total:,.0f} bits**, {total / 256:.3f} a pixel" in first[-1]
-    assert ("Its codes fit" in first[-1]) == bool(pipeline.num_classes)
+    assert (
+        f"**First image: {total:,.0f} bits**, {total / 256:.3f} bits per pixel"
+        in first[-1]
+    )
+    assert ("Likeliest classes" in first[-1]) == bool(pipeline.num_classes)
 
 
 def test_the_likeliest_class_is_taken_for_each_image(codes):
@@ -69,7 +72,7 @@ def test_the_likeliest_class_is_taken_for_each_image(codes):
 
 
 def test_without_probabilities_the_tab_says_so():
-    assert "No prior was given" in likelihood.missing(None)
+    assert "There is no prior" in likelihood.missing(None)
     draws = types.SimpleNamespace(priors=[types.SimpleNamespace(likelihood="none")])
-    assert "give no probability" in likelihood.missing(draws)
+    assert "give no probabilities" in likelihood.missing(draws)
     assert likelihood.missing(pipeline_of(0)) == ""

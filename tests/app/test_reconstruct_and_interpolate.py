@@ -15,7 +15,7 @@ def test_the_reconstruction_has_its_figures_beside_it(three_tiers, images_of):
     assert errors.shape == rebuilt.shape and errors.max() == 255
     found = reconstruction_error(images[:1], expected)
     assert f"PSNR {found['psnr']:.2f} dB, SSIM {found['ssim']:.3f}" in text
-    assert "768 bytes; its 84 codes take 32 (1.00 bits per pixel)" in text
+    assert "768 bytes; its 84 codes have 32 (1.00 bits per pixel)" in text
 
 
 def test_fewer_tiers_make_another_image(two_tiers, images_of):
@@ -30,7 +30,7 @@ def test_without_tiers_only_the_image_is_left(two_tiers, images_of):
     images = images_of(two_tiers.image_shape)
     image, rebuilt, errors, text = reconstruct.look(two_tiers, images, [])
     assert image.shape == (256, 256, 3) and rebuilt is errors is None
-    assert "Every tier is off" in text
+    assert "All tiers are off" in text
 
 
 def test_images_too_small_for_ssim_have_psnr_alone(two_codes, images_of):

@@ -36,7 +36,7 @@ def test_the_middle_is_cut_out_and_resized(to_file):
     image, notes = read(to_file(pixels), SHAPE)
     expected = fit(np.ascontiguousarray(pixels[:, 12:52]), 16)
     np.testing.assert_allclose(image, to_floats(expected), atol=1e-6)
-    assert notes == ["64 x 40 pixels, cut to the middle and resized to 16 x 16"]
+    assert notes == ["64 x 40 pixels, cropped to the center and resized to 16 x 16"]
 
 
 def test_smaller_images_are_enlarged(to_file):
@@ -111,14 +111,14 @@ def test_sixteen_bits_of_gray_become_eight(to_file):
     data = to_file(np.full((16, 16), 257 * 51, np.uint16))
     image, notes = read(data, SHAPE)
     np.testing.assert_allclose(image, np.full(SHAPE, -0.3), atol=1e-6)
-    assert notes[:2] == ["16 bits or more a channel became 8", "it is gray"]
+    assert notes[:2] == ["reduced to 8 bits per channel", "converted to gray"]
 
 
 def test_sixteen_bits_of_color_become_eight():
     row = b"\0" + (b"\x33\x00" + b"\xcc\xff" + b"\x00\x80") * 16
     image, notes = read(png_of_any_kind(16, 16, 16, 2, row * 16), SHAPE)
     np.testing.assert_allclose(image[3, 5], [-0.3, 0.3, -0.5], atol=1e-6)
-    assert notes[0] == "16 bits or more a channel became 8"
+    assert notes[0] == "reduced to 8 bits per channel"
 
 
 def test_cmyk_becomes_rgb(to_file):

@@ -48,4 +48,4 @@ def test_a_report_has_them_of_a_sparse_autoencoder_and_of_no_codes():
     assert 0 < section.metrics["area"] <= 1
     (section,) = measure(small.subject_of(), ["filters"])
     (reason,) = section.skipped.values()
-    assert "no single vector" in reason
+    assert "not a single vector" in reason

@@ -50,7 +50,7 @@ def test_measures_are_modules_that_say_their_name_and_place():
     assert names[:3] == ["reconstruction", "codebook", "latent_maps"]
     assert len({module.ORDER for module in found}) == len(found)
     assert [m.TITLE for m in findings.modules(["cost", "probe"])] == [
-        "What a probe reads",
+        "Linear probe",
         "Cost",
     ]
     with pytest.raises(ValueError, match="expected .* of brittleness, .*, received"):

@@ -445,7 +445,7 @@ def test_one_image_is_measured_as_far_as_it_goes():
     subject = small.subject_of(data=small.data_of(1, 1))
     found = measure(subject, ("reconstruction", "interpolation"))
     assert np.isfinite(found[0].metrics["psnr"])
-    assert found[1].skipped == {"all of it": "it takes two images"}
+    assert found[1].skipped == {"all of it": "it needs two images"}
 
 
 def test_hybrid_latents_are_rebuilt_whole_and_skip_what_takes_codes_alone():
@@ -484,7 +484,7 @@ def test_tiers_that_are_decoded_apart_are_not_called_bypassed():
     ]
     model = models.SeparateVQVAEs(tiers, image_shape=(16, 16, 3), **TINY)
     found = section_of(small.subject_of(model), "latent_maps")
-    assert "decoded by itself" in found.skipped["shuffled tiers"]
+    assert "decoded on its own" in found.skipped["shuffled tiers"]
     assert "top_bypassed" not in found.metrics
 
 

@@ -9,8 +9,8 @@ from vqzoo.app import patches, pictures, widgets
 from vqzoo.measures.codebook import codebook_ordering, codebook_usage
 
 HELP = (
-    "Where the codes lie on the two main axes of their codebook, how often each stands "
-    "in images, and what it paints."
+    "The code vectors on the two main axes of their codebook, how often images "
+    "use each code, and what each code paints."
 )
 
 LARGEST = 2**18  # codes of a codebook that is drawn
@@ -113,11 +113,12 @@ def describe(explored, counted, code_map, code):
     nearest = ", ".join(str(other) for other in nearest[nearest != code][:5])
     count = int(np.sum(codes == code))
     return (
-        f"**{code_map.name}:** {usage['usage']:.0%} of {code_map.num_embeddings:,} "
-        f"codes stand in {counted.words}, perplexity {usage['perplexity']:,.0f}; the "
-        f"distance of neighboring indices is {order:.2f} of that of random ones.  \n"
-        f"**Code {code}** stands at {count:,} of {codes.size:,} places; nearest code "
-        f"vectors: {nearest or 'none'}."
+        f"**{code_map.name}:** usage {usage['usage']:.0%} of "
+        f"{code_map.num_embeddings:,} codes in {counted.words}, perplexity "
+        f"{usage['perplexity']:,.0f}, ordering {order:.2f} (distance between "
+        "neighboring codes over that between random pairs).  \n"
+        f"**Code {code}** is used at {count:,} of {codes.size:,} positions; nearest "
+        f"code vectors: {nearest or 'none'}."
     )
 
 
@@ -149,16 +150,15 @@ def look(explored, counted, code_map, code):
         page = patches.sheet(painted, code - codes[0])
         patch = pictures.picture(painted[code - codes[0]])
         note = (
-            f"The sheet has what codes {codes[0]} to {codes[-1]} paint, "
-            f"{patches.ROW} in a row, where they stand at every place of the tier and "
-            "the other tiers are off."
+            f"What codes {codes[0]} to {codes[-1]} paint, {patches.ROW} in a row, if "
+            "one code fills all positions of the tier and the other tiers are off."
         )
     except ValueError as error:
         note = str(error)
     parts = places(counted, code_map, code)
     where = pictures.sheet(parts, NUM_PLACES, 64) if len(parts) else None
     if where is None:
-        note += f" Code {code} stands nowhere in {counted.words}."
+        note += f" Code {code} is not used in {counted.words}."
     return axes, usage, text, page, patch, where, note
 
 
@@ -179,18 +179,22 @@ def build(page):
         )
     text = gr.Markdown(elem_id="codebook-text")
     with gr.Row():
-        axes = widgets.picture_of(gr, "Main axes", "codebook-axes", min_width=280)
+        axes = widgets.picture_of(
+            gr, "Code vectors on the main axes", "codebook-axes", min_width=280
+        )
         usage = widgets.picture_of(
-            gr, "Use of each code", "codebook-usage", min_width=280
+            gr, "How often images use each code", "codebook-usage", min_width=280
         )
     sheet = widgets.picture_of(
-        gr, "Patches: click on one", "codebook-sheet", buttons=[]
+        gr, "What each code paints: click on one", "codebook-sheet", buttons=[]
     )
     with gr.Row():
-        patch = widgets.picture_of(gr, "Patch of the code", "codebook-patch", scale=1)
+        patch = widgets.picture_of(
+            gr, "What this code paints", "codebook-patch", scale=1
+        )
         where = widgets.picture_of(
             gr,
-            "Where the code stands in images",
+            "Where images use this code",
             "codebook-places",
             scale=4,
             min_width=280,

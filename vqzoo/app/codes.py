@@ -6,9 +6,9 @@ from vqzoo.app import edits, widgets
 from vqzoo.app.edits import IMAGES
 
 HELP = (
-    "The codes of the chosen image as gray squares, black 0 to white K - 1. Choose a "
-    "square with a click, or with row and column, and change its index: the image "
-    "follows."
+    "The codes of the chosen image as gray squares, from black (0) to white (K "
+    "- 1). Click on a square, or choose its row and column, and change its "
+    "index. The decoded image changes with it."
 )
 
 
@@ -70,7 +70,7 @@ def _more(gr, explored, ui):
     """Noise on all of a map, and what is done to whole tiers."""
     top = explored.maps[0].num_embeddings - 1
     ui.shown = widgets.tier_boxes(
-        gr, explored, "codes-tiers", "Tiers that the decoder sees"
+        gr, explored, "codes-tiers", "Tiers that the decoder uses"
     )
     with gr.Row():
         ui.distance = gr.Slider(
@@ -78,9 +78,9 @@ def _more(gr, explored, ui):
             min(50, top),
             value=min(5, top),
             step=1,
-            label="Noise: distance d",
+            label="Noise: distance (indices)",
         )
-        ui.share = gr.Slider(0, 100, value=50, step=1, label="Noise: percent")
+        ui.share = gr.Slider(0, 100, value=50, step=1, label="Noise: share (percent)")
     ui.perturb = gr.Button("Add noise to this map", elem_id="perturb")
     with gr.Row():
         ui.swap = gr.Button(

@@ -127,7 +127,7 @@ def look(explored, edited, place, shown):
     codes = edited.now[tier][place.image, :, :, place.code_map.part]
     code_map = pictures.code_map(codes, size, (place.row, place.column))
     if not shown:
-        return code_map, None, None, "Every tier is off. Switch at least one on."
+        return code_map, None, None, "All tiers are off. Switch at least one on."
     stacked = [np.concatenate(pair) for pair in zip(edited.now, edited.before)]
     both = explored.decode(stacked, shown)
     images, unedited = both[:2], both[2:]
@@ -150,7 +150,7 @@ def _figures(edited, place, images, unedited):
         if not moved:
             continue
         if np.abs(images[which] - unedited[which]).max() < 0.5 / 255:
-            effect = "the image is the same: its decoder does not look at these"
+            effect = "the image is the same, because the decoder does not use them"
         else:
             decibels = psnr(unedited[which : which + 1], images[which : which + 1])
             effect = f"PSNR {float(decibels[0]):.1f} dB to the image without them"

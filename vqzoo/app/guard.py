@@ -90,7 +90,7 @@ class Guard:
             return 421, f"this page is not served as {host!r}"
         origin = headers.get("origin")
         if origin is not None and urllib.parse.urlsplit(origin).netloc != host:
-            return 403, "requests of other sites are refused"
+            return 403, "requests from other sites are refused"
         path, method = scope["path"], scope["method"]
         if method not in ("GET", "HEAD", "POST") or not _is_known(path):
             return 404, "there is no such page"
@@ -98,7 +98,7 @@ class Guard:
             largest = self._largest if path == f"{_API}upload" else _LARGEST
             length = headers.get("content-length", "")
             if not length.isdigit():
-                return 411, "the length of a request must be known"
+                return 411, "a request must state its length"
             if int(length) > largest:
                 return 413, f"expected at most {largest:,} bytes, received {length}"
         if path.startswith(f"{_API}file=") and path[len(f"{_API}file=") :] not in shown:

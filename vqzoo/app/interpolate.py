@@ -6,10 +6,11 @@ from vqzoo.app import pictures, widgets
 from vqzoo.measures import interpolation
 
 HELP = (
-    "From the first image to the second, step by step. By *indices*: the numbers of "
-    "the codes, rounded, which needs a codebook in order. By *codes*: the code "
-    "vectors, then the nearest codes. By *latents*: what the encoder gives, before it "
-    "is quantized. By *pixels*: a mere blend, to compare with."
+    "From the first image to the second, step by step. By *indices*: the "
+    "rounded means of the indices, which make sense only in an ordered "
+    "codebook. By *codes*: the nearest codes of blended code vectors. By "
+    "*latents*: blends of the encoder's output before quantization. By "
+    "*pixels*: a plain blend, for comparison."
 )
 STEPS = (3, 15)
 
@@ -52,7 +53,7 @@ def build(page):
             label="Strips",
             elem_id="spaces",
         )
-        steps = gr.Slider(*STEPS, value=9, step=1, label="Images in a strip")
+        steps = gr.Slider(*STEPS, value=9, step=1, label="Images per row")
     strips = [
         widgets.picture_of(gr, f"By {space}", f"strip-{space}", buttons=["download"])
         for space in spaces

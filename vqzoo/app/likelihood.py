@@ -6,10 +6,10 @@ from vqzoo.app import pictures, sample, widgets
 from vqzoo.app.edits import IMAGES
 
 HELP = (
-    "How many bits each code takes under the priors, given the class, the tier above "
-    "and the codes before it: black for none, white for the most in either image. "
-    "White is what the priors did not expect. With classes they also say which class "
-    "the codes fit."
+    "The bits that each code takes under the priors, given the class, the tiers "
+    "above and the codes before it: from black (none) to white (the most in "
+    "either image). White codes surprised the priors. If the priors know "
+    "classes, the text says which class the codes fit."
 )
 LIKELIEST = "the likeliest class"
 SHOWN_CLASSES = 3
@@ -18,10 +18,10 @@ SHOWN_CLASSES = 3
 def missing(pipeline):
     """Why there is nothing to see, Markdown; empty where there is."""
     if pipeline is None:
-        return "**No prior was given.** The tab *Sample* says how to get one."
+        return "**There is no prior.** The tab *Sample* explains how to train one."
     kinds = {prior.likelihood for prior in pipeline.priors}
     if kinds != {"exact"}:
-        return "**These priors draw codes and give no probability of each code.**"
+        return "**These priors draw codes, but give no probabilities.**"
     return ""
 
 
@@ -97,16 +97,18 @@ def _text(explored, pipeline, image, maps, shares):
     total = sum(float(tier.sum()) for tier in maps)
     pixels = np.prod(explored.image_shape[:2])
     tiers = ", ".join(
-        f"{name} codes take {tier.mean():.2f} each"
+        f"{name} {tier.mean():.2f} bits per code"
         for name, tier in zip(explored.tiers, maps)
     )
-    text = f"**{image}: {total:,.0f} bits**, {total / pixels:.3f} a pixel; {tiers}."
+    text = (
+        f"**{image}: {total:,.0f} bits**, {total / pixels:.3f} bits per pixel; {tiers}."
+    )
     if len(shares) == 1:
         return text
     names = sample.classes(pipeline)[1:]  # without the entry for all of them
     best = np.argsort(-shares)[:SHOWN_CLASSES]
     fits = ", ".join(f"{names[label]} {shares[label]:.0%}" for label in best)
-    return f"{text} Its codes fit {fits}."
+    return f"{text} Likeliest classes: {fits}."
 
 
 def build(page):

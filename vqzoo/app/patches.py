@@ -29,8 +29,8 @@ def paint(explored, code_map, codes):
     """
     if explored.several_codes(code_map.tier):
         raise ValueError(
-            "One code paints nothing by itself here: a latent of this tier is the sum "
-            "or the row of several codes."
+            "A single code paints nothing here: each latent of this tier is made of "
+            "several codes."
         )
     grid = np.asarray(codes, "int32")[:, None, None, None]
     given = [None] * len(explored.tiers)

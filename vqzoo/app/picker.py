@@ -44,7 +44,7 @@ def upload(images, which, data):
         they were and the note says why.
     """
     if data is None:
-        return images, "Nothing was uploaded.", False
+        return images, "You have not uploaded anything.", False
     try:
         image, notes = uploads.read(data, images.shape[1:])
     except uploads.UploadError as error:

@@ -4,8 +4,9 @@ from vqzoo.app import pictures, widgets
 from vqzoo.measures.reconstruction import reconstruction_error
 
 HELP = (
-    "What the model makes of the first image. Switch tiers off to see what the others "
-    "hold: in a hierarchy the mean code stands in for a tier that is off."
+    "The first image and its reconstruction. Switch tiers off to see what the "
+    "others hold. In a hierarchy, the mean code vector replaces a tier that is "
+    "off."
 )
 
 
@@ -24,14 +25,14 @@ def look(explored, images, shown):
     image = images[:1]
     shown_image = pictures.picture(image[0])
     if not shown:
-        return shown_image, None, None, "Every tier is off. Switch at least one on."
+        return shown_image, None, None, "All tiers are off. Switch at least one on."
     rebuilt = explored.reconstruct(image, shown)
     errors, white = pictures.error_map(image[0], rebuilt[0])
     text = _figures(explored, image, rebuilt, white)
     if explored.model.is_hybrid:
         text += (
-            "\n\nThis model hands its decoder real numbers beside the codes. With all "
-            "tiers on they are used; the other tabs decode the codes alone."
+            "\n\nThe decoder of this model takes real numbers beside the codes. This "
+            "tab uses them if all tiers are on; the other tabs decode only codes."
         )
     return (
         shown_image,
@@ -49,9 +50,9 @@ def _figures(explored, image, rebuilt, white):
     bits = 8 * packed / (height * width)
     return (
         f"**PSNR {errors['psnr']:.2f} dB{ssim}.** White in the error map is a "
-        f"difference of {white:.0f} of 255 levels. The image takes "
-        f"{height * width * channels:,} bytes; its {explored.num_codes:,} codes take "
-        f"{packed:,} ({bits:.2f} bits per pixel), before any compression."
+        f"difference of {white:.0f} of 255 levels. The image has "
+        f"{height * width * channels:,} bytes; its {explored.num_codes:,} codes have "
+        f"{packed:,} ({bits:.2f} bits per pixel) before any compression."
     )
 
 
@@ -59,14 +60,14 @@ def build(page):
     """Puts the tab on a `widgets.Page`."""
     gr, explored, images = page.gr, page.explored, page.images
     gr.Markdown(HELP)
-    shown = widgets.tier_boxes(gr, explored, "reconstruct-tiers", "Tiers that are on")
+    shown = widgets.tier_boxes(gr, explored, "reconstruct-tiers", "Tiers in use")
     with gr.Row():
         outputs = [
             widgets.picture_of(gr, label, f"reconstruct-{name}")
             for name, label in (
                 ("image", "Image"),
                 ("rebuilt", "Reconstruction"),
-                ("errors", "Error map"),
+                ("errors", "Error map (absolute difference)"),
             )
         ]
     outputs.append(gr.Markdown(elem_id="reconstruct-text"))

@@ -9,8 +9,8 @@ import numpy as np
 from vqzoo.app import pictures, widgets
 
 HELP = (
-    "Priors draw codes, from the top tier down, and the model turns them into images. "
-    "Equal settings and seeds draw equal images."
+    "Priors draw codes, from the top tier down, and the model decodes them to "
+    "images. The same settings and seed draw the same images."
 )
 EVERY_CLASS = "all classes"
 MOST = 64
@@ -26,11 +26,11 @@ def how_to(explored, model_path):
     """
     if any(map(explored.several_codes, range(len(explored.tiers)))):
         return (
-            "**No images can be drawn from this model.** A prior draws one code for "
-            "each latent, and this model has several."
+            "**This model cannot draw images.** A prior draws one code for each "
+            "latent, and this model has several."
         )
     return (
-        "**No prior was given, so there is nothing to draw codes from.** A prior "
+        "**There is no prior, so there is nothing to draw codes from.** A prior "
         "learns which codes of this model go together. Train one on the data that the "
         "model was trained on:\n\n"
         "```sh\n"
@@ -135,7 +135,7 @@ def build(page):
     gr.Markdown(HELP)
     settings = _settings(gr, pipeline)
     button = gr.Button("Draw images", variant="primary", elem_id="draw")
-    text = gr.Markdown("No images drawn yet.", elem_id="sample-text")
+    text = gr.Markdown("Nothing drawn yet.", elem_id="sample-text")
     picture = widgets.picture_of(gr, "Samples", "samples")
     download = gr.DownloadButton(
         "Download codes and images (.npz)", interactive=False, elem_id="download"
@@ -196,7 +196,7 @@ def _settings(gr, pipeline):
             value=0,
             step=1,
             label="Top-k",
-            info="only the k likeliest codes; 0: all",
+            info="draw only the k likeliest codes; 0: all",
         )
         guidance = gr.State(1.0)
         if any(prior.label_dropout for prior in pipeline.priors):
@@ -206,7 +206,7 @@ def _settings(gr, pipeline):
                 value=1,
                 step=0.1,
                 label="Guidance",
-                info="above 1: more of the class, less diverse",
+                info="above 1: more of the class, less variety",
                 elem_id="guidance",
             )
     return [label, count, temperature, top_k, seed, guidance]

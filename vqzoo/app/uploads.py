@@ -54,9 +54,9 @@ def read(data, image_shape):
         ) from error
     decoded, notes = pixels.color(picture.levels()), list(picture.notes)
     if picture.is_deep:
-        notes.insert(0, "16 bits or more a channel became 8")
+        notes.insert(0, "reduced to 8 bits per channel")
     if picture.is_gray:
-        notes.append("it is gray")
+        notes.append("converted to gray")
     try:
         pixels.to_channels(decoded[:0], image_shape[-1])
     except ValueError as error:
@@ -96,5 +96,5 @@ def _resizing(received, wanted):
     height, width = received[:2]
     if (height, width) == tuple(wanted[:2]):
         return f"{width} x {height} pixels, taken as they are"
-    cut = "" if height == width else "cut to the middle and "
+    cut = "" if height == width else "cropped to the center and "
     return f"{width} x {height} pixels, {cut}resized to {wanted[1]} x {wanted[0]}"

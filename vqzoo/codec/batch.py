@@ -190,7 +190,7 @@ class _Jobs:
                 if not (self.single or self._overwrite) and path.exists():
                     raise CodecError(f"there is {path} already: --overwrite?")
                 if content is None:
-                    raise CodecError("cannot be read, or is too long")
+                    raise CodecError("cannot be read, or is too large")
                 value = read(content)
                 if value is None:
                     later.append(name)

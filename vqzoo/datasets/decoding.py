@@ -184,7 +184,7 @@ class _Job:
 
     def _read(self, content):
         if content is None:
-            raise UnreadableImageError("cannot be read, or is longer than --max_bytes")
+            raise UnreadableImageError("cannot be read, or is larger than --max_bytes")
         return self.decode(content)
 
     def _run_chunk(self, chunk, work):

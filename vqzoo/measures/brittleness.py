@@ -12,10 +12,10 @@ from vqzoo.ops import main_axis_order
 ORDER = 8
 TITLE = "Brittleness"
 TEXT = (
-    "A share of the indices of one tier moves up or down by a distance in the "
-    "codebook. PSNR is against the images of the codes as they were; agreement is the "
-    "share of images that the judge still gives the same class. In a brittle codebook "
-    "a distance of 1 is as bad as one of 50."
+    "Some indices of one tier move up or down by a distance in the codebook. "
+    "PSNR compares with the image of the unmoved codes. Agreement is the share "
+    "of images that the judge still puts into the same class. In a brittle "
+    "codebook a distance of 1 is as bad as one of 50."
 )
 SHARES = (0.1, 0.25, 0.5, 1.0)
 DISTANCES = (1, 2, 5, 10, 50)
@@ -135,7 +135,7 @@ def _measure_tier(subject, section, tier):
         _draw(section, tier, rows, "agreement", "Agreement", share, limits=limits)
     section.picture(
         f"A quarter of the {tier.name} indices moved",
-        "From top to bottom the indices move further.",
+        "From top to bottom, the indices move further.",
         lambda: plots.strips(_moved(subject, tier, codes, distances)),
     )
     if not subject.has_judge:
@@ -191,7 +191,7 @@ def _draw(section, tier, rows, kind, words, unit, **options):
         )
     section.picture(
         f"{words} after moving indices of the {tier.name} tier",
-        "The higher and the flatter, the less brittle.",
+        "A high and flat curve means a codebook that is not brittle.",
         lambda: plots.curves(
             series, "distance in the codebook (indices)", unit, log_x=True, **options
         ),

@@ -9,9 +9,10 @@ from vqzoo.measures.findings import Skipped
 ORDER = 13
 TITLE = "Classification accuracy score"
 TEXT = (
-    "Classifiers learn from real training images, from reconstructions of them and "
-    "from samples, in equally many steps, and real test images judge them: the nearer "
-    "to real data, the more of the classes the images carry."
+    "Classifiers learn from real training images, from their reconstructions "
+    "and from samples, in the same number of steps. Their accuracy on real test "
+    "images shows how much of the classes the images carry: compare it with "
+    "the row of real images."
 )
 
 
@@ -51,7 +52,7 @@ def classification_accuracy_score(
 def measure(subject, section):
     """The score of samples and of reconstructions beside that of real images."""
     if not subject.options.get("retrain"):
-        raise Skipped("it trains classifiers, for long: --retrain")
+        raise Skipped("it trains classifiers, which takes long: add --retrain")
     subject.need_labels()
     images, labels = subject.train_images, subject.train_labels
     sets = {
@@ -80,7 +81,7 @@ def measure(subject, section):
     if rows:
         top5 = ("top-5",) * (len(rows[0]) - 4)
         section.table(
-            f"Share of {len(subject.images):,} real test images named rightly",
+            f"Share of {len(subject.images):,} real test images classified correctly",
             ("learned from", "images", "top-1", *top5, "top-1 over that of real data"),
             rows,
             f"{subject.sizes.retrain_steps:,} steps each.",
@@ -92,5 +93,5 @@ def _labeled_samples(subject):
     if labels is None:
         raise Skipped("the samples have no classes")
     if tuple(subject.pipeline.class_names) != tuple(subject.data.class_names):
-        raise Skipped("the priors know other classes than the data has")
+        raise Skipped("the classes of the priors are not those of the data")
     return np.clip(subject.samples.images, -0.5, 0.5), labels

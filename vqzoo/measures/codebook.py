@@ -13,22 +13,23 @@ ORDER = 2
 ITEMS = ("image", "vector", "sequence")
 TITLE = "Codebooks"
 TEXT = (
-    "How many codes are in use over all test images (perplexity is as many equally "
-    "used codes as would be as hard to guess), and whether indices have an order: the "
-    "distance of codes with neighboring indices over that of random pairs, 1 without "
-    "order, near 0 along a smooth path; and the rank correlation of the distance of "
-    "indices with that of codes, 0 without order, 1 along a line."
+    "How many codes all test images together use. Perplexity is the number of "
+    "codes that, used equally, would carry the same information. And whether "
+    "indices have an order. Ordering is the distance between code vectors with "
+    "neighboring indices over that between random pairs: 1 without order, near "
+    "0 along a smooth path. The rank correlation compares distances of indices "
+    "with distances of code vectors: 0 without order, 1 along a line."
 )
 GLANCE = {
-    "top_perplexity": "set perplexity of the top codes",
-    "bottom_perplexity": "set perplexity of the bottom codes",
+    "top_perplexity": "perplexity of the top codes",
+    "bottom_perplexity": "perplexity of the bottom codes",
 }
 LARGEST = 16_384  # codes of which distances are compared and drawn
 SHOWN_INDICES = 4  # of each tier, where a latent has several codes
 
 
 def codebook_usage(codes, num_embeddings, code_axes=0):
-    """Usage, set perplexity and dead codes of one tier.
+    """Usage, perplexity of the whole set, and dead codes of one tier.
 
     Args:
         codes: int array of any shape, in [0, num_embeddings): of the whole set.
@@ -196,16 +197,17 @@ def measure(subject, section):
             counts = np.bincount(codes.ravel(), minlength=size)
             section.picture(
                 f"Codes of the {name} tier",
-                "The codes on the two main axes of their codebook, colored by index "
-                "and joined in their order: a smooth path of color is an ordered "
-                "codebook, speckle has no order. Hollow codes are not in use.",
+                "The code vectors on the two main axes of their codebook, colored by "
+                "index and joined in their order. An ordered codebook shows a smooth "
+                "path of color; without order the colors are mixed. Hollow codes are "
+                "not in use.",
                 functools.partial(plots.codebook_pca, {name: codebook}, {name: counts}),
                 width=4.8,
             )
     section.table(
         f"Use of the codes, {len(subject.images):,} test images",
-        ("tier", "codes", "share in use", "set perplexity", "dead codes"),
+        ("tier", "codes", "share in use", "perplexity", "dead codes"),
         usage_rows,
     )
-    header = ("tier", "neighbors over random pairs", "rank correlation")
+    header = ("tier", "ordering (neighbors over random pairs)", "rank correlation")
     section.table("Order of the indices", header, order_rows)

@@ -9,11 +9,12 @@ from vqzoo.measures.reconstruction import reconstruction_error
 ORDER = 8.5
 TITLE = "Continuity"
 TEXT = (
-    "Local Lipschitz constant of the decoder: the most that an image changes for a "
-    "small change of the vectors of a tier, in random directions; relative, in units "
-    "of how much images and vectors vary, so that the scale of the latents is no part "
-    "of it. And what is left of an image when a quarter of the vectors of a tier "
-    "become the next code of the codebook, whatever the order of its indices."
+    "Local Lipschitz constant of the decoder: how much an image changes at most "
+    "for a small change of a tier's vectors in random directions. The relative "
+    "constant is in units of how much images and vectors vary, so the scale of "
+    "the latents does not matter. And what is left of an image if a quarter of "
+    "a tier's code vectors are replaced by the nearest other code vector, "
+    "whatever its index."
 )
 DIRECTIONS = 8
 STEP = 0.01  # of the spread of the vectors

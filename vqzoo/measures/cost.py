@@ -15,9 +15,9 @@ inference = registry.lazily("vqzoo.measures.inference")
 ORDER = 16
 TITLE = "Cost"
 TEXT = (
-    "Weights, multiply-adds of an image in convolutions and matrix products, images "
-    "per second on this machine, and the footprint as hours x power x carbon "
-    "intensity, all three printed."
+    "Weights, multiply-adds per image in convolutions and matrix products, "
+    "images per second on this machine, and the carbon footprint of the "
+    "training: hours x power x carbon intensity."
 )
 GLANCE = {"weights": "weights"}
 BATCH = 64
@@ -181,8 +181,8 @@ def _training_footprint(subject, section):
     )
     if not hours:
         raise Skipped(
-            "how long the model trained is not known: no history.csv is beside it; "
-            "--training_hours says it"
+            "the time of the training is not known, because there is no history.csv "
+            "beside the model: give it with --training_hours"
         )
     given = {n: options[n] for n in ("watts", "carbon_intensity") if n in options}
     numbers = footprint(hours, **given)
@@ -190,7 +190,7 @@ def _training_footprint(subject, section):
     words = (
         "hours",
         "power, assumed (W)",
-        "carbon intensity, assumed (kg of CO2 a kWh)",
+        "carbon intensity, assumed (kg of CO2 per kWh)",
         "energy (kWh)",
         "carbon dioxide (kg)",
     )
@@ -198,6 +198,7 @@ def _training_footprint(subject, section):
         "Footprint of the training",
         ("what", "value"),
         list(zip(words, numbers.values())),
-        "Hours x power x carbon intensity, as in thesis 6.2.1. Power and intensity are "
-        "those of --watts and --carbon_intensity, not measured.",
+        "Hours x power x carbon intensity, as in section 6.2.1 of the thesis. Power "
+        "and intensity are the values of --watts and --carbon_intensity; they are "
+        "not measured.",
     )

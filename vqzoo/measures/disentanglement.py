@@ -29,9 +29,10 @@ from vqzoo.measures.representation import represent
 ORDER = 14
 TITLE = "Disentanglement"
 TEXT = (
-    "How far single numbers of a representation stand for single factors of the data: "
-    "images of every combination of known factors. All are 1 at best. How a grid of "
-    "codes is made a vector is part of the measure and stands in its name."
+    "How well single numbers of a representation stand for single factors of "
+    "the data, on images of every combination of known factors. The best value "
+    "of each measure is 1. The name of a row says how a grid of codes became a "
+    "vector, because this decides what is measured."
 )
 
 
@@ -212,7 +213,7 @@ def measure(subject, section):
     """All measures, of each tier in the representation that was asked for."""
     factors = subject.options.get("factors")
     if factors is None:
-        raise Skipped("it takes minutes to hours: --factors=sprites")
+        raise Skipped("it takes minutes to hours: add --factors=sprites")
     sample_factors, images_of = factors
     shape = images_of(sample_factors(1, np.random.default_rng(0))).shape[1:]
     if shape[:2] != tuple(subject.model.image_shape[:2]):
@@ -251,8 +252,8 @@ def measure(subject, section):
             f"Measures of {subject.sizes.factor_images:,} images",
             ("measure", *header),
             rows,
-            "The floor is what the measure gives for factors in another order, which "
-            "the codes know nothing of.",
+            "The floor is what the measure gives for shuffled factors, of which the "
+            "codes know nothing.",
         )
 
 

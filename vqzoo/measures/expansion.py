@@ -9,9 +9,10 @@ from vqzoo.measures.training import curves
 ORDER = 15.5
 TITLE = "Size of the latent space"
 TEXT = (
-    "Log volume is half the log-determinant of the covariance over its rank: the mean "
-    "logarithm of the standard deviations along the main axes. Of encoder outputs and "
-    "of the codebook, on validation images, from the first epoch to the last."
+    "Log volume is the mean logarithm of the standard deviations along the main "
+    "axes (half the log-determinant of the covariance over its rank). It is "
+    "measured for encoder outputs and for the codebook, on validation images, "
+    "from the first epoch to the last."
 )
 KINDS = ("latent", "codebook")
 
@@ -62,7 +63,9 @@ def measure(subject, section):
     """Sizes at the end, and how much larger than after the first epoch."""
     subject.need_codes()
     if len(subject.history) < 2:
-        raise Skipped("there is no history.csv of two epochs or more beside the model")
+        raise Skipped(
+            "there is no history.csv with two or more epochs beside the model"
+        )
     rows = []
     for tier in subject.tiers:
         for kind in KINDS:
@@ -83,7 +86,7 @@ def measure(subject, section):
         for kind in KINDS
     }
     if lines := curves(subject.history, names):
-        text = "Flat where the latent space keeps its size."
+        text = "A flat curve means that the latent space keeps its size."
         section.picture(
             "Log volume over training",
             text,

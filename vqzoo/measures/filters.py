@@ -9,10 +9,10 @@ from vqzoo.measures.inference import in_batches
 ORDER = 6.5
 TITLE = "Filters of single units"
 TEXT = (
-    "What one unit adds to an image: the image of that unit alone, at the mean of its "
-    "values where it is active, less the image of none. Area is the share of the image "
-    "that a filter changes, as if evenly: small for a stroke, large for a whole thing. "
-    "Units in use are those that are active in one of the test images."
+    "What one unit adds to an image: the image of that unit alone, at the mean "
+    "of its active values, minus the image without any unit. Area is the share "
+    "of the image that a filter changes: small for a stroke, large for a whole "
+    "object. A unit is in use if it is active in at least one test image."
 )
 SHOWN = 48
 
@@ -64,7 +64,7 @@ def measure(subject, section):
     """Units in use, the area of their filters, and how they look."""
     latents, *others = subject.codes
     if subject.tiers or others or latents.ndim != 2:
-        raise Skipped("the latents of the model are no single vector")
+        raise Skipped("the latents of the model are not a single vector")
     drawn = filters(subject.decode, latents)
     numbers = {
         "active_units": float(np.count_nonzero(latents) / len(latents)),

@@ -178,7 +178,9 @@ def measure(
         began = time.monotonic()
         with section.attempt(WHOLE):
             if item not in _items(module):
-                raise Skipped(f"it is of {_items(module)[0]}s, the model of {item}s")
+                raise Skipped(
+                    f"it measures {_items(module)[0]}s, the model is of {item}s"
+                )
             registry.find("measures", name)(subject, section)
         sections.append(section)
         on_done(section, time.monotonic() - began)

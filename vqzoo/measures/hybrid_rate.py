@@ -10,9 +10,10 @@ from vqzoo.measures.reconstruction import reconstruction_error
 ORDER = 10.5
 TITLE = "Rate of hybrid latents"
 TEXT = (
-    "A real number has a density and no bits; rounded to steps it has both. Bits of "
-    "the codes and of numbers that are rounded to so many of their standard "
-    "deviations, under the priors, beside the PSNR of images that are decoded of them."
+    "A real number has a density but no number of bits; a rounded number has "
+    "both. Bits of the codes and of the rounded numbers under the priors, and "
+    "the PSNR of the images that they decode to. A step is the size of the "
+    "rounding in standard deviations of the numbers."
 )
 STEPS = (2.0, 1.0, 0.5, 0.25, 0.125)
 
@@ -70,5 +71,8 @@ def measure(subject, section):
         section.add(numbers, f"step_{step:g}_")
         rows.append((f"{step:g}", *numbers.values()))
     header = ("step, in deviations", "bits per pixel", "PSNR (dB)")
-    note = "Of coarse steps the bits are rough: the density is taken for constant."
+    note = (
+        "For coarse steps the bits are rough, because the density is taken as "
+        "constant within a step."
+    )
     section.table("Rounded numbers", header, rows, note)

@@ -11,15 +11,16 @@ ORDER = 3.7
 ITEMS = ("vector",)
 TITLE = "Semantic IDs"
 TEXT = (
-    "Relative error is the squared error of rebuilt vectors over their variance, 0 for "
-    "equal vectors and 1 for their mean. An ID is unique if no other item has it; "
-    "items of equal vectors are duplicates and count once. Entropy is that of the "
-    "codes of a level, at most log2 of their number. Recall of neighbors: of the 10 "
-    "nearest items by vector, how many are among the first 10 by the length of the "
-    "common beginning of their ID, ties in random order."
+    "Relative error is the squared error of the reconstructed vectors over "
+    "their variance: 0 for equal vectors, 1 for their mean. An ID is unique if "
+    "no other item has it; items with equal vectors are duplicates and count "
+    "once. Entropy is that of the codes of one level, at most log2 of their "
+    "number. Recall of neighbors is the share of the 10 items with the nearest "
+    "vectors that are among the 10 items whose IDs share the longest prefix, "
+    "with ties in random order."
 )
 GLANCE = {
-    "unique": "share of items with an ID of their own",
+    "unique": "share of items with a unique ID",
     "relative_error": "relative error of test vectors",
     "recall": "recall of neighbors by ID",
 }
@@ -202,8 +203,8 @@ def measure(subject, section):
         section.add(error, "" if name != "training" else "train_")
         rows.append((name, len(vectors), *error.values(), share))
     section.table(
-        "How vectors come back",
-        ("items", "number", "relative error", "cosine", "share with an ID of its own"),
+        "Reconstruction of vectors",
+        ("items", "number", "relative error", "cosine", "share with a unique ID"),
         rows,
     )
     subject.need_codes()
@@ -231,8 +232,8 @@ def measure(subject, section):
         ],
     )
     section.remarks.append(
-        f"Of {found['items']:,.0f} items {found['duplicates']:,.0f} are duplicates. "
-        f"{found['unique']:.2%} of the others have an ID of their own, "
-        f"{found['collisions_per_1000']:.1f} in 1,000 have one that was given before, "
-        f"and the most that share one are {found['largest_group']:.0f}."
+        f"Of {found['items']:,.0f} items, {found['duplicates']:,.0f} are duplicates. "
+        f"Of the others, {found['unique']:.2%} have a unique ID, and "
+        f"{found['collisions_per_1000']:.1f} in 1,000 have the ID of an earlier item. "
+        f"The largest group with one ID has {found['largest_group']:.0f} items."
     )

@@ -19,12 +19,13 @@ from vqzoo.measures.reconstruction import reconstruction_error
 ORDER = 9
 TITLE = "Interpolation"
 TEXT = (
-    "Mid-points between pairs of test images: of their indices, of their code "
-    "vectors, of the latents before quantization, and of their pixels. A mid-point "
-    "that is an image of its own is near to real images in the encoder's features and "
-    "changes little when it is encoded and decoded again; one that is a mere "
-    "superposition looks like the blend of the pixels of its ends. Real images that "
-    "the model has not seen, and their reconstructions, say what can be reached."
+    "Midpoints between pairs of test images: of their indices, of their code "
+    "vectors, of the latents before quantization, and of their pixels. A "
+    "midpoint that is an image in its own right is near to real images in the "
+    "encoder's features, and changes little if it is encoded and decoded again. "
+    "A midpoint that is only a superposition looks like the blend of the "
+    "pixels of its ends. Real images that the model has not seen, and their "
+    "reconstructions, show the best possible values."
 )
 SHARES = (0.0, 0.17, 0.33, 0.5, 0.67, 0.83, 1.0)
 STRIPS = 2
@@ -141,10 +142,10 @@ def plausibility(images, real, features, reconstruct):
 def measure(subject, section):
     """Strips, and numbers of midpoints beside those of real images."""
     if subject.model.is_hybrid or any(tier.code_axes for tier in subject.tiers):
-        raise Skipped("it takes one code, and nothing else, for each latent")
+        raise Skipped("it needs a model with exactly one code for each latent")
     pairs = min(subject.sizes.pairs, len(subject.images) // 2)
     if pairs < 1:
-        raise Skipped("it takes two images")
+        raise Skipped("it needs two images")
     ends = subject.images[:pairs], subject.images[pairs : 2 * pairs]
     spaces = tuple(SPACES) if subject.tiers else ("latents", "pixels")
     real = subject.train_images[: 2 * subject.sizes.some]
@@ -183,39 +184,38 @@ def _directions(features, center):
 
 def _tell(section, rows, psnr, pairs):
     names = {
-        **{space: f"mid-points of {words}" for space, words in SPACES.items()},
+        **{space: f"midpoints of {words}" for space, words in SPACES.items()},
         "real": "held-out real images",
         "rebuilt": "their reconstructions",
     }
     section.table(
-        f"Mid-points of {pairs} pairs",
+        f"Midpoints of {pairs} pairs",
         ("images", "nearest real image", "change (RMS)", "PSNR to the blend (dB)"),
         [
             (names[n], row["nearest_real"], row["change"], row.get("likeness", "-"))
             for n, row in rows.items()
         ],
-        "Distance to the nearest of the real training images in the directions of the "
-        "encoder's features, 0 to 2; root mean square change of a pixel, of a range of "
-        "1, when encoded and decoded again, which is less for pale images; likeness to "
-        "the blend of the ends as decoded.",
+        "Cosine distance of the encoder's features to the nearest real training "
+        "image, from 0 to 2; root mean square change of a pixel (range 1) when the "
+        "image is encoded and decoded again, which is smaller for pale images; PSNR "
+        "to the blend of the decoded ends.",
     )
     blend, real = rows["pixels"]["nearest_real"], rows["real"]["nearest_real"]
     for space in (name for name in rows if "likeness" in rows[name]):
         row = rows[space]
         way = _way(blend, row["nearest_real"], real)
-        alike = "as good as" if row["likeness"] >= psnr else "not"
+        alike = "almost" if row["likeness"] >= psnr else "not"
         section.remarks.append(
-            f"Mid-points of {SPACES[space]} are {way}. They are "
-            f"{row['likeness']:.1f} dB from the blend of their ends, where a "
-            f"reconstruction is {psnr:.1f} dB from its image: {alike} a mere "
-            "superposition."
+            f"Midpoints of {SPACES[space]} are {way}. Their PSNR to the blend of "
+            f"their ends is {row['likeness']:.1f} dB, and that of a reconstruction "
+            f"to its image {psnr:.1f} dB: they are {alike} mere superpositions."
         )
 
 
 def _way(blend, middles, real):
     """Where midpoints are between the blend of pixels and real images, in words."""
     if blend <= real or middles >= blend:
-        return "no nearer to real images than the blend of pixels is"
+        return "no nearer to real images than the blend of pixels"
     way = (blend - middles) / (blend - real)
     return f"{way:.0%} of the way from the blend of pixels to real images"
 
@@ -224,7 +224,8 @@ def _show(subject, section, ends, spaces):
     for pair in range(min(STRIPS, len(ends[0]))):
         section.picture(
             f"Between two images, pair {pair + 1}",
-            "Each row goes from one image to the other; the lowest blends the pixels.",
+            "Each row goes from one image to the other; the lowest row blends the "
+            "pixels.",
             functools.partial(_strips, subject, ends, pair, spaces),
         )
 

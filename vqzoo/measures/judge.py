@@ -10,10 +10,11 @@ from vqzoo.measures.inference import compiled, in_batches
 ORDER = 7
 TITLE = "The judge"
 TEXT = (
-    "A small residual network, trained here on the real training images for a fixed "
-    "number of steps, without a download. Its opinions say whether changed images "
-    "keep their class, and its features compare sets of images (FD-resnet). Its "
-    "accuracy says how far to trust it."
+    "The judge is a small residual network that this evaluation trains on the "
+    "real training images for a fixed number of steps, without a download. Its "
+    "predictions show whether changed images keep their class, and its features "
+    "compare sets of images (FD-resnet). Its accuracy shows how far to trust "
+    "it."
 )
 FILTERS = (64, 128)
 BLOCKS = (2, 2)
@@ -162,10 +163,10 @@ def measure(subject, section):
     shares = {"top1": ("the judge", judge.accuracy(subject.images, labels))}
     if len(subject.data.class_names) > 5:
         top5 = judge.accuracy(subject.images, labels, top=5)
-        shares["top5"] = "among its first five", top5
+        shares["top5"] = "among its five likeliest", top5
     counts = np.bincount(labels)
     most = float(counts.max() / counts.sum())
-    shares["majority"] = "always the most frequent class", most
+    shares["majority"] = "most frequent class", most
     section.add({name: share for name, (_, share) in shares.items()})
     section.table(
         f"Accuracy on {len(labels):,} real test images",

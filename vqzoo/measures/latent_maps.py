@@ -11,9 +11,10 @@ from vqzoo.measures.reconstruction import reconstruction_error
 ORDER = 3
 TITLE = "Maps of codes"
 TEXT = (
-    "Indices as gray images, and what is lost when the codes of one tier come from "
-    "other images: a tier whose shuffling costs next to nothing is bypassed. The "
-    "information of an index about the label is the mean over the places of the grid."
+    "Indices as gray images, and what an image loses if the codes of one tier "
+    "come from other images. If that costs almost nothing, the decoder bypasses "
+    "the tier. The information of an index about the label is the mean over "
+    "the positions of the grid."
 )
 SHOWN = 7
 LEAST_LOSS = 0.5  # dB; a tier whose shuffling costs less is bypassed
@@ -103,8 +104,9 @@ def measure(subject, section):
     ]
     section.picture(
         "Maps of code indices",
-        "Above, test images; below, the index at each place of each tier, black 0 to "
-        "white K - 1. Where indices are ordered the maps look like the image.",
+        "Above: test images. Below: the index at each position of each tier, from "
+        "black (0) to white (K - 1). If indices are ordered, the maps look like the "
+        "image.",
         lambda: plots.strips(gray_maps(subject.images[:SHOWN], maps)),
     )
     with section.attempt("information about the label"):
@@ -132,8 +134,8 @@ def _shuffle(subject, section):
     subject.need_whole_codes()
     if subject.model.decoded_tiers != tuple(subject.model.tier_names):
         raise Skipped(
-            "each tier of this model is decoded by itself, so that shuffling another "
-            "one changes nothing; its own reconstruction says what it holds"
+            "each tier of this model is decoded on its own, so shuffling another tier "
+            "changes nothing; its own reconstruction shows what it holds"
         )
     names = [tier.name for tier in subject.tiers]
     count = subject.sizes.some
@@ -149,9 +151,8 @@ def _shuffle(subject, section):
     )
     for name, loss in losses.items():
         is_bypassed = metrics[f"{name}_bypassed"]
-        carries = "carries next to nothing: it is bypassed"
         section.remarks.append(
-            f"The {name} tier {carries if is_bypassed else 'is needed'} (its codes "
+            f"The {name} tier is {'bypassed' if is_bypassed else 'needed'} (its codes "
             f"from other images cost {loss:.2f} dB; below {LEAST_LOSS} dB counts as "
             "bypassed)."
         )

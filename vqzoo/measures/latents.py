@@ -10,12 +10,12 @@ from vqzoo.measures.inference import decode_with, in_batches
 from vqzoo.measures.representation import on_main_axes, represent
 
 ORDER = 6
-TITLE = "How latents lie"
+TITLE = "Latents in two dimensions"
 TEXT = (
-    "Test images by their latents, flattened: on the two main axes, and on a map that "
-    "keeps neighbors beside each other (t-SNE; distances between groups and their "
-    "sizes mean nothing). Then images while the latents walk: all indices of a tier "
-    "together, or one number of a vector."
+    "Test images by their flattened latents: on the two main axes, and on a map "
+    "that keeps neighbors together (t-SNE; distances between groups, and their "
+    "sizes, mean nothing). Then images that change as the latents move: all "
+    "indices of a tier together, or one number of a vector."
 )
 SHOWN = 3
 DIMENSIONS = 6
@@ -192,7 +192,8 @@ def _project(subject, section, name, features):
     )
     section.picture(
         f"Neighborhoods of the {name} (t-SNE)",
-        "Points of one color together: images of a class have similar latents.",
+        "If points of one color lie together, images of one class have similar "
+        "latents.",
         lambda: plots.scatter(neighborhood_map(features), **colors),
     )
 
@@ -212,8 +213,8 @@ def _draw_walk_of_indices(subject, section):
     for tier in subject.tiers:
         section.picture(
             f"All {tier.name} indices moved together",
-            "The number above is by how much each index moves; 0 is the image itself. "
-            "In an ordered codebook the change is gradual.",
+            "The number above a column says how far each index moves; 0 is the "
+            "unchanged image. In an ordered codebook the image changes gradually.",
             functools.partial(_strips_of_indices, subject, tier),
         )
 
@@ -242,7 +243,7 @@ def _draw_walk_of_values(subject, section):
 
     section.picture(
         "One number of the latent moved",
-        "Each row moves one of the numbers that differ most between images, by so many "
-        "standard deviations.",
+        "Each row moves one of the numbers that differ most between images. The "
+        "number above a column is in standard deviations.",
         draw,
     )

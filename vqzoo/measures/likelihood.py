@@ -12,9 +12,9 @@ DRAWS = 4  # of the latents of an image, for the bound of a VAE
 TITLE = "Likelihood"
 TEXT = (
     "Bits that the priors need for a code of the test images, beside what the "
-    "frequencies of the codes alone and raw indices need; and of training images: "
-    "where those need much less, the prior has learned them by heart. Of a VAE, the "
-    "evidence lower bound."
+    "frequencies of the codes alone (unigram) and raw indices need. If training "
+    "images need far fewer bits than test images, the prior has memorized "
+    "them. For a VAE: the evidence lower bound."
 )
 GLANCE = {"test_bits_per_pixel": "bits per pixel under the priors"}
 
@@ -89,7 +89,10 @@ def measure(subject, section):
         for split in per_pixel:
             count = np.prod(codes.shape[1:])
             per_pixel[split] += bits[split] * count / subject.num_pixels
-    note = "Of the codes alone: the numbers beside them have a density, and no bits."
+    note = (
+        "These are bits of the codes alone: the numbers beside them have a density "
+        "but no bits."
+    )
     if not subject.model.is_hybrid:
         section.add({f"{split}_bits_per_pixel": v for split, v in per_pixel.items()})
         note = (

@@ -10,12 +10,12 @@ from vqzoo.measures.findings import Skipped
 ORDER = 6.7
 TITLE = "Posterior of the latents, sampled"
 TEXT = (
-    "A Bayesian autoencoder: nothing is minimized, the latents of an image are drawn "
-    "from their posterior, likelihood of the decoder times prior, by Hamiltonian Monte "
-    "Carlo. The encoder of a VAE stands in for that posterior by a normal "
-    "distribution: how far its means lie from those of the draws, in deviations of the "
-    "draws, and how wide it is beside them, 1 where it is right. The mean image of the "
-    "draws is the posterior predictive."
+    "Hamiltonian Monte Carlo draws the latents of an image from their "
+    "posterior, the likelihood of the decoder times the prior. The encoder of a "
+    "VAE approximates this posterior by a normal distribution. The distance is "
+    "that of its means from the means of the draws, in standard deviations of "
+    "the draws; the width is its standard deviation over that of the draws, 1 "
+    "if it is right. The mean image of the draws is the posterior predictive."
 )
 IMAGES, DRAWS, LEAPFROG_STEPS, FIRST_STEP = 16, 100, 5, 0.02
 SHOWN = 8

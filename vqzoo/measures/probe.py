@@ -10,14 +10,16 @@ from vqzoo.measures.findings import Skipped
 from vqzoo.measures.representation import as_matrix, on_main_axes, represent
 
 ORDER = 5
-TITLE = "What a probe reads"
+TITLE = "Linear probe"
 TEXT = (
-    "Logistic regression with scikit-learn's own settings, five stratified folds over "
-    "the test images, on the indices of a tier as numbers (as they are, and after its "
-    "codes were sorted along the main axis of their codebook), as zeros and ones, and "
-    "on its code vectors. Always naming the most frequent class is the floor. Below: "
-    "the same classifier after learning from few labels of training images, and "
-    "statistical efficiency, its accuracy from 100 labels over that from 10,000."
+    "The accuracy of a linear classifier shows what codes tell about the class. "
+    "It is a logistic regression with scikit-learn's defaults and five "
+    "stratified folds over the test images. Its features are the indices of a "
+    "tier as numbers (as they are, and after sorting the codes along the main "
+    "axis of their codebook), one-hot indices, and code vectors. The floor is "
+    "always naming the most frequent class. Below: the same classifier after "
+    "learning from few labels of training images. Statistical efficiency is its "
+    "accuracy from 100 labels over that from 10,000."
 )
 FOLDS = 5
 MOST_AXES = 256  # of code vectors, the main axes of all places together
@@ -261,21 +263,23 @@ def _few_labels(subject, section, train, test, key, title):
 def _table(section, rows):
     section.table(
         f"Accuracy, {FOLDS} folds",
-        ("representation", "accuracy", "over the folds (std)", "floor", "images"),
+        ("representation", "accuracy", "std over the folds", "floor", "images"),
         [
             (n, r["accuracy"], r["accuracy_std"], r["majority_accuracy"], r["images"])
             for n, r in rows.items()
         ],
-        f"Code vectors are on their codebook's main axes, which hold 99 % of its "
-        f"variance, and those of all places together on at most {MOST_AXES} more.",
+        f"Code vectors are projected onto the main axes of their codebook, which hold "
+        f"99 % of its variance, and those of all positions onto {MOST_AXES} axes at "
+        "most.",
     )
     floor = next(iter(rows.values()))["majority_accuracy"]
     section.picture(
         "Accuracy of the probe",
-        "Bars: spread over the folds. Dashed: always the most frequent class.",
+        "Bars: standard deviation over the folds. Dashed: always naming the most "
+        "frequent class.",
         lambda: plots.bars(
             {name: row["accuracy"] for name, row in rows.items()},
-            "share of test images named rightly",
+            "accuracy (share of test images)",
             spreads={name: row["accuracy_std"] for name, row in rows.items()},
             mark=("the most frequent class", floor),
         ),
@@ -286,14 +290,14 @@ def _confusion(section, confusion, names, title):
     shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
     section.picture(
         f"Which class is taken for which: {title}",
-        "Each row is a class and sums to 100 %; a probe that reads nothing names one "
-        "column for all of them, one that reads all is dark on the diagonal.",
+        "Each row is a class and sums to 100 %. A probe that reads nothing gives "
+        "every class the same column; a perfect probe is dark on the diagonal.",
         lambda: plots.heat_map(
             shares,
             names,
             names,
             rows="class",
-            columns="named by the probe",
+            columns="class that the probe gives",
             key="share of the class (%)",
             limits=(0.0, float(shares.max())),
             form=".0f",
@@ -319,7 +323,7 @@ def _label_curves(section, few):
     section.table("Accuracy from few labels", ("representation", *titles), table)
     section.picture(
         "Accuracy from few labels",
-        "Mean over five draws of labels; bars: their spread.",
+        "Mean over five random sets of labels; bars: standard deviation.",
         lambda: plots.curves(
             series, "labels", "accuracy on test images", log_x=True, spreads=spreads
         ),

@@ -14,13 +14,13 @@ from vqzoo.measures.reconstruction import decode_tiers, reconstruction_error
 ORDER = 4
 TITLE = "Rate and distortion"
 TEXT = (
-    "Bits per pixel of the codes against PSNR, from the top tier down to all of them: "
-    "as raw indices (log2 K bits each), by the frequencies of the codes, and by the "
-    "priors' exact likelihood where there are priors. Beside them JPEG and WebP, each "
-    "image a file of its own, without headers and tables, which would be most of a "
-    "small file; the table has whole files too. All are of the same test images, at "
-    "most 1,000 of them. Images that were JPEG files before come back from JPEG better "
-    "than others would."
+    "Bits per pixel of the codes against PSNR, from the top tier alone to all "
+    "tiers: as raw indices (log2 K bits each), by the frequencies of the codes, "
+    "and by the exact likelihood of the priors if there are any. For "
+    "comparison, JPEG and WebP with one file per image, without headers and "
+    "tables, which would be most of a small file; the table has whole files "
+    "too. All use the same test images, at most 1,000. Images that were JPEG "
+    "files before lose less in JPEG than others would."
 )
 WORDS = {
     "raw": "codes, raw indices",

@@ -11,9 +11,9 @@ from vqzoo.metrics.ssim import WINDOW_SIZE, ms_ssim, num_scales, ssim
 ORDER = 1
 TITLE = "Reconstruction"
 TEXT = (
-    "Test images, encoded and decoded. Pixels are between 0 and 1. PSNR is the mean "
-    "of the images' own decibels; that of the mean error is lower. SSIM and MS-SSIM "
-    "are 1 for equal images."
+    "Test images, encoded and decoded. Pixels are between 0 and 1. PSNR is the "
+    "mean over the images; the PSNR of the mean error is lower. SSIM and MS-"
+    "SSIM are 1 for equal images."
 )
 GLANCE = {
     "psnr": "PSNR of test images (dB)",
@@ -166,8 +166,8 @@ def measure(subject, section):
     is_small = max(subject.model.image_shape[:2]) <= 32
     section.picture(
         "Reconstructions",
-        "Test images and what comes back of them; below, what the decoder makes of a "
-        "part of the tiers, the mean code in the place of the others.",
+        "Test images and their reconstructions. Below: reconstructions from some of "
+        "the tiers, with the mean code vector instead of the others.",
         lambda: plots.strips(images, width=4.8 if is_small else 7.2),
     )
 

@@ -9,11 +9,12 @@ from vqzoo.measures.findings import Skipped
 ORDER = 3.5
 TITLE = "Redundancy of the codes"
 TEXT = (
-    "Effective rank: in how many directions code vectors spread, as many as equally "
-    "wide ones would be; far below their length, the codebook has collapsed to a few. "
-    "Information of neighbors: how many bits a code tells of the one to its right and "
-    "of the one below, 0 where a prior has nothing to learn from them; it is at most "
-    "the entropy of the codes, where a neighbor says all."
+    "Effective rank is the number of directions in which code vectors spread, "
+    "counted as if equally wide. If it is far below their length, the codebook "
+    "has collapsed to a few directions. Information of neighbors is how many "
+    "bits a code tells about the code to its right and about the code below: 0 "
+    "if a prior has nothing to learn from neighbors, and at most the entropy of "
+    "the codes, if a neighbor tells everything."
 )
 LARGEST = 2**18  # codes whose singular values are taken
 
@@ -108,5 +109,8 @@ def measure(subject, section):
     header = ("tier", "length of a vector", "all codes", "codes in use")
     section.table("Effective rank", header, ranks)
     header = ("tier", "entropy of a code", "with its right", "with the one below")
-    note = "Of many codes and few images these are rough, in spite of correction."
+    note = (
+        "With many codes and few images these numbers are rough, in spite of the "
+        "correction."
+    )
     section.table("Bits that codes share", header, information, note)

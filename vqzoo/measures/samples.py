@@ -9,10 +9,11 @@ from vqzoo.measures.distances import diversity, memorization, nearest
 ORDER = 12
 TITLE = "Samples"
 TEXT = (
-    "Images drawn from the priors; how different they are from each other, beside "
-    "training images; and how much nearer to training images they are than "
-    "reconstructions of held-out ones: near 0 for copies, about 1 for images as new "
-    "as held-out ones."
+    "Images drawn from the priors. Diversity compares how different they are "
+    "from each other with how different training images are. The last ratio "
+    "compares how near they are to training images with how near "
+    "reconstructions of held-out images are: near 0 for copies, about 1 for "
+    "images as new as held-out ones."
 )
 GRID = 64
 SHOWN = 7
@@ -43,7 +44,7 @@ def measure(subject, section):
     ]
     with section.attempt("memorization"):
         rows += _memorization(subject, section, len(samples))
-    section.table("New or copied", ("what", "value"), rows)
+    section.table("New images or copies", ("what", "value"), rows)
     section.picture(
         "Samples and the training images nearest to them",
         f"Nearest in the features of the {subject.features_name}, and by pixels, of "
@@ -64,7 +65,7 @@ def _memorization(subject, section, count):
     return [
         (f"median distance to the nearest training image, {name}", numbers["samples"]),
         ("the same of reconstructed held-out images", numbers["held_out"]),
-        ("the one over the other", numbers["ratio"]),
+        ("ratio of the two", numbers["ratio"]),
     ]
 
 

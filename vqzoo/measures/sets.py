@@ -16,16 +16,17 @@ from vqzoo.measures.findings import Skipped
 ORDER = 11
 TITLE = "Sets of images"
 TEXT = (
-    "Distances of sets of images to real ones, each beside its floor: what other real "
-    "images in equal number have. FD is the Frechet distance in the features of the "
-    "network that its name says, never FID, whose network is another. Precision is "
-    "the share of a set that lies among real images, recall the share of real images "
-    "that lie among the set. SWD is the sliced Wasserstein distance of patches of "
-    "each level of a Laplacian pyramid, times 1000."
+    "Distances between sets of images and real images. The floor of each is the "
+    "distance of as many other real images. FD is the Frechet distance in the "
+    "features of the network in its name; it is not FID, which uses another "
+    "network. Precision is the share of a set that lies among real images, "
+    "recall the share of real images that lie among the set. SWD is the sliced "
+    "Wasserstein distance of patches at each level of a Laplacian pyramid, "
+    "times 1000."
 )
 GLANCE = {
     "samples_fd_resnet": "FD-resnet of samples",
-    "samples_floor_fd_resnet": "its floor, real images in equal number",
+    "samples_floor_fd_resnet": "its floor: as many real images",
 }
 
 NEIGHBORS = 3  # of a vector, within whose distance others are among its like
@@ -139,9 +140,9 @@ def measure(subject, section):
     """Rows for reconstructions and samples, and floors of both."""
     images, features = subject.images, subject.test_features
     rows = {
-        "floor": ("real test images (floor of the next)", images, features),
+        "floor": ("real test images (floor of the next row)", images, features),
         "reconstructions": (
-            "reconstructions of them",
+            "their reconstructions",
             subject.rebuilt,
             subject.rebuilt_features,
         ),
@@ -149,7 +150,7 @@ def measure(subject, section):
     with section.attempt("samples"):
         samples = _equally_many(subject)
         rows["samples_floor"] = (
-            "real test images, as many as samples (floor of the next)",
+            "real test images, as many as samples (floor of the next row)",
             images[: len(samples)],
             features[: len(samples)],
         )
@@ -173,9 +174,9 @@ def measure(subject, section):
             f"Compared with {len(subject.train_images):,} real training images",
             ("set", "images", *words),
             table,
-            f"Precision and recall are of at most {sizes.compared:,} images of each "
-            f"set, SWD of {sizes.some:,}. The test images and their own "
-            f"reconstructions are {paired:.4g} apart in FD-{name}.",
+            f"Precision and recall use at most {sizes.compared:,} images of each set, "
+            f"SWD uses {sizes.some:,}. FD-{name} between the test images and their "
+            f"reconstructions is {paired:.4g}.",
         )
     with section.attempt("classes of the images"):
         _classes(subject, section)
@@ -224,7 +225,7 @@ def _classes(subject, section):
     shares = {key: subject.judge.accuracy(*row) for key, row in rows.items()}
     section.add({f"{key}_of_the_class": share for key, share in shares.items()})
     section.table(
-        "Share that the judge gives the class it was made for",
+        "Share that the judge puts into the class it was drawn for",
         ("set", "share"),
         shares.items(),
     )
@@ -260,8 +261,8 @@ def _inception(subject, section):
         section.add({f"{key}_fid": distance})
         table.append((title, len(first), len(second), distance))
     section.table(
-        "FID, by the network that was given",
+        "FID, by the network of --inception",
         ("the two sets", "images of the first", "of the second", "FID"),
         table,
-        "FID falls with the number of images; published ones are of 10,000 to 50,000.",
+        "FID falls with the number of images; published values use 10,000 to 50,000.",
     )

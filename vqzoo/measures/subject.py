@@ -116,8 +116,7 @@ class Subject:
         self.need_codes()
         if self.model.is_hybrid:
             raise Skipped(
-                "the latents are hybrid: the images come from codes together with real "
-                "numbers"
+                "the latents are hybrid: images need codes together with real numbers"
             )
 
     def need_priors(self):
@@ -206,7 +205,7 @@ class Subject:
     def judge(self):
         """A classifier trained on the real training images; Skipped without classes."""
         if not self.options.get("judge", True):
-            raise Skipped("no judge was asked for: training it takes a minute")
+            raise Skipped("no judge was requested: training one takes a minute")
         self.need_labels()
         steps = iter(self.progress(range(self.sizes.judge_steps), "steps of the judge"))
         trained = judge.fit_classifier(

@@ -9,10 +9,10 @@ ORDER = 15
 ITEMS = ("image", "vector", "sequence")
 TITLE = "Training"
 TEXT = (
-    "The epochs of the model's run, from its history.csv: losses, the use of the "
-    "codes; and the largest rise of a loss: of the training loss from each few steps "
-    "to the next, as losses.csv has them, of the validation loss from one epoch to the "
-    "next."
+    "The epochs of the model's run, from its history.csv: the losses, the use "
+    "of the codes, and the largest rise of a loss. For the training loss this "
+    "is the rise from one row of losses.csv to the next, for the validation "
+    "loss from one epoch to the next."
 )
 LOSSES = {"loss": "training", "val_loss": "validation"}
 
@@ -51,17 +51,17 @@ def largest_jump(losses):
 def measure(subject, section):
     """Curves of losses and of codebooks."""
     if not subject.history:
-        raise Skipped("there is no history.csv of a run beside the model")
+        raise Skipped("there is no history.csv beside the model")
     losses = curves(subject.history, LOSSES)
     _draw(
         section,
         "Loss",
-        "What training minimizes, on the data trained with and on held-out data.",
+        "The loss that training minimizes, on training data and on held-out data.",
         losses,
         "loss",
     )
     _jumps(subject, section, {words: values for words, (_, values) in losses.items()})
-    for kind, unit in (("perplexity", "set perplexity"), ("usage", "share in use")):
+    for kind, unit in (("perplexity", "perplexity"), ("usage", "share in use")):
         names = {f"val_{tier.name}_{kind}": tier.name for tier in subject.tiers}
         title = f"Codes over training: {unit}"
         text = "Of the validation images, after each epoch."
@@ -91,8 +91,8 @@ def _jumps(subject, section, courses):
         places["training"] = [f"step {row['step']:,}" for row in subject.losses]
     elif "training" in courses:
         section.remarks.append(
-            "There is no losses.csv of the run, so that rises of the training loss "
-            "within an epoch are not seen: it is compared from epoch to epoch."
+            "The run has no losses.csv, so rises of the training loss within an epoch "
+            "are not visible; it is compared from epoch to epoch."
         )
     rows = []
     for words, losses in courses.items():

@@ -57,8 +57,8 @@ class NSVQ(ReplacedCodes):
     ):
         if kwargs.pop("assignment", None) is not None:
             raise ValueError(
-                "expected assignment=None: while training the decoder receives noise "
-                "and no code that could be perturbed"
+                "expected assignment=None: during training the decoder receives noise, "
+                "not a code that could be perturbed"
             )
         super().__init__(num_embeddings, embedding_dim, **kwargs)
         check_shares(decay=decay, restart_threshold=restart_threshold)

@@ -9,8 +9,8 @@ from vqzoo.runs.folder import HISTORY, METRICS, MODEL
 SHOWN_IMAGES = 16
 OVER_TRAINING = {
     "share of codes in use": "usage",
-    "set perplexity": "perplexity",
-    "neighbors over random pairs": "ordering",
+    "perplexity": "perplexity",
+    "ordering (neighbors over random pairs)": "ordering",
 }
 
 
