@@ -61,6 +61,7 @@ NO_IMAGES = {
     "semantic_ids",
     "sequence_vqvae",
     "world_experience",
+    "world_memory",
 }
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"

@@ -8,6 +8,7 @@ __all__, __getattr__ = on_demand(
         "BlendRecipe": "kinds.blend.BlendRecipe",
         "ExperienceRecipe": "kinds.experience.ExperienceRecipe",
         "GANRecipe": "kinds.gan.GANRecipe",
+        "MemoryRecipe": "kinds.memory.MemoryRecipe",
         "PriorRecipe": "kinds.prior.PriorRecipe",
         "Recipe": "kinds.autoencoder.Recipe",
         "RecommenderRecipe": "kinds.recommender.RecommenderRecipe",

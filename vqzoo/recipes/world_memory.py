@@ -1,0 +1,27 @@
+"""The memory of a world model: what comes next in a game, given frames and actions.
+
+    vqzoo train world_memory --experience=runs/world_experience/... --model=runs/...
+
+`--experience` is a run of world_experience, `--model` a trained autoencoder of its
+frames, of any kind: frames become its latents once, on disk. Codes take
+`--memory=frame_transformer` or `code_lstm`, real-valued latents `mdn_rnn`. The folder
+is a world: `vqzoo.load` opens it, `world.step(actions)` dreams on.
+
+Source: Ha and Schmidhuber 2018, arXiv 1803.10122, section 2.3; Micheli et al. 2023
+(IRIS), arXiv 2209.00588, section 2.2.
+"""
+
+from vqzoo import training
+
+RECIPE = training.MemoryRecipe(
+    name="world_memory",
+    epochs=10,
+    batch_size=16,
+    learning_rate=1e-3,
+    learning_rate_schedule="cosine",
+    warmup_share=0.05,
+    clip_norm=1.0,
+)
+
+if __name__ == "__main__":
+    training.main(RECIPE)
