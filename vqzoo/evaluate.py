@@ -124,7 +124,7 @@ def _evaluate(values, path):
         _sizes(model, values, splits.train.size),
         values,
         factors=values.factors,
-        options=_options(values),
+        options=_options(values, loaded),
         progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
         pipeline=loaded.pipeline,
         history=loaded.run.history(),
@@ -172,10 +172,12 @@ def _sizes(model, values, num_train):
     return dataclasses.replace(sizes, **chosen)
 
 
-def _options(values):
+def _options(values, loaded):
     names = ("retrain", "watts", "training_hours", "carbon_intensity")
     options = {name: getattr(values, name) for name in names}
     options["drawing"] = sample.drawing(values)
+    # Of the folder of a world model it is the world.
+    options["world"] = loaded if getattr(loaded, "memory", None) else None
     if values.inception:
         from vqzoo.measures.inception import inception_features
 

@@ -48,6 +48,7 @@ def load_episodes(
         image_shape=shape,
         class_names=(),
         fingerprint=experience.fingerprint,
+        table=experience,
         summary={
             "source": str(data_dir),
             "files": len(experience.all),

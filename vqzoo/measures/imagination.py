@@ -1,0 +1,180 @@
+"""How well a world model foresees a game, and whether its dreams stay in it."""
+
+import numpy as np
+
+from vqzoo import plots, registry
+from vqzoo.datasets.experience import Experience
+from vqzoo.images import to_images
+from vqzoo.measures.findings import Skipped
+from vqzoo.measures.inference import in_batches
+from vqzoo.world.dream import CONTEXT
+
+ORDER = 7.5
+TITLE = "Imagination"
+TEXT = (
+    "Dreams begin with a few frames of held-out episodes and get the actions of these. "
+    "Nats a frame: what the memory lacks to know the latents of the next frames, each "
+    "given the true ones before it; of real-valued latents they are of a density, and "
+    "compare with nothing else. PSNR: dreamed frames against the true ones, beside the "
+    "reconstruction of these and beside the last known frame, which anybody can "
+    "foresee. A dream stays decodable while its frames come back through the model as "
+    "well as 99 % of real frames do, and its objects persist while as many pixels "
+    "differ from the background as in 98 % of real frames."
+)
+HORIZONS = (1, 5, 15, 50)
+DIFFERENT = 0.1  # of the range of a value: a pixel that is not the background's
+
+
+def windows(experience, count, length, split="test", seed=0):
+    """Rows of held-out episodes, `(count, length)`, from all over them.
+
+    Raises: Skipped: if no episode is so long.
+    """
+    episodes = [each for each in experience.episodes(split) if len(each) + 1 >= length]
+    if not episodes:
+        raise Skipped(f"no {split} episode has {length} frames")
+    generator = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        episode = episodes[number % len(episodes)]
+        first = int(generator.integers(len(episode.rows) - length + 1))
+        rows.append(np.asarray(episode.rows[first : first + length]))
+    return np.stack(rows)
+
+
+def psnr(images, others):
+    """Peak signal-to-noise ratio of images in [-0.5, 0.5], dB `(N,)`; at most 60."""
+    errors = np.square(images - others).mean(axis=(1, 2, 3))
+    return -10 * np.log10(np.maximum(errors, 1e-6))
+
+
+class Dreamed:
+    """Dreams beside what came in truth.
+
+    Args:
+        world: `World`.
+        rows: as from `windows`, `(N, known + horizon)`.
+        known: int, frames that a dream begins with.
+        temperature: float.
+        seed: int.
+    """
+
+    def __init__(self, world, rows, known=CONTEXT, temperature=1.0, seed=0):
+        self.world, self.rows, self.known = world, rows, known
+        count, length = rows.shape
+        flat = rows["frame"].reshape(-1, *world.frame_shape)
+        latents = in_batches(world.encode, flat)
+        self.latents = latents.reshape(count, length, -1)
+        self.film = world.memory.dream(
+            self.latents[:, :known],
+            world.actions.check(rows["action"]),
+            num_frames=length,
+            temperature=temperature,
+            seed=seed,
+        )
+
+    def nats(self, horizon):
+        """Mean nats of each of the next frames, up to a horizon."""
+        log_p = self._log_p()[:, self.known : self.known + horizon]
+        return float(-log_p.mean())
+
+    def _log_p(self):
+        if not hasattr(self, "_kept"):
+            self._kept = self.world.memory.log_prob(self.latents, self.rows["action"])
+        return self._kept
+
+    def frames(self, horizon, latents=None):
+        """Dreamed frames at a horizon: float32 `(N, H, W, C)`."""
+        film = self.film["latents"] if latents is None else latents
+        shown = self.world.decode(film[:, self.known + horizon - 1])
+        return to_images(shown)
+
+    def truth(self, horizon):
+        """True frames at a horizon: float32 `(N, H, W, C)`."""
+        return to_images(self.rows["frame"][:, self.known + horizon - 1])
+
+    def figures(self, horizon):
+        """`nats`, `psnr`, `reconstruction_psnr` and `copy_psnr` at a horizon."""
+        truth = self.truth(horizon)
+        shown = {
+            "psnr": self.frames(horizon),
+            "reconstruction_psnr": self.frames(horizon, self.latents),
+            "copy_psnr": self.truth(0),
+        }
+        return {
+            "nats": self.nats(horizon),
+            **{name: float(psnr(truth, each).mean()) for name, each in shown.items()},
+        }
+
+    def drift(self, horizon):
+        """Shares of dreams that stay decodable, and whose objects persist, so far."""
+        real = self.rows["frame"].reshape(-1, *self.world.frame_shape)
+        if len(real) > 512:
+            real = real[:: len(real) // 512]
+        background = np.median(to_images(real), axis=0)
+        least = np.quantile(self._round_trip(real), 0.01)
+        few, many = np.quantile(_objects(to_images(real), background), (0.01, 0.99))
+        decodable = np.ones(len(self.rows), bool)
+        objects = decodable.copy()
+        # Not each of them: a dream that left the game seldom comes back for a frame.
+        for step in sorted({*range(5, horizon, 5), horizon}):
+            frames = self.world.decode(self.film["latents"][:, self.known + step - 1])
+            decodable &= self._round_trip(frames) >= least
+            found = _objects(to_images(frames), background)
+            objects &= (found >= few) & (found <= many)
+        return {
+            "decodable": float(decodable.mean()),
+            "objects": float(objects.mean()),
+        }
+
+    def _round_trip(self, frames):
+        back = in_batches(
+            lambda some: self.world.decode(self.world.encode(some)), frames
+        )
+        return psnr(to_images(frames), to_images(back))
+
+
+def _objects(images, background):
+    """The share of pixels that differ from the background, `(N,)`."""
+    return (np.abs(images - background).max(axis=-1) > DIFFERENT).mean(axis=(1, 2))
+
+
+def imagine(world, experience, *, count=32, horizons=HORIZONS, temperature=1.0, seed=0):
+    """Dreams of held-out episodes: `Dreamed`.
+
+    Raises: Skipped: if the episodes are too short for the last horizon.
+    """
+    rows = windows(experience, count, CONTEXT + max(horizons), seed=seed)
+    return Dreamed(world, rows, temperature=temperature, seed=seed)
+
+
+@registry.named("imagination")
+def measure(subject, section):
+    """Nats, PSNR and drift of the dreams of a world."""
+    world, experience = subject.options.get("world"), subject.data.table
+    if world is None:
+        raise Skipped("there is no memory: give the folder of a world model")
+    if not isinstance(experience, Experience):
+        raise Skipped("the data are no episodes of a game: --dataset=episodes")
+    count = 8 if subject.options.get("quick") else 32
+    longest = max(map(len, experience.episodes("test"))) + 1 - CONTEXT
+    horizons = [each for each in HORIZONS if each <= longest] or [1]
+    dreamed = imagine(world, experience, count=count, horizons=horizons)
+    rows = []
+    for horizon in horizons:
+        figures = {**dreamed.figures(horizon), **dreamed.drift(horizon)}
+        section.add({f"{name}_{horizon}": value for name, value in figures.items()})
+        rows.append((str(horizon), *figures.values()))
+    header = ("frames ahead", "nats a frame", "PSNR, dB", "of the reconstruction")
+    header = (*header, "of the last known frame", "decodable", "objects persist")
+    note = f"{count} dreams of {world.environment}, {CONTEXT} frames known."
+    section.table("Dreams of held-out episodes", header, rows, note)
+    if section.draws:
+        text = "The true frames of one episode and, below each, the dreamed one."
+        rows = {
+            "game": np.stack([dreamed.truth(each)[0] for each in horizons]),
+            "dream": np.stack([dreamed.frames(each)[0] for each in horizons]),
+        }
+        labels = [f"+{horizon}" for horizon in horizons]
+        figure = plots.strips(rows, column_labels=labels)
+        section.picture("A dream beside the game", text, figure)
