@@ -60,6 +60,7 @@ NO_IMAGES = {
     "semantic_id_recommender",
     "semantic_ids",
     "sequence_vqvae",
+    "world_controller",
     "world_experience",
     "world_memory",
 }

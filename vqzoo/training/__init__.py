@@ -6,6 +6,7 @@ __all__, __getattr__ = on_demand(
     __name__,
     {
         "BlendRecipe": "kinds.blend.BlendRecipe",
+        "ControllerRecipe": "kinds.controller.ControllerRecipe",
         "ExperienceRecipe": "kinds.experience.ExperienceRecipe",
         "GANRecipe": "kinds.gan.GANRecipe",
         "MemoryRecipe": "kinds.memory.MemoryRecipe",

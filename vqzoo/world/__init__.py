@@ -2,3 +2,4 @@
 
 WORLD = "world.json"  # in the folder of a world model
 POLICY_NAMES = ("random", "sticky")
+CONTROLLER_NAMES = ("linear", "actor_critic")

@@ -29,6 +29,7 @@ class World:
         starts: rows of `experience.row_type`, `(n, k)`: n times k frames from which a
             dream may begin, with the actions between them.
         environment: str, name of the real game.
+        options: dict, further arguments of its `PixelEnvironment`, or None.
         path: the folder that it was loaded from, or None.
     Raises: ValueError: if model, memory, actions and starts do not fit together.
     """
@@ -36,7 +37,17 @@ class World:
     # As of `Trained`, whose place it takes where a folder holds a world.
     pipeline = None
 
-    def __init__(self, model, memory, actions, starts, *, environment="", path=None):
+    def __init__(
+        self,
+        model,
+        memory,
+        actions,
+        starts,
+        *,
+        environment="",
+        options=None,
+        path=None,
+    ):
         shape = tuple(model.image_shape)
         if starts["frame"].shape[2:] != shape:
             raise ValueError(
@@ -59,6 +70,7 @@ class World:
         self.actions = actions
         self.starts = starts
         self.environment = environment
+        self.options = dict(options or {})
         self.path = None if path is None else pathlib.Path(path)
         self._encode = _compiled(self._latents)
         self._decode = _compiled(model.decode)
@@ -210,7 +222,11 @@ class World:
         files.save_model(self.memory, folder / MEMORY)
         with files.replacing(folder / STARTS) as aside, open(aside, "wb") as file:
             np.save(file, self.starts)
-        card = {"environment": self.environment, "actions": self.actions.as_json()}
+        card = {
+            "environment": self.environment,
+            "options": self.options,
+            "actions": self.actions.as_json(),
+        }
         files.write_json(folder / WORLD, card)
 
 
@@ -236,6 +252,7 @@ def load(folder, model, load_keras):
             actions,
             starts,
             environment=str(card["environment"]),
+            options=dict(card.get("options", {})),
             path=folder,
         )
     except (KeyError, TypeError, OSError, EOFError, IndexError, ValueError) as error:

@@ -247,10 +247,12 @@ class MemoryRecipe(FramesRecipe):
             actions_of.Actions(**context.card["actions"]),
             dreams.starts_of(context.episodes("train"), STARTS),
             environment=context.card["environment"],
+            options=context.card["options"],
             path=run.path,
         ).save(run.path)
-        curve = plots.learning_curves(
-            {"validation": run.history()}, "nats_per_frame", "nats per frame"
+        rows = [(row["epoch"], row["val_nats_per_frame"]) for row in run.history()]
+        curve = plots.curves(
+            {"validation": tuple(zip(*rows))}, "epoch", "nats per frame"
         )
         run.finish({"test": found}, pictures={"nats": curve})
         lines = "\n".join(f"  {name:<18}{value:.4f}" for name, value in found.items())
