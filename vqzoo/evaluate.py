@@ -195,7 +195,7 @@ def _folder(out):
 
 def _facts(path, subject, seconds):
     model, data = subject.model, subject.data
-    shape = " x ".join(map(str, model.item_shape))
+    shape = " x ".join(str(side or "any") for side in model.item_shape)
     counts = (
         f"{len(subject.images):,} of {data.num_test:,} test, "
         f"{len(subject.train_images):,} of {data.num_train:,} training, at random"

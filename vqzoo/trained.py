@@ -69,6 +69,14 @@ class Trained:
         """The model's `.keras` file."""
         return model_file(self.path)
 
+    def encode(self, items, **options):
+        """The model's codes of items: `model.encode`."""
+        return self.model.encode(items, **options)
+
+    def decode(self, codes, **options):
+        """The model's items of codes: `model.decode`."""
+        return self.model.decode(codes, **options)
+
     @property
     def run(self):
         """The folder that the model's file is in, with its history where it has one."""
@@ -111,11 +119,11 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
     else:
         _check_lone_file(path, needs_priors)
         with contextlib.suppress(TrainedError):  # Some other file of that name.
-            manifest = _read_json(path.parent / MANIFEST)
+            manifest = read_json(path.parent / MANIFEST)
     file = model_file(path)
     files = [path / prior_file(tier) for tier in description.get("tiers", ())]
     for prior in files:
-        _expect_file(prior, "all files of a model and its priors")
+        expect_file(prior, "all files of a model and its priors")
     _check_sums(manifest, [file, *files])
     model = _load_model(file, needs_codes, needs_images)
     if (path / WORLD).is_file():
@@ -157,10 +165,10 @@ def _read_records(folder, needs_priors):
     finished; what `Pipeline.save` wrote has neither.
     """
     if needs_priors:
-        _expect_file(folder / PIPELINE, "a finished run of a prior")
+        expect_file(folder / PIPELINE, "a finished run of a prior")
     if (folder / MANIFEST).is_file():
-        _expect_file(folder / MODEL, "an artifact")
-        manifest = _read_json(folder / MANIFEST)
+        expect_file(folder / MODEL, "an artifact")
+        manifest = read_json(folder / MANIFEST)
         for name in ("training", "metrics", "files"):
             if not isinstance(manifest.setdefault(name, {}), dict):
                 raise TrainedError(
@@ -173,8 +181,8 @@ def _read_records(folder, needs_priors):
     names = (SETTINGS, METRICS)
     is_run = any((folder / name).is_file() for name in names)
     for name in (MODEL, *(names if is_run else ())):
-        _expect_file(folder / name, "a finished run")
-    settings, metrics = (_read_json(folder / name) if is_run else {} for name in names)
+        expect_file(folder / name, "a finished run")
+    settings, metrics = (read_json(folder / name) if is_run else {} for name in names)
     return {}, settings, metrics
 
 
@@ -183,7 +191,7 @@ def _read_description(folder):
     path = folder / PIPELINE
     if not path.is_file():
         return {}
-    description = _read_json(path)
+    description = read_json(path)
     for name, fits, expected in (
         # A name becomes that of a file in this folder, and must not lead out of it.
         ("tiers", _are_file_names, "a list of the names of the model's tiers"),
@@ -221,50 +229,18 @@ def _check_sums(manifest, files):
     for file in files:
         if file.name not in sums:
             warnings.warn(f"{MANIFEST} beside {file} has no sum of it", stacklevel=3)
-        elif not _is_summed(file, sums[file.name]):
+        elif not is_summed(file, sums[file.name]):
             raise TrainedError(
                 f"expected {file} as {MANIFEST} beside it has its sum, received "
                 "other bytes: the file was damaged or replaced"
             )
 
 
-def _is_summed(file, known):
+def is_summed(file, known):
+    """Whether a file has the sum that a manifest knows of it."""
     with open(file, "rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return isinstance(known, dict) and known.get("sha256") == digest
-
-
-def differences(folder):
-    """What in the folder of an artifact is not as its manifest says.
-
-    Args:
-        folder: path.
-
-    Returns:
-        `(differences, count)`: list of str, one for each file that is missing, is
-        another one or is not in the manifest; and how many files the manifest names.
-
-    Raises:
-        TrainedError: if there is no manifest, or it is none.
-    """
-    folder = pathlib.Path(folder)
-    _expect_file(folder / MANIFEST, "an artifact")
-    sums = _read_json(folder / MANIFEST).get("files")
-    if not isinstance(sums, dict):
-        raise TrainedError(f"expected files in {folder / MANIFEST}, received none")
-    differences = []
-    for name, known in sorted(sums.items()):
-        file = folder / name
-        if not file.resolve().is_relative_to(folder.resolve()):
-            differences.append(f"{name}: leads out of the folder")
-        elif not file.is_file():
-            differences.append(f"{name}: is missing")
-        elif not _is_summed(file, known):
-            differences.append(f"{name}: has other bytes")
-    present = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    names = {file.relative_to(folder).as_posix() for file in present} - {MANIFEST}
-    differences += [f"{name}: is not in it" for name in sorted(names - set(sums))]
-    return differences, len(sums)
 
 
 def _load_model(file, needs_codes, needs_images):
@@ -327,7 +303,7 @@ def _load_keras(file, kind, words):
     return loaded
 
 
-def _read_json(path):
+def read_json(path):
     """The object that a JSON file holds."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -338,7 +314,8 @@ def _read_json(path):
     return value
 
 
-def _expect_file(path, kind):
+def expect_file(path, kind):
+    """Raises TrainedError if there is no such file."""
     if not path.is_file():
         raise TrainedError(
             f"expected {kind}, received {path.parent} without {path.name}"

@@ -9,6 +9,8 @@ import pytest
 import vqzoo
 from tests.helpers.small_models import make_images, make_model
 from vqzoo.export import export, files, portable
+from vqzoo.layers import ResidualQuantizer, VectorQuantizerEMA
+from vqzoo.models import SequenceVQVAE, VectorVQVAE
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,6 +66,53 @@ def test_a_runtime_gives_the_codes_and_images_of_keras(file_format, tmp_path):
         assert np.abs(rebuilt.astype(int) - expected).max() <= 1
     # More rows than the search for codes has in a block: there is no loop.
     assert run(paths["encode"], {"images": make_images(40)})["top_codes"].shape[0] == 40
+
+
+def residual(dim):
+    stages = [VectorQuantizerEMA(8, dim, seed=stage) for stage in range(2)]
+    return ResidualQuantizer(stages)
+
+
+def vector_model():
+    model = VectorVQVAE(residual(4), input_dim=6, hidden_dims=(8,))
+    return model, "vectors", (5, 6)
+
+
+def sequence_model():
+    model = SequenceVQVAE(residual(4), sequence_shape=(None, 2), num_channels=8)
+    return model, "sequences", (3, 24, 2)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "make"),
+    [
+        *((name, vector_model) for name in RUN),
+        ("onnx", sequence_model),
+        ("openvino", sequence_model),
+    ],
+)
+def test_a_runtime_gives_the_codes_of_vectors_and_of_sequences(
+    file_format, make, tmp_path
+):
+    pytest.importorskip(files.PORTABLE[file_format][1])
+    model, name, shape = make()
+    items = np.random.default_rng(0).normal(size=(64, *shape[1:])).astype("float32")
+    model.adapt(items)
+    paths = portable.save(model, tmp_path / file_format, file_format)
+    run, items = RUN[file_format], items[: shape[0]]
+    codes = np.asarray(model.encode(items)[0])
+    (received,) = run(paths["encode"], {name: items}).values()
+    np.testing.assert_array_equal(received, codes)
+    (decoded,) = run(paths["decode"], {"bottom_codes": codes}).values()
+    np.testing.assert_allclose(decoded, model.decode(codes), atol=1e-4)
+    (rebuilt,) = run(paths["reconstruct"], {name: items}).values()
+    np.testing.assert_allclose(rebuilt, model.reconstruct(items), atol=1e-4)
+
+
+def test_litert_refuses_sequences_of_any_length(tmp_path):
+    model, _, _ = sequence_model()
+    with pytest.raises(files.ExportError, match="--formats=litert.*onnx and openvino"):
+        portable.save(model, tmp_path, "litert")
 
 
 def test_the_call_of_a_model_is_exported_by_keras(tmp_path):

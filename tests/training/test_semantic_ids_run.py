@@ -44,7 +44,7 @@ def test_a_run_leaves_an_id_for_each_key(finished):
     found = ids.summarize(codes, ids.distinct(vectors))
     assert (found["duplicates"], found["unique"]) == (10, 1.0)
     loaded = vqzoo.load(run)
-    np.testing.assert_array_equal(loaded.model.encode(vectors)[0], codes[:, :3])
+    np.testing.assert_array_equal(loaded.encode(vectors)[0], codes[:, :3])
     assert 0 < loaded.metrics["test"]["relative_error"] < 0.5
     assert loaded.metrics["ids"]["usage_1"] > 0.9
     assert loaded.metrics["ids"]["duplicates"] == 10

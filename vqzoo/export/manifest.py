@@ -7,7 +7,6 @@ from importlib import metadata
 import vqzoo
 from vqzoo.datasets import catalog
 from vqzoo.export import files, wire
-from vqzoo.models import tiers
 
 _PIXELS = {"value_range": [0, 255], "value_range_of_model_keras": [-0.5, 0.5]}
 PACKAGES = ("keras", "tensorflow", "numpy")
@@ -84,7 +83,7 @@ def _tiers(model):
             "embedding_dim": layer.embedding_dim,
         }
         for name, grid, layer in zip(
-            model.tier_names, tiers.grid_shapes(model), model.quantizers
+            model.tier_names, wire.of(model).grids(model), model.quantizers
         )
     ]
 

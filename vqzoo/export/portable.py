@@ -7,7 +7,6 @@ import keras
 
 from vqzoo.export import wire
 from vqzoo.export.files import PORTABLE, ExportError
-from vqzoo.models import tiers
 from vqzoo.ops import in_one_block
 
 
@@ -15,9 +14,9 @@ def save(model, folder, file_format):
     """Writes `encode`, `decode` and `reconstruct` of a model, a file each.
 
     Images are uint8 `(batch, height, width, channels)`, vectors float32 `(batch, D)`,
-    and codes int32 for each tier, top first, as in the signatures of the SavedModel.
-    The batch is free
-    (of LiteRT, `resize_tensor_input` sets it). All scores of the search for the nearest
+    sequences float32 `(batch, time, channels)` and codes int32 for each tier, top
+    first, as in the signatures of the SavedModel. The batch and the time are free (of
+    LiteRT, `resize_tensor_input` sets them). All scores of the search for the nearest
     codes stand in memory at once: a converter knows no loop.
 
     Args:
@@ -29,7 +28,8 @@ def save(model, folder, file_format):
         dict of the files' paths by what they do.
 
     Raises:
-        ExportError: if a package is missing.
+        ExportError: if a package is missing, or items of a model for LiteRT may be of
+            any size.
     """
     ending, package = PORTABLE[file_format]
     if importlib.util.find_spec(package) is None:
@@ -37,13 +37,18 @@ def save(model, folder, file_format):
             f"expected {package} for --formats={file_format}, which is not installed: "
             f"pip install 'vqzoo[{file_format}]'"
         )
+    if file_format == "litert" and None in model.item_shape:
+        raise ExportError(
+            f"expected {model.item}s of one size for --formats=litert, received "
+            f"{model.item}_shape={model.item_shape}: onnx and openvino take any"
+        )
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     way = wire.of(model)
     items = keras.InputSpec(way.dtype, (None, *model.item_shape), name=way.items)
     codes = [
         keras.InputSpec("int32", (None, *grid), name=f"{tier}_codes")
-        for tier, grid in zip(model.tier_names, tiers.grid_shapes(model))
+        for tier, grid in zip(model.tier_names, way.grids(model))
     ]
     names = [spec.name for spec in codes]
 

@@ -129,19 +129,19 @@ together with, and a full queue answers `UNAVAILABLE`: start it where all reques
 from clients that you trust.
 """
 
-VECTORS = """\
+ITEMS = """\
 # {name}
 
-A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights, of vectors of
-{width}. The codes of a vector are its semantic ID. {terms}
+A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights, of {items} of
+{shape}. {meaning} {terms}
 
-| tier | codes of a vector | codes in the codebook | length of a code |
+| tier | codes of a {item} | codes in the codebook | length of a code |
 |---|---|---|---|
 {tiers}
 {metrics}
 | file | what |
 |---|---|
-| `model.keras` | the Keras model; vectors are float32 in the units of the data |
+| `model.keras` | the Keras model; {items} are float32 in the units of the data |
 {saved_models}
 | `models.config`, `docker-compose.yml` | TensorFlow Serving, with its health check |
 | `manifest.json` | shapes, sums of the files, versions, metrics |
@@ -150,8 +150,8 @@ A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights, of vect
 import keras, vqzoo
 
 model = keras.saving.load_model("model.keras")
-(codes,) = model.encode(vectors)
-vectors = model.decode(codes)
+(codes,) = model.encode({items})
+{items} = model.decode(codes)
 ```
 
 `docker compose up serving` serves gRPC at localhost:8500, REST at localhost:8501. The
@@ -161,15 +161,29 @@ server asks nobody who they are, so its ports are open to this machine alone. {w
 |---|---|---|
 {signatures}
 
-`?` is the batch, of any size. An input of another shape or dtype, or a code that the
-codebook does not have, is answered with an error.
+`?` is the batch, of any size{any_time}. An input of another shape or dtype, or a code
+that the codebook does not have, is answered with an error.
 
 ```sh
 python3 -c 'import json; print(json.dumps({{"signature_name": "encode",
-  "instances": [[0.0] * {width}]}}))' |
+  "instances": [{zeros}]}}))' |
   curl -d @- http://localhost:8501/v1/models/{name}:predict
 ```
 """
+WORDS = {
+    "vector": {
+        "shape": "{width}",
+        "meaning": "The codes of a vector are its semantic ID.",
+        "zeros": "[0.0] * {width}",
+        "any_time": "",
+    },
+    "sequence": {
+        "shape": "any number of\nsteps of {width} channels",
+        "meaning": "A code stands for some steps.",
+        "zeros": "[[0.0] * {width}] * 100",
+        "any_time": ", or the number of steps; without a mask, a sequence a request",
+    },
+}
 FILES = """ `image_bytes` are whole files: JPEG or PNG going in, of
 {height} x {width} pixels (height x width); PNG coming out."""
 
@@ -222,8 +236,11 @@ def text(name, facts):
         "warmup": _warmup(facts["saved_model"]),
         "signatures": _signature_rows(facts["saved_model"]["signatures"]),
     }
-    if "vectors" in facts:
-        return VECTORS.format(width=facts["vectors"]["shape"][0], **shared)
+    for item, words in WORDS.items():
+        if f"{item}s" in facts:
+            *_, width = facts[f"{item}s"]["shape"]
+            words = {key: word.format(width=width) for key, word in words.items()}
+            return ITEMS.format(item=item, items=f"{item}s", **words, **shared)
     height, width, channels = facts["images"]["shape"]
     return README.format(
         **shared,
@@ -289,7 +306,7 @@ def _warmup(saved):
 
 
 def _tier_row(tier):
-    grid = " x ".join(map(str, tier["grid"]))
+    grid = " x ".join(map(_side, tier["grid"]))
     sizes = f"{tier['num_embeddings']} | {tier['embedding_dim']}"
     return f"| {tier['name']} | {grid} | {sizes} |"
 
@@ -316,7 +333,11 @@ def _tensors(specs):
 
 
 def _shape(shape):
-    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
+    return "(" + ", ".join(map(_side, shape)) + ")"
+
+
+def _side(size):
+    return "?" if size is None else str(size)
 
 
 def _metrics_table(metrics):

@@ -1,9 +1,9 @@
-"""The signature that draws images: priors, then the model, in one graph."""
+"""The signature that draws items: priors, then the model, in one graph."""
 
 import tensorflow as tf
 
+from vqzoo.export import wire
 from vqzoo.export.graph import check_batch_sizes, only_if
-from vqzoo.images import to_uint8
 from vqzoo.priors import guidance
 
 NAME = "sample"
@@ -15,7 +15,8 @@ def trace(pipeline):
     It takes `label`, int32, where -1 is any class and the only value for priors without
     classes; `temperature`, float32; and `seed`, int32; each `(batch,)`. Where a prior
     was fitted with and without labels it takes `guidance` too, float32, of which 1 is
-    none and costs one pass. It gives uint8 `images`, the `label` of each and int32
+    none and costs one pass. It gives items as they are
+    sent, such as uint8 `images`, the `label` of each and int32
     codes of each tier. Equal inputs give equal outputs, row by row: which rows a server
     puts together to a batch changes none.
 
@@ -28,7 +29,11 @@ def trace(pipeline):
             "`vqzoo sample` draws from"
         )
     draws = [_draw_of(prior) for prior in pipeline.priors]
-    num_classes = pipeline.num_classes
+    num_classes, way = pipeline.num_classes, wire.of(pipeline.model)
+    shapes = [
+        [side or given for side, given in zip(grid, prior.grid_shape)]
+        for grid, prior in zip(way.grids(pipeline.model), pipeline.priors)
+    ]
     specs = {
         "label": tf.TensorSpec([None], tf.int32, "label"),
         "temperature": tf.TensorSpec([None], tf.float32, "temperature"),
@@ -64,9 +69,11 @@ def trace(pipeline):
                 inputs[f"context_{index}"] = codes[index]
             grid = [None, *prior.grid_shape]
             codes.append(tf.ensure_shape(draw(inputs), grid))
+        items = way.send(pipeline.model.decode(codes))
+        # A step of one code is an axis of priors, and none of signatures.
+        codes = (tf.reshape(c, [-1, *shape]) for c, shape in zip(codes, shapes))
         named = {f"{t}_codes": c for t, c in zip(pipeline.tiers, codes)}
-        images = to_uint8(pipeline.model.decode(codes))
-        return {"images": images, "label": label, **named}
+        return {way.items: items, "label": label, **named}
 
     return sample.get_concrete_function(**specs)
 

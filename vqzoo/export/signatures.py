@@ -1,11 +1,10 @@
-"""A model as a SavedModel: uint8 images or vectors, and int32 codes, in and out."""
+"""A model as a SavedModel: images, vectors or sequences, and codes, in and out."""
 
 import numpy as np
 import tensorflow as tf
 
 from vqzoo.export import image_files, sampling, wire
 from vqzoo.export.graph import check_batch_sizes, check_not_empty, only_if
-from vqzoo.models import tiers
 
 
 def save(model, path, pipeline=None):
@@ -49,7 +48,7 @@ def trace(model):
     items = tf.TensorSpec([None, *model.item_shape], way.dtype, way.items)
     codes = {
         f"{tier}_codes": tf.TensorSpec([None, *grid], tf.int32, f"{tier}_codes")
-        for tier, grid in zip(model.tier_names, tiers.grid_shapes(model))
+        for tier, grid in zip(model.tier_names, way.grids(model))
     }
     sizes = [layer.num_embeddings for layer in model.quantizers]
 

@@ -11,6 +11,7 @@ import pathlib
 
 import numpy as np
 
+from vqzoo.export import wire
 from vqzoo.serving import MAX_BATCH_SIZE
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -31,14 +32,14 @@ def is_possible():
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
-def write(saved_model, name, described, image_shape):
+def write(saved_model, name, described, item_shape):
     """Writes the requests of each signature into a SavedModel.
 
     Args:
         saved_model: path of a version's folder.
         name: str, under which the model is served.
         described: dict of `signatures.save`.
-        image_shape: `(height, width, channels)`, or `(dim,)` of vectors.
+        item_shape: `(height, width, channels)`, `(dim,)` or `(None, channels)`.
 
     Returns:
         int, how many requests there are; 0 without the package tensorflow-serving-api.
@@ -54,9 +55,9 @@ def write(saved_model, name, described, image_shape):
     path.parent.mkdir()
     count = 0
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, rows in _batches(described, image_shape):
+        for signature, rows in _batches(described, item_shape):
             inputs = {
-                key: _input(key, spec, rows, image_shape)
+                key: _input(key, spec, rows, item_shape)
                 for key, spec in described[signature]["inputs"].items()
             }
             record = prediction_log_pb2.PredictionLog()
@@ -67,9 +68,9 @@ def write(saved_model, name, described, image_shape):
     return count
 
 
-def _batches(described, image_shape):
+def _batches(described, item_shape):
     """Pairs of a signature and a number of rows: 1, and of most signatures many."""
-    many = max(1, min(MAX_BATCH_SIZE, MAX_PIXELS // math.prod(image_shape[:2])))
+    many = max(1, min(MAX_BATCH_SIZE, MAX_PIXELS // math.prod(_sides(item_shape[:2]))))
     return [
         (signature, rows)
         for signature in described
@@ -95,14 +96,21 @@ def read(saved_model):
     return requests
 
 
-def _input(name, spec, rows, image_shape):
+def _input(name, spec, rows, item_shape):
     """A gray image, code 0, any class: one value each, which a record holds once."""
     import tensorflow as tf
 
     if spec["dtype"] == "string":
-        return tf.make_tensor_proto([_png(image_shape)] * rows)
+        return tf.make_tensor_proto([_png(item_shape)] * rows)
     value = {"images": 128, "label": -1, "temperature": 1, "guidance": 1}.get(name, 0)
-    return tf.make_tensor_proto(value, spec["dtype"], [rows, *spec["shape"][1:]])
+    return tf.make_tensor_proto(
+        value, spec["dtype"], [rows, *_sides(spec["shape"][1:])]
+    )
+
+
+def _sides(shape):
+    """A shape in which those that may be any are of an example."""
+    return [side or wire.SIDE for side in shape]
 
 
 def _png(image_shape):

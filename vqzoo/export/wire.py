@@ -1,12 +1,15 @@
-"""What clients send and get instead of items: pixels of images, or vectors."""
+"""What clients send and get instead of items: pixels, vectors or sequences."""
 
 import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from vqzoo.export.files import ExportError
 from vqzoo.images import to_images, to_uint8
+from vqzoo.models import tiers
+
+# Of an example, where its codes may have any: enough for every way through a model.
+SIDE = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,8 @@ class Wire:
         difference: function of two arrays as they are sent: an int, 1 at most between
             graphs that sum in other orders.
         unit: str, of that difference.
+        grids: function of a model to the shapes of the codes of an item, a tier each;
+            None for a side that may be any.
         has_files: bool, whether items are files of their own too.
     """
 
@@ -32,6 +37,7 @@ class Wire:
     examples: Callable
     difference: Callable
     unit: str
+    grids: Callable = tiers.grid_shapes
     has_files: bool = False
 
 
@@ -47,15 +53,21 @@ def make_images(image_shape):
     return np.concatenate([structured, noise]).astype(np.uint8)
 
 
-def make_vectors(model, count=64):
-    """Test vectors near those of random codes, float32."""
+def make_near_codes(model, count=64):
+    """Test vectors or sequences near those of random codes, float32."""
     generator = np.random.default_rng(0)
-    (layer,), grid = model.quantizers, model.encode(np.zeros((1, *model.item_shape)))
-    shape = (count, *grid[0].shape[1:])
+    (layer,), (grid,) = model.quantizers, of(model).grids(model)
+    shape = (count, *(side or SIDE for side in grid))
     codes = generator.integers(layer.num_embeddings, size=shape, dtype="int32")
-    vectors = np.asarray(model.decode(codes))
-    noise = generator.normal(size=vectors.shape)
-    return (vectors + 0.1 * vectors.std() * noise).astype("float32")
+    items = np.asarray(model.decode(codes))
+    noise = generator.normal(size=items.shape)
+    return (items + 0.1 * items.std() * noise).astype("float32")
+
+
+def sequence_grids(model):
+    """Shapes of the codes of a sequence: any time, and axes of one step."""
+    item = np.zeros((1, model.stride, *model.item_shape[1:]), "float32")
+    return [(None, *codes.shape[2:]) for codes in model.encode(item)]
 
 
 def levels_apart(images, others):
@@ -89,18 +101,23 @@ WIRES = {
         dtype="float32",
         receive=_same,
         send=_same,
-        examples=make_vectors,
+        examples=make_near_codes,
         difference=thousandths_apart,
         unit="thousandths",
+    ),
+    "sequence": Wire(
+        items="sequences",
+        dtype="float32",
+        receive=_same,
+        send=_same,
+        examples=make_near_codes,
+        difference=thousandths_apart,
+        unit="thousandths",
+        grids=sequence_grids,
     ),
 }
 
 
 def of(model):
-    """The `Wire` of a model; ExportError for items that artifacts do not have."""
-    if model.item not in WIRES:
-        raise ExportError(
-            f"expected a model of {'s or '.join(WIRES)}s, received "
-            f"{type(model).__name__}, which is of {model.item}s"
-        )
+    """The `Wire` of a model."""
     return WIRES[model.item]

@@ -9,6 +9,7 @@ from vqzoo import datasets
 from vqzoo.datasets import columns, factors
 from vqzoo.registry import lazily
 
+signals = lazily("vqzoo.datasets.signals")
 vectors = lazily("vqzoo.datasets.vectors")
 
 MOST_BYTES = 2e9  # of test images in memory, unless more are asked for
@@ -152,6 +153,8 @@ def load_splits(model, settings, image_size=0):
     shape = tuple(model.item_shape)
     if model.item == "vector":
         splits = vectors.load_vectors(settings.dataset, **columns.options_of(settings))
+    elif model.item == "sequence":
+        splits = signals.load_signals(settings.dataset, data_dir=settings.data_dir)
     else:
         splits = datasets.load(
             settings.dataset,
@@ -159,7 +162,10 @@ def load_splits(model, settings, image_size=0):
             channels=shape[2],
             **datasets.options_of(settings),
         )
-    if tuple(splits.image_shape) != shape:
+    pairs = zip(splits.image_shape, shape)
+    if len(splits.image_shape) != len(shape) or any(
+        side not in (None, given) for given, side in pairs
+    ):
         raise ValueError(
             f"expected {model.item}s of {shape} for the model, received "
             f"{tuple(splits.image_shape)} from --dataset={settings.dataset}"
@@ -175,7 +181,8 @@ def sizes_of(model, quick=False):
         quick: bool: a first look.
     """
     chosen = QUICK if quick else Sizes()
-    most = int(MOST_BYTES // (4 * np.prod(model.item_shape)))
+    # Of items with a side that may be any, the others say how much they take at least.
+    most = int(MOST_BYTES // (4 * np.prod([side or 1 for side in model.item_shape])))
     return dataclasses.replace(chosen, images=max(1, min(chosen.images, most)))
 
 

@@ -110,8 +110,8 @@ class SequenceVQVAE(NormalizedModel):
         """
         count = min(len(sequences), max(1, _SAMPLE // np.shape(sequences)[1]))
         rows = np.random.default_rng(seed).choice(len(sequences), count, replace=False)
-        sequences = ops.convert_to_numpy(self._checked(sequences))[rows]
         mask = None if mask is None else ops.convert_to_numpy(mask)[rows]
+        sequences = ops.convert_to_numpy(self._checked(sequences))[rows]
         sequences, mask = self.received(sequences, mask)
         if self.normalizing is not None:
             self.normalizing.adapt(_rows(sequences, mask))
@@ -121,11 +121,11 @@ class SequenceVQVAE(NormalizedModel):
         sequences, mask = _parted(sequences, mask)
         sequences = self._checked(sequences)
         padded, mask = self._padded(sequences, mask)
-        rebuilt = self._rebuild(padded, mask)[:, : ops.shape(sequences)[1]]
-        if mask is not None:
-            mask = mask[:, : ops.shape(sequences)[1], None]
-            rebuilt = ops.where(mask, rebuilt, 0.0)
-        return rebuilt
+        time = ops.shape(sequences)[1]
+        rebuilt = self._rebuild(padded, mask)[:, :time]
+        return (
+            rebuilt if mask is None else ops.where(mask[:, :time, None], rebuilt, 0.0)
+        )
 
     def compute_output_spec(self, sequences, training=None, mask=None):
         return super().compute_output_spec(_parted(sequences, mask)[0], training)
@@ -194,8 +194,7 @@ class SequenceVQVAE(NormalizedModel):
             `(sequences, mask)`: with a time that divides by `stride`.
 
         Raises:
-            ValueError: if they have another shape, or a step that is not masked is not
-                finite.
+            ValueError: of another shape, or of a step neither finite nor masked.
         """
         sequences, mask = self._padded(self._checked(sequences), mask)
         values = known_values(sequences)
@@ -245,6 +244,9 @@ class SequenceVQVAE(NormalizedModel):
         sequences = self._decoded(self.quantizer.decode(codes), valid)
         there = ops.repeat(valid, self.stride, axis=1)
         return ops.where(there[..., None], sequences, 0.0)[:, :time]
+
+    def reconstruct(self, sequences, codes=None):
+        return super().reconstruct(sequences, codes)[:, : ops.shape(sequences)[1]]
 
     def start_stream(self, batch_size=1):
         """The state of a stream before its first chunk, for `encode_chunk`.
@@ -310,7 +312,7 @@ class SequenceVQVAE(NormalizedModel):
 
     def _taken(self, data):
         spec = getattr(data, "element_spec", data)
-        if not isinstance(spec, dict) or "mask" not in spec:
+        if not (isinstance(spec, dict) and "mask" in spec):
             return super()._taken(data)
 
         def both(row):

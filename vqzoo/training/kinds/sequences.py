@@ -19,6 +19,7 @@ priors = lazily("vqzoo.priors")
 probe = lazily("vqzoo.measures.probe")
 quantizers = lazily("vqzoo.quantizers")
 signal_data = lazily("vqzoo.datasets.signals")
+signals = lazily("vqzoo.measures.signals")
 
 SHOWN = 6
 PRIOR = "bottom"  # the tier that the prior is of
@@ -98,11 +99,10 @@ class SequenceRecipe(CodingRecipe, SequenceSettings):
         return self._measured(model, items)[0]
 
     def _measured(self, model, items):
-        variances = items.reshape(-1, items.shape[-1]).var(axis=0)
-
         def error(items, rebuilt):
-            errors = np.square(items - rebuilt).mean(axis=(0, 1))
-            return {"relative_error": float(np.mean(errors / variances))}
+            return {
+                "relative_error": float(signals.channel_errors(items, rebuilt).mean())
+            }
 
         return held_out.held_out_metrics(model, items, error=error)
 
@@ -198,4 +198,4 @@ Done: {self.name}, on the test signals
   {text}
   model, prior, numbers and pictures in {run.path}
 What next:
-  encode    vqzoo.load("{run.path}").model.encode(signals)"""
+  encode    vqzoo.load("{run.path}").encode(signals)"""

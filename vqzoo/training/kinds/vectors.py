@@ -150,7 +150,7 @@ Done: {self.name} of {found["items"]:,.0f} items, {found["duplicates"]:,.0f} dup
   numbers   {run.path / METRICS}, {run.path / HISTORY}
   model     {run.model_path}
 What next:
-  encode    vqzoo.load("{run.path}").model.encode(vectors)
+  encode    vqzoo.load("{run.path}").encode(vectors)
   serve it  vqzoo export {run.path} export/my_ids"""
 
     def _unique(self, model, codes, vectors):
