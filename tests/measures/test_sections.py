@@ -24,7 +24,7 @@ from vqzoo.report import render
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")
 NAMES = registry.names("measures")
 # Measures of other models: of dense codes, hybrid latents, vectors and sequences.
-OF_OTHERS = ("filters", "hybrid_rate", "identifiers", "posterior", "ranking")
+OF_OTHERS = ("filters", "hybrid_rate", "identifiers", "posterior", "ranking", "signals")
 TINY = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
 
 
