@@ -34,8 +34,10 @@ FLAGS = {
         ),
         Flag("classes", (), "only these classes of the data; empty: all"),
         Flag("image_size", 0, "side of the images; 0: the model's own", at_least=0),
-        *(Flag(name, *text, kind=float) for name, text in READING.items()),
-        *(Flag(name, *text) for name, text in COLUMNS.items()),
+        *(
+            Flag(name, *text, kind=float)
+            for name, text in {**READING, **COLUMNS}.items()
+        ),
         Flag("max_bytes", *MAX_BYTES, at_least=1),
         Flag(
             "num_images",

@@ -5,6 +5,7 @@ middle of an epoch. Here its layers draw from a stand-in that has none: every nu
 a function of the seed of the step and of how many draws came before it in the step.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -48,7 +49,7 @@ def augment(split: Split, names: Sequence[str], image_shape: Sequence[int]) -> S
         images = tf.clip_by_value(images / 255.0 - 0.5, -0.5, 0.5)
         return {**batch, "image": tf.ensure_shape(images, batch["image"].shape)}
 
-    return Split(size=split.size, load=load)
+    return dataclasses.replace(split, load=load)
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ import importlib
 import os
 from collections.abc import Sequence
 
+from vqzoo.datasets.columns import SHARDS
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -61,7 +63,9 @@ READING = {
         "",
         "CSV file with the columns file and label, instead of class folders",
     ),
+    **SHARDS,
 }
+_FOLDERS = tuple(name for name in READING if name not in SHARDS)
 # The flag --max_bytes: default and text.
 MAX_BYTES = (
     2**28,
@@ -86,13 +90,13 @@ DATASETS = {
     "folder": Entry(
         text="images or IDX files in the directory or archive --data_dir",
         loader="folder.load_folder",
-        takes=(*_FILES, "seed", *READING),
+        takes=(*_FILES, "seed", *_FOLDERS),
         is_file=True,
     ),
     "binary_folder": Entry(
         text="as folder, each value black or white: what nats of VAEs are measured on",
         loader="folder.load_binary_folder",
-        takes=(*_FILES, "seed", *READING),
+        takes=(*_FILES, "seed", *_FOLDERS),
         is_file=True,
     ),
     "arrays": Entry(
@@ -109,6 +113,17 @@ DATASETS = {
         text="frames of games: --data_dir is a run of world_experience",
         loader="episodes.load_episodes",
         takes=(*_SHAPE, "data_dir"),
+        is_file=True,
+    ),
+    "shards": Entry(
+        text="images in the shards --data_dir, such as 'train-{0000..0099}.tar': tars "
+        "of WebDataset, Parquet, TFRecord, ArrayRecord",
+        loader="shard_splits.load_shards",
+        takes=(
+            *_SHAPE,
+            *("data_dir", "validation_fraction", "seed", "resize", "value_range"),
+            *SHARDS,
+        ),
         is_file=True,
     ),
     "ffhq": Entry(
@@ -152,13 +167,8 @@ def load(
     channels: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     validation_fraction: float = 0.1,
-    resize: str = "crop",
-    frames: str = "",
-    value_range: Sequence[float] = (),
-    layout: str = "",
-    class_level: int = 0,
-    labels: str | os.PathLike[str] = "",
     max_bytes: int | None = None,
+    **reading,
 ):
     """Load a data set as training, validation and test images.
 
@@ -185,34 +195,22 @@ def load(
             temporary files.
         validation_fraction: float. Share of the training images that is held out where
             there is no validation split. "photos" has its own.
-        resize: "crop"; or what is done with images that are smaller than `image_size`
-            too: "pad", "stretch" or "upscale" (`pixels.fit`).
-        frames: of animations and of pages of TIFFs, "first", "all", each an image, or
-            "bands", the channels of one image. Defaults to the first, unless pages look
-            like the rows of one image.
-        value_range: two numbers, the values that become black and white. Defaults to
-            0 and 255 for 8-bit values, and else to the range of the whole data set, one
-            for all images (`ranges.Extent`).
-        layout: levels of folders, such as "class/split" (`layout.understand`).
-        class_level: int, which folder is the class: 1 the outermost, -1 the innermost.
-        labels: CSV file of files and their labels, which are then the classes
-            (`labels.read`).
         max_bytes: int, the most that a file may unpack or decode to, for all that this
             process reads from here on. Defaults to 256 MiB.
+        **reading: values of `READING`, which says what they mean: `resize` as of
+            `pixels.fit`, `frames` of `reading.read`, `value_range` of `ranges.Extent`,
+            `layout` and `class_level` of `layout.understand`, `labels` of
+            `labels.read`, and others of `shard_splits.load_shards`.
 
     Returns: `Splits`.
     Raises:
         ValueError: if an argument is impossible, or the data do not fit to it.
         FileNotFoundError: if the data are missing.
     """
-    reading = {
-        "resize": resize,
-        "frames": frames,
-        "value_range": tuple(value_range),
-        "layout": layout,
-        "class_level": class_level,
-        "labels": labels,
-    }
+    if unknown := sorted(reading.keys() - READING.keys()):
+        raise TypeError(f"load() received unknown arguments: {', '.join(unknown)}")
+    reading = {key: reading.get(key, text[0]) for key, text in READING.items()}
+    reading["value_range"] = tuple(reading["value_range"])
     _check(name, image_size, data_dir, classes, channels, validation_fraction)
     check_reading(name, reading)
     # Here, as it imports TensorFlow: the table above is read by `--help`.

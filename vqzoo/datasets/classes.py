@@ -27,3 +27,10 @@ def renumber(
     names = choose(known, chosen)
     numbers = [names.index(name) if name in names else -1 for name in known]
     return np.array(numbers, np.int32), names
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """In that of the numbers, if all names are numbers; else of the alphabet."""
+    names = sorted(names)
+    numbers = all(name.isascii() and name.isdigit() for name in names)
+    return sorted(names, key=int) if numbers else names

@@ -1,6 +1,6 @@
-"""Where vectors and their keys are in the user's files: flags, without TensorFlow."""
+"""What is where in files of vectors and in shards: flags, without TensorFlow."""
 
-# Defaults and help of the flags.
+# Defaults and help of the flags: of vectors, and of shards of images.
 COLUMNS = {
     "vector_column": (
         "",
@@ -10,6 +10,27 @@ COLUMNS = {
         "",
         "name of the keys in the file; empty: key, item_id or id, otherwise "
         "row numbers",
+    ),
+}
+SHARDS = {
+    "validation_shards": (
+        "",
+        "shards of validation images, as --data_dir; empty: a share of the keys, by "
+        "their hash",
+    ),
+    "test_shards": ("", "the same of test images"),
+    "image_column": (
+        "",
+        "name of the images in shards: a column, feature or suffix; empty: image, jpg "
+        "and the like",
+    ),
+    "key_column": COLUMNS["key_column"],
+    "label_column": ("", "name of the labels in shards; empty: label, cls"),
+    "shuffle_window": (4096, "images of shards that are shuffled with each other"),
+    "index_dir": (
+        "",
+        "where it is kept what was found in shards, for later runs and other workers; "
+        "empty: the cache folder of the user",
     ),
 }
 

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from vqzoo.datasets import archives, idx
 from vqzoo.datasets import labels as labeling
 from vqzoo.datasets import layout as layouts
 from vqzoo.datasets.arrays import splits_of_pixels
-from vqzoo.datasets.classes import choose
+from vqzoo.datasets.classes import choose, in_order
 from vqzoo.datasets.decoding import decode_files
 from vqzoo.datasets.holdout import assign_rows
 from vqzoo.datasets.images import (
@@ -118,7 +118,7 @@ def load_folder(
     for name in sorted(set(others) - set(heif)):
         kind = os.path.splitext(name)[1].lower() or "no suffix"
         summary.leave_out(f"files of {kind}, which are not read", name)
-    kept = choose(_in_order({label for _, label in given.values()} - {""}), classes)
+    kept = choose(in_order({label for _, label in given.values()} - {""}), classes)
     names = [
         name
         for name in found.names
@@ -175,7 +175,7 @@ def _binary(split: Split) -> Split:
         white = tf.cast(levels >= THRESHOLD, "float32")
         return {**batch, "image": white - 0.5}
 
-    return Split(size=split.size, load=load)
+    return dataclasses.replace(split, load=load)
 
 
 def _image_names(files: Sequence[str], data_dir) -> list[str]:
@@ -207,16 +207,9 @@ def _check_left(kind: str, values: Sequence[str], places: np.ndarray) -> None:
         )
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
-    """In that of the numbers, if all names are numbers; else of the alphabet."""
-    names = sorted(names)
-    numbers = all(name.isascii() and name.isdigit() for name in names)
-    return sorted(names, key=int) if numbers else names
-
-
 def _labels(classes: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     if "" in classes:
         return None, ()
-    class_names = _in_order(set(classes))
+    class_names = in_order(set(classes))
     numbers = {name: number for number, name in enumerate(class_names)}
     return np.array([numbers[name] for name in classes], np.int32), tuple(class_names)

@@ -31,8 +31,8 @@ class TFRecord:
     def __init__(self, path: str, columns: Columns) -> None:
         self.path, self.columns = path, columns
 
-    def records(self) -> Iterator[Record]:
-        """The records in their order."""
+    def records(self, images: bool = True) -> Iterator[Record]:
+        """The records in their order, whose images are read in any case."""
         for row, (place, data) in enumerate(self._contents()):
             yield _record(self, row, data, place)
 
@@ -78,8 +78,8 @@ class ArrayRecord:
         with sound(path):
             self._reader = array_record_module.ArrayRecordReader(path)
 
-    def records(self) -> Iterator[Record]:
-        """The records in their order."""
+    def records(self, images: bool = True) -> Iterator[Record]:
+        """The records in their order, whose images are read in any case."""
         count = self._reader.num_records()
         for first in range(0, count, _BLOCK):
             rows = range(first, min(first + _BLOCK, count))

@@ -52,11 +52,13 @@ class Parquet:
                 f"hub, {self._image!r} of {path} holds {kind}"
             )
 
-    def records(self) -> Iterator[Record]:
-        """The records in their order."""
+    def records(self, images: bool = True) -> Iterator[Record]:
+        """The records in their order, perhaps without reading the images."""
         row = 0
+        names = self._file.schema_arrow.names
+        names = [name for name in names if images or name != self._image]
         with sound(self.path):
-            for batch in self._file.iter_batches(_ROWS):
+            for batch in self._file.iter_batches(_ROWS, columns=names):
                 for values in batch.to_pylist():
                     yield self._record(row, values)
                     row += 1
@@ -83,7 +85,7 @@ class Parquet:
         return contents
 
     def _record(self, row, values):
-        image, path = _bytes(values.pop(self._image))
+        image, path = _bytes(values.pop(self._image, None))
         label, key = values.get(self._label), values.get(self._key)
         if key is None:
             # Paths of the hub are not of one file each.

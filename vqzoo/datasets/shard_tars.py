@@ -33,10 +33,10 @@ class Tar:
     def __init__(self, path: str, columns: Columns) -> None:
         self.path, self.columns = path, columns
 
-    def records(self) -> Iterator[Record]:
-        """The records in their order."""
+    def records(self, images: bool = True) -> Iterator[Record]:
+        """The records in their order, perhaps without reading the images."""
         kinds, found = {}, False
-        members = self._members()
+        members = self._members(images)
         for key, group in itertools.groupby(members, lambda member: member[0]):
             parts = {kind: (content, place) for _, kind, content, place in group}
             kinds.update(dict.fromkeys(parts))
@@ -50,7 +50,7 @@ class Tar:
         """Contents of images by their places."""
         return read_places(self.path, places)
 
-    def _members(self):
+    def _members(self, images):
         """Name without suffix, suffix, content and place of each file."""
         files, inner = file_system(self.path)
         plain = self.path.lower().endswith(".tar")
@@ -70,8 +70,10 @@ class Tar:
                 stem, dot, kind = name.partition(".")
                 if not member.isreg() or not stem or not dot:
                     continue  # folders, links, hidden files and notes
-                small = member.size <= BOUNDS.bytes
-                content = archive.extractfile(member).read() if small else None
+                wanted = images or not f".{kind.lower()}".endswith(SUFFIXES)
+                content = None
+                if wanted and member.size <= BOUNDS.bytes:
+                    content = archive.extractfile(member).read()
                 place = (member.offset_data, member.size)
                 yield os.path.join(folder, stem), kind.lower(), content, place
             if plain:

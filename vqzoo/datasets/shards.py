@@ -119,8 +119,8 @@ def read(path: str, columns: Columns = Columns()) -> Iterator[Record]:  # noqa: 
 def open_shard(path: str, columns: Columns = Columns()):  # noqa: B008
     """A reader of a shard.
 
-    It has `records()`, an iterator of `Record`, and `images(places)`, the contents of
-    images by their ascending places, a list of bytes.
+    It has `records(images=True)`, an iterator of `Record`, whose images may be left
+    out, and `images(places)`, their contents by ascending places, a list of bytes.
     """
     module, _, name = FORMATS[format_of(path)].partition(".")
     return getattr(importlib.import_module(f"vqzoo.datasets.{module}"), name)(

@@ -37,31 +37,46 @@ class Split:
             traced by tf.data.
         item: what an item is called in that dict: `"image"`, `"vector"`, float32
             `(batch, dim)`, or `"sequence"`, float32 `(batch, time, channels)`.
+        order: what gives the shuffled order in the place of a permutation of all
+            images, such as `shard_stream.Stream`; or None.
     Raises: ValueError: if `size` is not positive.
     """
 
     size: int
     load: Loader
     item: str = "image"
+    order: Any = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"expected at least one image, received size={self.size}")
 
-    def steps_per_epoch(self, batch_size: int, drop_remainder: bool = False) -> int:
-        """Number of batches in an epoch, at least one; ValueError if there is none."""
-        if batch_size < 1:
+    def steps_per_epoch(
+        self, batch_size: int, drop_remainder: bool = False, parts: int = 1
+    ) -> int:
+        """Number of batches in an epoch, at least one; ValueError if there is none.
+
+        Args:
+            batch_size: int.
+            drop_remainder: bool.
+            parts: int, workers that divide a batch, as of `batches`.
+        """
+        if batch_size < 1 or batch_size % parts:
             raise ValueError(
-                f"expected a positive batch size, received batch_size={batch_size}"
+                f"expected a positive batch size and a multiple of {parts}, received "
+                f"batch_size={batch_size}"
             )
         if not drop_remainder:
             return -(-self.size // batch_size)
-        if batch_size > self.size:
+        size = self.size
+        if self.order and parts > 1:
+            size = parts * min(self.order.size(part, parts) for part in range(parts))
+        if batch_size > size:
             raise ValueError(
-                f"expected a batch size of at most {self.size}, the number of images, "
+                f"expected a batch size of at most {size}, the number of images, "
                 f"as incomplete batches are dropped; received batch_size={batch_size}"
             )
-        return self.size // batch_size
+        return size // batch_size
 
     def batches(
         self,
@@ -71,6 +86,7 @@ class Split:
         epochs: int | None = 1,
         start_step: int = 0,
         drop_remainder: bool = False,
+        part: tuple[int, int] = (0, 1),
     ) -> tf.data.Dataset:
         """Batches of the split as a dataset of dicts.
 
@@ -82,9 +98,12 @@ class Split:
             start_step: int. Global step to begin at, counted from the first epoch.
             drop_remainder: bool. Whether to leave out the incomplete last batch of
                 every epoch, which makes the batch size static.
+            part: number of a worker and of all workers. Each loads its part of whole
+                batches alone, which together are those of one worker, unless the split
+                has an `order`: then it reads its own shards.
         Raises: ValueError: if a number is out of its range.
         """
-        steps = self.steps_per_epoch(batch_size, drop_remainder)
+        steps = self.steps_per_epoch(batch_size, drop_remainder, part[1])
         stop = _ENDLESS if epochs is None else epochs * steps
         if not 0 <= start_step <= stop:
             raise ValueError(
@@ -96,9 +115,9 @@ class Split:
 
         @tf.autograph.experimental.do_not_convert
         def load_step(step: tf.Tensor) -> dict[str, tf.Tensor]:
-            indices = self._indices(step, batch_size, steps, seed)
+            indices = self._indices(step, batch_size, steps, seed, part)
             if drop_remainder:
-                indices = tf.ensure_shape(indices, [batch_size])
+                indices = tf.ensure_shape(indices, [batch_size // part[1]])
             step_seed = tf.random.experimental.stateless_fold_in([seed or 0, 0], step)
             return self.load(indices, tf.cast(step_seed, tf.int32))
 
@@ -130,11 +149,25 @@ class Split:
         return items, np.concatenate([batch["label"] for batch in batches])
 
     def _indices(
-        self, step: tf.Tensor, batch_size: int, steps: int, seed: int | None
+        self,
+        step: tf.Tensor,
+        batch_size: int,
+        steps: int,
+        seed: int | None,
+        part: tuple[int, int],
     ) -> tf.Tensor:
+        number, share = part[0], batch_size // part[1]
         epoch, position = step // steps, step % steps
-        first = position * batch_size
-        indices = tf.range(first, tf.minimum(first + batch_size, self.size))
+        if seed is not None and self.order:
+            rows = tf.numpy_function(
+                lambda *place: self.order.rows(seed, *place, share, *part),
+                [epoch, position],
+                tf.int64,
+                stateful=False,
+            )
+            return tf.ensure_shape(rows, [None])
+        first = position * batch_size + number * share
+        indices = tf.range(first, tf.minimum(first + share, self.size))
         if seed is None:
             return indices
         return tf.random.experimental.index_shuffle(

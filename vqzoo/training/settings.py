@@ -14,6 +14,7 @@ OPERATIONAL = (
     "tensorboard",
     "check_numerics",
     "max_bytes",
+    "index_dir",
 )
 # Settings of Keras's optimizers that only some of them have here.
 WITH_WEIGHT_DECAY = ("adamw", "lion")
@@ -155,6 +156,13 @@ class DataSettings(Settings):
     layout: str = setting(*catalog.READING["layout"])
     class_level: int = setting(*catalog.READING["class_level"])
     labels: str = setting(*catalog.READING["labels"])
+    validation_shards: str = setting(*catalog.READING["validation_shards"])
+    test_shards: str = setting(*catalog.READING["test_shards"])
+    image_column: str = setting(*catalog.READING["image_column"])
+    key_column: str = setting(*catalog.READING["key_column"])
+    label_column: str = setting(*catalog.READING["label_column"])
+    shuffle_window: int = setting(*catalog.READING["shuffle_window"], at_least=1)
+    index_dir: str = setting(*catalog.READING["index_dir"])
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,0 +1,167 @@
+"""What is in each shard, found once: keys, places of images, labels."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from vqzoo.datasets.shards import Columns, file_system, open_shard
+
+_THREADS = 8  # most of the time a remote shard is waited for
+_MOST_KEYS = 2**26  # that are compared at once
+_KEPT = 64  # indices in memory
+_VERSION = b"1"  # of what is written
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """The records of one shard that have images, in their order.
+
+    Args:
+        keys: uint64 `(N,)`, hashes of their keys.
+        places: int64 `(N, 2)`, as of `shards.Record`.
+        labels: str `(N,)`.
+    """
+
+    keys: np.ndarray
+    places: np.ndarray
+    labels: np.ndarray
+
+
+class Indices:
+    """Those of all shards: on the disk, but for the few that are in use.
+
+    Args:
+        paths: as from `shards.expand`.
+        columns: what the parts of a record are called.
+        folder: where they are kept. Defaults to the cache of the user, whose place
+            XDG_CACHE_HOME says.
+
+    Raises:
+        ValueError: if a shard is broken or empty, or a key comes twice.
+        OSError: if the folder cannot be written.
+    """
+
+    def __init__(
+        self, paths: Sequence[str], columns: Columns, folder: str = ""
+    ) -> None:
+        from tqdm import tqdm
+
+        cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+        folder = folder or pathlib.Path(cache, "vqzoo", "shards")
+        self._folder = pathlib.Path(folder).expanduser()
+        self._columns, self.paths = columns, list(paths)
+        self.of = functools.lru_cache(_KEPT)(self._of)
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+            found = pool.map(self._file, self.paths)
+            bar = tqdm(found, "shards", len(self.paths), delay=3, mininterval=0.5)
+            try:
+                self._files = list(bar)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        self._check_keys()
+
+    def __iter__(self) -> Iterator[Index]:
+        return map(self._of, range(len(self.paths)))
+
+    def _of(self, number):
+        return _load(self._files[number])
+
+    def _file(self, path):
+        """The file of an index, which is made where it is missing."""
+        files, inner = file_system(path)
+        text = f"{files.ukey(inner)} {self._columns}"
+        name = hashlib.sha256(_VERSION + text.encode()).hexdigest()
+        file = self._folder / f"{name[:40]}.npz"
+        with contextlib.suppress(Exception):  # Missing, or another broke it.
+            _load(file)
+            return file
+        index = dataclasses.asdict(make(path, self._columns))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as aside:
+                np.savez(aside, **index)
+            os.replace(aside.name, file)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"expected --index_dir to be a folder that can be written, "
+                f"{self._folder} cannot: {error.strerror}",
+            ) from error
+        return file
+
+    def _check_keys(self):
+        """Raises ValueError if two records have one key, in one shard or in two."""
+        total = sum(len(index.keys) for index in self)
+        rounds = -(-total // _MOST_KEYS)
+        for number in range(rounds):
+            keys = [index.keys[index.keys % rounds == number] for index in self]
+            owners = np.repeat(np.arange(len(keys)), [len(some) for some in keys])
+            keys = np.concatenate(keys)
+            order = np.argsort(keys, kind="stable")
+            same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+            if len(same):
+                pair = order[same[0] : same[0] + 2]
+                raise ValueError(
+                    f"expected each key once in all shards, found {len(same):,} again: "
+                    f"{self._name(keys[pair[0]], owners[pair[0]])} is in "
+                    f"{' and in '.join(self.paths[n] for n in owners[pair])}; "
+                    "--key_column names another column of keys"
+                )
+
+    def _name(self, key, number):
+        records = open_shard(self.paths[number], self._columns).records(images=False)
+        return next((r.key for r in records if _hash(r.key) == key), "a key")
+
+
+def make(path: str, columns: Columns) -> Index:
+    """The index of a shard, from reading it; a record without an image is left out.
+
+    Raises: ValueError: if the shard is cut short or broken, or has no images.
+    """
+    keys, places, labels = [], [], []
+    for record in open_shard(path, columns).records(images=False):
+        if any(record.place):
+            keys.append(_hash(record.key))
+            places.append(record.place)
+            labels.append(record.label)
+    if not keys:
+        raise ValueError(f"expected images in the shard {path}, it is empty")
+    arrays = np.array(keys, np.uint64), np.array(places, np.int64), np.array(labels)
+    return Index(*arrays)
+
+
+def _load(file):
+    with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as found:
+        return Index(*(found[field.name] for field in dataclasses.fields(Index)))
+
+
+def _hash(key):
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def sides(keys: np.ndarray, seed: int, shares: Sequence[float]) -> np.ndarray:
+    """Which side each key is on, by itself and the seed alone: int8 `(N,)`.
+
+    Args:
+        keys: uint64 `(N,)`.
+        seed: int, chooses others.
+        shares: of each side but the first, from 1 on; 0 is what is left.
+    """
+    with np.errstate(over="ignore"):
+        # SplitMix64, Steele, Lea and Flood 2014, whose state is the key.
+        mixed = keys + np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        mixed ^= mixed >> np.uint64(31)
+    found = np.searchsorted(np.cumsum(shares), mixed / 2.0**64, "right")
+    return ((found + 1) % (len(shares) + 1)).astype(np.int8)
