@@ -180,7 +180,9 @@ class CodingModel(Configured, BuiltModel):
             spec = spec[item]
         first = spec[0] if isinstance(spec, tuple) else spec
         if hasattr(data, "element_spec"):  # which is not begun here
-            first = np.zeros((0,), keras.tree.flatten(first)[0].dtype.as_numpy_dtype)
+            # What a strategy divides says none.
+            kind = getattr(keras.tree.flatten(first)[0], "dtype", None)
+            first = kind and np.zeros((0,), kind.as_numpy_dtype)
         if hasattr(first, "dtype"):
             self._look_at(first)
         return data

@@ -15,19 +15,32 @@ BFLOAT16_CPU_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
 def make_strategy(name):
-    """The TensorFlow distribution strategy that a recipe asks for.
+    """The distribution strategy that a recipe asks for.
 
     Args:
         name: `"auto"` (several workers where TF_CONFIG is set, mirrored where there are
-            several GPUs), `"none"`, `"mirrored"` or `"multi_worker"`.
+            several GPUs), `"none"`, `"mirrored"` or `"multi_worker"`, of TensorFlow; or
+            `"jax"`, all devices of all processes, which the variables
+            KERAS_DISTRIBUTION_JOB_ADDRESSES, KERAS_DISTRIBUTION_NUM_PROCESSES and
+            KERAS_DISTRIBUTION_PROCESS_ID of the environment name.
 
     Returns:
-        A `tf.distribute.Strategy`, or None for a single device.
+        A `tf.distribute.Strategy`, a `keras.distribution.DataParallel`, or None for a
+        single device.
 
     Raises:
-        RunError: if `name` is `"multi_worker"` and TF_CONFIG names no cluster.
+        RunError: if `name` is `"multi_worker"` and TF_CONFIG names no cluster, or
+            `"jax"` on another backend.
     """
-    if name == "none" or keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if name == "jax":
+        if backend != "jax":
+            raise RunError(
+                "--strategy=jax needs the environment variable KERAS_BACKEND=jax, the "
+                f"backend is {backend}"
+            )
+        return _data_parallel()
+    if name == "none" or backend != "tensorflow":
         return None
     import tensorflow as tf
 
@@ -44,13 +57,56 @@ def make_strategy(name):
     return None
 
 
+def _data_parallel():
+    """Data parallelism over all devices of all processes."""
+    import jax
+
+    if any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ):
+        if not jax.distributed.is_initialized():
+            keras.distribution.initialize()
+    # Each process makes its own part of the batches.
+    return keras.distribution.DataParallel(auto_shard_dataset=False)
+
+
 def scope(strategy):
     """The strategy's scope, or one that does nothing."""
     return strategy.scope() if strategy else contextlib.nullcontext()
 
 
+def of_run(strategy):
+    """The scope of a whole run: that of JAX's devices, in which `fit` is too."""
+    return contextlib.nullcontext() if is_of_tensorflow(strategy) else scope(strategy)
+
+
+def is_of_tensorflow(strategy):
+    """Whether a strategy is one of TensorFlow's."""
+    return bool(strategy) and keras.backend.backend() == "tensorflow"
+
+
+def num_replicas(strategy):
+    """Devices that divide a batch."""
+    if strategy is None:
+        return 1
+    of_tensorflow = is_of_tensorflow(strategy)
+    return getattr(
+        strategy, "num_replicas_in_sync" if of_tensorflow else "num_model_replicas"
+    )
+
+
+def num_workers(strategy):
+    """Processes that train together."""
+    if not is_of_tensorflow(strategy):
+        return strategy.num_processes if strategy else 1
+    if not getattr(strategy.extended, "_in_multi_worker_mode", bool)():
+        return 1
+    cluster = strategy.cluster_resolver.cluster_spec().as_dict()
+    return sum(len(cluster.get(job, ())) for job in ("chief", "worker"))
+
+
 def is_chief():
     """Whether this process writes files: the first worker, or the only one."""
+    if keras.backend.backend() == "jax":
+        return int(os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID") or 0) == 0
     task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
     return task.get("type", "worker") in ("chief", "worker") and not task.get(
         "index", 0
@@ -59,9 +115,29 @@ def is_chief():
 
 def is_multi_worker(strategy):
     """Whether several processes train together."""
-    return bool(
-        strategy and getattr(strategy.extended, "_in_multi_worker_mode", bool)()
-    )
+    return num_workers(strategy) > 1
+
+
+def distributed(strategy, batches, batch_size):
+    """What `fit` takes: each worker loads its part of the batches alone.
+
+    Args:
+        strategy: strategy or None.
+        batches: function from the number of a worker and of all to a dataset of its
+            part of each batch.
+        batch_size: int, of all workers together.
+    """
+    workers = num_workers(strategy)
+    if workers == 1:
+        return batches((0, 1))
+    if not is_of_tensorflow(strategy):
+        return batches((strategy.data_shard_id, workers))
+
+    def of_worker(context):
+        part = context.input_pipeline_id, context.num_input_pipelines
+        return batches(part).rebatch(batch_size // context.num_replicas_in_sync)
+
+    return strategy.distribute_datasets_from_function(of_worker)
 
 
 def resolve_precision(name):
@@ -134,7 +210,7 @@ def build(model, batch, strategy):
     with scope(strategy):
         model._symbolic_build(data_batch=batch)
         model.optimizer.build(model.trainable_variables)
-    if is_multi_worker(strategy):
+    if is_of_tensorflow(strategy) and is_multi_worker(strategy):
         model._maybe_symbolic_build = lambda **kwargs: None
         model.train_step = _with_vector_logs(model.train_step)
 

@@ -31,7 +31,7 @@ def surroundings(strategy, precision, seed):
     keras.config.set_dtype_policy(devices.resolve_precision(precision))
     keras.utils.set_random_seed(seed)
     try:
-        with devices.lost_workers_are_errors(strategy):
+        with devices.lost_workers_are_errors(strategy), devices.of_run(strategy):
             yield strategy
     finally:
         keras.config.set_dtype_policy(policy)
@@ -58,10 +58,23 @@ def load_data(recipe, image_size, **options):
     return splits
 
 
-def endless(split, batch_size, seed, step):
-    """Shuffled whole batches of a split from a step of the run on, without end."""
+def endless(split, batch_size, seed, step, part=(0, 1)):
+    """Shuffled whole batches of a split from a step of the run on, without end.
+
+    Args:
+        split: `Split`.
+        batch_size: int, of all workers together.
+        seed: int.
+        step: int, of the run.
+        part: as of `Split.batches`.
+    """
     return split.batches(
-        batch_size, seed=seed, epochs=None, start_step=step, drop_remainder=True
+        batch_size,
+        seed=seed,
+        epochs=None,
+        start_step=step,
+        drop_remainder=True,
+        part=part,
     )
 
 

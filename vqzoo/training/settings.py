@@ -5,6 +5,7 @@ import dataclasses
 from vqzoo.datasets import catalog
 from vqzoo.registry import lazily
 
+devices = lazily("vqzoo.training.devices")
 keras = lazily("keras")
 # What a resumed run may change: it says how the run goes, not what it computes.
 OPERATIONAL = (
@@ -103,8 +104,9 @@ class RunSettings(Settings):
     )
     strategy: str = setting(
         "auto",
-        "auto, none, mirrored or multi_worker",
-        choices=("auto", "none", "mirrored", "multi_worker"),
+        "auto, none, mirrored or multi_worker; jax: all devices of all processes, with "
+        "KERAS_BACKEND=jax",
+        choices=("auto", "none", "mirrored", "multi_worker", "jax"),
     )
     precision: str = setting(
         "auto",
@@ -207,10 +209,12 @@ class StepSettings(Settings):
             self.batch_size <= split.size,
             f"at most the {split.size} training images",
         )
-        replicas = strategy.num_replicas_in_sync if strategy else 1
+        replicas = devices.num_replicas(strategy)
         divides = self.batch_size % replicas == 0
         self.expect("batch_size", divides, f"a multiple of {replicas}, the devices")
-        steps = split.steps_per_epoch(self.batch_size, drop_remainder=True)
+        steps = split.steps_per_epoch(
+            self.batch_size, drop_remainder=True, parts=devices.num_workers(strategy)
+        )
         return min(steps, self.max_steps_per_epoch or steps)
 
 

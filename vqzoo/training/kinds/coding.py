@@ -1,6 +1,7 @@
 """The training of models that learn codes of items, on `compile` and `fit`."""
 
 import dataclasses
+import functools
 
 from vqzoo import registry
 from vqzoo.registry import lazily
@@ -180,9 +181,9 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
                 )
             items = splits.train.arrays(limit=1)[0]
             devices.build(fitted, (items, items), strategy)
-            return self._train(fitted, splits, steps, run)
+            return self._train(fitted, splits, steps, run, strategy)
 
-    def _train(self, fitted, splits, steps, run):
+    def _train(self, fitted, splits, steps, run, strategy):
         held_out = self._arrays(splits.validation, MAX_VALIDATION_ITEMS)
         model = self.model_of(fitted)
         run.restore(fitted)
@@ -193,11 +194,18 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
         )
         # A worker that does not write has no folder to take earlier codebooks from.
         watchers = [records.Snapshots(run, steps * self.epochs)] if run.writes else []
+
+        def batches(step, part):
+            stored = fitting.endless(
+                splits.train, self.batch_size, self.seed, step, part
+            )
+            return stored.map(lambda batch: (batch[splits.item], batch[splits.item]))
+
         fitting.fit(
             fitted,
-            lambda step: fitting.endless(
-                splits.train, self.batch_size, self.seed, step
-            ).map(lambda batch: (batch[splits.item], batch[splits.item])),
+            lambda step: devices.distributed(
+                strategy, functools.partial(batches, step), self.batch_size
+            ),
             run,
             epochs=self.epochs,
             steps=steps,
