@@ -119,6 +119,8 @@ class Split:
             if drop_remainder:
                 indices = tf.ensure_shape(indices, [batch_size // part[1]])
             step_seed = tf.random.experimental.stateless_fold_in([seed or 0, 0], step)
+            if part[0]:  # Of what is random, workers draw other values.
+                step_seed = tf.random.experimental.stateless_fold_in(step_seed, part[0])
             return self.load(indices, tf.cast(step_seed, tf.int32))
 
         return (

@@ -9,6 +9,7 @@ import re
 
 import keras
 
+from vqzoo.runs import state
 from vqzoo.runs.files import RunError
 
 BFLOAT16_CPU_FLAGS = ("amx_bf16", "avx512_bf16")
@@ -76,6 +77,41 @@ def scope(strategy):
 def of_run(strategy):
     """The scope of a whole run: that of JAX's devices, in which `fit` is too."""
     return contextlib.nullcontext() if is_of_tensorflow(strategy) else scope(strategy)
+
+
+@contextlib.contextmanager
+def alone():
+    """Work of one process of many: what it makes is no concern of the others."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    together = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(together)
+
+
+def part(model, strategy):
+    """Ends the work of several JAX processes, each of which keeps the whole model.
+
+    Args:
+        model: `keras.Model` that was fitted under a strategy.
+        strategy: strategy or None.
+    """
+    if strategy is None or is_of_tensorflow(strategy):
+        return
+    keras.distribution.set_distribution(None)
+    for variable in state.variables(model):
+        value = keras.ops.convert_to_numpy(variable)
+        variable._layout = None  # Keras has no other way to say so.
+        variable.assign(value)
+    model.train_function = model.test_function = model.predict_function = None
+    if is_multi_worker(strategy):
+        import jax
+
+        jax.distributed.shutdown()  # Else the others would wait for the report.
 
 
 def is_of_tensorflow(strategy):

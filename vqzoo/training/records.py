@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from vqzoo.training import energy
+from vqzoo.training import devices, energy
 
 LOSS_STEPS = 10  # between two rows of losses.csv
 SNAPSHOTS = 6  # of the codebooks
@@ -48,7 +48,8 @@ class Epochs(keras.callbacks.Callback):
             metrics = self.measure(self.model)
             logs.update({f"val_{name}": value for name, value in metrics.items()})
             if self.run_state.run.writes:
-                self._record(epoch, logs)
+                with devices.alone():
+                    self._record(epoch, logs)
         self.run_state.save()
 
     def _record(self, epoch, logs):

@@ -201,6 +201,9 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
             )
             return stored.map(lambda batch: (batch[splits.item], batch[splits.item]))
 
+        def show(_, summary):
+            self.show(model, summary, held_out)
+
         fitting.fit(
             fitted,
             lambda step: devices.distributed(
@@ -210,12 +213,13 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
             epochs=self.epochs,
             steps=steps,
             measure=lambda _: self.measure(fitted, held_out),
-            show=lambda _, summary: self.show(model, summary, held_out),
+            show=None if devices.is_multi_worker(strategy) else show,
             watchers=watchers,
             delivered=model,
             newest=self.is_game,
             **self.operation(),
         )
+        devices.part(fitted, strategy)
         if not run.writes:
             return None
         model.load_weights(run.best_path)
