@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.helpers import shards
 from tests.helpers.processes import call, finish, run, start
 from tests.helpers.small_models import model_of
 from vqzoo import datasets
@@ -301,3 +302,24 @@ def test_a_run_with_an_average_delivers_it_and_goes_on_to_the_bit(
     # The state has the weights as they are trained, and their average as another.
     assert not np.array_equal(saved[0], weight)
     assert any(np.array_equal(array, weight) for array in saved[1:])
+
+
+@pytest.mark.slow
+def test_a_killed_run_on_shards_ends_with_the_weights_of_one_that_was_not(
+    tiny, tmp_path, monkeypatch, no_pictures, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for number in range(4):
+        rows = shards.records(8 * number, 8, size=32)
+        shards.tar(tmp_path / f"train-{number}.tar", rows)
+    pattern = f"{tmp_path}/train-{{0..3}}.tar"
+    tiny = dataclasses.replace(
+        tiny, dataset="shards", data_dir=pattern, shuffle_window=6
+    )
+    whole = dataclasses.replace(tiny, runs_dir=str(tmp_path / "whole"))
+    whole.run()
+    code, output = call(run, tiny, 5)  # in the second epoch
+    assert code == -signal.SIGKILL, output
+    dataclasses.replace(tiny, resume=True).run()
+    assert "from step 4" in capsys.readouterr().out
+    assert_same_state(tiny, whole)
