@@ -151,5 +151,5 @@ def test_the_verdicts_of_the_evidence_add_up():
     assert claims.overall(["no (1)"]) == "does not hold in 1 test"
     mixed = ["yes (1)", "not settled: one seed", "no (2)"]
     assert claims.overall(mixed) == (
-        "holds in 1, does not in 1, is not settled in 1 of 3 tests"
+        "holds in 1, fails in 1, is not settled in 1 of 3 tests"
     )

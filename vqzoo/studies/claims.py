@@ -70,7 +70,7 @@ def overall(answers):
         )
     if counts[OPEN] == len(answers):
         return f"not settled by {_tests(len(answers))}"
-    words = {YES: "holds in {}", NO: "does not in {}", OPEN: "is not settled in {}"}
+    words = {YES: "holds in {}", NO: "fails in {}", OPEN: "is not settled in {}"}
     parts = [words[kind].format(n) for kind, n in counts.items() if n]
     return f"{', '.join(parts)} of {_tests(len(answers))}"
 
