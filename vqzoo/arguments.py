@@ -210,7 +210,7 @@ def check_shares(**values):
 
 
 def check_one_of(options, **values):
-    """Raises ValueError for a value that is none of the options, by its name."""
+    """Raises ValueError, which names the argument, unless a value is an option."""
     for name, value in values.items():
         if value not in options:
             raise ValueError(

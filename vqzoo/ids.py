@@ -103,7 +103,7 @@ def reassign(codes, costs_of, num_codes, same=None):
 
 
 def changed(before, after):
-    """Shares of items whose codes differ between two sets of IDs of them.
+    """Shares of items whose codes differ between two sets of IDs.
 
     Args:
         before: int `(N, n)`.

@@ -173,7 +173,7 @@ def _each_row(function, rows, dim, rows_per_block):
 
 
 def straight_through(latents, quantized):
-    """The quantized values forward, to the bit, the identity of `latents` backward.
+    """The quantized values forward, bit for bit; the identity of `latents` backward.
 
     Args:
         latents: float tensor, z_e.

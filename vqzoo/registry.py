@@ -64,7 +64,7 @@ def find(package, name):
 
 
 def parse_options(options):
-    """The keyword arguments that strings such as `"levels=(8, 5)"` stand for.
+    """The keyword arguments that strings such as `"levels=(8, 5)"` mean.
 
     Args:
         options: sequence of str, each `name=value`, where the value is a Python

@@ -43,7 +43,7 @@ PRIOR_WORDS = ("grid_shape", "num_embeddings", "num_classes", "context", "sample
 
 
 class TrainedError(ValueError):
-    """What is no trained model: what was expected there, and what came."""
+    """Something that is not a trained model: what was expected, and what was found."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -237,7 +237,7 @@ def _check_sums(manifest, files):
 
 
 def is_summed(file, known):
-    """Whether a file has the sum that a manifest knows of it."""
+    """Whether a file has the checksum in the manifest."""
     with open(file, "rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return isinstance(known, dict) and known.get("sha256") == digest

@@ -55,7 +55,7 @@ class Counted:
         return self._all()[2][code_map.tier][..., code_map.part]
 
     def counts(self, code_map):
-        """How often each code stands in the images, `(K,)`."""
+        """How often the images use each code, `(K,)`."""
         codes = self.codes(code_map).ravel()
         return np.bincount(codes, minlength=code_map.num_embeddings)
 

@@ -111,7 +111,7 @@ class Explored:
         return np.clip(in_batches(self.model.decode, given), -0.5, 0.5)
 
     def reconstruct(self, images, shown=None):
-        """What comes back of images `(N, H, W, C)`; with all tiers, the model's own.
+        """Reconstructions of images `(N, H, W, C)`, from all tiers or some.
 
         Args:
             images: float `(N, H, W, C)`.

@@ -11,7 +11,7 @@ _PIXELS = 2**19  # that are decoded for a sheet, unless it would have too few co
 
 
 def paint(explored, code_map, codes):
-    """What the decoder paints where one code stands at every place of its tier.
+    """What the decoder paints if one code fills all positions of its tier.
 
     The other tiers are off. The middle of the image is cut out, two codes wide or 8
     pixels, whichever is more.

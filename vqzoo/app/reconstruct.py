@@ -1,4 +1,4 @@
-"""What comes back of an image, from all tiers or some, and where it differs."""
+"""The reconstruction of an image from all tiers or some, and where it differs."""
 
 from vqzoo.app import pictures, widgets
 from vqzoo.measures.reconstruction import reconstruction_error

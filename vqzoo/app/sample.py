@@ -18,7 +18,7 @@ BATCH_SIZE = 4  # small, so that progress is seen
 
 
 def how_to(explored, model_path):
-    """What to do where there is no prior: Markdown.
+    """How to get a prior: Markdown.
 
     Args:
         explored: `Explored`.

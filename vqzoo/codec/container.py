@@ -1,4 +1,4 @@
-"""The container of a `.vqz` file: what stands in it, and what is refused.
+"""The container of a `.vqz` file: what it holds, and what is refused.
 
     4 bytes   magic, 93 56 51 5A
     1 byte    version, 1

@@ -16,7 +16,7 @@ COARSEST_FIRST = {
 
 
 def unit_length(num_embeddings, embedding_dim):
-    """The quantizer that hands the nearest code on at length 1."""
+    """The quantizer that outputs the nearest code vector at length 1."""
     unit = keras.layers.UnitNormalization(name="unit")
     nearest = VectorQuantizer(num_embeddings, embedding_dim, name="nearest")
     return TransformedQuantizer(nearest, embedding_dim, after=unit, name="quantizer")

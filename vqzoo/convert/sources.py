@@ -24,7 +24,7 @@ _MAX_CONFIG = 2**24
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """A tensor that is read when it is asked for.
+    """A tensor that is read on demand.
 
     Args:
         shape: tuple of ints.

@@ -1,4 +1,4 @@
-"""Names of other libraries beside the model's own: one table for both ways."""
+"""Names of tensors in other libraries and in the model: one table for both ways."""
 
 import dataclasses
 import re

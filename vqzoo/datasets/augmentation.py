@@ -53,7 +53,7 @@ def augment(split: Split, names: Sequence[str], image_shape: Sequence[int]) -> S
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise ValueError if one of the names is no augmentation."""
+    """Raise ValueError if one of the names is not an augmentation."""
     if unknown := sorted(set(names) - set(AUGMENTATIONS)):
         raise ValueError(
             f"expected augmentations among {', '.join(AUGMENTATIONS)}, received "

@@ -305,7 +305,7 @@ def reading_of(settings):
 
 
 def options_of(settings):
-    """What settings give to `load` beside the name and the shape: a dict.
+    """The arguments of `load` that settings give, except name and shape: a dict.
 
     Args:
         settings: a recipe or flags, with `data_dir`, `classes`, `max_bytes` and some of

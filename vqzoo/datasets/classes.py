@@ -6,7 +6,7 @@ import numpy as np
 
 
 def choose(known: Iterable[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    """Those of the known classes that were chosen, in their order; all if none were.
+    """The chosen classes in the order of the known ones; all if none were chosen.
 
     Raises: ValueError: if one is not known.
     """
@@ -30,7 +30,7 @@ def renumber(
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """In that of the numbers, if all names are numbers; else of the alphabet."""
+    """Names in the order of numbers if all are numbers, otherwise alphabetically."""
     names = sorted(names)
     numbers = all(name.isascii() and name.isdigit() for name in names)
     return sorted(names, key=int) if numbers else names

@@ -90,7 +90,7 @@ def keys(header):
 
 
 def values_of(tier):
-    """The name of the real numbers beside the codes of a tier."""
+    """The name of the real numbers that accompany the codes of a tier."""
     return f"{tier}_values"
 
 

@@ -11,7 +11,7 @@ _TEST_FRACTION = 0.1
 
 
 def content_digest(pixels: np.ndarray) -> bytes:
-    """16 bytes that stand for the pixels of an image."""
+    """16 bytes that identify the pixels of an image."""
     return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
 
 

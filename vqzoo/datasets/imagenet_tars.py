@@ -1,4 +1,4 @@
-"""Where the images of ImageNet classes lie in the tar files that ImageNet hands out."""
+"""Where the images of ImageNet classes lie in ImageNet's tar files."""
 
 import dataclasses
 import logging

@@ -34,7 +34,7 @@ ALPHA_BAND = "its last band is tagged as alpha and became white"
 
 
 class UnreadableImageError(ValueError):
-    """The bytes of one file are no image that can be decoded."""
+    """The bytes of a file are not an image that can be decoded."""
 
 
 class NotFiniteError(UnreadableImageError):
@@ -200,7 +200,7 @@ def are_rows(count: int, height: int, width: int) -> bool:
 
 
 def check_pages(count: int, height: int, width: int, frames: str) -> None:
-    """Raises UnreadableImageError if pages may be the rows of one image, unless said.
+    """Raises UnreadableImageError if pages may be the rows of one image.
 
     Writers that take the last axis for width make such files of images with bands.
     """

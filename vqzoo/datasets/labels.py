@@ -1,4 +1,4 @@
-"""Labels that stand in a table beside the images."""
+"""Labels in a table beside the images."""
 
 import csv
 import io

@@ -20,7 +20,7 @@ _STRAY_SHARE = 0.1  # of the images, which may lie beside the class folders
 
 @dataclasses.dataclass(frozen=True)
 class Understood:
-    """The images of a layout, and what their folders say of them.
+    """The images of a layout, with the splits and classes that folders give.
 
     Args:
         names: str, of the files that are taken.

@@ -1,4 +1,4 @@
-"""Held-out images that are training images once more, encoded or resized anew."""
+"""Held-out images that repeat training images, encoded or resized again."""
 
 from collections.abc import Mapping
 

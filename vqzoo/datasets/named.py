@@ -94,7 +94,7 @@ def load_named(
 def find_builder(
     name: str, data_dir: str | os.PathLike[str] | None, image_size: int | None = None
 ) -> Any:
-    """The builder of a name, which may not be prepared; ValueError if there is none."""
+    """The builder of a name, perhaps not prepared yet; ValueError if there is none."""
     import tensorflow_datasets as tfds
 
     from vqzoo.datasets import ffhq, natural_image_net  # noqa: F401, registers them

@@ -88,7 +88,7 @@ def photographs(channels: int = 3) -> dict[str, np.ndarray]:
 def strips(
     shape: tuple[int, int], size: int, axis: int, order: tuple[str, str, str]
 ) -> dict[str, Box]:
-    """Cut an image into three strips which share no pixel.
+    """Cut an image into three strips that share no pixel.
 
     Args:
         shape: `(height, width)` of the image.

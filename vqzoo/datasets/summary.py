@@ -73,7 +73,7 @@ class Summary:
 
 
 def describe(splits) -> list[str]:
-    """What was read, in two to six lines; what is zero is not said.
+    """What was read, in two to six lines, without zeros.
 
     Args:
         splits: `Splits`; none without a summary.

@@ -25,7 +25,7 @@ class ExportError(Failure):
 
 
 def check_target(target, overwrite):
-    """Says what stands at `target`, and refuses what must not be touched.
+    """Checks what is at `target`, and refuses what must not be replaced.
 
     Args:
         target: `pathlib.Path` of the artifact.

@@ -1,4 +1,4 @@
-"""Measures: from images, codes and models to numbers, and to what a page shows of them.
+"""Measures: numbers about images, codes and models, and how a page shows them.
 
 A measure is a module with a function that `registry.named` calls as the module;
 `findings.modules` says which words it has. The numbers come first, as functions of

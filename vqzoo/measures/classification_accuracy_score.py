@@ -50,7 +50,7 @@ def classification_accuracy_score(
 
 @registry.named("classification_accuracy_score")
 def measure(subject, section):
-    """The score of samples and of reconstructions beside that of real images."""
+    """The scores of samples, of reconstructions and of real images."""
     if not subject.options.get("retrain"):
         raise Skipped("it trains classifiers, which takes long: add --retrain")
     subject.need_labels()

@@ -1,4 +1,4 @@
-"""How far single numbers of a representation stand for single factors of the data.
+"""How well single numbers of a representation stand for single factors of the data.
 
 Representations are float or int arrays `(N, codes)`, factors int arrays `(N, factors)`.
 The sizes of samples that each measure was studied with are the defaults of
@@ -210,7 +210,7 @@ def above_floor(scores, name, deviations=2):
 
 @registry.named("disentanglement")
 def measure(subject, section):
-    """All measures, of each tier in the representation that was asked for."""
+    """All measures, of each tier in the chosen representation."""
     factors = subject.options.get("factors")
     if factors is None:
         raise Skipped("it takes minutes to hours: add --factors=sprites")

@@ -1,4 +1,4 @@
-"""What images cost whose codes have real numbers beside them, rounded to steps."""
+"""The rate of codes with real numbers beside them, which are rounded to steps."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What semantic IDs are worth: how vectors come back, which neighbors share them."""
+"""How good semantic IDs are: reconstruction, uniqueness, neighbors."""
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def levels(codes, num_codes):
 
 
 def nearest_items(vectors, queries, k=NEIGHBORS):
-    """The k nearest of all vectors to some of them, themselves left out: int `(Q, k)`.
+    """The k nearest other vectors of some of the vectors: int `(Q, k)`.
 
     Args:
         vectors: float `(N, D)`, N above k.
@@ -152,13 +152,13 @@ def last_digit_recall(codes, queries, neighbors, steps=(0, 1, 2)):
 
 
 def flat_codes(codes):
-    """The codes of each item in a row, int32 `(N, n)`, whatever axes they have."""
+    """The codes of each item in one row: int32 `(N, n)`."""
     (codes,) = codes
     return np.asarray(codes, "int32").reshape(len(codes), -1)
 
 
 def id_metrics(codes, vectors, num_codes, seed=0):
-    """All that is said of the IDs of one set of items, without the model.
+    """All numbers about the IDs of a set of items that need no model.
 
     Args:
         codes: int `(N, n)`.

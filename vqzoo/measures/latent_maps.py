@@ -1,4 +1,4 @@
-"""Whether a tier carries anything: what images lose without what it says of them."""
+"""Whether a tier carries information: what images lose without its codes."""
 
 import numpy as np
 

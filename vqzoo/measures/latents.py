@@ -51,7 +51,7 @@ def main_axes(features, count=2):
 
 
 def neighborhood_map(features, perplexity=30.0, seed=0):
-    """Places in a plane that keep neighbors beside each other: t-SNE.
+    """Points in a plane that keep neighbors together: t-SNE.
 
     Args:
         features: float `(N, D)`; brought to their 50 main axes first.

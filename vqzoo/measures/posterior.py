@@ -1,4 +1,4 @@
-"""The posterior of an image's latents, sampled, beside what the encoder says of it."""
+"""Samples from the posterior of an image's latents, compared with the encoder."""
 
 import functools
 
@@ -91,7 +91,7 @@ def beside(draws, mean, deviation):
 
 @registry.named("posterior")
 def measure(subject, section):
-    """Draws of the latents of a few images, and what the encoder says of them."""
+    """Draws of the latents of a few images, compared with the encoder."""
     model = subject.model
     if not model.has_bound or len(subject.codes) != 1:
         raise Skipped("the model has no likelihood of images given one vector")

@@ -1,4 +1,4 @@
-"""How well items are recommended, and what simple ways to do it reach."""
+"""How good recommendations are, and what simple methods reach."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How well images come back."""
+"""How well images are reconstructed."""
 
 import numpy as np
 

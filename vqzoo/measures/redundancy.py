@@ -44,7 +44,7 @@ def effective_rank(vectors):
 
 
 def neighbor_information(codes):
-    """Mutual information of codes beside each other, in bits.
+    """Mutual information of neighboring codes, in bits.
 
     Args:
         codes: int `(N, h, w)`.

@@ -110,7 +110,7 @@ def _share_within(queries, known, neighbors):
 
 
 def variety(samples, known):
-    """How different samples are, beside known data: a dict of floats.
+    """How different samples are, compared with known data: a dict of floats.
 
     Args:
         samples: float `(N, ...)`, N of at least 2.

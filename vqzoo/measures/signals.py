@@ -1,4 +1,4 @@
-"""How signals come back: errors of each channel, in its own units."""
+"""How well signals are reconstructed: errors of each channel, in its own units."""
 
 import numpy as np
 

@@ -232,7 +232,7 @@ class Subject:
         return judge.NAME if self.has_judge else "encoder"
 
     def features(self, images):
-        """Features for comparing sets: of the judge, else of the model's encoder."""
+        """Features for comparing sets: of the judge, or of the model's encoder."""
         if self.has_judge:
             return self.judge.features(images)
         return self.pooled_features(images)

@@ -59,16 +59,16 @@ class CodingModel(Configured, BuiltModel):
 
     @property
     def decoded_tiers(self):
-        """Names of the tiers that `decode` looks at where it is given all of them."""
+        """Names of the tiers that `decode` uses if it gets all of them."""
         return tuple(self.tier_names)
 
     @property
     def is_hybrid(self):
-        """Whether items come back of codes together with real numbers."""
+        """Whether decoding needs real numbers together with the codes."""
         return any(layer.is_hybrid for layer in self.quantizers)
 
     def reconstruct(self, items, codes=None):
-        """Items as they come back: of their codes, unless the model is hybrid."""
+        """Reconstructed items: from their codes, unless the model is hybrid."""
         if self.is_hybrid:
             return self(items, training=False)
         return self.decode(self.encode(items) if codes is None else codes)

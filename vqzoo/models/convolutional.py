@@ -103,7 +103,7 @@ def projection(model, embedding_dim, name="projection"):
 
 
 def float32_output():
-    """Layer that hands the reconstruction on as float32, under every dtype policy."""
+    """Layer that casts the reconstruction to float32 under every dtype policy."""
     return keras.layers.Activation("linear", dtype="float32", name="reconstruction")
 
 

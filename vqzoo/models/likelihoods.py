@@ -1,4 +1,4 @@
-"""Likelihoods of images under a decoder, and the loss that a model makes of them."""
+"""Likelihoods of images under a decoder, and the losses that they give."""
 
 import math
 

@@ -159,7 +159,7 @@ def heat_map(
     limits=None,
     form=".2g",
 ):
-    """A matrix as colors; with few cells the numbers stand in them.
+    """A matrix as colors; if there are few cells, with numbers in them.
 
     Args:
         matrix: float `(R, C)`.

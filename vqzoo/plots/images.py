@@ -6,7 +6,7 @@ from vqzoo.plots import style
 
 
 def reconstructions(images, rebuilt, columns=8):
-    """Images in one row, what came back of them in the row below.
+    """Images in one row, and their reconstructions in the row below.
 
     Args:
         images: float `(N, H, W, C)` in [-0.5, 0.5].

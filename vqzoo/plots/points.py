@@ -90,7 +90,7 @@ def _small_path(axis, points, title):
 
 
 def code_usage(usage, marked=None):
-    """How often each code is used, by index, beside even use.
+    """How often each code is used, by index, compared with even use.
 
     Args:
         usage: dict from tier name to counts `(K,)`.
@@ -105,7 +105,7 @@ def code_usage(usage, marked=None):
         if marked is not None:
             axis.plot(marked[tier], percent[marked[tier]], "o", **RING)
         axis.set_xlabel("code index")
-        axis.set_ylabel("share of the places (%)")
+        axis.set_ylabel("share of the positions (%)")
         axis.set_title(f"{tier}: {np.sum(counts > 0)} of {len(counts)} codes in use")
         axis.legend()
     return figure

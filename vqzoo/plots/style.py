@@ -58,7 +58,7 @@ def without_ticks(axis):
 
 
 def look(index):
-    """Color and marker of the index-th of several series, none like another."""
+    """Color and marker of the index-th of several series, all different."""
     color = COLORS[index % len(COLORS)]
     marker = MARKERS[(index + index // len(COLORS)) % len(MARKERS)]
     return {"color": color, "marker": marker}

@@ -1,4 +1,4 @@
-"""What is asked of every prior, so that nobody asks which kind it is."""
+"""The protocol of all priors."""
 
 import keras
 import numpy as np

@@ -9,7 +9,7 @@ from vqzoo.priors.autoregressive_prior import AutoregressivePrior
 
 
 class ConvolutionalPrior(AutoregressivePrior):
-    """One that embeds codes, convolves what is before them and goes on from there.
+    """A prior that begins with an embedding and a masked convolution.
 
     Abstract. A subclass calls `_make_first` where it makes its layers, then makes those
     that `cached_layers` names, and `output_logits`; it has `_head(features)`.

@@ -1,4 +1,4 @@
-"""The protocol of the quantizers, and what they share beside it."""
+"""The protocol of the quantizers, and what they share."""
 
 import math
 import warnings

@@ -10,7 +10,7 @@ from vqzoo.replicas import draw_rows, sum_across_replicas
 
 
 class ReplacedCodes(MovedCodebook):
-    """Abstract: something differentiable stands for the error, unused codes move.
+    """Abstract: something differentiable replaces the error, and unused codes restart.
 
     The loss of the model trains latents and codes alike, through what a subclass passes
     on in `_substitute`, so that no loss of the codebook's own is needed.
@@ -54,7 +54,7 @@ class ReplacedCodes(MovedCodebook):
 
 
 def replace_unused(layer, codes, codebook):
-    """Counts the codes of a training step and places unused ones beside used ones.
+    """Counts the codes of a training step and moves unused ones beside used ones.
 
     A code is unused when its average count is below `restart_threshold` of the mean.
     It becomes a copy of a used code, drawn evenly, with a little noise in which the two

@@ -87,7 +87,7 @@ def usable_first(drawn, usable):
 
 
 def no_place_yet(shape, dtype=None):
-    """Short codes that no draw gives: a codebook of them was set by nobody."""
+    """Short codes that mark a codebook as not set yet: no draw gives them."""
     # All of it is exact in float32, so that every backend and compiler gives the same.
     numbers = ops.arange(shape[0] * shape[1], dtype="int32") % 2**20
     numbers = (numbers * 421 + 1) % 2**20

@@ -1,4 +1,4 @@
-"""Noise levels of the codebook assignment beside what else prevents collapse.
+"""Noise levels of the codebook assignment, and other methods against collapse.
 
     python -m vqzoo.recipes.noise_sweep
 

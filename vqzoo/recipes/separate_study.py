@@ -1,4 +1,4 @@
-"""Separate tiers, alone and combined, beside joint ones: errors and bits.
+"""Separate tiers, alone and combined, against joint tiers: errors and bits.
 
     python -m vqzoo.recipes.separate_study
 

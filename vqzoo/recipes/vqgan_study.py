@@ -1,4 +1,4 @@
-"""The squared error beside a perceptual and an adversarial loss, at equal bits.
+"""The squared error against perceptual and adversarial losses, at equal bits.
 
     python -m vqzoo.recipes.vqgan_study
     python -m vqzoo.recipes.vqgan_study --dataset=folder --data_dir=nature.tar

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing beside it, not even a network."""
+"""A report as one HTML page that needs no other file and no network."""
 
 import base64
 import html

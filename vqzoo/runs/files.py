@@ -19,7 +19,7 @@ class RunError(Failure):
 
 
 class Diverged(RunError):
-    """A run whose numbers are no longer finite, or out of all bounds."""
+    """A run whose numbers are no longer finite, or far out of bounds."""
 
 
 class Stopped(Failure):
@@ -139,7 +139,7 @@ def write_rows(path, rows, names=None):
 
 
 def read_rows(path):
-    """The rows of a CSV file: dicts of floats; none without it."""
+    """The rows of a CSV file: dicts of floats; empty if there is no file."""
     if not path.exists():
         return []
     # A line without an end was cut off in the middle.

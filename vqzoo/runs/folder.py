@@ -291,7 +291,7 @@ class Run:
         return None if self.path is None else self.path / "classifier.keras"
 
     def history(self):
-        """The rows of history.csv: dicts of floats; none without it."""
+        """The rows of history.csv: dicts of floats; empty if there is no file."""
         return files.read_rows(self.path / HISTORY)
 
     def add_epoch(self, row):
@@ -301,7 +301,7 @@ class Run:
             files.write_rows(self.path / HISTORY, self.header["history"])
 
     def losses(self):
-        """The rows of losses.csv: dicts with `step` and `loss`; none without it."""
+        """The rows of losses.csv: dicts of `step` and `loss`; empty without it."""
         rows = files.read_rows(self.path / LOSSES)
         return [{"step": int(row["step"]), "loss": row["loss"]} for row in rows]
 

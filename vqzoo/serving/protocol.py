@@ -129,7 +129,7 @@ def check(outputs, signature, arrays):
 
 
 def unexpected(expected, received):
-    """The error of an answer that is not what was asked for."""
+    """The error for an answer that does not fit the request."""
     return ServingError("UNKNOWN", f"expected {expected}, received {received}")
 
 

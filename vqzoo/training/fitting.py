@@ -79,7 +79,7 @@ def endless(split, batch_size, seed, step, part=(0, 1)):
 
 
 def settings(recipe, image_shape, class_names, data_fingerprint, **beside):
-    """All that decides what a run computes, and on what it is computed: a JSON dict.
+    """All settings and circumstances that decide a run's result: a JSON dict.
 
     Args:
         recipe: dict of the settings that decide it.

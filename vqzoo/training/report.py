@@ -36,7 +36,7 @@ def write(run, model, title, images, terms=None):
 
 
 def show(model, summary, images):
-    """Writes a few images beside their reconstructions, and what codes there are.
+    """Writes a few images with their reconstructions and their codes.
 
     Args:
         model: a model of vqzoo.models.

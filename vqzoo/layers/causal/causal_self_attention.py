@@ -1,4 +1,4 @@
-"""Self-attention over a grid that looks only at what comes before."""
+"""Self-attention over a grid that looks only at earlier positions."""
 
 import keras
 from keras import ops

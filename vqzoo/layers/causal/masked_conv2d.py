@@ -1,4 +1,4 @@
-"""Convolution that sees only what comes before, in raster order."""
+"""Convolution that sees only earlier positions, in raster order."""
 
 import keras
 import numpy as np

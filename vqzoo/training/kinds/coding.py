@@ -85,7 +85,7 @@ class QuantizerSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettings):
-    """What the runs of all models have that reconstruct what they are given.
+    """What the runs of all models share that reconstruct their input.
 
     Abstract: a subclass says what its items are: `load_data`, `build_model`, `measure`
     and `report`, and perhaps `prepare` and `show`; where its loss is another than the

@@ -11,7 +11,7 @@ tf = lazily("tensorflow")
 
 
 def fit(recipe, run, make, grids, measure, *, epochs, strategy=None):
-    """Fits a prior, or goes on with it.
+    """Fits a prior, or continues a fit.
 
     Args:
         recipe: a recipe with settings of steps, optimizer and run.
