@@ -3,5 +3,11 @@
 from vqzoo.registry import on_demand
 
 __all__, __getattr__ = on_demand(
-    __name__, {"SweepRecipe": "sweep_recipe.SweepRecipe", "run_sweep": "sweep_loop.run"}
+    __name__,
+    {
+        "SweepRecipe": "sweep_recipe.SweepRecipe",
+        "WorldModelRecipe": "world_model.WorldModelRecipe",
+        "WorldStudyRecipe": "world_study.WorldStudyRecipe",
+        "run_sweep": "sweep_loop.run",
+    },
 )

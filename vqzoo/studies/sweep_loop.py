@@ -93,7 +93,7 @@ def _finish(recipe, rows, sweep):
         files.write_json(folder / VERDICTS, found)
     with files.replacing(folder / sweep_table.TABLE) as aside:
         aside.write_text(table)
-    medians = sweep_table.medians(recipe, rows)
+    medians = sweep_table.medians(recipe.shown, rows)
     sweep.finish({"test": medians}, pictures=pictures)
     failed = [row for row in rows if "failed" in row]
     fitting.say(

@@ -295,7 +295,7 @@ class SweepRecipe(Recipe):
             "seed": seed,
             "runs_dir": str(runs_dir),
         }
-        return _changed(Recipe(**settings), condition.changes)
+        return changed(Recipe(**settings), condition.changes)
 
     def trained_of(self, condition):
         """Path of the model of a row that is there already, or empty."""
@@ -328,11 +328,11 @@ class SweepRecipe(Recipe):
             name=f"{run.name}_{name}",
             model=str(model),
         )
-        return _changed(recipe, changes)
+        return changed(recipe, changes)
 
 
-def _changed(recipe, changes):
-    """A recipe with the changes of a condition; a single value may be a tuple of it."""
+def changed(recipe, changes):
+    """A recipe with some changes; a single value may be a tuple of it."""
     changes = {name: value for name, value in changes.items() if name != "trained"}
     for name, value in changes.items():
         several = isinstance(getattr(recipe, name, None), tuple)

@@ -19,18 +19,18 @@ _AT_FLOOR = "(*)"
 _ACRONYMS = {"dci": "DCI", "psnr": "PSNR", "ssim": "SSIM", "vae": "VAE"}
 
 
-def medians(recipe, rows):
+def medians(shown, rows):
     """Medians over the seeds: a flat dict of floats, `CONDITION: MEASUREMENT.NUMBER`.
 
     Args:
-        recipe: `SweepRecipe`.
+        shown: sequence of str, names of numbers.
         rows: list of dicts with `condition` and `metrics`; those of runs that failed
             have no metrics.
     """
     return {
         f"{condition}: {name}": statistics.median(values)
         for condition, runs in _by_condition(rows).items()
-        for name in recipe.shown
+        for name in shown
         if (values := _values(runs, name))
     }
 

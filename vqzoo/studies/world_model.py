@@ -1,0 +1,261 @@
+"""World models whole: experience, eye, memory and controller, one after the other."""
+
+import dataclasses
+import types
+
+import numpy as np
+
+from vqzoo.registry import lazily, parse_options
+from vqzoo.runs import films, state
+from vqzoo.runs.folder import STATE, Run
+from vqzoo.studies.sweep_recipe import changed
+from vqzoo.training.kinds.autoencoder import Recipe
+from vqzoo.training.kinds.controller import CONTROLLER, ControllerRecipe
+from vqzoo.training.kinds.experience import ExperienceRecipe
+from vqzoo.training.kinds.memory import MemoryRecipe
+from vqzoo.training.settings import RunSettings, Settings, setting
+from vqzoo.world import CONTROLLER_NAMES
+
+datasets = lazily("vqzoo.datasets")
+dreams = lazily("vqzoo.world.dream")
+episodes = lazily("vqzoo.datasets.experience")
+fitting = lazily("vqzoo.training.fitting")
+imagination = lazily("vqzoo.measures.imagination")
+measures = lazily("vqzoo.measures")
+sweep_loop = lazily("vqzoo.studies.sweep_loop")
+trained = lazily("vqzoo.trained")
+
+# What each eye is, as settings of its recipe, and which memory takes its latents.
+CODES = {"model": "vqvae_64"}
+EYES = {
+    "vae": {"model": "vae_64"},
+    "collapsed": CODES | {"codebook_init": "random_normal", "restart_threshold": 0.0},
+    "healthy": CODES,
+    "noisy": CODES | {"noise_stddev": (1.0,), "sorted_codes": True},
+    "fsq": CODES | {"quantizer": "fsq"},
+    "two_tiers": {"model": "vqvae2_64", "model_options": ("num_channels=64",)},
+}
+MEMORIES = {"vae": "mdn_rnn"}
+STEPS = {"learning_rate": 1e-3, "learning_rate_schedule": "cosine"}
+MEASURED = ("reconstruction", "codebook", "state_variables", "imagination")
+STAGES = ("experience", "eye", "memory", "controller")
+FILM = 64  # frames at most
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StageSettings(Settings):
+    """The stages."""
+
+    environment: str = setting(
+        "ALE/Pong-v5", "an environment of gymnasium whose observation is an image"
+    )
+    experience: str = setting(
+        "", "folder of a run of world_experience; empty: collect episodes"
+    )
+    eye: str = setting("healthy", f"one of {', '.join(EYES)}", choices=tuple(EYES))
+    controller: str = setting(
+        "linear",
+        f"{', '.join(CONTROLLER_NAMES)}, or none",
+        choices=(*CONTROLLER_NAMES, "none"),
+    )
+    experience_options: tuple[str, ...] = setting(
+        (), "name=value, flags of world_experience, such as episodes=100"
+    )
+    eye_options: tuple[str, ...] = setting(
+        (), "name=value, flags of a recipe of an autoencoder, such as epochs=4"
+    )
+    memory_options: tuple[str, ...] = setting(
+        (), "name=value, flags of world_memory, such as memory=code_lstm"
+    )
+    controller_options: tuple[str, ...] = setting(
+        (), "name=value, flags of world_controller, such as train_in=environment"
+    )
+    num_images: int = setting(5000, "frames that are measured, at most", at_least=8)
+    quick: bool = setting(False, "measure with few frames and dreams: a first look")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WorldModelRecipe(RunSettings, StageSettings):
+    """A world model.
+
+    Raises: ValueError: on a value that cannot work, with the name of its flag.
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.experience:
+            users = "runs that collect: leave --experience out"
+            self.expect_unused("experience_options", False, "experience", users)
+        for stage in self.stages("stages", "experience", "eye", "memory"):
+            stage.shrunk()
+
+    def shrunk(self):
+        """The recipe with the numbers of a smoke run, where `smoke` is set."""
+        if not self.smoke:
+            return self
+        return dataclasses.replace(self, num_images=60, quick=True)
+
+    def run(self):
+        """Goes through the stages and leaves a world with its figures and a film.
+
+        A stage that is done is not done again; one that was stopped goes on.
+
+        Returns:
+            `pathlib.Path` of the run's folder.
+
+        Raises:
+            MissingExtra: if a package is not installed.
+            RunError: if the run cannot go on, for a reason that its user can mend.
+            Stopped: after SIGTERM or SIGINT, once the state is saved.
+            ValueError: if a setting does not fit the game.
+        """
+        recipe = self.shrunk()
+        settings = {"recipe": recipe.identity()}
+        opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
+        with opened as run:
+            header = {**run.header, "opened": run.opened}
+            state.save_arrays(run.path / STATE, (), header)
+            return recipe._run(run)
+
+    def _run(self, run):
+        folder, done = str(run.path / "stages"), {"experience": self.experience}
+        for name in ("experience", "eye", "memory", "controller"):
+            if name == "controller" and self.controller == "none" or done.get(name):
+                continue
+            paths = [str(done.get(n, "")) for n in ("experience", "eye", "memory")]
+            stage = self.stages(folder, *paths)[list(STAGES).index(name)]
+            fitting.say(f"\n{name}")
+            done[name] = sweep_loop.finished(stage)
+        world = trained.load(done["memory"])
+        found = episodes.Experience(done["experience"])
+        fitting.say("\nmeasuring")
+        metrics, skipped = self.measure(world, found)
+        if "controller" in done:
+            metrics["controller"] = Run(done["controller"]).metrics()["test"]
+        for part in ("eye", "memory"):
+            history = Run(done[part]).history()
+            seconds = {"training_seconds": sum(row["seconds"] for row in history)}
+            metrics[part] = {**Run(done[part]).metrics()["test"], **seconds}
+        world.save(run.path)
+        self._film(run, world, found)
+        models = {}
+        if "controller" in done:
+            name = f"{CONTROLLER}.keras"
+            models[name] = done["controller"] / name
+        run.finish(metrics, models=models, skipped=skipped)
+        fitting.say(_last_words(self, run, metrics))
+        return run.path
+
+    def stages(self, folder, experience, eye, memory):
+        """The recipes of the stages, in order.
+
+        Args:
+            folder: path of the folder of their runs.
+            experience, eye, memory: paths of the finished stages before.
+
+        Raises:
+            ValueError: on a value that cannot work, with the name of its flag.
+        """
+        same = {"seed": self.seed, "smoke": self.smoke, "runs_dir": str(folder)}
+        fitted = {"precision": self.precision, "tensorboard": self.tensorboard}
+        fitted |= {"save_steps": self.save_steps, **same}
+        parts = (
+            ExperienceRecipe(environment=self.environment, name="experience", **same),
+            Recipe(
+                name="eye",
+                dataset="episodes",
+                data_dir=experience,
+                **{**fitted, **STEPS, **EYES[self.eye]},
+            ),
+            MemoryRecipe(
+                name="memory",
+                model=eye,
+                experience=experience,
+                memory=MEMORIES.get(self.eye, "frame_transformer"),
+                batch_size=16,
+                warmup_share=0.05,
+                clip_norm=1.0,
+                **{**fitted, **STEPS},
+            ),
+            ControllerRecipe(
+                name="controller",
+                world=memory,
+                controller="linear" if self.controller == "none" else self.controller,
+                clip_norm=1.0,
+                **fitted,
+            ),
+        )
+        options = [parse_options(getattr(self, f"{name}_options")) for name in STAGES]
+        return [changed(part, given) for part, given in zip(parts, options)]
+
+    def measure(self, world, found):
+        """Numbers of a world on the test episodes, and what has none, by section."""
+        settings = types.SimpleNamespace(
+            dataset="episodes",
+            data_dir=str(found.path),
+            quick=self.quick,
+            representation="indices",
+        )
+        splits = datasets.load(
+            "episodes", data_dir=found.path, image_size=world.frame_shape[0]
+        )
+        sizes = measures.sizes_of(world.model, self.quick)
+        sizes = dataclasses.replace(
+            sizes,
+            images=min(sizes.images, self.num_images),
+            train_images=min(2 * sizes.train_images, 2 * self.num_images),
+        )
+        subject = measures.subject_of(
+            world.model, splits, sizes, settings, options={"world": world}
+        )
+        names = [name for name in MEASURED if name != "codebook" or subject.tiers]
+        sections = measures.measure(subject, names, draws=False)
+        metrics = {s.name: dict(s.metrics) for s in sections if s.metrics}
+        rates = [
+            np.prod(shape) * np.log2(count)
+            for shape, count in world.memory.tiers
+            if count
+        ]
+        rate = {"latents": float(world.memory.frame_size)}
+        if rates:
+            rate["raw_bits_per_frame"] = float(sum(rates))
+            nats = metrics.get("imagination", {}).get("nats_1")
+            if nats is not None:
+                rate["bits_per_frame"] = nats / np.log(2)
+        metrics["rate"] = rate
+        skipped = {f"{s.name}.{k}": v for s in sections for k, v in s.skipped.items()}
+        return metrics, skipped
+
+    def _film(self, run, world, found):
+        """The real game at the left, what was dreamed of it at the right."""
+        longest = max(map(len, found.episodes("test"))) + 1
+        known = dreams.CONTEXT
+        horizon = min(FILM, longest - known)
+        dreamed = imagination.imagine(world, found, count=1, horizons=(horizon,))
+        frames = world.decode(dreamed.film["latents"][0])
+        real = dreamed.rows["frame"][0]
+        gap = np.full((len(real), real.shape[1], 2, 3), 255, "uint8")
+        films.save(np.concatenate([real, gap, frames], 2), run.path / "film", scale=3)
+
+
+def _last_words(recipe, run, metrics):
+    shown = [
+        ("reconstruction", "psnr"),
+        *(("imagination", f"psnr_{horizon}") for horizon in imagination.HORIZONS),
+        *(("state_variables", f"{kind}_f1") for kind in ("vectors", "latents")),
+        *(("rate", f"{kind}_per_frame") for kind in ("raw_bits", "bits")),
+        ("controller", "score"),
+        ("controller", "random"),
+    ]
+    rows = [
+        f"  {section + ' ' + name:<32}{metrics[section][name]:.3f}"
+        for section, name in shown
+        if name in metrics.get(section, {})
+    ]
+    text = "\n".join(rows)
+    return f"""
+Done: {recipe.name}, {recipe.environment}, eye {recipe.eye}
+{text}
+  film.gif, the world, the controller and all numbers in {run.path}
+What next:
+  play it   vqzoo app {run.path}"""
