@@ -371,7 +371,7 @@ def test_runs_that_failed_are_not_in_the_medians():
     table = sweep_table.table(rows, TINY.shown)
     assert "| a 1 | 2, 1 failed | 21.00 (20.00 to 22.00) | - |" in table
     assert "\nFailed: a 1, seed 3 (the loss is not finite).\n" in table
-    assert sweep_table.medians(TINY, rows) == {"a 1: reconstruction.psnr": 21.0}
+    assert sweep_table.medians(TINY.shown, rows) == {"a 1: reconstruction.psnr": 21.0}
     assert sweep_table._agreement(rows[::-1]) is None
 
 

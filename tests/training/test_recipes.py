@@ -63,6 +63,8 @@ NO_IMAGES = {
     "world_controller",
     "world_experience",
     "world_memory",
+    "world_model",
+    "world_study",
 }
 NEEDS_CLASSES = {"pegasus"}  # The embedded images have none; see test_blend_run.
 ARTIFACT = pathlib.Path(__file__).parents[2] / "export/vqvae2_noisy/model.keras"

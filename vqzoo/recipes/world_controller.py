@@ -1,5 +1,6 @@
 """The controller of a world model, trained in its dream alone or in the real game.
 
+    python -m vqzoo.recipes.world_controller
     vqzoo train world_controller --world=runs/world_memory/...
 
 `--controller=linear` is evolved by CMA-ES, `--controller=actor_critic` learns in

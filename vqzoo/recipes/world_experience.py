@@ -1,5 +1,6 @@
 """Episodes of a real game, which world models learn from.
 
+    python -m vqzoo.recipes.world_experience
     vqzoo train world_experience --environment=ALE/Pong-v5
 
 Any environment of gymnasium whose observation is an image, by name. The folder holds an

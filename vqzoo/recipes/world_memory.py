@@ -1,5 +1,6 @@
 """The memory of a world model: what comes next in a game, given frames and actions.
 
+    python -m vqzoo.recipes.world_memory
     vqzoo train world_memory --experience=runs/world_experience/... --model=runs/...
 
 `--experience` is a run of world_experience, `--model` a trained autoencoder of its

@@ -1,13 +1,13 @@
-"""Do codes make better world models than the latents of a VAE, and does noise help?
+"""World models of codes beside those of a VAE's latents, with noise and without.
 
     python -m vqzoo.recipes.world_study
 
 World models of Pong, on one experience, with three seeds each: the VAE of Ha and
 Schmidhuber with a mixture density network; a VQ-VAE that collapsed, a healthy one, one
-with the noisy assignment, and FSQ, with a transformer over their codes. How well they
-foresee held-out episodes, what a linear probe reads of the game's variables, at what
-bits a frame, and what a controller reaches in the real game that learned in the dream
-alone.
+with the noisy assignment, and FSQ, with an LSTM over their codes, or with
+`--code_memory=frame_transformer` a transformer. How well they foresee held-out
+episodes, what a linear probe reads of the game's variables, at what bits a frame, and
+what a controller reaches in the real game that learned in the dream alone.
 
 Source: Coppock's thesis, section 7, its first avenue of further work.
 """

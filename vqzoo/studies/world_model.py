@@ -16,6 +16,7 @@ from vqzoo.training.kinds.memory import MemoryRecipe
 from vqzoo.training.settings import RunSettings, Settings, setting
 from vqzoo.world import CONTROLLER_NAMES
 
+control = lazily("vqzoo.measures.control")
 datasets = lazily("vqzoo.datasets")
 dreams = lazily("vqzoo.world.dream")
 episodes = lazily("vqzoo.datasets.experience")
@@ -36,6 +37,7 @@ EYES = {
     "two_tiers": {"model": "vqvae2_64", "model_options": ("num_channels=64",)},
 }
 MEMORIES = {"vae": "mdn_rnn"}
+OF_CODES = ("code_lstm", "frame_transformer")
 STEPS = {"learning_rate": 1e-3, "learning_rate_schedule": "cosine"}
 MEASURED = ("reconstruction", "codebook", "state_variables", "imagination")
 STAGES = ("experience", "eye", "memory", "controller")
@@ -53,6 +55,12 @@ class StageSettings(Settings):
         "", "folder of a run of world_experience; empty: collect episodes"
     )
     eye: str = setting("healthy", f"one of {', '.join(EYES)}", choices=tuple(EYES))
+    code_memory: str = setting(
+        "code_lstm",
+        f"memory of eyes with codes, one of {', '.join(OF_CODES)}; that of a VAE is "
+        "mdn_rnn",
+        choices=OF_CODES,
+    )
     controller: str = setting(
         "linear",
         f"{', '.join(CONTROLLER_NAMES)}, or none",
@@ -65,10 +73,13 @@ class StageSettings(Settings):
         (), "name=value, flags of a recipe of an autoencoder, such as epochs=4"
     )
     memory_options: tuple[str, ...] = setting(
-        (), "name=value, flags of world_memory, such as memory=code_lstm"
+        (), "name=value, flags of world_memory, such as epochs=4"
     )
     controller_options: tuple[str, ...] = setting(
         (), "name=value, flags of world_controller, such as train_in=environment"
+    )
+    compared: int = setting(
+        0, "random controllers whose dream and game scores are compared; 0: none"
     )
     num_images: int = setting(5000, "frames that are measured, at most", at_least=8)
     quick: bool = setting(False, "measure with few frames and dreams: a first look")
@@ -132,6 +143,9 @@ class WorldModelRecipe(RunSettings, StageSettings):
         metrics, skipped = self.measure(world, found)
         if "controller" in done:
             metrics["controller"] = Run(done["controller"]).metrics()["test"]
+        if self.compared > 1:
+            both = control.dream_and_game(world, count=self.compared, seed=self.seed)
+            metrics["control"] = {"rank_correlation": both["rank_correlation"]}
         for part in ("eye", "memory"):
             history = Run(done[part]).history()
             seconds = {"training_seconds": sum(row["seconds"] for row in history)}
@@ -171,7 +185,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
                 name="memory",
                 model=eye,
                 experience=experience,
-                memory=MEMORIES.get(self.eye, "frame_transformer"),
+                memory=MEMORIES.get(self.eye, self.code_memory),
                 batch_size=16,
                 warmup_share=0.05,
                 clip_norm=1.0,

@@ -42,7 +42,6 @@ class WorldStudyRecipe(RunSettings, StageSettings):
     eyes: tuple[str, ...] = setting(
         ("vae", "collapsed", "healthy", "noisy", "fsq"),
         f"what is compared, some of {', '.join(EYES)}",
-        choices=tuple(EYES),
     )
     seeds: tuple[int, ...] = setting(
         (0, 1, 2), "every eye, memory and controller runs with each of these"
@@ -53,6 +52,7 @@ class WorldStudyRecipe(RunSettings, StageSettings):
             values = getattr(self, name)
             self.expect(name, values and len(set(values)) == len(values), "different")
         self.expect("eyes", set(self.eyes) <= set(EYES), f"some of {tuple(EYES)}")
+        self.expect_unused("eye", False, "eyes", "world_model")
         super().__post_init__()
 
     def shrunk(self):

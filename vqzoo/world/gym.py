@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vqzoo.world import extras
+from vqzoo.world import extras, playing
 
 try:
     from gymnasium import Env, spaces
@@ -67,8 +67,7 @@ class DreamVectorEnv(VectorEnv):
     """
 
     def __init__(self, world, num_envs, *, max_steps=1000, temperature=1.0):
-        gymnasium = extras.take("gymnasium", "DreamVectorEnv")
-        del gymnasium
+        extras.take("gymnasium", "DreamVectorEnv")
         self.world = world
         self.num_envs = num_envs
         self.max_steps = max_steps
@@ -91,7 +90,9 @@ class DreamVectorEnv(VectorEnv):
     def _begin(self, rows):
         """New dreams in some rows, which are of one age from here on."""
         kept = ((g, ~np.isin(g, rows), state) for g, state in self._groups)
-        self._groups = [(g[k], _rows(state, k)) for g, k, state in kept if k.any()]
+        self._groups = [
+            (g[k], playing.rows_of(state, k)) for g, k, state in kept if k.any()
+        ]
         seed = int(self.np_random.integers(2**31))
         self._frames[rows] = self.world.reset(batch=len(rows), seed=seed)
         self._groups.append((rows, self.world.state))
@@ -121,12 +122,3 @@ class DreamVectorEnv(VectorEnv):
 
 def _pixels(world):
     return spaces.Box(0, 255, world.frame_shape, np.uint8)
-
-
-def _rows(state, kept):
-    """Some rows of a state; what has no rows is of all."""
-    if isinstance(state, dict):
-        return {name: _rows(each, kept) for name, each in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(_rows(each, kept) for each in state)
-    return state[kept] if np.ndim(state) else state
