@@ -1,6 +1,6 @@
 """Seconds of a batch of samples: cached, from the whole network, and by `predict`.
 
-    python -m benchmarks.sampling [--cases=gated_8,gated_16,pixelsnail_32,maskgit_8]
+    python -m benchmarks.sampling [--cases=gated_8,pixelsnail_32,maskgit_8,scales_16]
 
 Weights are new: how long it takes does not depend on them. Contestants take turns in
 one process. The loop with `predict` calls the network once for each code and draws in
@@ -15,6 +15,8 @@ from benchmarks import measure
 from vqzoo.priors import (
     GatedPixelCNN,
     MaskGIT,
+    NextScaleTransformer,
+    RotaryTransformer,
     gated_pixelcnn_8,
     pixelsnail_top_32,
     progressive_gan_top_32,
@@ -62,11 +64,28 @@ def maskgit_8():
     }
 
 
+def scales_16():
+    """Ten scales up to 16 x 16 beside those codes in raster order, equal networks."""
+    sizes = {"num_layers": 6, "num_channels": 192, "num_heads": 6}
+    grids = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
+    few = (1, 2, 4, 8, 16)
+    return {
+        "raster": _seconds_of(RotaryTransformer((16, 16), 512, **sizes), 64),
+        "scales": _seconds_of(
+            NextScaleTransformer((1, 680), 512, grids=grids, **sizes), 64
+        ),
+        "five scales": _seconds_of(
+            NextScaleTransformer((1, 341), 512, grids=few, **sizes), 64
+        ),
+    }
+
+
 CASES = {
     "gated_8": gated_8,
     "gated_16": gated_16,
     "pixelsnail_32": pixelsnail_32,
     "maskgit_8": maskgit_8,
+    "scales_16": scales_16,
 }
 
 

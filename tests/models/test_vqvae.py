@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema
 from tests.helpers.steps import compiled
 from vqzoo.layers import NoisyAssignment, VectorQuantizer, VectorQuantizerEMA
-from vqzoo.models import VQVAE, vqvae_32, vqvae_64, vqvae_128
+from vqzoo.models import VQVAE, vqvae_32, vqvae_64, vqvae_128, vqvae_var_32
 from vqzoo.runs import fingerprint
 
 CASES = [
@@ -100,6 +100,17 @@ def test_the_eye_of_a_world_model_has_its_weights_and_grid():
     model = vqvae_64()
     assert count(model.trainable_weights) == 360_259
     assert model.encode(images(1, 64, 64, 3))[0].shape == (1, 8, 8)
+
+
+def test_the_tokenizer_of_next_scale_priors_has_its_weights_and_scales():
+    model = vqvae_var_32()
+    # Four convolutions of 3 x 3 x 32 x 32 in the place of half of the code's length.
+    less = 32 * 129 + 32 * 9 * 128
+    more = 4 * (9 * 32 * 32 + 32)
+    assert count(model.trainable_weights) == 662_723 - less + more
+    (codes,) = model.encode(images(2, 32, 32, 3))
+    assert codes.shape == (2, 1, 1 + 4 + 9 + 16 + 36 + 64)
+    assert model.layouts == ("scales",)
 
 
 def test_options_of_the_blocks_that_came_later_leave_fingerprints_alone():

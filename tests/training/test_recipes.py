@@ -54,7 +54,8 @@ ONE_STEP = {
     "vqvae_gradient",
 }
 FOR_GPUS = {"pixelsnail_256_prior", "progressive_gan_256_prior"}
-HYBRID = {"hybrid_transformer_prior"}  # of another model: see test_hybrid_run.py
+# Of other models: see test_hybrid_run.py and test_tokens_run.py.
+OF_OTHER_MODELS = {"hybrid_transformer_prior", "next_scale_prior"}
 # Each has a test of its run.
 NO_IMAGES = {
     "semantic_id_recommender",
@@ -200,7 +201,7 @@ def test_a_schedule_longer_than_the_run_is_an_error(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(PRIORS - FOR_GPUS - HYBRID))
+@pytest.mark.parametrize("name", sorted(PRIORS - FOR_GPUS - OF_OTHER_MODELS))
 def test_every_recipe_of_a_prior_draws_images(name, tmp_path):
     recipe = dataclasses.replace(recipe_of(name, tmp_path), model=str(ARTIFACT))
     run_dir = recipe.run()

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from vqzoo.codec.container import CodecError
-from vqzoo.priors import conditions, raster
+from vqzoo.priors import conditions
 
 _VALUES_AT_ONCE = 2**23  # logits that stand in memory together, 64 MiB
 
@@ -85,7 +85,7 @@ class ExactPrior:
             codes = tf.numpy_function(self._chosen, [logits, place], tf.int32)
             return tf.ensure_shape(codes, [None])
 
-        return raster.in_order(self._clone, draw, dict(arrays), batch)
+        return self._clone.in_order(draw, dict(arrays), batch)
 
     def _chosen(self, logits, place):
         return self._choose(logits, int(place)).astype("int32")

@@ -24,7 +24,7 @@ from vqzoo.models.tokenizers import (
 from vqzoo.models.vae import VAE, bernoulli_vae_32, beta_vae_32, vae_32, vae_64
 from vqzoo.models.vector_vqvae import VectorVQVAE
 from vqzoo.models.vqgan import VQGAN, vqgan_32, vqgan_64
-from vqzoo.models.vqvae import VQVAE, vqvae_32, vqvae_64, vqvae_128
+from vqzoo.models.vqvae import VQVAE, vqvae_32, vqvae_64, vqvae_128, vqvae_var_32
 from vqzoo.models.vqvae2 import (
     VQVAE2,
     vqvae2_32,
@@ -78,4 +78,5 @@ __all__ = [
     "vqvae_32",
     "vqvae_64",
     "vqvae_128",
+    "vqvae_var_32",
 ]

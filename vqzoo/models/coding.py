@@ -63,6 +63,11 @@ class CodingModel(Configured, BuiltModel):
         return tuple(self.tier_names)
 
     @property
+    def layouts(self):
+        """How the codes of each tier stand: as `Quantizer.layout`, or `"tokens"`."""
+        return tuple(layer.layout for layer in self.quantizers)
+
+    @property
     def is_hybrid(self):
         """Whether decoding needs real numbers together with the codes."""
         return any(layer.is_hybrid for layer in self.quantizers)

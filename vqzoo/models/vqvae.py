@@ -2,7 +2,7 @@
 
 import keras
 
-from vqzoo.layers import VectorQuantizerEMA
+from vqzoo.layers import MultiScaleResidualQuantizer, VectorQuantizerEMA
 from vqzoo.models import convolutional
 from vqzoo.models.one_grid import OneGridModel
 
@@ -124,3 +124,23 @@ def vqvae_128(quantizer=None, **overrides):
     make = quantizer or (lambda tier: VectorQuantizerEMA(8192, 64, name="quantizer"))
     defaults = {"name": "vqvae_128", "image_shape": (128, 128, 3)}
     return VQVAE(make(0), **{**defaults, **overrides})
+
+
+def vqvae_var_32(quantizer=None, **overrides):
+    """A tokenizer for next-scale priors: 32 x 32 images, 8 x 8 codes at six scales.
+
+    The blocks of `vqvae_32` around `MultiScaleResidualQuantizer` of K = 512, D = 32
+    and grids of 1, 2, 3, 4, 6 and 8: 130 codes an image; 658,723 trainable weights.
+
+    Args and returns: as of `vqvae_32`.
+
+    Source: Tian et al. 2024, arXiv 2404.02905; its grids end in 16, for 256 x 256
+        images.
+    """
+
+    def make(tier):
+        inner = VectorQuantizerEMA(512, 32)
+        grids = (1, 2, 3, 4, 6, 8)
+        return MultiScaleResidualQuantizer(inner, grids, name="quantizer")
+
+    return VQVAE((quantizer or make)(0), **{"name": "vqvae_var_32", **overrides})

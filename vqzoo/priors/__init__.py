@@ -13,6 +13,7 @@ from vqzoo.priors.maskgit import MaskGIT
 from vqzoo.priors.memories.code_lstm import CodeLSTM
 from vqzoo.priors.memories.frame_transformer import FrameTransformer
 from vqzoo.priors.memories.mdn_rnn import MDNRNN
+from vqzoo.priors.next_scale_transformer import NextScaleTransformer
 from vqzoo.priors.pixelcnn import PixelCNN, pixelcnn_8
 from vqzoo.priors.pixelrnn import PixelRNN, pixelrnn_diagonal_8, pixelrnn_row_8
 from vqzoo.priors.pixelsnail import (
@@ -33,6 +34,7 @@ __all__ = [
     "HybridTransformer",
     "MDNRNN",
     "MaskGIT",
+    "NextScaleTransformer",
     "PixelCNN",
     "PixelRNN",
     "PixelSNAIL",

@@ -10,6 +10,51 @@ from vqzoo.priors import conditions, raster
 from vqzoo.priors.base import Prior
 
 
+class LogitsPrior(Prior):
+    """A prior that gives each code's logits from codes before it: exact likelihoods.
+
+    Abstract. `in_order(draw, inputs, batch)` fills grids as `raster.in_order` does.
+    """
+
+    likelihood = "exact"
+
+    def log_probs(self, codes, condition=None):
+        """Log probability of each code, given those before it: float32, nats.
+
+        Args:
+            codes: int `(batch, height, width)`, in [0, K); of a prior that knows of
+                positions without a code also -1, whose log probability is 0.
+            condition: dict as for `sample`, or None.
+
+        Raises:
+            ValueError: if the codes or the condition do not fit to the prior.
+        """
+        shape, size = (len(codes), *self.grid_shape), self.num_embeddings
+        codes = conditions.codes_array("codes", codes, shape, size, self.least_shown)
+        arrays = conditions.arrays(self, len(codes), condition)
+        log_p = raster.log_probs_of(self, codes, np.maximum(codes, 0), arrays)
+        return np.where(codes < 0, np.float32(0), log_p)
+
+    def log_prob(self, codes, condition=None):
+        """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
+
+        Args:
+            codes: int, in [0, K).
+            condition: dict as for `sample`, or None.
+
+        Raises:
+            ValueError: if the codes or the condition do not fit to the prior.
+        """
+        return self.log_probs(codes, condition).sum(axis=(1, 2), dtype="float64")
+
+    def log_likelihood(self, codes, condition=None):
+        return self.log_prob(codes, condition)
+
+    def random_inputs(self, **options):
+        del options
+        return {"uniform": ("uniform", (math.prod(self.grid_shape),))}
+
+
 class CachedPrior(Prior):
     """A prior whose positions see the positions before them, in raster order.
 
@@ -58,8 +103,12 @@ class CachedPrior(Prior):
         """The state after the last position of a row."""
         return {**state, "layers": self._states("end_row", state)}
 
+    def in_order(self, draw, inputs, batch):
+        """Fills grids position by position: as of `raster.in_order`."""
+        return raster.in_order(self, draw, inputs, batch)
 
-class AutoregressivePrior(CachedPrior):
+
+class AutoregressivePrior(CachedPrior, LogitsPrior):
     """A prior that gives each code's logits from all codes before it, in raster order.
 
     Abstract. A prior is one of these, and not one function beside others, because its
@@ -71,45 +120,11 @@ class AutoregressivePrior(CachedPrior):
     with `SparseCategoricalCrossentropy(from_logits=True)`, its loss is nats per code.
     """
 
-    likelihood = "exact"
-
     def _make_embedding(self, channels):
         self.embedding = keras.layers.Embedding(
             self.num_embeddings, channels, dtype=self.layer_dtype, name="embedding"
         )
         self.conditions = conditions.layer(self, channels, self.num_condition_blocks)
-
-    def log_probs(self, codes, condition=None):
-        """Log probability of each code, given those before it: float32, nats.
-
-        Args:
-            codes: int `(batch, height, width)`, in [0, K); of a prior that knows of
-                positions without a code also -1, whose log probability is 0.
-            condition: dict as for `sample`, or None.
-
-        Raises:
-            ValueError: if the codes or the condition do not fit to the prior.
-        """
-        shape, size = (len(codes), *self.grid_shape), self.num_embeddings
-        codes = conditions.codes_array("codes", codes, shape, size, self.least_shown)
-        arrays = conditions.arrays(self, len(codes), condition)
-        log_p = raster.log_probs_of(self, codes, np.maximum(codes, 0), arrays)
-        return np.where(codes < 0, np.float32(0), log_p)
-
-    def log_prob(self, codes, condition=None):
-        """Log likelihood of codes `(batch, height, width)`: float64 `(batch,)`, nats.
-
-        Args:
-            codes: int, in [0, K).
-            condition: dict as for `sample`, or None.
-
-        Raises:
-            ValueError: if the codes or the condition do not fit to the prior.
-        """
-        return self.log_probs(codes, condition).sum(axis=(1, 2), dtype="float64")
-
-    def log_likelihood(self, codes, condition=None):
-        return self.log_prob(codes, condition)
 
     def blank(self, batch_size):
         """Grids of which nothing is drawn yet, in raster order: int32."""
@@ -130,7 +145,3 @@ class AutoregressivePrior(CachedPrior):
     def outputs_of(self, grids, inputs):
         """What `draw` takes, of all positions: the whole network on grids of codes."""
         return self(conditions.packed({"codes": grids, **inputs}), training=False)
-
-    def random_inputs(self, **options):
-        del options
-        return {"uniform": ("uniform", (math.prod(self.grid_shape),))}

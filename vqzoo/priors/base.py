@@ -69,6 +69,13 @@ class GridModel(BuiltModel):
         return cls(**config)
 
 
+_FITTING = {
+    "grid": "any but next_scale and sequence_transformer fits",
+    "tokens": "transformer, rotary_transformer or maskgit fits",
+    "scales": "next_scale, transformer, rotary_transformer or maskgit fits",
+}
+
+
 def _as(symbol, values, bounds):
     """Values of dtype and rank of a symbolic input; codes and labels are checked."""
     if bounds is None:
@@ -110,8 +117,24 @@ class Prior(GridModel):
     likelihood = "none"
     # Real numbers beside each code that it is a prior of, too.
     num_values = 0
+    # How codes stand that it is a prior of, of `CodingModel.layouts`.
+    layouts = ("grid",)
     # Arguments of a small one, for runs that only try the way.
     smoke_options = {}
+
+    @classmethod
+    def check_layout(cls, layout, tier):
+        """Raises ValueError unless it is a prior of codes that stand so.
+
+        Args:
+            layout: str, of `CodingModel.layouts`.
+            tier: str, whose codes they are.
+        """
+        if layout not in cls.layouts:
+            raise ValueError(
+                f"expected a prior of {layout}, as the {tier} codes stand, received "
+                f"{cls.__name__}, one of {' or '.join(cls.layouts)}: {_FITTING[layout]}"
+            )
 
     def condition(self, labels, codes_above):
         """What this prior is conditioned on, of what there is.

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import TransformerBlock
+from vqzoo.layers import RotaryTransformerBlock, TransformerBlock
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior, CachedPrior
 from vqzoo.priors.base import Prior
@@ -14,6 +14,8 @@ class TransformerPrior(Prior):
 
     Abstract. A subclass has `_make_layers`, which calls `_make_blocks`.
     """
+
+    layouts = ("grid", "tokens", "scales")
 
     def __init__(
         self,
@@ -62,6 +64,49 @@ class TransformerPrior(Prior):
             features = features + condition
         for block in self.blocks:
             features = step(block, features)
+        return self.norm(features)
+
+
+class RotaryPrior(TransformerPrior):
+    """One of `RotaryTransformerBlock`s, on which conditions act by adaptive norms.
+
+    Abstract.
+    """
+
+    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
+    grids = None  # of a sequence of grids
+
+    def _make_block(self, index, *, causal):
+        del causal  # all of these are
+        return RotaryTransformerBlock(
+            self.num_heads,
+            max(1, 2 * self.hidden_ratio * self.num_channels // 3),
+            adaptive=self.conditions is not None,
+            grids=self.grids,
+            **self._block_options(index),
+        )
+
+    def _make_norm(self):
+        return keras.layers.RMSNormalization(dtype=self.layer_dtype, name="norm")
+
+    def _make_blocks(self, *, causal):
+        super()._make_blocks(causal=causal)
+        self.modulations = None
+        if self.conditions is not None:
+            # Zeros: at first each block modulates by its own values alone.
+            self.modulations = keras.layers.Dense(
+                6 * self.num_channels,
+                kernel_initializer="zeros",
+                dtype=self.layer_dtype,
+                name="modulations",
+            )
+
+    def _through(self, features, condition, step):
+        modulations = ()
+        if self.modulations is not None:
+            modulations = (self.modulations(keras.ops.silu(condition)),)
+        for block in self.blocks:
+            features = step(block, features, *modulations)
         return self.norm(features)
 
 

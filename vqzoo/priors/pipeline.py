@@ -265,6 +265,8 @@ def _check_tiers(model, priors):
             f"expected a prior for each of the tiers {tuple(model.tier_names)}, "
             f"received {len(priors)}"
         )
+    for prior, *codes in zip(priors, model.layouts, model.tier_names):
+        prior.check_layout(*codes)
     above = ()
     for tier, layer, prior in zip(model.tier_names, model.quantizers, priors):
         if prior.num_embeddings != layer.num_embeddings:

@@ -2,14 +2,13 @@
 
 import keras
 
-from vqzoo.layers import RotaryTransformerBlock
-from vqzoo.priors.blocks import CodeTokens, CodeTransformer
+from vqzoo.priors.blocks import CodeTokens, CodeTransformer, RotaryPrior
 from vqzoo.registry import named
 
 
 @named("rotary_transformer")
 @keras.saving.register_keras_serializable("vqzoo")
-class RotaryTransformer(CodeTransformer):
+class RotaryTransformer(RotaryPrior, CodeTransformer):
     """Autoregressive prior of `RotaryTransformerBlock`s over codes in raster order.
 
     Places are told apart by rotary positions in two dimensions, and conditions act by
@@ -43,46 +42,10 @@ class RotaryTransformer(CodeTransformer):
         (2, 4, 4)
     """
 
-    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
-
     def _make_tokens(self):
         return CodeTokens(
             self, has_positions=False, dtype=self.layer_dtype, name="tokens"
         )
-
-    def _make_block(self, index, *, causal):
-        del causal  # all of these are
-        return RotaryTransformerBlock(
-            self.num_heads,
-            max(1, 2 * self.hidden_ratio * self.num_channels // 3),
-            adaptive=self.conditions is not None,
-            **self._block_options(index),
-        )
-
-    def _make_norm(self):
-        return keras.layers.RMSNormalization(dtype=self.layer_dtype, name="norm")
-
-    def _make_blocks(self, *, causal):
-        super()._make_blocks(causal=causal)
-        self.modulations = None
-        if self.conditions is not None:
-            # Zeros: at first each block modulates by its own values alone.
-            self.modulations = keras.layers.Dense(
-                6 * self.num_channels,
-                kernel_initializer="zeros",
-                dtype=self.layer_dtype,
-                name="modulations",
-            )
-
-    def _through(self, features, condition, step):
-        if self.modulations is not None:
-            condition = self.modulations(keras.ops.silu(condition))
-            for block in self.blocks:
-                features = step(block, features, condition)
-        else:
-            for block in self.blocks:
-                features = step(block, features)
-        return self.norm(features)
 
     def _step_at(self, layer, state, hidden, column, condition=None):
         return layer.at(state, hidden, column, condition)

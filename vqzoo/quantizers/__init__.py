@@ -20,6 +20,9 @@ from vqzoo.quantizers.making import make as make
 from vqzoo.quantizers.making import read_by as read_by
 from vqzoo.quantizers.making import uses as uses
 from vqzoo.quantizers.multi_head_quantizer import MultiHeadQuantizer
+from vqzoo.quantizers.multi_scale_residual_quantizer import (
+    MultiScaleResidualQuantizer,
+)
 from vqzoo.quantizers.nsvq import NSVQ
 from vqzoo.quantizers.projected_latents import ProjectedLatents
 from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
@@ -47,6 +50,7 @@ __all__ = [
     "LatentQuantizer",
     "LookupFreeQuantizer",
     "MultiHeadQuantizer",
+    "MultiScaleResidualQuantizer",
     "NoisyAssignment",
     "ProjectedLatents",
     "RandomProjectionQuantizer",

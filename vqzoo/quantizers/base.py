@@ -48,6 +48,8 @@ class Quantizer(Configured, keras.layers.Layer):
         code_axes: int, axes that the codes have and the grid of latents has not.
         is_hybrid: bool, whether the output at inference is not a function of the codes.
         num_values: int, real numbers beside each code that has some; 0 without.
+        layout: str, how codes stand: `"grid"`, in the places of their latents, or
+            `"scales"`, a sequence `(batch, 1, L)` of those of its `scales.grids`.
         ema_counts: moving average of how often each code was chosen, `(K,)`, or None.
         cost_arguments: dict, the argument that weighs a loss term, at least 0, by the
             term's name; the weight of others is 1.
@@ -62,6 +64,7 @@ class Quantizer(Configured, keras.layers.Layer):
     code_axes = 0
     is_hybrid = False
     num_values = 0
+    layout = "grid"
     normalize = False
     follows_latents = False
     on_move = None

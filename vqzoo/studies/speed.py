@@ -19,12 +19,18 @@ RATIOS = (
     ("gated_16", "whole", "cached", 60),
     ("maskgit_8", "cached", "maskgit", 5),
     ("pixelsnail_32", "batch 1", "gan", 100),
+    ("scales_16", "raster", "scales", 8),
+    ("scales_16", "raster", "five scales", 8),
 )
 WORDS = {
     "gated_8": "64 grids of 8 x 8, gated PixelCNN of 12 x 64",
     "gated_16": "64 grids of 16 x 16, gated PixelCNN of 12 x 128",
     "pixelsnail_32": "32 x 32 codes",
     "maskgit_8": "64 grids of 8 x 8",
+    "scales_16": "64 grids of 16 x 16, transformers of 6 x 192",
+    "raster": "cached, in raster order",
+    "scales": "next-scale, 10 scales of 680 codes",
+    "five scales": "next-scale, 5 scales of 341 codes",
     "cached": "cached, place by place",
     "whole": "the whole network for each place",
     "predict": "a loop of `predict`",

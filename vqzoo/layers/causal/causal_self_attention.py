@@ -5,6 +5,7 @@ from keras import ops
 
 from vqzoo.arguments import Configured, check_at_least
 from vqzoo.ops import put_at
+from vqzoo.quantizers.scales import Scales
 
 
 @keras.saving.register_keras_serializable("vqzoo")
@@ -13,7 +14,8 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
 
     Queries come from one tensor, keys and values from another, which may hold more. A
     position that may look at nothing, the first one where positions do not see
-    themselves, gives zeros.
+    themselves, gives zeros. With `grids` it is a sequence of grids, each of whose
+    positions looks at all of its own grid and of the grids before.
 
     For sampling, the layer also works step by step on a state that keeps keys and
     values: `start`, for each position `put` and `at`, and `end_row`.
@@ -25,6 +27,10 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         use_bias: bool, in the maps to queries, keys and values.
         rotary: bool. Whether queries and keys are turned by where they stand: half of
             a head by its row, half by its column.
+        grids: sequence of grids from coarse to fine, as of `Scales`, whose places stand
+            in the only row, one after the other; or None. Their rotary positions are
+            those of their centers on the last grid. Sampling takes a grid at a time,
+            by `extend`.
         query_key_norm: bool. Whether the queries and keys of a head are normalized to
             root mean square 1, each with a learned scale.
         window: int or None, how many rows a place sees, its own among them, at least 2.
@@ -52,6 +58,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         sees_itself=False,
         use_bias=True,
         rotary=False,
+        grids=None,
         query_key_norm=False,
         window=None,
         **kwargs,
@@ -65,6 +72,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
                 f"expected 4 to divide head_dim for rotary, received {head_dim=}"
             )
         self._keep(locals())
+        self.scales = None if grids is None else Scales(grids)
         self.norms = None
         if query_key_norm:
             self.norms = [
@@ -125,26 +133,65 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         places = height * width
         heads = (-1, places, self.num_heads, self.head_dim)
         place = ops.arange(places)
+        known = place + self.sees_itself  # how many places each looks at
+        rows, columns = place // width, place % width
+        if self.scales:
+            ends = [
+                [part.stop] * (part.stop - part.start) for part in self.scales.parts
+            ]
+            known = ops.convert_to_tensor(sum(ends, []), "int32")
+            rows, columns = self.scales.rows_and_columns()
+        known = known[:, None]
         turns = self._turns(
-            ops.reshape(place // width, (height, width)),
-            ops.reshape(place % width, (height, width)),
+            *(ops.reshape(each, (height, width)) for each in (rows, columns))
         )
         queries = ops.reshape(self._heads(queries, 0, turns), heads)
         keys = ops.reshape(self._heads(sources, 1, turns), heads)
         values = ops.reshape(self.to_values(sources), heads)
-        known = place[:, None] + self.sees_itself  # how many places each looks at
         # A softmax needs something to look at; what it gives there is put to zero.
         seen = place < ops.maximum(known, 1)
         if self.window is not None:
-            rows = place // width
-            seen = seen & (rows[:, None] - rows < self.window)
+            row = place // width
+            seen = seen & (row[:, None] - row < self.window)
         # Scaled here as in `at`: what is handed over as `scale` is rounded to float32.
         queries = queries * self._scale
         outputs = ops.dot_product_attention(
             queries, keys, values, mask=seen[None, None], scale=1.0
         )
-        outputs = outputs * ops.cast(known[:, None] > 0, outputs.dtype)
+        outputs = outputs * ops.cast(known > 0, outputs.dtype)[..., None]
         return ops.reshape(outputs, (-1, height, width, self._channels))
+
+    def extend(self, state, inputs, index):
+        """The state and outputs of one of the grids, which sees those before it.
+
+        Args:
+            state: dict of `keys` and `values` of the places before; empty at first.
+            inputs: `(batch, 1, places of the grid, channels)`.
+            index: int, of the grid.
+
+        Returns:
+            `(state, outputs)`, these `(batch, 1, places, num_heads * head_dim)`.
+        """
+        part = self.scales.parts[index]
+        at = (
+            ops.convert_to_tensor(x[part])[None] for x in self.scales.rows_and_columns()
+        )
+        turns = self._turns(*at)
+        shape = (-1, part.stop - part.start, self.num_heads, self.head_dim)
+        queries, keys, values = (
+            ops.reshape(heads, shape)
+            for heads in (
+                self._heads(inputs, 0, turns) * self._scale,
+                self._heads(inputs, 1, turns),
+                self.to_values(inputs),
+            )
+        )
+        if state:
+            keys = ops.concatenate([state["keys"], keys], axis=1)
+            values = ops.concatenate([state["values"], values], axis=1)
+        outputs = ops.dot_product_attention(queries, keys, values, scale=1.0)
+        outputs = ops.reshape(outputs, (-1, 1, shape[1], self._channels))
+        return {"keys": keys, "values": values}, outputs
 
     @property
     def _scale(self):

@@ -22,6 +22,8 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         hidden_channels: int, of the perceptron.
         adaptive: bool. Whether it is called with modulations.
         window: int or None, rows that a place sees: see `CausalSelfAttention`.
+        grids: sequence of grids or None, as of `CausalSelfAttention`; sampling then
+            takes a grid at a time, by `extend`.
         dropout: float in [0, 1), of what is added.
         seed: int or None, of the dropout.
     Input shape: `(batch, height, width, channels)`, float; with `adaptive` modulations
@@ -44,6 +46,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         *,
         adaptive=False,
         window=None,
+        grids=None,
         dropout=0.0,
         seed=None,
         **kwargs,
@@ -83,6 +86,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
             sees_itself=True,
             use_bias=False,
             rotary=True,
+            grids=self.grids,
             query_key_norm=True,
             window=self.window,
             name="attention",
@@ -144,6 +148,17 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         def attend(normed):
             states[0] = self.attention.put(state, normed, column)
             return self.attention.at(states[0], normed, column)
+
+        outputs = self._both(inputs, modulations, attend)
+        return states[0], outputs
+
+    def extend(self, state, inputs, index, modulations=None):
+        """The state, and outputs of the places of a grid with their inputs."""
+        states = [state]
+
+        def attend(normed):
+            states[0], attended = self.attention.extend(state, normed, index)
+            return attended
 
         outputs = self._both(inputs, modulations, attend)
         return states[0], outputs

@@ -36,8 +36,11 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
 
     @property
     def takes_values(self):
+        return self._takes("num_values")
+
+    def _takes(self, argument):
         made = registry.find(self.package, self.prior)
-        return "num_values" in inspect.signature(made).parameters
+        return argument in inspect.signature(made).parameters
 
     def _check_data(self, codes, strategy):
         self.steps_per_epoch(codes.train, strategy)
@@ -53,12 +56,15 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
             return {"loss": loss, **figures}
 
         steps = self.steps_per_epoch(codes.train, strategy)
+        layer = model.quantizers[model.tier_names.index(tier)]
+        sizes = self.sizes_of(codes, tier)
+        if self._takes("grids"):
+            sizes["grids"] = layer.scales.grids
         with devices.scope(strategy):
-            prior = self.build_prior(tier, **self.sizes_of(codes, tier))
+            prior = self.build_prior(tier, **sizes)
             optimizer = self.make_optimizer(steps * self.epochs)
             prior.compile(optimizer, loss=prior.training_loss())
         some = tiers.held_out(codes, "train", limit)
-        layer = model.quantizers[model.tier_names.index(tier)]
         prior.adapt_to(some, names, layer)
         arrays = {name: array[:1] for name, array in some.items()}
         devices.build(prior, prior.training_pair(arrays, names), strategy)

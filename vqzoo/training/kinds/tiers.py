@@ -102,6 +102,7 @@ class TierRecipe(RunSettings, DataSettings):
     def _run(self, strategy):
         model = learned.load(self.model, self.takes_values)
         self.check_tiers(model.tier_names)
+        self.check_layouts(model)
         codes = self.extract(model)
         self._check_data(codes, strategy)
         settings = fitting.settings(
@@ -229,6 +230,15 @@ class TierRecipe(RunSettings, DataSettings):
             self.expect(
                 "prior_options", not dot or tier in tier_names, f"of tiers {tier_names}"
             )
+
+    def check_layouts(self, model):
+        """Raises ValueError unless the prior is one of codes as those of the model."""
+        prior = registry.find(self.package, getattr(self, self.kind))
+        for layout, tier in zip(model.layouts, model.tier_names):
+            try:
+                prior.check_layout(layout, tier)
+            except ValueError as error:
+                raise ValueError(f"--{self.kind}: {error}") from error
 
     def options_of(self, tier):
         """The arguments that the prior of a tier gets: a dict."""

@@ -1,0 +1,239 @@
+"""One quantizer for the grid at many scales, each for what the coarser ones left."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from vqzoo.arguments import check_at_least, check_codes, plain
+from vqzoo.ops import straight_through
+from vqzoo.quantizers.base import (
+    Quantizer,
+    add_learned,
+    add_terms,
+    mean_squared_distance,
+)
+from vqzoo.quantizers.scales import Scales
+from vqzoo.quantizers.vector_quantizer_ema import make_ema
+from vqzoo.registry import named
+
+
+@keras.saving.register_keras_serializable("vqzoo")
+class MultiScaleResidualQuantizer(Quantizer):
+    """Quantizes what a grid holds at each of several scales, from coarse to fine.
+
+    At each scale the rest is averaged over the cells of a coarser grid and quantized
+    there; what the codes say is brought back to the full grid by bicubic interpolation
+    and a convolution, and taken from the rest. The sum over all scales is the quantized
+    grid. A next-scale prior then draws a whole scale at a time.
+
+    Args:
+        quantizer: a quantizer layer of one code for each latent, whose codebook all
+            scales share.
+        grids: sequence of sides, ints of squares or `(height, width)`, from coarse to
+            fine; the last one is the grid of the latents.
+        num_convolutions: int, 3 x 3 convolutions after the interpolation, each for a
+            part of the scales; at most one for each. 0: none.
+        convolution_share: float in [0, 1], of the convolution in what is brought back;
+            the rest of it is the interpolation. Defaults to 0.5.
+    Input shape: `(batch, *grids[-1], embedding_dim)`, float, any range.
+    Output shape: same. Codes: `(batch, 1, L)`, int32, in [0, K), those of all scales
+        one after the other; `L` is the number of places of all grids.
+    Losses: those of the quantizer at each scale on its own rest, and
+        mean((sg(latents) - sum so far) ** 2), the mean over the scales, which the
+        convolutions learn from.
+    State: that of the quantizer; kernels `(n, 3, 3, D, D)` and offsets `(n, D)`.
+    Raises: ValueError: if the grids do not end in that of the latents, or the quantizer
+        has several codes for a latent.
+    Source: Tian et al. 2024 (VAR), arXiv 2404.02905, section 3.2, algorithms 1 and 2.
+        Differs: any codebook rule, where theirs learns by gradient; the convolutions
+        start as the identity.
+    Example:
+        >>> inner = VectorQuantizerEMA(16, 8)
+        >>> quantizer = MultiScaleResidualQuantizer(inner, (1, 2, 4))
+        >>> quantizer.encode(quantizer(np.ones((2, 4, 4, 8), "float32"))).shape
+        TensorShape([2, 1, 21])
+    """
+
+    layout = "scales"
+
+    def __init__(
+        self,
+        quantizer,
+        grids,
+        *,
+        num_convolutions=4,
+        convolution_share=0.5,
+        **kwargs,
+    ):
+        super().__init__(quantizer.num_embeddings, quantizer.embedding_dim, **kwargs)
+        if quantizer.code_axes or quantizer.layout != "grid":
+            raise ValueError(
+                "expected a quantizer with one code for each latent, received "
+                f"{type(quantizer).__name__}"
+            )
+        check_at_least(0, num_convolutions=num_convolutions)
+        if not 0 <= convolution_share <= 1:
+            raise ValueError(
+                f"expected convolution_share in [0, 1], received {convolution_share=}"
+            )
+        self._keep(locals())
+        self.scales = Scales(plain(grids))
+        self.num_used = min(num_convolutions, len(self.scales.grids))
+
+    @property
+    def codebooks(self):
+        """The code vectors that all scales share, a tuple of `(K, D)`."""
+        return self.quantizer.codebooks
+
+    @property
+    def codebook(self):
+        """The code vectors that all scales share, `(K, D)`."""
+        return self.quantizer.codebook
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.grid != self.scales.full:
+            raise ValueError(
+                f"expected grids that end in the latent grid {self.grid}, received "
+                f"grids={self.grids}"
+            )
+        if not self.quantizer.built:
+            self.quantizer.build(input_shape)
+        if self.num_used:
+            dim, count = self.embedding_dim, self.num_used
+            self.kernels = add_learned(
+                self, "kernels", (count, 3, 3, dim, dim), _identity
+            )
+            self.offsets = add_learned(self, "offsets", (count, dim))
+
+    def _quantize(self, latents, training, mask=None):
+        _check_no_mask(mask)
+        sums = self._sums(latents, lambda m: self.quantizer(m, training=training))
+        return straight_through(latents, sums[-1]), self._own_terms(latents, sums)
+
+    def _sums(self, latents, choose):
+        """The sum after each scale; `choose` makes code vectors of its means."""
+        rest, sums = latents, [ops.zeros_like(latents)]
+        for index in range(len(self.scales.grids)):
+            vectors = ops.stop_gradient(choose(self.scales.down(rest, index)))
+            part = self._spread(ops.cast(vectors, "float32"), index)
+            sums.append(sums[-1] + part)
+            rest = rest - ops.stop_gradient(part)
+        return sums[1:]
+
+    def _own_terms(self, latents, sums):
+        """What the convolutions learn from: how far the sums are from the latents."""
+        errors = (mean_squared_distance(each, latents) for each in sums)
+        return {"scales": sum(errors) / len(sums)}
+
+    def _spread(self, vectors, index):
+        """Code vectors of a scale at the places of the full grid."""
+        spread = self.scales.up(vectors, index)
+        if not self.num_used:
+            return spread
+        which = self._convolution(index)
+        convolved = ops.conv(
+            spread, self.kernels[which], padding="same", data_format="channels_last"
+        )
+        convolved = convolved + self.offsets[which]
+        share = self.convolution_share
+        return (1 - share) * spread + share * convolved
+
+    def _convolution(self, index):
+        """Which convolution a scale has: the one whose tick is nearest to it."""
+        count, last = self.num_used, max(len(self.scales.grids) - 1, 1)
+        margin = 1 / (3 if count == 4 else 2) / count  # as in the public code
+        ticks = np.linspace(margin, 1 - margin, count)
+        return int(np.argmin(np.abs(ticks - index / last)))
+
+    def _codes(self, latents, mask):
+        _check_no_mask(mask)
+        codes = []
+
+        def choose(means):
+            chosen = self.quantizer.encode(means)
+            codes.append(ops.reshape(chosen, (-1, 1, math.prod(chosen.shape[1:]))))
+            return self.quantizer.decode(chosen)
+
+        self._sums(latents, choose)
+        return ops.concatenate(codes, axis=-1)
+
+    def decode(self, codes):
+        """Vectors of `codes` `(batch, 1, n)`, of the first scales: `(batch, *full, D)`.
+
+        Args:
+            codes: ints of any type, those of all scales or of the first ones, one after
+                the other.
+
+        Raises:
+            ValueError: if the codes are no integers, one is out of range, or they are
+                not those of whole scales.
+        """
+        codes = check_codes(codes, self.num_embeddings)
+        if len(codes.shape) != 3 or codes.shape[2] not in self.scales.ends:
+            raise ValueError(
+                "expected codes of whole scales, (batch, 1, n) with n of "
+                f"{self.scales.ends}, received shape={tuple(codes.shape)}"
+            )
+        total = 0.0
+        for index, part in enumerate(self.scales.parts):
+            if part.stop > codes.shape[2]:
+                break
+            here = ops.reshape(codes[:, 0, part], (-1, *self.scales.grids[index]))
+            vectors = ops.cast(self.quantizer.decode(here), "float32")
+            total = total + self._spread(vectors, index)
+        return ops.cast(total, self.compute_dtype)
+
+    def start_from(self, latents, seed=0):
+        """Starts the codebook from what all scales have to say of a large sample.
+
+        Each takes what the coarser ones would leave if they had a code for everything.
+        """
+        rest, rows = ops.cast(latents, "float32"), []
+        for index in range(len(self.scales.grids)):
+            means = self.scales.down(rest, index)
+            rows.append(ops.reshape(means, (-1, self.embedding_dim)))
+            rest = rest - self.scales.up(means, index)
+        self.quantizer.start_from(ops.concatenate(rows), seed)
+
+    def loss_terms(self, latents):
+        """Loss terms by name, summed over the scales, before their weights."""
+        latents, parts = ops.cast(latents, "float32"), []
+
+        def choose(means):
+            parts.append(self.quantizer.loss_terms(means))
+            return self.quantizer.decode(self.quantizer.encode(means))
+
+        sums = self._sums(latents, choose)
+        return add_terms([*parts, self._own_terms(latents, sums)])
+
+
+def _check_no_mask(mask):
+    if mask is not None:
+        raise ValueError("expected no mask: each scale is a mean over all places")
+
+
+def _identity(shape, dtype=None):
+    """Kernels `(n, 3, 3, D, D)` that give what they are given."""
+    kernels = np.zeros(shape, "float32")
+    kernels[:, 1, 1] = np.eye(shape[-1])
+    return ops.convert_to_tensor(kernels, dtype)
+
+
+@named("multi_scale")
+def _multi_scale(
+    settings,
+    grids=(1, 2, 3, 4, 6, 8),
+    num_convolutions=4,
+    convolution_share=0.5,
+    **options,
+):
+    """The latents at several scales, with one codebook of `ema`, as VAR has it."""
+    return MultiScaleResidualQuantizer(
+        make_ema(settings, **options),
+        grids,
+        num_convolutions=num_convolutions,
+        convolution_share=convolution_share,
+    )

@@ -1,0 +1,25 @@
+"""The tokenizer of next-scale prediction: codes of an image at six scales.
+
+    python -m vqzoo.recipes.var_tokenizer
+
+A VQ-VAE whose bottleneck is quantized at grids of 1 x 1 to 8 x 8, each for what the
+coarser ones left, with one codebook: 130 codes an image. `next_scale_prior` then learns
+to draw a whole scale at a time.
+
+Source: Tian et al. 2024 (VAR), arXiv 2404.02905. Differs: small images and network; the
+codebook follows its latents by moving average; the mean square alone, `--loss` adds
+LPIPS and a discriminator.
+"""
+
+from vqzoo import training
+
+RECIPE = training.Recipe(
+    name="var_tokenizer",
+    model="vqvae_var_32",
+    quantizer="multi_scale",
+    embedding_dim=32,
+    epochs=8,
+)
+
+if __name__ == "__main__":
+    training.main(RECIPE)
