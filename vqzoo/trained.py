@@ -1,7 +1,7 @@
 """Trained models from disk: a run, an artifact, a `.keras` file, or priors of a model.
 
-All that can be said without Keras is said before Keras is imported, which takes
-seconds: a wrong path, a run that is not finished, a file whose bytes have changed.
+Importing Keras takes seconds, so errors that need no Keras come first: a wrong path, a
+run that is not finished, a file whose bytes have changed.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ def model_file(path):
 
 
 def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
-    """Loads a trained model, and its priors where they are; no code of theirs is run.
+    """Loads a trained model, with its priors if it has any. No code of the files runs.
 
     Args:
         path: path of the folder of a finished run or of an artifact, of a folder with
@@ -99,7 +99,7 @@ def load(path, *, needs_codes=False, needs_priors=False, needs_images=False):
             a public checkpoint that `vqzoo convert` takes.
         needs_codes: bool, whether a model whose latents are real numbers is refused.
         needs_priors: bool, whether a model without priors is refused.
-        needs_images: bool, whether a model of anything but images is refused.
+        needs_images: bool, whether a model of other items than images is refused.
 
     Returns:
         `Trained`; of the folder of a world model the `World`, which has as much.

@@ -87,8 +87,8 @@ def compress(
         target: path of the `.vqz` file, or of the folder that gets one for each image,
             named as the image with `.vqz` behind it.
         progress: function of an iterable and its length that gives the same items.
-        overwrite: bool. Whether files that a folder has already are written anew;
-            else they are passed over, and so is an image that was there before.
+        overwrite: bool. Whether to replace files that exist already; otherwise they are
+            skipped.
         value_range: two numbers, the values that become black and white. Defaults, for
             images of more than 8 bits, to the range of all that are compressed.
         **options: of `Codec.compress`.

@@ -182,13 +182,12 @@ def load(
             images.
         data_dir: where the files are, for data sets that are files; else the folder in
             which tensorflow-datasets keeps its data.
-        classes: str, the only classes to load; images of others are no part of the
-            data. Labels count them in the order in which the data set has them: for
-            "folder" that of the numbers if all are numbers, else of the alphabet.
-            Defaults to all.
+        classes: str, the only classes to load. Labels number them in the order of the
+            data set: for "folder" numerical if all names are numbers, otherwise
+            alphabetical. Defaults to all.
         augmentation: some of "flip", "crop" and "color_jitter", for training images.
-        seed: int. Chooses other images for the splits that a folder does not have.
-            Models are comparable only if it is the same.
+        seed: int. Chooses the images of the splits that a folder does not have. Compare
+            only models with the same seed.
         channels: 1 or 3, or the number of bands. Defaults to 1 if all images are gray,
             to 3 for those in color, else to the number of bands.
         cache_dir: folder for decoded images which exceed 4 GiB. Defaults to that for

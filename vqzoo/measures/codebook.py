@@ -34,8 +34,8 @@ def codebook_usage(codes, num_embeddings, code_axes=0):
     Args:
         codes: int array of any shape, in [0, num_embeddings): of the whole set.
         num_embeddings: int, K.
-        code_axes: int, how many axes at the end are the codes of one latent. Each of
-            these is measured alone, and the figures are their means.
+        code_axes: int, how many axes at the end are the codes of one latent. Each code
+            is measured alone, and the results are means over them.
 
     Returns:
         dict: `usage` in [0, 1], `perplexity` in [1, K], `dead_codes` in [0, K].

@@ -25,14 +25,14 @@ class HQA(tiers.TieredModel):
 
     With `tier_steps` the tiers learn one after the other, from the bottom up. Step n of
     `fit` belongs to tier n // tier_steps from the bottom; the losses of the other tiers
-    count 0, and at the end of the step all they hold is what it was before: weights,
-    codebooks and statistics, whatever momentum or weight decay the optimizer applies.
-    After the last period nothing changes. A loop other than `fit`, `train_on_batch` and
-    `train_step` gets the losses of the schedule, but neither count nor freeze. The
-    optimizer is one for all tiers: Adam corrects its bias by its count of all steps, so
-    that a tier that starts late takes steps up to 6.6 times (beta_2 = 0.999) as long as
-    a new Adam's at first. For a new optimizer for each tier, as in the paper, compile
-    again and fit for `tier_steps` more steps; the schedule goes on where it was.
+    are 0, and the end of the step restores their weights, codebooks and statistics,
+    whatever momentum or weight decay the optimizer applies. After the last period
+    nothing changes. A loop other than `fit`, `train_on_batch` and `train_step` gets the
+    losses of the schedule, but it neither counts steps nor freezes tiers. All tiers
+    share one optimizer. Adam corrects its bias by the count of all steps, so the first
+    steps of a tier that starts late are up to 6.6 times (beta_2 = 0.999) as long as
+    those of a new Adam. For a new optimizer for each tier, as in the paper, compile
+    again and fit for `tier_steps` more steps; the schedule continues where it was.
 
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.

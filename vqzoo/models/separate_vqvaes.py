@@ -15,11 +15,12 @@ from vqzoo.models.vqvae import VQVAE
 class SeparateVQVAEs(tiers.TieredModel):
     """A VQ-VAE for each tier, all on the raw image, with nothing in common.
 
-    A tier that has to reconstruct the image on its own cannot leave its work to a finer
-    one, so that every tier is used. The price is that the tiers repeat each other. The
-    losses add up and no gradient crosses tiers: training all at once is training each.
-    The model gives the reconstruction of the finest tier or, combined, that of a
-    decoder which sees the code vectors of all tiers and moves none of them.
+    A tier that must reconstruct the image on its own cannot leave its work to a finer
+    tier, so every tier is used. The price is that the tiers repeat each other. The
+    losses add up and no gradient crosses tiers, so training all tiers at once equals
+    training each alone. The model outputs the reconstruction of the finest tier or,
+    with `combined`, that of a decoder that gets the code vectors of all tiers and sends
+    no gradient to them.
 
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.

@@ -16,8 +16,8 @@ class VQVAE2(tiers.TieredModel):
 
     The bottom encoder halves the image to the finest grid and each further encoder
     halves it again. From the top down, each tier quantizes its features together with
-    what the tiers above it, decoded, already say. The decoder sees the codes of all
-    tiers. At inference the model is deterministic.
+    the decoded tiers above it. The decoder gets the codes of all tiers. At inference
+    the model is deterministic.
 
     Args:
         quantizers: sequence of quantizer layers, top first, one for each tier.
@@ -154,8 +154,8 @@ class VQVAE2(tiers.TieredModel):
 
         Args:
             codes: sequence of int tensors `(batch, h, w)`, top first. A tier may be
-                None: the mean code stands in everywhere on its grid, which shows what
-                the other tiers hold.
+                None: then the mean code vector replaces it at every position, which
+                shows what the other tiers hold.
             sides: `(height, width)` that padded images are cropped to. Defaults to
                 those of `image_shape`.
 

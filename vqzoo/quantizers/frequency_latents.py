@@ -15,13 +15,14 @@ from vqzoo.replicas import sum_across_replicas
 class FrequencyLatents(HybridLatents):
     """Keeps the codes of a quantizer that are used most; other latents pass unchanged.
 
-    A table counts how often each code is chosen, the last steps most; a count goes with
-    its code in the codebook, and begins again where that restarts. A latent whose code
-    is among the `num_frequent` most used ones is replaced by it; any other reaches the
-    decoder as it is or, with `projected`, projected onto its code. With `num_frequent`
-    equal to K this is the quantizer, bit for bit.
+    A table counts how often each code is chosen and gives recent steps more weight. A
+    count follows its code in the codebook, and starts over if the code restarts. A
+    latent whose code is among the `num_frequent` most used ones is replaced by its code
+    vector. Any other latent reaches the decoder unchanged or, with `projected`,
+    projected onto its code vector. With `num_frequent` equal to K this is the
+    quantizer, bit for bit.
 
-    With fewer the output is not a function of the codes, not even at inference:
+    With fewer codes the output is not a function of the codes, not even at inference:
     `encode` and `decode` are those of the quantizer, and `decode(encode(latents))` is
     not what a call gives. The gradient is the quantizer's own, as a rule
     straight-through, where the code is kept, and the true one of latent or projection

@@ -44,17 +44,17 @@ class VectorQuantizerEMA(Quantizer):
         embedding_dim: int, D in the paper. Length of a code.
         commitment_cost: float, beta in eq. 3 of the paper, no unit. Defaults to 0.25.
         decay: float in [0, 1), gamma in eq. 2.13 of the thesis. Defaults to 0.99.
-        restart_threshold: float in [0, 1). A code is dead when the EMA of how many
-            latents it is nearest to is below this share of the mean, whatever the batch
-            size; 0 restarts none. Defaults to 0.5.
+        restart_threshold: float in [0, 1). A code is dead if the EMA of the number of
+            latents that it is nearest to is below this share of the mean; the batch
+            size does not matter. 0 restarts none. Defaults to 0.5.
         codebook_init: `"data"` (latents of the first training batch; of the first ones,
             where they have fewer latents than there are codes), `"k_means"` (the means
             of clusters in it), or an array `(K, D)` or a Keras initializer for a start
             that no data informs. A codebook that was assigned before training stays
             too. Defaults to `"data"`.
-        sorted_codes: bool. Whether the codes are kept in their order along the main
-            axis of the codebook. Without an assignment and restarts it changes the
-            indices of the codes and nothing else. Defaults to False.
+        sorted_codes: bool. Whether the codes are kept sorted along the main axis of the
+            codebook. Without an assignment and restarts, this changes only the indices
+            of the codes. Defaults to False.
         entropy_weight: float, weight of the entropy loss. Defaults to 0, none.
         normalize: bool. Whether latents and codes are brought to length 1, so that the
             nearest code is that of the largest cosine. Defaults to False.

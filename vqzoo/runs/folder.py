@@ -28,8 +28,8 @@ BESIDE_RECIPE = ("dtype_policy", "data_fingerprint", "model_fingerprint")
 class Run:
     """The folder of a run, or of a part of one, such as a tier.
 
-    A folder with metrics is finished; one with a state but without metrics can be gone
-    on with. As a context it is written by this process alone.
+    A folder with metrics is finished. A folder with a state but without metrics can be
+    resumed. Inside `with run:`, only this process writes to it.
 
     Args:
         path: path of the folder, or None in a worker that has none.
@@ -94,7 +94,7 @@ class Run:
             runs_dir: path.
             name: str, of the recipe.
             settings: dict, all that decides what the run computes; see `check_same`.
-            resume: bool. Whether an unfinished run is gone on with.
+            resume: bool. Whether to continue an unfinished run.
             writes: bool, of this process.
 
         Raises:
@@ -313,7 +313,7 @@ class Run:
             file.write(f"{title}{step},{loss!r}\n")
 
     def drop_losses(self, last):
-        """Drops the rows of steps after the last one: they come again."""
+        """Drops the rows of steps after the last one, which will be repeated."""
         rows = [row for row in self.losses() if row["step"] <= last]
         files.write_rows(self.path / LOSSES, rows, ("step", "loss"))
 

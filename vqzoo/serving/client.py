@@ -34,9 +34,9 @@ class Samples(NamedTuple):
 class Client:
     """Encodes, decodes, reconstructs and samples on a TensorFlow Serving server.
 
-    Batches of any size are split to what the server takes at once, and put together
-    again. Several threads may use one client. An answer that does not fit what was
-    asked, in its names, dtypes, shapes, rows or values, is a `ServingError`.
+    The client splits batches of any size into requests that the server accepts, and
+    joins the answers. Several threads may use one client. An answer whose names,
+    dtypes, shapes, rows or values do not fit the request raises a `ServingError`.
 
     Args:
         host: str. `"localhost:8500"` speaks gRPC, which needs the extra `serving`;
@@ -154,11 +154,12 @@ class Client:
         Args:
             label: int, a class; None for any, and of priors without classes.
             num_samples: int.
-            temperature: float above 0: below 1 likelier images, above 1 wilder ones.
+            temperature: float above 0: below 1 likelier images, above 1 less likely
+                ones.
             guidance: float of at least 0, scale of classifier-free guidance: above 1
-                more of the class. Only a model whose `sample` takes it can have
-                another than 1.
-            seed: int of at least 0. Fewer samples of a seed are the first of more.
+                more of the class. It must be 1 unless the model's `sample` takes it.
+            seed: int of at least 0. With the same seed, fewer samples are the first of
+                more samples.
         """
         if num_samples < 1:
             raise ValueError(f"expected at least one sample, received {num_samples}")

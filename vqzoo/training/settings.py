@@ -25,7 +25,7 @@ def setting(default, text, *, choices=(), at_least=None):
     """A field of a recipe.
 
     Args:
-        default: its value where nothing is said.
+        default: its default value.
         text: str, what its flag says in --help.
         choices: sequence of the values that there are, or empty.
         at_least: number that no value may be below, or None.

@@ -34,7 +34,7 @@ def make_normalization(kind, channels, name, dtype):
 
 @keras.saving.register_keras_serializable("vqzoo")
 class ResidualBlock(Configured, keras.layers.Layer):
-    """Adds to the input what ReLU, 3 x 3, ReLU and 1 x 1 convolutions make of it.
+    """Adds ReLU, 3 x 3, ReLU and 1 x 1 convolutions of the input to the input.
 
     Args:
         residual_channels: int, channels between the two convolutions.

@@ -9,7 +9,7 @@ from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 
 @keras.saving.register_keras_serializable("vqzoo")
 class GatedMaskedConv2D(Configured, keras.layers.Layer):
-    """Two stacks that together see all that comes before a position, each behind gates.
+    """Two gated stacks that together see all positions before the current one.
 
     The vertical stack sees the rows above, the horizontal one the positions to the left
     and, through a linear map, what the vertical stack holds. Each gives

@@ -9,7 +9,7 @@ from vqzoo.layers.causal.masked_conv2d import MaskedConv2D
 
 @keras.saving.register_keras_serializable("vqzoo")
 class GatedResidualBlock(Configured, keras.layers.Layer):
-    """Adds to the input what two causal convolutions make of it, behind a gate.
+    """Adds two causal convolutions of the input to the input, behind a gate.
 
     With u the output of the second convolution, of twice the input's channels, and a
     and b its halves, gives inputs + a * sigmoid(b). The convolutions see

@@ -9,7 +9,7 @@ from vqzoo.layers.variational.squeeze_excitation import SqueezeExcitation
 
 @keras.saving.register_keras_serializable("vqzoo")
 class EncoderCell(Configured, keras.layers.Layer):
-    """Adds to the input what two normalized 3 x 3 convolutions make of it.
+    """Adds two normalized 3 x 3 convolutions of the input to the input.
 
     The branch is BN, Swish, 3 x 3, BN, Swish, 3 x 3 and squeeze-and-excitation, where
     BN is batch normalization.

@@ -9,7 +9,7 @@ from vqzoo.layers.variational.squeeze_excitation import SqueezeExcitation
 
 @keras.saving.register_keras_serializable("vqzoo")
 class GenerativeCell(Configured, keras.layers.Layer):
-    """Adds to the input what a wide depthwise 5 x 5 convolution makes of it.
+    """Adds a wide depthwise 5 x 5 convolution of the input to the input.
 
     The branch is BN, 1 x 1 to `expansion` times the channels, BN, Swish, depthwise
     5 x 5, BN, Swish, 1 x 1 back, BN and squeeze-and-excitation, where BN is batch

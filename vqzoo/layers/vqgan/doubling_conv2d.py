@@ -16,9 +16,9 @@ _ROWS = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], "float32")
 class DoublingConv2D(Configured, keras.layers.Layer):
     """A 3 x 3 convolution of the image with each pixel repeated in a square of four.
 
-    Of the nine pixels that the kernel sees, at most four are different ones, so that
-    sums of its weights and a 2 x 2 convolution of the image itself give the same with
-    4/9 of the multiplications; what it gives for the four pixels stands side by side.
+    At most four of the nine pixels under the kernel differ. So a 2 x 2 convolution of
+    the image itself, with sums of the weights, gives the same result with 4/9 of the
+    multiplications.
 
     Args:
         filters: int, channels of the output.

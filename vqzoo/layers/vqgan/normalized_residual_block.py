@@ -8,7 +8,7 @@ from vqzoo.layers.vqgan.group_norm import GroupNorm
 
 @keras.saving.register_keras_serializable("vqzoo")
 class NormalizedResidualBlock(Configured, keras.layers.Layer):
-    """Adds to the input what twice normalization, swish and convolution make of it.
+    """Adds two rounds of normalization, swish and convolution to the input.
 
     Where the number of channels changes, a 1 x 1 convolution of the input is added.
 

@@ -11,10 +11,10 @@ from vqzoo.registry import named
 class ProgressiveCritic(Critic):
     """The critic of a progressive GAN: maps of latents to a score, high for real ones.
 
-    It mirrors the generator. What is left open by the paper's public code is decided
-    so: losses are means; biases are not scaled; a scale fades in on both sides; the
-    variance of the minibatch deviation is that of a population; the gradient penalty
-    passes through it; optimizers and averaged weights live on from scale to scale.
+    It mirrors the generator. Where the paper and its public code leave a choice: losses
+    are means; biases are not scaled; a scale fades in on both sides; the minibatch
+    deviation uses the variance of a population; the gradient penalty passes through it;
+    optimizers and averaged weights persist from scale to scale.
 
     Args:
         grid_shape: `(height, width)` of the codes.
