@@ -5,7 +5,7 @@ import pytest
 from benchmarks import originals
 
 pytest.importorskip("torch")
-PACKAGES = {"diffusers": "diffusers", "Janus": "transformers", "Chameleon": "taming"}
+PACKAGES = {"diffusers": "diffusers", "Janus": "transformers", "DALL-E": "dall_e"}
 
 
 @pytest.mark.parametrize("name", originals.CASES)

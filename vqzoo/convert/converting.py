@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 from vqzoo.convert import (
+    dalle,
     diffusers,
     janus,
     llamagen,
@@ -16,7 +17,7 @@ from vqzoo.convert.tables import ConvertError
 
 FAMILIES = {
     module.FAMILY.name: module.FAMILY
-    for module in (taming, llamagen, janus, diffusers, vqvae2)
+    for module in (taming, llamagen, janus, diffusers, vqvae2, dalle)
 }
 _DEFAULT_SIDE = 256
 # What configurations call the side of the images that a model was trained on.

@@ -114,6 +114,7 @@ class Family:
         factors: dict from paths to what a weight is multiplied by on the way in.
         constants: dict from paths to the values of weights that no source has.
         transposed: paths of codebooks whose axes are the other way around there.
+        first_outputs: paths of weights that have more outputs there, which follow.
         weights: function of a model to its weights by path.
         writes: bool, whether a model can be written as this family has it.
     """
@@ -129,6 +130,7 @@ class Family:
     factors: dict = dataclasses.field(default_factory=dict)
     constants: dict = dataclasses.field(default_factory=dict)
     transposed: frozenset = frozenset()
+    first_outputs: frozenset = frozenset()
     weights: typing.Callable = lambda model: {w.path: w for w in model.weights}
     writes: bool = False
 
@@ -247,6 +249,8 @@ def _turned(path, array, shape, family):
     """A tensor with its axes in the order of a weight of a shape."""
     if path in family.transposed:
         return array.T
+    if path in family.first_outputs:
+        array = array[: shape[-1]]
     if not path.endswith("kernel"):
         return array
     if array.ndim == 4 and len(shape) == 2 and array.shape[2:] == (1, 1):

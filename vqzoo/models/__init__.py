@@ -6,6 +6,7 @@ from vqzoo.models.autoencoder import (
     denoising_autoencoder_32,
     sparse_autoencoder_32,
 )
+from vqzoo.models.dvae import DiscreteVAE, dalle_dvae
 from vqzoo.models.hierarchical_vae import HierarchicalVAE, hierarchical_vae_32
 from vqzoo.models.hqa import HQA, hqa_32
 from vqzoo.models.separate_vqvaes import SeparateVQVAEs, separate_vqvaes_64
@@ -38,6 +39,7 @@ from vqzoo.models.vqvae2 import (
 
 __all__ = [
     "Autoencoder",
+    "DiscreteVAE",
     "HQA",
     "HierarchicalVAE",
     "SeparateVQVAEs",
@@ -51,6 +53,7 @@ __all__ = [
     "bernoulli_vae_32",
     "beta_vae_32",
     "chameleon",
+    "dalle_dvae",
     "denoising_autoencoder_32",
     "hierarchical_vae_32",
     "hqa_32",

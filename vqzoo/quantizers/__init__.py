@@ -24,6 +24,7 @@ from vqzoo.quantizers.multi_scale_residual_quantizer import (
     MultiScaleResidualQuantizer,
 )
 from vqzoo.quantizers.nsvq import NSVQ
+from vqzoo.quantizers.one_hot_quantizer import OneHotQuantizer
 from vqzoo.quantizers.projected_latents import ProjectedLatents
 from vqzoo.quantizers.random_projection_quantizer import RandomProjectionQuantizer
 from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
@@ -41,6 +42,7 @@ from vqzoo.quantizers.vector_quantizer_ema import VectorQuantizerEMA
 __all__ = [
     "BalancedAssignment",
     "NSVQ",
+    "OneHotQuantizer",
     "DiVeQ",
     "FiniteScalarQuantizer",
     "FrequencyLatents",

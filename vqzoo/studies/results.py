@@ -26,6 +26,7 @@ from vqzoo.studies import (
     claims,
     codec_rows,
     footprint,
+    identifier_rows,
     scale,
     speed,
     sweep_table,
@@ -185,6 +186,8 @@ class Page:
             "converted": speed.converted,
             "originals": speed.originals,
         }
+        tables = ("targets", "unique", "options", "noise", "stability", "timings")
+        makers |= {f"ids_{t}": getattr(identifier_rows, t) for t in tables}
         if name == "codec":
             lines = codec_rows.files(self._benchmark("codec"))
         else:
