@@ -173,5 +173,6 @@ def test_equal_steps_give_equal_windows():
 
 def test_many_different_rewards_become_quantiles():
     assert memories.reward_values([1.0, -1.0, 0.0, 1.0]) == (-1.0, 0.0, 1.0)
+    assert memories.reward_values([2.0, 2.0]) == (2.0, 3.0)
     values = memories.reward_values(np.linspace(0, 1, 1000))
     assert len(values) == 32 and values[0] == 0.0 and values[-1] == 1.0

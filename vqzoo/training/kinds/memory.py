@@ -272,7 +272,8 @@ def reward_values(rewards):
     values = np.unique(np.asarray(rewards, "float64"))
     if len(values) > MAX_REWARDS:
         values = np.unique(np.quantile(rewards, np.linspace(0, 1, MAX_REWARDS)))
-    return tuple(map(float, values))
+    # Where all are equal there is another one, so that there is something to predict.
+    return tuple(map(float, values if len(values) > 1 else (*values, *values + 1)))
 
 
 def figures(memory, arrays):
