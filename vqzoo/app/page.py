@@ -13,6 +13,7 @@ import uuid
 from vqzoo.app import (
     codebook,
     codes,
+    dream,
     guard,
     interpolate,
     likelihood,
@@ -37,6 +38,7 @@ TABS = {
     "Sample": sample,
     "Likelihood": likelihood,
     "Codebook": codebook,
+    "Dream": dream,
 }
 # Labels and buttons stand above pictures, not on them; pixels stay squares.
 STYLE = """
@@ -65,6 +67,14 @@ SCRIPT = """() => {
     if (button && tabs().some((each) => name(each) === name(button)))
       history.replaceState(null, "", "#" + encodeURIComponent(name(button)));
   }, true);
+  // A key plays the dream, where its button is seen and nothing is written.
+  document.addEventListener("keydown", (event) => {
+    const key = event.key === " " ? "Space" : event.key;
+    const button = document.getElementById("act-" + key);
+    if (!button?.offsetParent || event.target.matches("input, textarea")) return;
+    event.preventDefault();
+    button.click();
+  });
   addEventListener("hashchange", () => open(0));
   // gradio names its empty boxes, but does not say what they are.
   const name_boxes = () =>
