@@ -17,7 +17,7 @@ from vqzoo.export import export
 from vqzoo.runs.folder import Run
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
-PRIORS = {name for name in NAMES if name.endswith("_prior")}
+PRIORS = {name for name in NAMES if name.endswith("_prior")} - {"video_prior"}
 # Sweeps whose smoke runs go ways of their own, and those which go the way of another.
 SWEEPS = {
     "codebook_study",
@@ -61,6 +61,7 @@ NO_IMAGES = {
     "semantic_id_recommender",
     "semantic_ids",
     "sequence_vqvae",
+    "video_prior",
     "world_controller",
     "world_experience",
     "world_memory",

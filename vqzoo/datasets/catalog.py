@@ -46,8 +46,8 @@ READING = {
     ),
     "value_range": (
         (),
-        "LOW,HIGH: the values that become black and white; empty: 0,255 for "
-        "8 bits, otherwise the range of all images",
+        "LOW,HIGH: the values that become black and white; empty: 0,255 for 8 bits, "
+        "otherwise the range of all images",
     ),
     "layout": (
         "",
@@ -56,8 +56,7 @@ READING = {
     ),
     "class_level": (
         0,
-        "which folder is the class: 1 the outermost, -1 the innermost; 0: "
-        "as the names suggest",
+        "which folder is the class: 1 the outermost, -1 the innermost; 0: by the names",
     ),
     "labels": (
         "",
@@ -72,6 +71,7 @@ MAX_BYTES = (
     "the most bytes that one file may unpack or decode to; larger ones are refused",
 )
 _TFDS = "named.load_named"
+_DRAWN = "any purpose: they are drawn"
 DATASETS = {
     "photos": Entry(
         text="crops of the photographs that installed packages ship",
@@ -85,7 +85,7 @@ DATASETS = {
         text="shapes whose factors are known, rendered",
         loader="sprites.load_sprites",
         takes=_SHAPE,
-        terms="any purpose: they are drawn",
+        terms=_DRAWN,
     ),
     "folder": Entry(
         text="images or IDX files in the directory or archive --data_dir",
@@ -107,6 +107,18 @@ DATASETS = {
             *("data_dir", "classes", "validation_fraction", "seed"),
             *("resize", "value_range"),
         ),
+        is_file=True,
+    ),
+    "moving_sprites": Entry(
+        text="frames of films of digits and shapes that bounce, rendered",
+        loader="moving_sprites.load_moving_sprites",
+        takes=_SHAPE,
+        terms=_DRAWN,
+    ),
+    "films": Entry(
+        text="frames of GIF and MP4 files in the folder --data_dir",
+        loader="films.load_films",
+        takes=(*_SHAPE, "data_dir"),
         is_file=True,
     ),
     "episodes": Entry(
@@ -144,14 +156,7 @@ DATASETS = {
 # these labels of tensorflow-datasets are the factors; sprites are rendered.
 STORED_FACTORS = {
     "dsprites": ("shape", "scale", "orientation", "x_position", "y_position"),
-    "shapes3d": (
-        "floor_hue",
-        "wall_hue",
-        "object_hue",
-        "scale",
-        "shape",
-        "orientation",
-    ),
+    "shapes3d": tuple("floor_hue wall_hue object_hue scale shape orientation".split()),
 }
 WITH_FACTORS = ("sprites", *STORED_FACTORS)
 

@@ -15,6 +15,7 @@ __all__, __getattr__ = on_demand(
         "RecommenderRecipe": "kinds.recommender.RecommenderRecipe",
         "SequenceRecipe": "kinds.sequences.SequenceRecipe",
         "VectorRecipe": "kinds.vectors.VectorRecipe",
+        "VideoRecipe": "kinds.video.VideoRecipe",
         "main": "command.main",
     },
 )
