@@ -266,22 +266,25 @@ def lost_workers_are_errors(strategy):
     Raises:
         RunError: when another worker is gone.
     """
-    if strategy is None:
+    if is_of_tensorflow(strategy):
+        from tensorflow import errors
+
+        gone = (
+            errors.UnavailableError,
+            errors.AbortedError,
+            errors.CancelledError,
+            errors.DeadlineExceededError,
+            errors.InternalError,
+        )
+    elif is_multi_worker(strategy):
+        from jax.errors import JaxRuntimeError as gone
+    else:
         yield
         return
-    import tensorflow as tf
-
-    gone = (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.InternalError,
-    )
     try:
         yield
     except gone as error:
         raise RunError(
             "another worker is gone, so that this one cannot go on: start all workers "
-            f"again with --resume ({error.message.splitlines()[0][:200]})"
+            f"again with --resume ({str(error).splitlines()[0][:200]})"
         ) from error
