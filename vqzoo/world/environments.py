@@ -47,7 +47,7 @@ class PixelEnvironment:
         self._game = _make(name, dict(options or {}))
         self._check_pixels()
         self.actions = action_spaces.of(self._game.action_space, self._action_names())
-        self._variables = _variables(name, self._game.unwrapped)
+        self._names, self._read = _variables(name, self._game.unwrapped)
         self._steps = 0
 
     @property
@@ -58,11 +58,11 @@ class PixelEnvironment:
     @property
     def state_names(self):
         """Names of the variables that `state` gives; empty where they are not known."""
-        return tuple(self._variables)
+        return self._names
 
     def state(self):
         """The variables of the game now: float32 `(n,)`."""
-        return np.array([read() for read in self._variables.values()], "float32")
+        return np.array(self._read(), "float32")
 
     def reset(self, seed=None):
         """The first frame of a new episode, uint8 `frame_shape`."""
@@ -97,7 +97,9 @@ class PixelEnvironment:
     def _frame(self, observation):
         if observation.shape[2:] == (1,):
             observation = observation[..., 0]
-        image = pillow.fromarray(observation).convert("RGB")
+        image = pillow.fromarray(observation)
+        if image.mode != "RGB":
+            image = image.convert("RGB")
         if image.size != (self.frame_size, self.frame_size):
             size = (self.frame_size, self.frame_size)
             image = image.resize(size, pillow.Resampling.BOX)
@@ -141,17 +143,16 @@ def _make(name, options):
 
 
 def _variables(name, game):
-    """Functions that read the variables of a game, by name."""
+    """Names of the variables of a game, and a function that reads them now."""
     if hasattr(game, "ale"):
-        return {
-            variable: lambda place=place: game.ale.getRAM()[place]
-            for variable, place in atari_states.addresses(name).items()
-        }
+        places = atari_states.addresses(name)
+        at = list(places.values())
+        return tuple(places), lambda: game.ale.getRAM()[at]
     if name.startswith("CarRacing"):
-        return {
-            "x": lambda: game.car.hull.position[0],
-            "y": lambda: game.car.hull.position[1],
-            "angle": lambda: game.car.hull.angle,
-            "speed": lambda: np.hypot(*game.car.hull.linearVelocity),
-        }
-    return {}
+
+        def read():
+            hull = game.car.hull
+            return *hull.position, hull.angle, np.hypot(*hull.linearVelocity)
+
+        return ("x", "y", "angle", "speed"), read
+    return (), tuple
