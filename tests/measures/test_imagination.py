@@ -120,3 +120,25 @@ def test_windows_are_of_episodes_that_are_long_enough():
 def test_a_model_alone_dreams_nothing():
     (section,) = measure(small.subject_of(), ["imagination"])
     assert "give the folder of a world model" in next(iter(section.skipped.values()))
+
+
+def test_a_report_has_a_row_for_each_horizon_that_an_episode_is_long_enough_for(
+    monkeypatch,
+):
+    class Episodes(experience.Experience):
+        def __init__(self):
+            pass
+
+        def episodes(self, split):
+            assert split == "test"
+            return [Rows(rows) for rows in game(3)]
+
+    subject = small.subject_of()
+    subject.options["world"] = World(knows)
+    subject.data = types.SimpleNamespace(table=Episodes())
+    monkeypatch.setattr(imagination, "CONTEXT", KNOWN)
+    (section,) = measure(subject, ["imagination"])
+    assert section.skipped == {}
+    assert [row[0] for row in section.tables[0].rows] == ["1", "5"]
+    assert section.metrics["psnr_5"] > 59 and section.metrics["decodable_5"] == 1
+    assert len(section.pictures) == 1

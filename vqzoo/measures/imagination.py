@@ -54,12 +54,13 @@ class Dreamed:
     Args:
         world: `World`.
         rows: as from `windows`, `(N, known + horizon)`.
-        known: int, frames that a dream begins with.
+        known: int, frames that a dream begins with; None: `CONTEXT`.
         temperature: float.
         seed: int.
     """
 
-    def __init__(self, world, rows, known=CONTEXT, temperature=1.0, seed=0):
+    def __init__(self, world, rows, known=None, temperature=1.0, seed=0):
+        known = CONTEXT if known is None else known
         self.world, self.rows, self.known = world, rows, known
         count, length = rows.shape
         flat = rows["frame"].reshape(-1, *world.frame_shape)
@@ -169,12 +170,16 @@ def measure(subject, section):
     header = (*header, "of the last known frame", "decodable", "objects persist")
     note = f"{count} dreams of {world.environment}, {CONTEXT} frames known."
     section.table("Dreams of held-out episodes", header, rows, note)
-    if section.draws:
-        text = "The true frames of one episode and, below each, the dreamed one."
-        rows = {
-            "game": np.stack([dreamed.truth(each)[0] for each in horizons]),
-            "dream": np.stack([dreamed.frames(each)[0] for each in horizons]),
-        }
-        labels = [f"+{horizon}" for horizon in horizons]
-        figure = plots.strips(rows, column_labels=labels)
-        section.picture("A dream beside the game", text, figure)
+    text = "The true frames of one episode and, below each, the dreamed one."
+    section.picture("A dream beside the game", text, lambda: _strips(dreamed, horizons))
+
+
+def _strips(dreamed, horizons):
+    """One dream and its episode at the horizons: a figure."""
+    rows = {"game": dreamed.truth, "dream": dreamed.frames}
+    shown = {
+        name: np.stack([frames(horizon)[0] for horizon in horizons])
+        for name, frames in rows.items()
+    }
+    labels = [f"+{horizon}" for horizon in horizons]
+    return plots.strips(shown, column_labels=labels)
