@@ -74,7 +74,7 @@ def _artifact(root, folder, manifest):
 def _terms(manifest):
     """What the model may be used for, as far as its manifest says."""
     known = manifest.get("training", {}).get("terms", "")
-    return known or "those of its data: [licences](../guide/licences.md)"
+    return known or "those of its data: [licenses](../guide/licences.md)"
 
 
 def _priors(manifest):

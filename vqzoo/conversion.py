@@ -56,7 +56,7 @@ def _convert(values, source, target):
     target = pathlib.Path(target)
     target = target if values.to else target / MODEL
     if target.exists() and not values.overwrite:
-        raise ValueError(f"{target} is there: another TARGET, or --overwrite")
+        raise ValueError(f"{target} exists: name another TARGET, or add --overwrite")
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part{target.suffix}")
     try:

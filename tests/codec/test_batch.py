@@ -76,7 +76,7 @@ def test_two_files_of_one_name_are_not_written_over_each_other(codec, files, tmp
     source, target = tmp_path / "in", tmp_path / "out"
     report = batch.decompress(codec, source, target, progress=all_of)
     assert paths_in(target) == ["x.png"] and report.written == 1
-    assert report.skipped == [("x.vqz", "another file became x.png already")]
+    assert report.skipped == [("x.vqz", "another file has the result x.png")]
 
 
 def test_an_archive_is_read_without_unpacking(codec, folder, tmp_path):
@@ -172,7 +172,7 @@ def test_one_file_that_cannot_be_taken_is_an_error(
 def test_a_file_that_is_too_long_is_not_read(codec, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "MAX_FILE_BYTES", 10)
     monkeypatch.setattr(pathlib.Path, "read_bytes", None)
-    with pytest.raises(CodecError, match="too long"):
+    with pytest.raises(CodecError, match="too large"):
         batch.decompress(codec, folder / "0.png", tmp_path / "x.png", progress=all_of)
 
 
@@ -293,7 +293,7 @@ def test_what_a_folder_has_already_is_passed_over(codec, tmp_path, pictures):
     assert batch.compress(codec, folder, folder, **options).written == 2
     report = batch.decompress(codec, folder, folder, progress=all_of)
     assert report.written == 0 and len(report.skipped) == 2
-    assert "already: --overwrite?" in report.skipped[0][1]
+    assert "exists: --overwrite replaces it" in report.skipped[0][1]
     assert (folder / "a.png").read_bytes() == originals
     (folder / "b.png.vqz").unlink()
     assert batch.compress(codec, folder, folder, **options).written == 1

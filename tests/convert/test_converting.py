@@ -206,7 +206,7 @@ def test_a_yaml_of_taming_is_held_against_the_weights(expected, saved):
     with pytest.raises(convert.ConvertError, match="ddconfig.ch=8 for 4"):
         convert.convert(path)
     beside.write_text("!!python/object/apply:os.system ['true']")
-    with pytest.raises(convert.ConvertError, match="no YAML without code"):
+    with pytest.raises(convert.ConvertError, match="not plain YAML"):
         convert.convert(path)
 
 

@@ -116,7 +116,7 @@ def test_a_path_that_is_not_there_and_a_kind_that_is_none_are_refused(tmp_path):
         sources.open_source(tmp_path / "notes.txt")
     path = save(tmp_path / "a.safetensors", x=[1])
     (tmp_path / "config.json").write_text("[")
-    with pytest.raises(ConvertError, match="config.json is no configuration"):
+    with pytest.raises(ConvertError, match="config.json is not a configuration"):
         sources.open_source(path)
 
 

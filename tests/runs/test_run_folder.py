@@ -197,7 +197,7 @@ def test_losses_of_a_run_that_was_moved_are_a_clear_error(tmp_path):
     text = "cannot write .*losses.csv: .*: its folder was moved or removed"
     with pytest.raises(files.RunError, match=text):
         run.add_loss(10, 1.0)
-    with pytest.raises(files.RunError, match="or say with --runs_dir where it was"):
+    with pytest.raises(files.RunError, match="or set --runs_dir to where it is"):
         Run.open(tmp_path, "name", SETTINGS, resume=True)
 
 

@@ -186,9 +186,9 @@ class _Jobs:
             path = self._path(name)
             try:
                 if path in taken:
-                    raise CodecError(f"another file became {path.name} already")
+                    raise CodecError(f"another file has the result {path.name}")
                 if not (self.single or self._overwrite) and path.exists():
-                    raise CodecError(f"there is {path} already: --overwrite?")
+                    raise CodecError(f"{path} exists: --overwrite replaces it")
                 if content is None:
                     raise CodecError("cannot be read, or is too large")
                 value = read(content)

@@ -81,7 +81,7 @@ def convert(source, *, family=None, image_size=None):
     try:
         model = chosen.make(described, config, side)
     except ValueError as error:
-        raise ConvertError(f"{found.path} is no model: {error}") from error
+        raise ConvertError(f"{found.path} is not such a model: {error}") from error
     tables.fill(chosen, model, by_path, unknown)
     return Converted(
         model=model,

@@ -64,15 +64,14 @@ def fetch(name):
                 return found
     except errors.GatedRepoError as error:
         raise ConvertError(
-            f"{name} is open to those alone whom its owner has let in: ask there, and "
-            "give your token as HF_TOKEN"
+            f"{name} is gated: ask its owner for access, and set HF_TOKEN to your token"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ConvertError(f"{repository} has no revision {revision!r}") from error
     except errors.RepositoryNotFoundError as error:
         raise ConvertError(
-            f"the hub has no model {repository!r}, or it is private: give a token as "
-            "HF_TOKEN"
+            f"the hub has no model {repository!r}, or it is private: set "
+            "HF_TOKEN to your token"
         ) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as e:
         raise ConvertError(

@@ -130,9 +130,9 @@ def _read_config(path):
     except ImportError as error:
         raise ConvertError(f"{path} needs PyYAML: pip install PyYAML") from error
     except (ValueError, RecursionError) as error:
-        raise ConvertError(f"{path} is no configuration: {error}") from error
+        raise ConvertError(f"{path} is not a configuration: {error}") from error
     except Exception as error:  # yaml.YAMLError, which derives from none of these
-        raise ConvertError(f"{path} is no YAML without code: {error}") from error
+        raise ConvertError(f"{path} is not plain YAML: {error}") from error
     if not isinstance(config, dict):
         raise ConvertError(f"expected names and values in {path}, received neither")
     return config

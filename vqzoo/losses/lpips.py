@@ -124,8 +124,8 @@ def _heads(path):
         spec = importlib.util.find_spec("lpips")
         if spec is None:
             raise FileNotFoundError(
-                "the linear weights of LPIPS are 10 KB in the package lpips: pip "
-                "install lpips, or --lpips_weights=PATH, its weights/v0.1/vgg.pth"
+                "expected the linear weights of LPIPS: pip install lpips (10 KB), or "
+                "--lpips_weights=PATH, its file weights/v0.1/vgg.pth"
             )
         path = pathlib.Path(spec.origin).parent / "weights" / "v0.1" / "vgg.pth"
     arrays = _arrays(path, "the linear weights of LPIPS")
@@ -150,7 +150,7 @@ def _arrays(path, what):
             import torch
         except ImportError as error:
             raise ValueError(
-                f"{path} takes PyTorch to read; a .safetensors file does not"
+                f"{path} needs PyTorch to be read; a .safetensors file does not"
             ) from error
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         arrays = {name: tensor.numpy() for name, tensor in loaded.items()}

@@ -106,8 +106,8 @@ class Run:
             if run is None:
                 raise RunError(
                     "--resume: no unfinished run with a saved state in "
-                    f"{pathlib.Path(runs_dir, name)}: leave --resume out, or say with "
-                    "--runs_dir where it was moved"
+                    f"{pathlib.Path(runs_dir, name)}: leave --resume out, or set "
+                    "--runs_dir to where it is now"
                 )
             run.check_same(settings)
             run.writes = writes

@@ -285,6 +285,6 @@ def lost_workers_are_errors(strategy):
         yield
     except gone as error:
         raise RunError(
-            "another worker is gone, so that this one cannot go on: start all workers "
+            "another worker is gone, so this one cannot continue: start all workers "
             f"again with --resume ({str(error).splitlines()[0][:200]})"
         ) from error
