@@ -24,7 +24,15 @@ PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"
 # Cards are alike: a few of them stand for all.
 SHOWN = [p for p in PAGES if not p.startswith(("recipes/", "export/"))]
 SHOWN += [p for p in PAGES if p.startswith(("recipes/noise", "export/vqvae2/"))]
-WORDS = ("FSQ", "freeze", "collapse", "PixelSNAIL", "TF Serving", "semantic ID")
+WORDS = (
+    "FSQ",
+    "freeze",
+    "collapse",
+    "PixelSNAIL",
+    "TF Serving",
+    "semantic ID",
+    "world model",
+)
 # Pages of each kind, for what takes longer.
 KINDS = (
     "index.html",
