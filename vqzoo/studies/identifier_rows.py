@@ -8,6 +8,7 @@ import statistics
 
 UNIQUE_TARGET, USE_TARGET = 0.97, 0.95
 STEP_TARGET, ENCODE_TARGET, START_TARGET = 3, 1.5, 1
+STAGES = "training step of the stages"
 SETS = ("images", "texts")
 FIGURES = (
     ("with an ID of their own", "unique", ".2%"),
@@ -80,6 +81,7 @@ def timings(read):
     found = read("semantic_ids").get("timings", {})
     for name, ours, theirs, words, target in (
         ("training step", "vqzoo", "torch", "ResidualVQ", STEP_TARGET),
+        (STAGES, "vqzoo", "torch", "ResidualVQ", STEP_TARGET),
         ("codes", "quantizer", "faiss, beam of 1", "faiss", 1 / ENCODE_TARGET),
         ("codes", "model", "faiss, beam of 1", "faiss", None),
         ("start of a stage", "vqzoo", "scikit-learn", "MiniBatchKMeans", START_TARGET),
@@ -111,6 +113,7 @@ def timings(read):
 
 WORDS = {
     ("training step", "vqzoo"): "a training step of 1,024 vectors of 64",
+    (STAGES, "vqzoo"): "the three stages alone, forward and state",
     ("codes", "quantizer"): "codes of 1,000,000 latents of 64, 3 x 256",
     ("codes", "model"): "the same from vectors, with the encoder",
     ("start of a stage", "vqzoo"): "256 means of 1,000,000 vectors of 64",
