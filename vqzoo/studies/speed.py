@@ -245,6 +245,23 @@ def sampling_rows(read):
     return rows
 
 
+def imagination_rows(read):
+    """Frames that a memory imagines, from kept states and by the whole network."""
+    results = read("imagination")
+    return [
+        (
+            f"imagination, 8 x 8 codes, batch 16, a context of {frames} frames",
+            f"{case['frames_a_second']['cached']['median']:.0f} frames/s, "
+            f"{case['ratio']['median']:.0f}x as fast",
+            "the whole network for each code: "
+            f"{case['frames_a_second']['whole']['median']:.1f} frames/s",
+            f"{results['target']}x",
+            _verdict(case["ratio"]["median"], results["target"]),
+        )
+        for frames, case in results.get("contexts", {}).items()
+    ]
+
+
 def serving_rows(read):
     """A SavedModel's `encode` and `decode` beside `predict` in the same process."""
     rows = []
@@ -318,6 +335,7 @@ ROWS = (
     throughput_rows,
     import_rows,
     sampling_rows,
+    imagination_rows,
     serving_rows,
     load_rows,
     codec_rows.beside_formats,
