@@ -81,7 +81,8 @@ def test_equal_frames_are_left_out_of_the_test():
         states.frames_of(found, "train", 400, but=found.episodes("train")[0].frames)
 
 
-def test_variables_that_do_not_vary_or_are_not_known_are_left_out():
+def test_variables_that_do_not_vary_or_are_not_known_are_left_out(monkeypatch):
+    monkeypatch.setattr(states, "STEPS", 150)
     subject = small.subject_of()
     counts = {"train_count": 300, "test_count": 100}
     scores, left_out = states.state_probes(subject, Experience(), **counts)

@@ -20,7 +20,7 @@ TEXT = (
     "in AtariARI, and those below 0.6 nats of entropy are left out; others have R2."
 )
 LEAST_ENTROPY = 0.6  # nats
-BATCH = 256
+BATCH, STEPS = 256, 500
 WORDS = {"vectors": "code vectors", "indices": "indices", "latents": "latents"}
 
 
@@ -30,14 +30,14 @@ def entropy(values):
     return float(-np.sum(shares * np.log(shares)))
 
 
-def class_probe(train, train_states, test, test_states, *, steps=500, seed=0):
+def class_probe(train, train_states, test, test_states, *, steps=None, seed=0):
     """Weighted F1 of a linear softmax probe of each variable.
 
     Args:
         train, test: float `(N, F)` and `(M, F)`, features.
         train_states, test_states: numbers `(N, V)` and `(M, V)`, whose values are
             classes.
-        steps: int, of 256 frames each.
+        steps: int, of 256 frames each. Defaults to 500.
         seed: int.
 
     Returns:
@@ -75,7 +75,7 @@ def class_probe(train, train_states, test, test_states, *, steps=500, seed=0):
 
     probe.compile(keras.optimizers.Adam(1e-3, epsilon=1e-5), loss=loss)
     generator, targets = np.random.default_rng(seed), targets.astype("int32")
-    for _ in range(steps):
+    for _ in range(steps or STEPS):
         rows = generator.integers(len(train), size=BATCH)
         probe.train_on_batch(train[rows], targets[rows])
     logits = probe.predict(test, batch_size=1024, verbose=0)
