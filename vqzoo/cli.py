@@ -23,6 +23,8 @@ COMMANDS = {
     "export": "vqzoo.export.__main__",
     "compress": "vqzoo.compress",
     "decompress": "vqzoo.decompress",
+    "encode": "vqzoo.encode.__main__",
+    "decode": "vqzoo.encode.decoding",
     "verify": "vqzoo.verify",
     "convert": "vqzoo.conversion",
     "app": "vqzoo.app.__main__",

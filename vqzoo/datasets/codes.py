@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from vqzoo.datasets import code_files
+from vqzoo.datasets import code_files, code_shards
 from vqzoo.datasets.code_files import HEADER
 from vqzoo.datasets.splits import Split, Splits
 
@@ -217,16 +217,19 @@ def _joined(arrays, rows):
 
 
 def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSplits:
-    """Open the codes that `extract` wrote.
+    """Open the codes that `extract` or `vqzoo encode` wrote.
 
     Args:
-        folder: where they are.
+        folder: where they are; of shards, arrays are made in it once, with a tenth of
+            the keys held out for validation and a tenth for test.
         model: fingerprint of the model that they must be of, or None for any.
 
     Raises:
         FileNotFoundError: if there are none.
         ValueError: if they are of another model, not complete, or damaged.
     """
+    if code_shards.is_encoded(folder):
+        folder = code_shards.gather(folder)
     folder = pathlib.Path(folder)
     header = code_files.read_header(folder)
     if model is not None and header["model"] != model:

@@ -1,0 +1,265 @@
+"""Codes of a collection in Parquet or TFRecord shards, which `vqzoo encode` writes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from vqzoo.datasets import code_files
+from vqzoo.datasets.shards import file_system
+
+# Readers of Parquet pass over what begins with an underscore.
+MANIFEST = "_manifest.json"
+ARRAYS = "_arrays"
+SPLITS = ("train", "validation", "test")
+# Columns beside those of the tiers: name to numpy type, None is a text.
+COLUMNS = {
+    "key": None,
+    "label": None,
+    "height": np.int32,
+    "width": np.int32,
+    "checksum": None,
+}
+_ROWS = 8192
+
+
+def columns_of(tiers: Sequence[dict]) -> dict[str, tuple]:
+    """Shape and type of each column of numbers, by its name: codes, then values.
+
+    Args:
+        tiers: of a manifest: `name`, `grid`, `num_embeddings`, `num_values`.
+    """
+    columns = {}
+    for tier in tiers:
+        small = tier["num_embeddings"] <= 2**16
+        grid = tuple(tier["grid"])
+        columns[tier["name"]] = grid, np.dtype(np.uint16 if small else np.int32)
+        if tier["num_values"]:
+            name = code_files.values_of(tier["name"])
+            columns[name] = (*grid, tier["num_values"]), np.dtype(np.float32)
+    return columns
+
+
+def is_encoded(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds shards of codes, all of them."""
+    files, inner = file_system(os.fspath(folder))
+    return files.exists(f"{inner}/{MANIFEST}")
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> dict:
+    """What shards of codes there are, and of which model.
+
+    Raises:
+        FileNotFoundError: if there is no manifest: the encoding did not end.
+        ValueError: if it is damaged.
+    """
+    files, inner = file_system(os.fspath(folder))
+    try:
+        manifest = json.loads(files.cat_file(f"{inner}/{MANIFEST}"))
+        if not {"model", "tiers", "shards", "images"} <= set(manifest):
+            raise ValueError("it lacks model, tiers, shards or images")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"expected shards of codes with {MANIFEST} in {folder}, received none: "
+            "`vqzoo encode` writes it when all shards are there"
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"expected JSON in {folder}/{MANIFEST}, received a damaged file ({error})"
+        ) from error
+    return manifest
+
+
+def read(
+    folder: str | os.PathLike[str],
+    names: Sequence[str] = (),
+    *,
+    check: bool = False,
+) -> Iterator[dict]:
+    """Rows of all shards in their order, some thousand at a time.
+
+    Args:
+        folder: as in `read_manifest`.
+        names: of the columns. Defaults to all.
+        check: bool, whether each shard is first held against its sha256.
+
+    Yields: dicts of arrays by their names: codes `(N, *grid)`, texts `(N,)` of objects.
+
+    Raises: ValueError: if a shard is missing or not as it was written.
+    """
+    manifest = read_manifest(folder)
+    for shard in manifest["shards"]:
+        path = f"{os.fspath(folder)}/{shard['file']}"
+        if check:
+            check_sum(path, shard["sha256"])
+        yield from read_shard(path, manifest["tiers"], names)
+
+
+def check_sum(path: str, known: str) -> None:
+    """Raises ValueError if a shard is missing or has another sha256."""
+    files, inner = file_system(path)
+    try:
+        with files.open(inner, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        found = "no file"
+    if found != known:
+        raise ValueError(
+            f"expected the shard {path} as {MANIFEST} has its sha256, received "
+            f"{found[:12]}: encode again into another folder"
+        )
+
+
+def read_shard(
+    path: str, tiers: Sequence[dict], names: Sequence[str] = ()
+) -> Iterator[dict]:
+    """Rows of one shard, as of `read`."""
+    shapes = columns_of(tiers)
+    names = list(names) or [*COLUMNS, *shapes]
+    read = _parquet if path.endswith(".parquet") else _tfrecord
+    for columns in read(path, names, shapes):
+        yield {
+            name: np.asarray(values).reshape(-1, *shapes[name][0])
+            if name in shapes
+            else np.asarray(values, COLUMNS[name] or object)
+            for name, values in columns.items()
+        }
+
+
+def _parquet(path, names, shapes):
+    import pyarrow.parquet
+
+    files, inner = file_system(path)
+    with files.open(inner, "rb") as opened:
+        parquet = pyarrow.parquet.ParquetFile(opened)
+        for batch in parquet.iter_batches(_ROWS, columns=names):
+            yield {
+                name: batch.column(name).flatten().to_numpy()
+                if name in shapes
+                else batch.column(name).to_numpy(zero_copy_only=False)
+                for name in names
+            }
+
+
+def _tfrecord(path, names, shapes):
+    import tensorflow as tf
+
+    kinds = {}
+    for name in names:
+        if name in shapes:
+            shape, kind = shapes[name]
+            stored = tf.float32 if kind == np.float32 else tf.int64
+            kinds[name] = tf.io.FixedLenFeature([int(np.prod(shape))], stored)
+        else:
+            stored = tf.int64 if COLUMNS[name] else tf.string
+            kinds[name] = tf.io.FixedLenFeature([], stored)
+    for records in tf.data.TFRecordDataset(path).batch(_ROWS):
+        parsed = tf.io.parse_example(records, kinds)
+        columns = {name: values.numpy() for name, values in parsed.items()}
+        for name, values in columns.items():
+            if values.dtype == object:
+                columns[name] = [text.decode() for text in values]
+            elif name in shapes:
+                columns[name] = values.astype(shapes[name][1])
+        yield {name: columns[name] for name in names}
+
+
+def key_hashes(keys: Sequence[str]) -> np.ndarray:
+    """Uint64 `(N,)`, equal for equal keys."""
+    digests = (hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys)
+    return np.frombuffer(b"".join(digests), "<u8")
+
+
+def gather(
+    folder: str | os.PathLike[str],
+    target: str | os.PathLike[str] = "",
+    *,
+    seed: int = 0,
+    held_out: float = 0.1,
+) -> str:
+    """Arrays of the codes that can be read by row, as `codes.extract` writes them.
+
+    Training reads rows in a random order, which shards do not give. What is there
+    already is kept. Memory is that of some thousand rows.
+
+    Args:
+        folder: shards of codes.
+        target: folder of the arrays. Defaults to one within `folder`.
+        seed: int, chooses other rows for the splits.
+        held_out: share of the keys, by their hash, that validation gets, and test.
+
+    Returns: the folder of the arrays.
+
+    Raises: ValueError: if a shard is not as it was written, or a split gets no rows.
+    """
+    import pathlib
+
+    manifest = read_manifest(folder)
+    target = pathlib.Path(target or f"{os.fspath(folder)}/{ARRAYS}")
+    data = f"{manifest['data']} {seed} {held_out}"
+    if (target / code_files.HEADER).exists():
+        if code_files.read_header(target)["data"] == data:
+            return os.fspath(target)
+    target.mkdir(parents=True, exist_ok=True)
+    with code_files.alone(target):
+        _gather(manifest, folder, target, data, seed, held_out)
+    return os.fspath(target)
+
+
+def _gather(manifest, folder, target, data, seed, held_out):
+    tiers, names = manifest["tiers"], manifest["class_names"]
+    sizes = np.zeros(len(SPLITS), int)
+    for rows in read(folder, ["key"], check=True):
+        sizes += np.bincount(_sides(rows["key"], seed, held_out), minlength=len(SPLITS))
+    if not sizes.all():
+        raise ValueError(
+            f"expected enough images in {folder} for three splits, received "
+            f"{manifest['images']}, which gives them {sizes.tolist()}"
+        )
+    header = {
+        "model": manifest["model"],
+        "data": data,
+        "num_embeddings": {tier["name"]: tier["num_embeddings"] for tier in tiers},
+        "class_names": names,
+        "tier_shapes": {tier["name"]: tier["grid"] for tier in tiers},
+        "labels": bool(names),
+        "splits": {
+            name: {"size": int(size), "done": int(size)}
+            for name, size in zip(SPLITS, sizes)
+        },
+    }
+    if values := {t["name"]: t["num_values"] for t in tiers if t["num_values"]}:
+        header["num_values"] = values
+    columns = columns_of(tiers) | ({"label": ((), np.dtype("int32"))} if names else {})
+    arrays = {
+        split: {
+            key: np.lib.format.open_memmap(
+                code_files.aside(target, split, key), "w+", dtype, (int(size), *shape)
+            )
+            for key, (shape, dtype) in columns.items()
+        }
+        for split, size in zip(SPLITS, sizes)
+    }
+    numbers = {name: number for number, name in enumerate(names)}
+    done = dict.fromkeys(SPLITS, 0)
+    for rows in read(folder, ["key", *columns]):
+        sides = _sides(rows.pop("key"), seed, held_out)
+        if names:
+            rows["label"] = np.array([numbers[label] for label in rows["label"]])
+        for number, split in enumerate(SPLITS):
+            chosen = sides == number
+            stop = done[split] + int(chosen.sum())
+            for key, values in rows.items():
+                arrays[split][key][done[split] : stop] = values[chosen]
+            done[split] = stop
+    for split in SPLITS:
+        code_files.deliver(arrays[split], target, header["splits"][split], split)
+    code_files.write_header(target, header)
+
+
+def _sides(keys, seed, held_out):
+    """0 train, 1 validation, 2 test, by the key and the seed alone."""
+    salted = key_hashes([f"{seed} {key}" for key in keys]) / 2.0**64
+    return np.where(salted < held_out, 1, np.where(salted < 2 * held_out, 2, 0))

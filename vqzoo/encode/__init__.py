@@ -1,0 +1,13 @@
+"""Collections to shards of codes and back: `vqzoo encode`, `vqzoo decode`."""
+
+from vqzoo.registry import on_demand
+
+__all__, __getattr__ = on_demand(
+    __name__,
+    {
+        "Encoder": "encoder.Encoder",
+        "EncoderHandler": "pipeline.EncoderHandler",
+        "Job": "job.Job",
+        "run": "whole.run",
+    },
+)
