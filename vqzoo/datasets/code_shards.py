@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vqzoo.datasets import code_files
+from vqzoo.datasets import code_files, shard_index
 from vqzoo.datasets.shards import file_system
 
 # Readers of Parquet pass over what begins with an underscore.
@@ -167,9 +167,9 @@ def _tfrecord(path, names, shapes):
 
 
 def key_hashes(keys: Sequence[str]) -> np.ndarray:
-    """Uint64 `(N,)`, equal for equal keys."""
+    """Uint64 `(N,)`, equal for equal keys; below 2^63, the most that Beam carries."""
     digests = (hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys)
-    return np.frombuffer(b"".join(digests), "<u8")
+    return np.frombuffer(b"".join(digests), "<u8") >> np.uint64(1)
 
 
 def gather(
@@ -261,5 +261,4 @@ def _gather(manifest, folder, target, data, seed, held_out):
 
 def _sides(keys, seed, held_out):
     """0 train, 1 validation, 2 test, by the key and the seed alone."""
-    salted = key_hashes([f"{seed} {key}" for key in keys]) / 2.0**64
-    return np.where(salted < held_out, 1, np.where(salted < 2 * held_out, 2, 0))
+    return shard_index.sides(key_hashes(keys), seed, (held_out, held_out))
