@@ -6,8 +6,8 @@ __all__, __getattr__ = on_demand(
     __name__,
     {
         "Encoder": "encoder.Encoder",
-        "EncoderHandler": "pipeline.EncoderHandler",
         "Job": "job.Job",
+        "handler": "pipeline.handler",
         "run": "whole.run",
     },
 )

@@ -2,13 +2,8 @@
 
 from collections.abc import Sequence
 
-import apache_beam as beam
-from apache_beam.ml.inference.base import ModelHandler, RunInference
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from vqzoo.datasets.bounds import BOUNDS
+from vqzoo.datasets import bounds
 from vqzoo.encode import encoder as encoders
-from vqzoo.encode import units as inputs
 from vqzoo.encode import whole
 from vqzoo.encode.job import Job
 from vqzoo.encode.output import EncodingError
@@ -16,40 +11,42 @@ from vqzoo.encode.output import EncodingError
 LOCAL = "FnApiRunner"
 
 
-class EncoderHandler(ModelHandler[inputs.Unit, dict, encoders.Encoder]):
+def handler(job: Job, total: int, encoder=None):
     """What `RunInference` needs of an encoding: the model, once a process, and a unit.
 
     Beam carries the names of units alone. Pixels and codes stay in the process that
     reads, decodes, encodes in batches and writes, whatever the runner.
 
     Args:
-        job: `Job`.
+        job: what is to be done.
         total: int, number of units.
         encoder: `Encoder` that is at hand, where the pipeline runs in this process.
+
+    Returns: a `ModelHandler` from `units.Unit` to the record of a unit.
     """
+    from apache_beam.ml.inference.base import ModelHandler
 
-    def __init__(self, job: Job, total: int, encoder=None) -> None:
-        self._job, self._total, self._encoder = job, total, encoder
+    class EncoderHandler(ModelHandler):
+        def __getstate__(self):
+            return {}  # The process that it is sent to loads a model of its own.
 
-    def __getstate__(self):
-        return self.__dict__ | {"_encoder": None}
+        def load_model(self):
+            # Of the module, as Beam sends what this class refers to by value.
+            bounds.BOUNDS.allow(job.max_bytes)
+            return getattr(self, "encoder", None) or encoders.Encoder(job.model)
 
-    def load_model(self) -> encoders.Encoder:
-        """The model of this process."""
-        BOUNDS.allow(self._job.max_bytes)
-        return self._encoder or encoders.Encoder(self._job.model)
+        def run_inference(self, batch, model, inference_args=None):
+            return [job.encode(model, unit, total) for unit in batch]
 
-    def run_inference(self, batch, model, inference_args=None):
-        """The records of units, of which Beam gives one at a time."""
-        return [self._job.encode(model, unit, self._total) for unit in batch]
+        def batch_elements_kwargs(self):
+            return {"min_batch_size": 1, "max_batch_size": 1}
 
-    def batch_elements_kwargs(self) -> dict:
-        """One unit a batch: each holds many images, which are encoded in batches."""
-        return {"min_batch_size": 1, "max_batch_size": 1}
+        def get_metrics_namespace(self):
+            return "vqzoo_encode"
 
-    def get_metrics_namespace(self) -> str:
-        """Where Beam counts."""
-        return "vqzoo_encode"
+    made = EncoderHandler()
+    made.encoder = encoder
+    return made
 
 
 def run(job: Job, options: Sequence[str] = (), workers: int = 1, encoder=None) -> dict:
@@ -73,19 +70,23 @@ def run(job: Job, options: Sequence[str] = (), workers: int = 1, encoder=None) -
 
 
 def _run(job, units, options, workers, encoder):
+    import apache_beam as beam
+    from apache_beam.ml.inference.base import RunInference
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     local = not any(option.startswith("--runner") for option in options)
     if local:
         options = [*options, f"--runner={LOCAL}", f"--direct_num_workers={workers}"]
         if workers > 1:
             options.append("--direct_running_mode=multi_processing")
-    handler = EncoderHandler(job, len(units), encoder if local else None)
+    model = handler(job, len(units), encoder if local else None)
     try:
         with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             records = (
                 pipeline
                 | "units" >> beam.Create(units)
                 | "spread" >> beam.Reshuffle()
-                | "encode" >> RunInference(handler)
+                | "encode" >> RunInference(model)
             )
             _ = (
                 records
