@@ -56,7 +56,7 @@ def test_a_folder_goes_there_and_back(codec, folder, tmp_path, pictures, monkeyp
     assert (report.pixels, report.compressed_bytes) == (pixels, size)
     lines = str(report).splitlines()
     assert lines[0].endswith(
-        f"{size:,} bytes compressed, {8 * size / pixels:.3f} bits a pixel"
+        f"{size:,} bytes compressed, {8 * size / pixels:.3f} bits per pixel"
     )
     assert lines[1] == "skipped 2 files" and len(lines) == 4
 

@@ -57,7 +57,7 @@ class Report:
         bits = 8 * self.compressed_bytes / max(1, self.pixels)
         lines = [
             f"{self.written} images of {self.pixels:,} pixels, "
-            f"{self.compressed_bytes:,} bytes compressed, {bits:.3f} bits a pixel"
+            f"{self.compressed_bytes:,} bytes compressed, {bits:.3f} bits per pixel"
         ]
         lines += [f"  {count} images: {what}" for what, count in self.lost.items()]
         if self.skipped:

@@ -127,9 +127,9 @@ def say_what_came(name, run, tier_names, metrics):
     """Prints what the run of a prior found, and what to do with it."""
     lines = [_line_of_tier(tier, metrics) for tier in tier_names]
     if "bits_per_pixel" in metrics:
-        lines.append(f"images       {metrics['bits_per_pixel']:.4f} bits a pixel")
+        lines.append(f"images       {metrics['bits_per_pixel']:.4f} bits per pixel")
     if "seconds_per_sample" in metrics:
-        lines.append(f"sampling     {metrics['seconds_per_sample']:.4f} s an image")
+        lines.append(f"sampling     {metrics['seconds_per_sample']:.4f} s per image")
     text = "\n  ".join(lines)
     print(
         f"""

@@ -190,7 +190,7 @@ class CodingRecipe(RunSettings, StepSettings, OptimizerSettings, QuantizerSettin
         if run.restored_metrics is None:
             self.prepare(model, splits)
         fitting.say(
-            f"{model.name}: {model.count_params():,} weights; {steps} steps an epoch"
+            f"{model.name}: {model.count_params():,} weights; steps per epoch: {steps}"
         )
         # A worker that does not write has no folder to take earlier codebooks from.
         watchers = [records.Snapshots(run, steps * self.epochs)] if run.writes else []

@@ -35,7 +35,7 @@ def fit(recipe, run, make, grids, measure, *, epochs, strategy=None):
     devices.build(prior, (grids[:1], grids[:1]), strategy)
     run.restore(prior)
     count = f"{prior.count_params():,} weights"
-    fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
+    fitting.say(f"{prior.name}: {count}; steps per epoch: {steps}")
     fitting.fit(
         prior,
         lambda step: fitting.endless(split, recipe.batch_size, recipe.seed, step).map(

@@ -194,7 +194,7 @@ class FramesRecipe(RunSettings, MemorySettings, StepSettings, OptimizerSettings)
         devices.build(memory, pair(train.arrays([0])), strategy)
         run.restore(memory)
         count = f"{memory.count_params():,} weights"
-        fitting.say(f"{memory.name}: {count}; {steps} steps an epoch")
+        fitting.say(f"{memory.name}: {count}; steps per epoch: {steps}")
         validation = windows.Windows(
             latents["validation"], self.num_frames, self.num_frames
         )

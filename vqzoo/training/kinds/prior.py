@@ -69,7 +69,7 @@ class PriorRecipe(TierRecipe, StepSettings, OptimizerSettings):
         arrays = {name: array[:1] for name, array in some.items()}
         devices.build(prior, prior.training_pair(arrays, names), strategy)
         count = f"{prior.count_params():,} weights"
-        fitting.say(f"{prior.name}: {count}; {steps} steps an epoch")
+        fitting.say(f"{prior.name}: {count}; steps per epoch: {steps}")
         run.restore(prior)
 
         def batches(step):
