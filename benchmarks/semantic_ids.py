@@ -28,9 +28,23 @@ import numpy as np
 from benchmarks import measure, semantic_id_peers, semantic_id_timings
 from benchmarks import semantic_id_items as items
 
+LONGER = {"batch_size": 256, "epochs": 16}
+
+
+def _noise_of(*sigmas):
+    """The quantizer with a sigma for each stage."""
+    noise = f"stage_noise=({','.join(map(str, sigmas))})"
+    return {"quantizer_options": (f"num_stages={len(sigmas)}", noise)}
+
+
 # Settings of the recipe beside its own.
 OPTIONS = {
-    "steps of 256 vectors, 16 passes": {"batch_size": 256, "epochs": 16},
+    "32 passes": {"epochs": 32},
+    "steps of 256, 16 passes": LONGER,
+    "noise 4, steps of 256, 16 passes": LONGER | _noise_of(0.0, 0.0, 4.0),
+    "noise 16, steps of 256, 16 passes": LONGER | _noise_of(0.0, 0.0, 16.0),
+    "noise 4 of the last two, steps of 256, 16 passes": LONGER
+    | _noise_of(0.0, 4.0, 4.0),
     "balanced last stage": {"quantizer_options": ("num_stages=3", "balanced=True")},
     "shared codebook": {"quantizer_options": ("num_stages=3", "shared=True")},
     "columns of one scale": {"normalization": "standard"},
@@ -150,9 +164,8 @@ def _noise(flags):
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for sigma in flags.sigmas:
-            options = ("num_stages=3", f"stage_noise=(0.0,0.0,{sigma})")
-            chosen = options if sigma else options[:1]
-            _, codes, said, _ = _trained(flags, folder, quantizer_options=chosen)
+            changes = _noise_of(0.0, 0.0, sigma) if sigma else {}
+            _, codes, said, _ = _trained(flags, folder, **changes)
             digits = identifiers.last_digit_recall(codes, queries, neighbors)
             rows[str(sigma)] = {**said, **digits}
     return rows

@@ -51,6 +51,15 @@ def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     assert papers["recipe"]["data_dir"] == "cifar.tar"
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"), [([8], "vectors of 8"), ([9, 2], "signals of 9 x 2")]
+)
+def test_a_card_says_what_the_items_are(shape, words, run, tmp_path):
+    settings = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps({**settings, "image_shape": shape}))
+    assert f", {words} |" in card.write(run, tmp_path / "vqvae").read_text()
+
+
 def test_energy_is_measured_where_all_epochs_have_it(run, tmp_path):
     with open(run / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)

@@ -10,6 +10,10 @@ Codes start as means of clusters, most of which have fewer items than the mean o
 those with less than a tenth of it restart, where half, as for images, would
 undo the start.
 
+Patches, three seeds, in 9 s of one core: relative error of 0.031, all codes in use, 66
+to 68 % of the IDs unique before the level that makes them so, as smooth patches are
+alike; of image features 93 %, in docs/results/semantic_ids.md.
+
 Source: Rajput et al. 2023, arXiv 2305.05065 (TIGER), section 3.1. Differs: it starts
 from the data's main axes and from k-means of each stage.
 """

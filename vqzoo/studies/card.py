@@ -25,6 +25,7 @@ PAPERS = (METRICS, SETTINGS)
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 RESULT = "## Result, on the test split"
+ITEMS = {1: "vectors", 2: "signals"}  # by the axes of an item; images have more
 CARD = """# {title}
 
 {about}
@@ -177,7 +178,8 @@ def _data(settings):
     if classes := recipe.get("classes"):
         parts.append(f"{len(classes)} of its classes")
     if shape := settings.get("image_shape"):
-        parts.append(f"images of {' x '.join(map(str, shape))}")
+        items = ITEMS.get(len(shape), "images")
+        parts.append(f"{items} of {' x '.join(map(str, shape))}")
     return ", ".join(parts)
 
 
