@@ -70,7 +70,8 @@ def memories():
     for memory in made.values():
         for weight in memory.trainable_variables:
             noise = generator.normal(0, 0.3, weight.shape)
-            weight.assign(weight.value + noise.astype("float32"))
+            value = keras.ops.convert_to_numpy(weight.value)
+            weight.assign(value + noise.astype("float32"))
     return made
 
 
@@ -201,16 +202,14 @@ def test_a_low_temperature_draws_the_likeliest(memories):
 
 def test_temperature_scales_the_spread_by_its_root(memories):
     memory = memories["mdn_rnn", False]
-    nothing = np.zeros((4000, 0, 2))
-    outputs = np.zeros((1, 2, 6), "float32")
+    outputs = np.zeros((4000, 2, 6), "float32")
     outputs[..., 0] = 50.0  # one Gaussian, of mean 0 and deviation 1
-    random = memory.random(np.random.default_rng(0), len(nothing))
-    outputs = np.repeat(outputs, len(nothing), axis=0)
+    given = memory.random(np.random.default_rng(0), 4000), outputs
+    random, outputs = keras.tree.map_structure(keras.ops.convert_to_tensor, given)
     for heat in (1.0, 4.0):
-        drawn = memory._draw(
-            outputs, random, np.full((len(nothing), 1), heat, "float32"), None
-        )
-        assert np.std(drawn) == pytest.approx(np.sqrt(heat), rel=0.03)
+        drawn = memory._draw(outputs, random, keras.ops.full((4000, 1), heat), None)
+        spread = keras.ops.convert_to_numpy(drawn).std()
+        assert spread == pytest.approx(np.sqrt(heat), rel=0.03)
 
 
 @each_kind

@@ -20,8 +20,12 @@ class Codes:
         self.starts = np.repeat(starts, places).astype("int32")
         self.counts = np.repeat(counts, places)
         beyond = np.arange(self.most) >= self.counts[:, None]
-        # Added to logits `(..., frame_size, most)`: a tier has no codes of another.
-        self.outside = np.where(beyond, np.float32(-1e9), np.float32(0))
+        self._outside = np.where(beyond, np.float32(-1e9), np.float32(0))
+
+    @property
+    def outside(self):
+        """Added to logits `(..., frame_size, most)`: a tier has no codes of another."""
+        return ops.convert_to_tensor(self._outside)
 
     def tokens(self, codes, column=None):
         """Tokens of codes `(..., frame_size)`, or `(batch,)` of one place."""

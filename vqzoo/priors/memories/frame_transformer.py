@@ -120,7 +120,7 @@ class FrameTransformer(Memory):
 
         def fill(column, carried):
             frame, features, layers = carried
-            outside = ops.take(ops.convert_to_tensor(self.codes.outside), column, 0)
+            outside = ops.take(self.codes.outside, column, axis=0)
             code = draw(self.logits(features) + outside, column)
             token = self.tokens.known(code, column)
             features, layers = place(layers, token, column + 1)

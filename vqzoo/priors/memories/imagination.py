@@ -110,12 +110,11 @@ def anew(memory, latents, actions, count, random, temperature):
     film = _Film(memory, batch, count)
     frames = film.arrays["latents"]
     frames[:, :known] = latents
-    heat = np.full((batch, 1), temperature, "float32")
+    heat = ops.full((batch, 1), temperature, "float32")
     for frame in range(known, count):
-        here = {name: array[:, frame] for name, array in random.items()}
+        here = _tensors(random, frame)
         for column in memory.columns:
-            outputs = whole(memory, frames, actions)
-            outputs = {name: array[:, frame] for name, array in outputs.items()}
+            outputs = _tensors(whole(memory, frames, actions), frame)
             places = slice(None) if column is None else column
             drawn = memory._draw(outputs["latents"][:, places], here, heat, column)
             frames[:, frame, places] = ops.convert_to_numpy(drawn)
@@ -124,6 +123,11 @@ def anew(memory, latents, actions, count, random, temperature):
         )
         film.put(frame, {**drawn, "state": {"latents": frames[:, frame]}})
     return film.arrays
+
+
+def _tensors(arrays, frame):
+    """A frame of arrays over time, by name."""
+    return {k: ops.convert_to_tensor(array[:, frame]) for k, array in arrays.items()}
 
 
 class _Film:

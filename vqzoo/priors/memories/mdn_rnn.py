@@ -63,11 +63,13 @@ class MDNRNN(RecurrentMemory):
     def _frame_loss(self):
         def nats(latents, outputs):
             parts = mixture.parts(outputs, self.num_mixtures, 1)
-            return -mixture.log_density(latents[..., None], *parts)
+            values = ops.convert_to_tensor(latents, outputs.dtype)[..., None]
+            return -mixture.log_density(values, *parts)
 
         return nats
 
     def _log_probs(self, outputs, latents):
+        outputs = ops.convert_to_tensor(outputs)
         nats = ops.convert_to_numpy(self._frame_loss()(latents, outputs))
         return -nats.sum(axis=-1, dtype="float64")
 
