@@ -85,6 +85,7 @@ def test_a_convolution_has_its_share_and_the_scales_have_the_nearest_one():
     # 0.5 * 1 + 0.5 * (3 * 1 + 1), then 0.5 * 2 + 0.5 * (5 * 2).
     assert layer.decode(codes).numpy().ravel().tolist() == [2.5 + 6] * 4
     six = MultiScaleResidualQuantizer(small_ema(), (1, 2, 3, 4, 6, 8))
+    six.build((None, 8, 8, 2))
     assert [six._convolution(i) for i in range(6)] == [0, 0, 1, 2, 3, 3]
 
 
@@ -122,6 +123,16 @@ def test_more_scales_are_nearer():
         for n in (1, 5, 21)
     ]
     assert errors == sorted(errors, reverse=True) and errors[2] < 0.6 * errors[0]
+
+
+def test_without_grids_they_are_halves_of_the_latents_grid():
+    layer = MultiScaleResidualQuantizer(small_ema())
+    layer(random_floats(2, 5, 3, 2), training=True)
+    assert layer.scales.grids == ((1, 1), (2, 1), (3, 2), (5, 3))
+    again = MultiScaleResidualQuantizer.from_config(layer.get_config())
+    assert again.grids is None
+    with pytest.raises(ValueError, match=r"latents of one grid, .*\(2, 5, 2\)"):
+        again(random_floats(2, 5, 2))
 
 
 def test_a_mask_is_refused():

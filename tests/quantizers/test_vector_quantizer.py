@@ -14,6 +14,11 @@ from vqzoo.layers import (
 
 CASES = [
     Case(
+        "VectorQuantizer-affine",
+        lambda: VectorQuantizer(4, 2, codebook_init=uniform(), affine=True),
+        (random_floats(3, 2, 3, 2),),
+    ),
+    Case(
         "VectorQuantizer",
         lambda: VectorQuantizer(4, 2, codebook_init=uniform()),
         (random_floats(3, 2, 3, 2),),
@@ -244,3 +249,18 @@ def test_a_wrong_last_axis_is_refused_with_its_numbers(quantizer):
         layer(np.zeros((2, 3, 6), "float32"))
     with pytest.raises(ValueError, match=r"\(batch, ..., 3\).*shape=\(2, 3, 6\)"):
         layer.encode(np.zeros((2, 3, 6), "float32"))
+
+
+def test_an_affine_codebook_moves_as_a_whole():
+    layer = VectorQuantizer(2, 2, affine=True)
+    layer.build((None, 2))
+    layer.raw_codebook.assign([[1, 0], [0, 1]])
+    layer.scale.assign([2, 3])
+    layer.shift.assign([1, 0])
+    np.testing.assert_array_equal(layer.codebook, [[3, 0], [1, 3]])
+    assert layer.encode(np.array([[3.1, 0.5], [0.5, 2]])).numpy().tolist() == [0, 1]
+    with tf.GradientTape() as tape:
+        layer(np.array([[3.0, 1.0]], "float32"))
+        loss = layer.losses[0]
+    # mean((code - latent) ** 2) of the difference (0, -1) over 2 numbers.
+    np.testing.assert_allclose(tape.gradient(loss, layer.shift), [0, -1])

@@ -6,11 +6,14 @@
 from vqzoo.quantizers.assignments import NoisyAssignment, StochasticAssignment
 from vqzoo.quantizers.balanced_assignment import BalancedAssignment
 from vqzoo.quantizers.base import Quantizer as Quantizer
+from vqzoo.quantizers.binary_mapper import BinaryMapper
 from vqzoo.quantizers.diveq import DiVeQ
+from vqzoo.quantizers.finite_scalar_perturbation import FiniteScalarPerturbation
 from vqzoo.quantizers.finite_scalar_quantizer import FiniteScalarQuantizer
 from vqzoo.quantizers.frequency_latents import FrequencyLatents
 from vqzoo.quantizers.grouped_quantizer import GroupedQuantizer
 from vqzoo.quantizers.gumbel_vector_quantizer import GumbelVectorQuantizer
+from vqzoo.quantizers.implicit_neural_quantizer import ImplicitNeuralQuantizer
 from vqzoo.quantizers.index_backpropagation_quantizer import (
     IndexBackpropagationQuantizer,
 )
@@ -41,13 +44,16 @@ from vqzoo.quantizers.vector_quantizer_ema import VectorQuantizerEMA
 
 __all__ = [
     "BalancedAssignment",
+    "BinaryMapper",
     "NSVQ",
     "OneHotQuantizer",
     "DiVeQ",
+    "FiniteScalarPerturbation",
     "FiniteScalarQuantizer",
     "FrequencyLatents",
     "GroupedQuantizer",
     "GumbelVectorQuantizer",
+    "ImplicitNeuralQuantizer",
     "IndexBackpropagationQuantizer",
     "LatentQuantizer",
     "LookupFreeQuantizer",

@@ -10,6 +10,8 @@ from vqzoo.ops import mean_of, straight_through, unit_norm
 from vqzoo.quantizers import mixed_radix
 from vqzoo.quantizers.base import Quantizer, mean_squared_distance
 from vqzoo.quantizers.bit_entropy import mixture_entropy, row_entropy
+from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
+from vqzoo.quantizers.transformed_quantizer import TransformedQuantizer
 from vqzoo.registry import named
 
 _MOST_GROUP_BITS = 16
@@ -76,9 +78,9 @@ class LookupFreeQuantizer(Quantizer):
         assignment=None,
         **kwargs,
     ):
-        _check_range("num_bits", num_bits, 1, 30)
+        check_range("num_bits", num_bits, 1, 30)
         super().__init__(2**num_bits, num_bits, assignment=assignment, **kwargs)
-        _check_range("group_bits", group_bits, 1, _MOST_GROUP_BITS)
+        check_range("group_bits", group_bits, 1, _MOST_GROUP_BITS)
         check_not_negative(diversity_gamma=diversity_gamma)
         check_positive(inverse_temperature=inverse_temperature)
         if assignment is not None:
@@ -136,7 +138,8 @@ def _bits(latents):
     return ops.cast(latents > 0, "int32")
 
 
-def _check_range(name, value, least, most):
+def check_range(name, value, least, most):
+    """Raises ValueError unless a value is an int from `least` to `most`."""
     if not is_int(value) or not least <= value <= most:
         raise ValueError(
             f"expected {name} to be an int from {least} to {most}, received "
@@ -154,3 +157,16 @@ def _lfq(settings, num_bits=None, **options):
 def _binary_spherical(settings, **options):
     """`lfq` with latents on the unit sphere."""
     return _lfq(settings, spherical=True, **options)
+
+
+@named("residual_lfq")
+def _residual_lfq(settings, num_stages=4, num_bits=None, **options):
+    """Stages of `lfq`, each with codes of half the length."""
+    num_bits = num_bits or (settings.num_embeddings - 1).bit_length()
+
+    def stage(index):
+        layer = LookupFreeQuantizer(num_bits, **options)
+        before, after = (keras.layers.Rescaling(x**index) for x in (2.0, 0.5))
+        return TransformedQuantizer(layer, num_bits, before=before, after=after)
+
+    return ResidualQuantizer([stage(index) for index in range(num_stages)])

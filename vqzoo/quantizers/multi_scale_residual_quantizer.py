@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vqzoo.arguments import check_at_least, check_codes, plain
+from vqzoo.arguments import check_at_least, check_codes
 from vqzoo.ops import straight_through
 from vqzoo.quantizers.base import (
     Quantizer,
@@ -14,7 +14,7 @@ from vqzoo.quantizers.base import (
     add_terms,
     mean_squared_distance,
 )
-from vqzoo.quantizers.scales import Scales
+from vqzoo.quantizers.scales import Scales, halves
 from vqzoo.quantizers.vector_quantizer_ema import make_ema
 from vqzoo.registry import named
 
@@ -32,7 +32,8 @@ class MultiScaleResidualQuantizer(Quantizer):
         quantizer: a quantizer layer of one code for each latent, whose codebook all
             scales share.
         grids: sequence of sides, ints of squares or `(height, width)`, from coarse to
-            fine; the last one is the grid of the latents.
+            fine; the last one is the grid of the latents. None is that grid and halves
+            of it, down to 1.
         num_convolutions: int, 3 x 3 convolutions after the interpolation, each for a
             part of the scales; at most one for each. 0: none.
         convolution_share: float in [0, 1], of the convolution in what is brought back;
@@ -61,7 +62,7 @@ class MultiScaleResidualQuantizer(Quantizer):
     def __init__(
         self,
         quantizer,
-        grids,
+        grids=None,
         *,
         num_convolutions=4,
         convolution_share=0.5,
@@ -79,8 +80,7 @@ class MultiScaleResidualQuantizer(Quantizer):
                 f"expected convolution_share in [0, 1], received {convolution_share=}"
             )
         self._keep(locals())
-        self.scales = Scales(plain(grids))
-        self.num_used = min(num_convolutions, len(self.scales.grids))
+        self.scales = None if grids is None else Scales(self.grids)
 
     @property
     def codebooks(self):
@@ -94,6 +94,13 @@ class MultiScaleResidualQuantizer(Quantizer):
 
     def build(self, input_shape):
         super().build(input_shape)
+        if len(self.grid) != 2 or None in self.grid:
+            raise ValueError(
+                "expected latents of one grid, (batch, height, width, D), received "
+                f"shape={tuple(input_shape)}"
+            )
+        if self.scales is None:
+            self.scales = Scales(halves(self.grid))
         if self.grid != self.scales.full:
             raise ValueError(
                 f"expected grids that end in the latent grid {self.grid}, received "
@@ -101,6 +108,7 @@ class MultiScaleResidualQuantizer(Quantizer):
             )
         if not self.quantizer.built:
             self.quantizer.build(input_shape)
+        self.num_used = min(self.num_convolutions, len(self.scales.grids))
         if self.num_used:
             dim, count = self.embedding_dim, self.num_used
             self.kernels = add_learned(
@@ -172,6 +180,8 @@ class MultiScaleResidualQuantizer(Quantizer):
                 not those of whole scales.
         """
         codes = check_codes(codes, self.num_embeddings)
+        if self.scales is None:
+            raise ValueError("expected grids, or a layer that was called before")
         if len(codes.shape) != 3 or codes.shape[2] not in self.scales.ends:
             raise ValueError(
                 "expected codes of whole scales, (batch, 1, n) with n of "
@@ -225,7 +235,7 @@ def _identity(shape, dtype=None):
 @named("multi_scale")
 def _multi_scale(
     settings,
-    grids=(1, 2, 3, 4, 6, 8),
+    grids=None,
     num_convolutions=4,
     convolution_share=0.5,
     **options,

@@ -93,6 +93,14 @@ class Scales:
         return matrix
 
 
+def halves(grid):
+    """A grid and halves of it, rounded up, from 1 x 1: a tuple of `(height, width)`."""
+    grids = [tuple(grid)]
+    while max(grids[0]) > 1:
+        grids.insert(0, tuple(-(-side // 2) for side in grids[0]))
+    return tuple(grids)
+
+
 def area_matrix(old, new):
     """Means of the cells that each of `new` cells covers of `old`: `(new, old)`."""
     matrix = np.zeros((new, old), "float32")

@@ -11,6 +11,7 @@ from vqzoo.quantizers.base import (
     counted_rows,
     mean_squared_distance,
 )
+from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
 from vqzoo.registry import named
 from vqzoo.replicas import sum_across_replicas
 
@@ -173,6 +174,14 @@ def _root(covariance):
 
 
 @named("sim_vq")
-def _sim_vq(settings, **options):
-    options = settings.options(options, "commitment_cost", "assignment", "seed")
+def _sim_vq(settings, stage=0, **options):
+    names = ("commitment_cost", "assignment", "seed")
+    options = settings.options(options, *names, stage=stage)
     return SimVQ(*settings.sizes(), **options)
+
+
+@named("residual_sim_vq")
+def _residual_sim_vq(settings, num_stages=4, **options):
+    """Several stages of `sim_vq`, each for what the last left."""
+    stages = range(num_stages)
+    return ResidualQuantizer([_sim_vq(settings, i, **options) for i in stages])

@@ -41,6 +41,8 @@ class VectorQuantizer(Quantizer):
         estimator: `"straight_through"` or `"rotation"`, how the gradient passes.
         trainable_codes: `(K,)` bools or None: codes with False get no gradient. Weight
             decay moves them all the same.
+        affine: bool. Whether a learned scale and shift of each channel, which all codes
+            share, are in the codebook: they move codes that no latent chose, too.
         assignment: `NoisyAssignment`, `StochasticAssignment` or None: which code is
             taken during training. The decoder receives that code and the codebook loss
             moves it; the commitment loss pulls to the nearest code.
@@ -49,12 +51,13 @@ class VectorQuantizer(Quantizer):
     Losses: codebook_cost * mean((sg(latents) - assigned) ** 2),
         commitment_cost * mean((latents - sg(nearest)) ** 2) and entropy_weight *
         (entropy of each assignment - entropy of the mean assignment, nats).
-    State: codebook `(K, D)`, trainable.
+    State: codebook `(K, D)`, trainable; with `affine` scale and shift `(D,)`, too.
     Raises: ValueError: if a size is not positive, the last axis of the input is not
         `embedding_dim`, or the rotation estimator is given with an assignment.
     Source: van den Oord et al. 2017, arXiv 1711.00937, eq. 3; the codes' own learning
         rate: McAllester's lecture; unit length: Yu et al. 2022, arXiv 2110.04627;
-        entropy: Chang et al. 2022, arXiv 2202.04200. Differs: each term is a mean per
+        entropy: Chang et al. 2022, arXiv 2202.04200; affine: Huh et al. 2023, arXiv
+        2305.08842, section 4.1. Differs: each term is a mean per
         element, so that neither batch nor grid changes its weight.
     Example:
         >>> quantizer = VectorQuantizer(512, 64)
@@ -82,6 +85,7 @@ class VectorQuantizer(Quantizer):
         normalize=False,
         estimator="straight_through",
         trainable_codes=None,
+        affine=False,
         assignment=None,
         **kwargs,
     ):
@@ -102,6 +106,10 @@ class VectorQuantizer(Quantizer):
             self.codebook_init or keras.initializers.RandomUniform(-bound, bound),
             regularizer=self.codebook_regularizer,
         )
+        if self.affine:
+            shape = (self.embedding_dim,)
+            self.scale = add_learned(self, "scale", shape, "ones")
+            self.shift = add_learned(self, "shift", shape)
 
     def start_from(self, latents, seed=0):
         """Places the codes on means of clusters, unless an init was given."""
@@ -112,7 +120,10 @@ class VectorQuantizer(Quantizer):
     @property
     def codebook(self):
         """The code vectors in use, float32 `(K, D)`."""
-        return unit_norm(self.raw_codebook) if self.normalize else self.raw_codebook
+        codebook = self.raw_codebook
+        if self.affine:
+            codebook = codebook * self.scale + self.shift
+        return unit_norm(codebook) if self.normalize else codebook
 
     def _quantize(self, latents, training, mask=None):
         rows, codebook = self._rows(latents), self.codebook
@@ -134,3 +145,9 @@ def make_gradient(settings, **options):
     """The nearest code, learned by gradient."""
     options = settings.options(options, "commitment_cost", "assignment")
     return VectorQuantizer(*settings.sizes(), **options)
+
+
+@named("affine")
+def _affine(settings, **options):
+    """`gradient` with a learned scale and shift that all codes share."""
+    return make_gradient(settings, affine=True, **options)

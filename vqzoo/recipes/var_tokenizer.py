@@ -17,6 +17,7 @@ RECIPE = training.Recipe(
     name="var_tokenizer",
     model="vqvae_var_32",
     quantizer="multi_scale",
+    quantizer_options=("grids=(1,2,3,4,6,8)",),
     embedding_dim=32,
     epochs=8,
 )

@@ -18,6 +18,7 @@ _ADDED = (
     ("normalization", None),
     ("attention", False),
     ("num_decoder_blocks", None),
+    ("affine", False),
 )
 
 
