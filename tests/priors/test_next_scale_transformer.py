@@ -4,10 +4,12 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from tests.helpers.case import Case, random_codes
 from vqzoo.codec.exact import ExactPrior
+from vqzoo.export import sampling
 from vqzoo.layers import MultiScaleResidualQuantizer, VectorQuantizer
 from vqzoo.models import VQVAE
 from vqzoo.priors import MaskGIT, NextScaleTransformer, PixelCNN
@@ -141,6 +143,22 @@ def test_a_pipeline_draws_images_of_scales_and_refuses_priors_of_grids():
         Pipeline(model, [PixelCNN((1, 14), 5, num_channels=4)])
     masked = {"num_layers": 1, "num_channels": 4, "num_heads": 1}
     Pipeline(model, [MaskGIT((1, 14), 5, **masked)])
+
+
+def test_the_served_signature_draws_scales_with_and_without_guidance():
+    sample = sampling.trace(Pipeline(tokenizer(), [prior_of(3)]))
+    count = tf.ones(2)
+    inputs = {"label": tf.constant([1, 2]), "seed": tf.constant([3, 4])}
+    drawn = sample(**inputs, temperature=count, guidance=count)
+    codes = drawn["bottom_codes"].numpy()
+    assert codes.shape == (2, 1, 14) and drawn["images"].shape == (2, 12, 12, 3)
+    # Each row depends on its own inputs alone.
+    other = {**inputs, "seed": tf.constant([3, 5])}
+    again = sample(**other, temperature=count, guidance=count)["bottom_codes"].numpy()
+    np.testing.assert_array_equal(again[0], codes[0])
+    assert np.any(again[1] != codes[1])
+    guided = sample(**inputs, temperature=count, guidance=8 * count)
+    assert np.any(guided["bottom_codes"] != codes)
 
 
 def test_a_next_scale_prior_is_not_one_of_grids():

@@ -6,6 +6,7 @@ from vqzoo.images import to_uint8
 
 LEAST_SIDE = 256  # pixels of a picture's short side
 MAP_SIDE = 384  # pixels, at least, of the long side of a picture of codes
+STRIP_HEIGHT = 64  # pixels, at least, of a picture of codes in a row
 GAP = 0.06  # of the side of an image, between images in a row
 WHITE = 255
 MARK = np.array([230, 60, 20], np.uint8)
@@ -73,19 +74,24 @@ def code_map(codes, num_embeddings, marked=None):
         marked: `(row, column)` of a square to frame, or None.
 
     Returns:
-        uint8 `(H, W, 3)`, squares of one size.
+        uint8 `(H, W, 3)`, squares of one size; of a single row, bars.
     """
-    factor = code_map_shape(codes.shape)[0] // len(codes)
-    pixels = magnify(shades(codes, max(1, num_embeddings - 1)), factor)
+    height, width = (
+        side // count for side, count in zip(code_map_shape(codes.shape), codes.shape)
+    )
+    pixels = shades(codes, max(1, num_embeddings - 1))
+    pixels = pixels.repeat(height, axis=0).repeat(width, axis=1)
     if marked is not None:
-        frame(pixels, *marked, factor, max(2, factor // 8))
+        line = max(2, min(height, width) // 8)
+        frame(pixels, *marked, (height, width), line)
     return pixels
 
 
 def code_map_shape(grid):
     """Height and width of the picture that `code_map` makes of a grid."""
     factor = -(-MAP_SIDE // max(grid))
-    return grid[0] * factor, grid[1] * factor
+    height = max(factor, STRIP_HEIGHT) if grid[0] == 1 else factor
+    return grid[0] * height, grid[1] * factor
 
 
 def frame(pixels, row, column, side, width):
@@ -95,11 +101,12 @@ def frame(pixels, row, column, side, width):
         pixels: uint8 `(H, W, 3)`.
         row: int, of the square.
         column: int, of the square.
-        side: int, pixels of a square.
+        side: int, pixels of a square, or its height and width.
         width: int, pixels of the line, within the square.
     """
-    top, left = row * side, column * side
-    square = pixels[top : top + side, left : left + side]
+    height, across = np.broadcast_to(side, 2)
+    top, left = row * height, column * across
+    square = pixels[top : top + height, left : left + across]
     inside = square[width:-width, width:-width].copy()
     square[:] = MARK
     if inside.size:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from vqzoo.codec import container, images
+from vqzoo.codec import container
 from vqzoo.codec.container import CodecError
 from vqzoo.codec.file_coder import FileCoder
+from vqzoo.codec.layouts import layout_of
 from vqzoo.datasets.pixels import to_channels
 from vqzoo.models.cloning import clone
-from vqzoo.models.tiers import grid_shapes
 
 MAX_CODES = 2**20  # in a codebook: each code has a weight of 8 bytes
 
@@ -16,7 +16,8 @@ class Codec:
     """Compresses images with a model, and with its priors where there are any.
 
     An image is reflected at its lower right until the model's strides divide it,
-    encoded as a whole, and its codes are written in one of three modes:
+    encoded as a whole, or tile by tile where codes stand in no grid, and its codes are
+    written in one of three modes:
 
     - `prior`: with the probability that the priors give each code from those before;
     - `unigram`: with the share of each code among those before, at first the shares
@@ -43,10 +44,8 @@ class Codec:
         self.pipeline = pipeline
         # Pixels then do not depend on what bfloat16 hardware a machine has.
         self.model = clone(model)
-        self._strides = tuple(
-            model.image_shape[0] // grid[0] for grid in grid_shapes(self.model)
-        )
-        self.files = FileCoder(model, pipeline, self._strides)
+        self._layout = layout_of(self.model)
+        self.files = FileCoder(model, pipeline, self._layout)
 
     @property
     def modes(self):
@@ -97,8 +96,7 @@ class Codec:
         channels = self.model.image_shape[2]
         for indices in _alike(picture.shape for picture in pictures):
             batch = np.stack([to_channels(pictures[i], channels) for i in indices])
-            padded = images.pad(batch, max(self._strides))
-            grids = images.encode(self.model, self._strides, padded)
+            grids = self._layout.encode(batch)
             for row, index in enumerate(indices):
                 codes[index] = tuple(grid[row] for grid in grids)
         return codes
@@ -135,7 +133,7 @@ class Codec:
                 None if tier_grids[0] is None else np.stack(tier_grids)
                 for tier_grids in zip(*(grids[index] for index in indices))
             ]
-            decoded = images.decode(self.model, self._strides, stacked)
+            decoded = self._layout.decode(stacked)
             for index, picture in zip(indices, decoded):
                 height, width = sizes[index]
                 pictures[index] = picture[:height, :width]

@@ -23,15 +23,15 @@ class FileCoder:
     Args:
         model: a model of vqzoo.models with one code for each latent.
         pipeline: `pipeline.Pipeline` of the model and its priors, or None.
-        strides: sequence of int, pixels a side of each tier's codes.
+        layout: `layouts.Windows` or `layouts.Tiles`, how its codes stand.
     Attributes: `modes`, those that there are, the best one last: a tuple of str.
     """
 
-    def __init__(self, model, pipeline, strides):
+    def __init__(self, model, pipeline, layout):
         self._names = tuple(model.tier_names)
         self._decoded_tiers = model.decoded_tiers
         self._layers = model.quantizers
-        self._strides = tuple(strides)
+        self._layout = layout
         self._pipeline = pipeline
         self._prior_coders = {}
         exact = pipeline is not None and all(
@@ -149,9 +149,8 @@ class FileCoder:
         return kept
 
     def _shapes(self, file, kept):
-        stride = max(self._strides)
-        sides = [-(-side // stride) * stride for side in (file.height, file.width)]
-        return [tuple(s // self._strides[tier] for s in sides) for tier in kept]
+        shapes = self._layout.shapes(file.height, file.width)
+        return [shapes[tier] for tier in kept]
 
     def _read(self, mode, kept, files):
         shapes = [self._shapes(file, kept) for file in files]

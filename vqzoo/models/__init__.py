@@ -11,6 +11,7 @@ from vqzoo.models.hierarchical_vae import HierarchicalVAE, hierarchical_vae_32
 from vqzoo.models.hqa import HQA, hqa_32
 from vqzoo.models.separate_vqvaes import SeparateVQVAEs, separate_vqvaes_64
 from vqzoo.models.sequence_vqvae import SequenceVQVAE
+from vqzoo.models.titok import TiTok, titok_64
 from vqzoo.models.tokenizers import (
     chameleon,
     janus,
@@ -44,6 +45,7 @@ __all__ = [
     "HierarchicalVAE",
     "SeparateVQVAEs",
     "SequenceVQVAE",
+    "TiTok",
     "VAE",
     "VQGAN",
     "VQVAE",
@@ -65,6 +67,7 @@ __all__ = [
     "llamagen_ds8",
     "separate_vqvaes_64",
     "sparse_autoencoder_32",
+    "titok_64",
     "vae_32",
     "vae_64",
     "vqgan_32",
