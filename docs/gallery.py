@@ -86,7 +86,8 @@ def recipes(root):
     """A line for each card in recipes/, with its first picture."""
     lines = ["| recipe | what | test |", "|---|---|---|"]
     for path in sorted((root / "recipes").glob("*/README.md")):
-        title = path.read_text("utf-8").partition("\n")[0].lstrip("# ")
+        lines_of_card = path.read_text("utf-8").splitlines()
+        title = next(s for s in lines_of_card if s.startswith("# ")).lstrip("# ")
         name, _, text = title.partition(": ")
         link = f"[`{path.parent.name}`](../../recipes/{path.parent.name}/README.md)"
         lines.append(f"| {link} | {text or name} | {_test(path.parent)} |")

@@ -6,6 +6,7 @@ needs nothing beside it, and metrics.json.
 """
 
 import dataclasses
+import json
 import pathlib
 import platform
 import sys
@@ -15,7 +16,9 @@ from vqzoo import frame, measures, registry, report, sample, trained
 from vqzoo.datasets import MAX_BYTES, READING, WITH_FACTORS
 from vqzoo.datasets.columns import COLUMNS
 from vqzoo.frame import Flag
+from vqzoo.measures import protocols
 from vqzoo.measures.cost import CARBON_INTENSITY, WATTS
+from vqzoo.measures.protocols import PROTOCOLS
 from vqzoo.measures.representation import REPRESENTATIONS
 from vqzoo.runs import files
 from vqzoo.runs.folder import METRICS, Run
@@ -94,6 +97,18 @@ FLAGS = {
             "",
             "linear weights of LPIPS, vgg.pth; empty: those of the package lpips",
         ),
+        Flag(
+            "protocol",
+            "",
+            "fixes all that Frechet distances depend on, and writes it beside them: "
+            f"one of {', '.join(PROTOCOLS)}; empty: none",
+            choices=tuple(PROTOCOLS),
+        ),
+        Flag(
+            "beside",
+            "",
+            "folder of another evaluation of the protocol, whose numbers are shown too",
+        ),
     ],
     "How samples are drawn": sample.DRAWING,
     "What is assumed": [
@@ -122,7 +137,11 @@ def _checked(values):
         raise ValueError(f"expected --watts to be above 0, received {values.watts}")
     if values.lpips_weights and not values.lpips_backbone:
         raise ValueError("expected --lpips_backbone with --lpips_weights")
-    return values
+    if values.beside and not values.protocol:
+        raise ValueError(
+            "expected a --protocol with --beside, that of the other evaluation"
+        )
+    return protocols.applied(values)
 
 
 def _evaluate(values, path):
@@ -132,6 +151,7 @@ def _evaluate(values, path):
     loaded = trained.load(path)
     model = loaded.model
     splits = measures.load_splits(model, values, values.image_size)
+    protocols.check_enough(values.protocol, splits)
     _warn_of_range(loaded.settings.get("data", {}), splits.summary)
     subject = measures.subject_of(
         model,
@@ -159,7 +179,36 @@ def _evaluate(values, path):
             subject, chosen, on_start=bar.set_description, on_done=on_done
         )
     facts = _facts(path, subject, time.monotonic() - began)
-    _write(out, path, facts, sections, values)
+    record = _record(values, subject)
+    if values.beside:
+        sections.append(_beside(values.beside, record, sections))
+    _write(out, path, facts, sections, values, record)
+
+
+def _record(values, subject):
+    """What stands beside the numbers of a protocol; empty without one."""
+    if not values.protocol:
+        return {}
+    hashes = {}
+    if subject.has_judge:
+        hashes[subject.features_name] = protocols.hash_of_network(subject.judge.network)
+    if values.inception:
+        hashes["inception"] = protocols.hash_of_file(values.inception)
+    return {"protocol": protocols.record(values.protocol, subject, hashes)}
+
+
+def _beside(folder, record, sections):
+    """A section with the numbers of another evaluation beside these."""
+    path = pathlib.Path(folder) / METRICS
+    if not path.is_file():
+        raise ValueError(f"expected the folder of an evaluation, received {folder}")
+    ours = {**record, **measures.as_json(sections)}
+    rows = protocols.side_by_side(ours, json.loads(path.read_text("utf-8")))
+    section = measures.Section(
+        name="beside", title=f"Beside {path.parent.name}", text="Of one protocol."
+    )
+    section.table("Sets of images", ("number", "this", path.parent.name), rows)
+    return section
 
 
 def _warn_of_range(then, now):
@@ -183,6 +232,8 @@ def _sizes(model, values, num_train):
         "samples": values.num_samples or samples,
         "retrain_steps": values.retrain_steps,
     }
+    if values.protocol:
+        given["train_images"] = PROTOCOLS[values.protocol].num_reference
     chosen = {name: value for name, value in given.items() if value}
     return dataclasses.replace(sizes, **chosen)
 
@@ -193,10 +244,14 @@ def _options(values, loaded):
     options["drawing"] = sample.drawing(values)
     # Of the folder of a world model it is the world.
     options["world"] = loaded if getattr(loaded, "memory", None) else None
+    options["protocol"] = values.protocol
     if values.inception:
         from vqzoo.measures.inception import inception_features
 
-        options["inception"] = inception_features(values.inception)
+        resize = {}
+        if values.protocol:
+            resize = {"resize": PROTOCOLS[values.protocol].inception_resize}
+        options["inception"] = inception_features(values.inception, **resize)
     if values.lpips_backbone:
         from vqzoo.losses import make_lpips
 
@@ -246,13 +301,14 @@ def _drawing(subject):
     return ", ".join(given) or "as the priors say"
 
 
-def _write(out, path, facts, sections, values):
+def _write(out, path, facts, sections, values, record):
     title = f"Evaluation of {path.parent.name or path.name}/{path.name}"
     page = report.render(title, facts, sections)
     with files.replacing(out / "report.html") as aside:
         aside.write_text(page, encoding="utf-8")
     settings = vars(values)
-    Run(out).finish(facts=facts, settings=settings, **measures.as_json(sections))
+    numbers = measures.as_json(sections)
+    Run(out).finish(facts=facts, settings=settings, **record, **numbers)
     skipped = [section.title for section in sections if section.skipped]
     print(f"report   {out / 'report.html'}\nnumbers  {out / METRICS}")
     if skipped:

@@ -1,5 +1,6 @@
 """Draws images: `vqzoo sample --prior=RUN --class=lion --n=64`."""
 
+import functools
 import json
 import pathlib
 import sys
@@ -40,6 +41,15 @@ FLAGS = {
         Flag("batch_size", 64, "images at once", at_least=1),
     ],
     "How likely it is": DRAWING,
+    "What is rejected": [
+        Flag(
+            "reject",
+            "",
+            "a .keras file from images to logits of the classes, which says how well "
+            "images show their class",
+        ),
+        Flag("keep", 0.5, "the share that is kept, the best of each class"),
+    ],
     "What is written": [
         Flag("out", "samples.png", "the picture to write"),
         Flag("codes", "", "also write codes and images here, .npz"),
@@ -55,6 +65,8 @@ def main(argv):
 def _with_prior(values):
     if not values.prior:
         raise ValueError("expected --prior=RUN, the folder of a prior's run")
+    if not values.reject and values.keep != 0.5:
+        raise ValueError("expected --reject=CLASSIFIER with --keep, which it scores by")
     return values
 
 
@@ -69,13 +81,31 @@ def drawing(values):
     }
 
 
+def _rejecting(values, pipeline):
+    """As `Pipeline.sample`, where a classifier chooses of what is drawn."""
+    from vqzoo import losses
+    from vqzoo.measures.judge import Classifier
+    from vqzoo.priors import rejection
+
+    network = losses.load_classifier(values.reject, pipeline.model.image_shape)
+    known = network.outputs[0].shape[-1]
+    if pipeline.num_classes and known != pipeline.num_classes:
+        raise ValueError(
+            f"expected a classifier of the {pipeline.num_classes} classes of the "
+            f"priors, received --reject={values.reject} of {known}"
+        )
+    score = Classifier(network).confidence
+    return functools.partial(rejection.sample, pipeline, score=score, keep=values.keep)
+
+
 def _draw(values):
     from tqdm import tqdm
 
     pipeline = trained.load(values.prior, needs_priors=True).pipeline
     name = getattr(values, "class")
     label = pipeline.label_of(name) if name else None
-    samples = pipeline.sample(
+    draw = _rejecting(values, pipeline) if values.reject else pipeline.sample
+    samples = draw(
         values.n,
         label,
         **drawing(values),

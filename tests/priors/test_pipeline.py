@@ -5,6 +5,7 @@ import pytest
 from tests.helpers.pipelines import pipeline_of
 from tests.helpers.small_models import model_of
 from vqzoo import sample
+from vqzoo.priors import rejection
 from vqzoo.priors.pipeline import Pipeline
 from vqzoo.runs.fingerprint import fingerprint
 
@@ -106,3 +107,36 @@ def test_an_unknown_class_is_an_error_that_lists_the_known_ones(
     drawn.save(tmp_path)
     assert sample.main(["sample", f"--prior={tmp_path}", "--class=lion"]) == 1
     assert "cat, dog" in capsys.readouterr().err
+
+
+def test_rejection_keeps_the_best_of_each_class(drawn):
+    def score(images, labels):
+        assert images.shape[0] == len(labels) == 16
+        return images.mean(axis=(1, 2, 3))
+
+    options = {"seed": 0, "batch_size": 16}
+    kept = rejection.sample(drawn, 8, None, score, 0.5, **options)
+    assert sorted(kept.labels) == [0] * 4 + [1] * 4
+    every = drawn.sample(16, np.resize(kept.labels, 16), **options)
+    means = np.clip(every.images, -0.5, 0.5).mean(axis=(1, 2, 3))
+    for label in (0, 1):
+        best = np.sort(means[every.labels == label])[::-1][:4]
+        found = np.clip(kept.images, -0.5, 0.5).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(np.sort(found[kept.labels == label])[::-1], best)
+    with pytest.raises(ValueError, match=r"share in \(0, 1\] to keep, received 0"):
+        rejection.sample(drawn, 8, None, score, 0)
+
+
+def test_the_command_line_rejects_by_a_classifier(drawn, tmp_path, capsys):
+    drawn.save(tmp_path / "run")
+    images = keras.Input(drawn.model.image_shape)
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    for classes, code in ((2, 0), (3, 1)):
+        network = keras.Model(images, keras.layers.Dense(classes)(pooled))
+        network.save(tmp_path / "classifier.keras")
+        arguments = [f"--prior={tmp_path / 'run'}", "--n=2", "--keep=0.4"]
+        arguments += [f"--out={tmp_path / 'x.png'}"]
+        arguments += [f"--reject={tmp_path / 'classifier.keras'}"]
+        assert sample.main(["sample", *arguments]) == code
+    assert "classifier of the 2 classes" in capsys.readouterr().err
+    assert sample.main(["sample", f"--prior={tmp_path}", "--keep=0.4"]) == 2

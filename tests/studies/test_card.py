@@ -30,8 +30,12 @@ def run(tmp_path):
 
 def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     readme = card.write(run, tmp_path / "recipes" / "vqvae")
-    text = readme.read_text()
+    _, front, text = readme.read_text().split("---\n", 2)
     assert text.startswith("# vqvae: A VQ-VAE with the moving-average codebook\n")
+    (index,) = json.loads(front.partition("model-index: ")[2])
+    (result,) = index["results"]
+    assert index["name"] == "vqvae" and result["dataset"]["split"] == "test"
+    assert result["metrics"] == [{"type": "psnr", "name": "psnr", "value": 25.125}]
     for flag in ("--quantizer_options=decay=0.9", "--data_dir=cifar.tar", "--epochs=3"):
         assert flag in text
     # In the order of the fields, as --help has them.
@@ -123,5 +127,6 @@ def test_a_name_that_is_no_recipe_is_refused(run, tmp_path):
 
 def test_a_card_of_other_data_has_the_text_of_its_recipe(run, tmp_path):
     text = card.write(run, tmp_path / "recipes" / "vqvae_fashion").read_text()
+    text = text.split("---\n", 2)[2]
     assert text.startswith("# vqvae_fashion: A VQ-VAE with the moving-average codebook")
     assert "`python -m vqzoo.recipes.vqvae --" in text

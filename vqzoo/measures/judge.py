@@ -26,12 +26,15 @@ class Classifier:
     """A small residual network that has learned the classes of images.
 
     Args:
-        network: keras.Model from images to logits and features, as `resnet` gives.
+        network: keras.Model from images to logits and features, as `resnet` gives; for
+            opinions alone, from images to logits.
     """
 
     def __init__(self, network):
         self.network = network
-        self._forward = compiled(lambda images: tuple(network(images, training=False)))
+        self._forward = compiled(
+            lambda images: tuple(keras.tree.flatten(network(images, training=False)))
+        )
 
     def _outputs(self, images):
         return in_batches(self._forward, images, batch_size=250)
@@ -42,6 +45,20 @@ class Classifier:
         best = np.max(logits, axis=-1, keepdims=True)  # of NaN, which equals nothing
         alone = np.sum(logits == best, axis=-1) == 1
         return np.where(alone, np.argmax(logits, axis=-1), -1)
+
+    def confidence(self, images, labels=None):
+        """Probability of the likeliest class of each image, or of labels: `(N,)`.
+
+        0 where an output is NaN.
+        """
+        logits = self._outputs(images)[0].astype("float64")
+        logits = logits - logits.max(axis=-1, keepdims=True)
+        p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        if labels is None:
+            chosen = p.max(axis=-1)
+        else:
+            chosen = np.take_along_axis(p, np.asarray(labels)[:, None], axis=1)[:, 0]
+        return np.nan_to_num(chosen, nan=0.0)
 
     def features(self, images):
         """What the last layer sees of each image: float32 `(N, D)`."""

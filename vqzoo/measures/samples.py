@@ -17,6 +17,7 @@ TEXT = (
 )
 GRID = 64
 SHOWN = 7
+CLASSES = 10  # whose samples stand beside real images
 
 
 @registry.named("samples")
@@ -29,6 +30,8 @@ def measure(subject, section):
         lambda: plots.image_grid(samples[:GRID], ""),
         width=4.8,
     )
+    with section.attempt("samples beside real images"):
+        _beside_real(subject, section, samples)
     relative = diversity(samples) / diversity(subject.train_images)
     section.add({"diversity": relative})
     count = min(len(samples), len(subject.train_images))
@@ -50,6 +53,26 @@ def measure(subject, section):
         f"Nearest in the features of the {subject.features_name}, and by pixels, of "
         f"{len(subject.train_images):,} training images.",
         lambda: _neighbors(subject, samples[:SHOWN]),
+    )
+
+
+def _beside_real(subject, section, samples):
+    """A picture of samples and real test images of the same classes, by turns."""
+    labels = subject.samples.labels
+    rows, count = {}, min(SHOWN, len(samples))
+    if labels is None or subject.labels is None:
+        rows["samples"], rows["real"] = samples[:count], subject.images[:count]
+    else:
+        for label in np.unique(labels)[:CLASSES]:
+            name = subject.data.class_names[label]
+            rows[f"{name}, samples"] = samples[labels == label][:count]
+            real = subject.images[subject.labels == label][:count]
+            if len(real):
+                rows[f"{name}, real"] = real
+    section.picture(
+        "Samples beside real images",
+        "The first of each class, not chosen; real ones are of the test split.",
+        lambda: plots.strips(rows, columns=count),
     )
 
 

@@ -29,6 +29,7 @@ GLANCE = {
     "samples_floor_fd_resnet": "its floor: as many real images",
 }
 
+SURE = 0.9  # what the judge gives a class that an image plainly shows
 NEIGHBORS = 3  # of a vector, within whose distance others are among its like
 
 
@@ -176,7 +177,7 @@ def measure(subject, section):
             table,
             f"Precision and recall use at most {sizes.compared:,} images of each set, "
             f"SWD uses {sizes.some:,}. FD-{name} between the test images and their "
-            f"reconstructions is {paired:.4g}.",
+            f"reconstructions is {paired:.4g}.{_protocol(subject)}",
         )
     with section.attempt("classes of the images"):
         _classes(subject, section)
@@ -222,12 +223,16 @@ def _classes(subject, section):
         if subject.samples.labels is None:
             raise Skipped("the samples have no classes")
         rows["samples"] = samples, subject.samples.labels[: len(samples)]
-    shares = {key: subject.judge.accuracy(*row) for key, row in rows.items()}
-    section.add({f"{key}_of_the_class": share for key, share in shares.items()})
+    table = []
+    for key, (images, labels) in rows.items():
+        right = subject.judge.accuracy(images, labels)
+        sure = float(np.mean(subject.judge.confidence(images) > SURE))
+        section.add({f"{key}_of_the_class": right, f"{key}_named_surely": sure})
+        table.append((key, right, sure))
     section.table(
-        "Share that the judge puts into the class it was drawn for",
-        ("set", "share"),
-        shares.items(),
+        "What the judge, which knows real images alone, says of each set",
+        ("set", "share put into its class", f"share named with over {SURE:g}"),
+        table,
     )
 
 
@@ -264,5 +269,12 @@ def _inception(subject, section):
         "FID, by the network of --inception",
         ("the two sets", "images of the first", "of the second", "FID"),
         table,
-        "FID falls with the number of images; published values use 10,000 to 50,000.",
+        "FID falls with the number of images; published values use 10,000 to 50,000."
+        + _protocol(subject),
     )
+
+
+def _protocol(subject):
+    """The name of the protocol that numbers are of, in words."""
+    name = subject.options.get("protocol")
+    return f" Protocol: {name}." if name else ""

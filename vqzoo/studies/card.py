@@ -7,6 +7,8 @@ stands below the pictures of a card that is there already is kept.
 import dataclasses
 import importlib
 import importlib.util
+import json
+import math
 import pathlib
 import re
 import shlex
@@ -26,7 +28,10 @@ PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 RESULT = "## Result, on the test split"
 ITEMS = {1: "vectors", 2: "signals"}  # by the axes of an item; images have more
-CARD = """# {title}
+CARD = """---
+{index}
+---
+# {title}
 
 {about}
 
@@ -112,6 +117,7 @@ def _facts(run, name, pictures):
     device = settings.get("device", "not noted")
     title, _, about = module.__doc__.partition("\n")
     return {
+        "index": _index(name, settings, run),
         "title": f"{name}: {title.rstrip('.')}",
         "about": about.partition(f"vqzoo.recipes.{recipe}\n")[2].strip(),
         "command": _command(recipe, module.RECIPE, settings["recipe"]),
@@ -169,6 +175,24 @@ def _result(run):
         lines += [(f"{section}: {name}", value) for name, value in numbers.items()]
     rows = "\n".join(f"| {name} | {value:.5g} |" for name, value in lines)
     return f"| | |\n|---|---|\n{rows}"
+
+
+def _index(name, settings, run):
+    """The numbers as hubs read them, `model-index`: JSON, which is YAML too."""
+    recipe = settings["recipe"]
+    dataset = {"name": _data(settings), "type": recipe["dataset"], "split": "test"}
+    numbers = run.metrics().get("test", {})
+    result = {
+        "task": {"type": "image-to-image", "name": recipe.get("model", name)},
+        "dataset": dataset,
+        "metrics": [
+            {"type": key, "name": key, "value": value}
+            for key, value in numbers.items()
+            if math.isfinite(value)
+        ],
+    }
+    index = [{"name": name, "results": [result]}]
+    return f"library_name: vqzoo\nmodel-index: {json.dumps(index)}"
 
 
 def _data(settings):
