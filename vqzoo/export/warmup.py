@@ -11,8 +11,10 @@ import pathlib
 
 import numpy as np
 
-from vqzoo.export import wire
+from vqzoo.registry import lazily
 from vqzoo.serving import MAX_BATCH_SIZE
+
+wire = lazily("vqzoo.export.wire")
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 # A batch of large images is run with fewer rows, which take the same way.
