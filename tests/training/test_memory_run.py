@@ -6,7 +6,7 @@ import pytest
 
 import vqzoo
 from tests.helpers import worlds
-from vqzoo import training
+from vqzoo import layers, models, training
 from vqzoo.datasets import experience
 from vqzoo.runs.files import RunError, Stopped
 from vqzoo.runs.folder import Run
@@ -136,6 +136,12 @@ def test_what_does_not_fit_is_refused(recipe, tmp_path):
     wrong.save(tmp_path / "eye.keras")
     with pytest.raises(ValueError, match="--memory to be mdn_rnn for real-valued"):
         run(model=str(tmp_path / "eye.keras"))
+    small = models.VQVAE(
+        layers.VectorQuantizer(4, 2), image_shape=(8, 8, 3), num_channels=4
+    )
+    small.save(tmp_path / "small.keras")
+    with pytest.raises(ValueError, match="--model to be a model of 16 x 16 x 3 frames"):
+        run(model=str(tmp_path / "small.keras"))
     assert not (tmp_path / "runs").exists()
 
 
