@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -252,3 +255,19 @@ def test_an_image_that_cannot_be_read_is_replaced_and_many_are_an_error(tmp_path
     write.tar(tmp_path / "b.tar", rows)
     with pytest.raises(Exception, match="expected at most 1% of images"):
         every(load(tmp_path, "b.tar").train)
+
+
+LEFT_OPEN = """
+import sys
+from vqzoo import datasets
+split = datasets.load("shards", data_dir=sys.argv[1], index_dir=sys.argv[2]).train
+batches = split.batches(4, seed=0, epochs=None).as_numpy_iterator()
+print(len(next(batches)["image"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_program_ends_while_batches_are_under_way(folder, tmp_path):
+    words = [sys.executable, "-c", LEFT_OPEN, f"{folder}/train-*.tar", tmp_path]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=100)
+    assert (ended.returncode, ended.stdout) == (0, "4\n"), ended.stderr

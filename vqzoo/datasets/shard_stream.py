@@ -1,8 +1,11 @@
 """The images of a split in shards, read and decoded when a batch needs them."""
 
+import atexit
 import concurrent.futures
 import dataclasses
+import functools
 import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -25,6 +28,35 @@ from vqzoo.datasets.splits import Split
 
 _BAD_SHARE = 0.01  # of images that cannot be read
 _WINDOWS = 4  # in memory: one in use, one that comes, and those of batches under way
+_ending = threading.Event()
+_running = set()  # calls of tf.data's threads
+
+
+@atexit.register
+def _end():
+    """Lets calls of tf.data end before Python does, which else waits for them."""
+    _ending.set()
+    deadline = time.monotonic() + 30
+    time.sleep(0.2 if _running else 0)
+    while _running and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _until_the_end(method):
+    """A method that tf.data calls, which gives up where Python ends."""
+
+    @functools.wraps(method)
+    def called(self, *args):
+        if _ending.is_set():
+            raise RuntimeError("the program ends")
+        call = object()
+        _running.add(call)
+        try:
+            return method(self, *args)
+        finally:
+            _running.discard(call)
+
+    return called
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,6 +171,7 @@ class Stream:
         """As of `Order`."""
         return self._order.size(part, parts)
 
+    @_until_the_end
     def rows(self, seed, epoch, position, share, part, parts) -> np.ndarray:
         """Int64 rows of a part of a batch, whose contents are being read."""
         window, size = self._order.window, self._order.size(part, parts)
@@ -202,6 +235,7 @@ class Stream:
             found["label"] = tf.ensure_shape(labels, [batch])
         return found
 
+    @_until_the_end
     def _images(self, rows):
         """Images and labels; those that cannot be read are replaced."""
         held = {}

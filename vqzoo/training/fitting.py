@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import re
 import signal
 import sys
 from importlib import metadata
@@ -31,10 +32,26 @@ def surroundings(strategy, precision, seed):
     keras.config.set_dtype_policy(devices.resolve_precision(precision))
     keras.utils.set_random_seed(seed)
     try:
-        with devices.lost_workers_are_errors(strategy), devices.of_run(strategy):
+        with (
+            devices.lost_workers_are_errors(strategy),
+            devices.of_run(strategy),
+            _told_of_data(),
+        ):
             yield strategy
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+@contextlib.contextmanager
+def _told_of_data():
+    """Errors of what tf.data calls without what TensorFlow writes around them."""
+    try:
+        yield
+    except Exception as error:
+        ours = re.search(r"ValueError: (expected .+)", str(error))
+        if type(error).__module__.startswith("tensorflow") and ours:
+            raise ValueError(ours[1]) from error
+        raise
 
 
 def load_data(recipe, image_size, **options):
