@@ -10,7 +10,7 @@ from PIL import Image
 from tests.helpers import subject as small
 from tests.helpers.small_models import model_of
 from vqzoo import evaluate, measures
-from vqzoo.measures import data, disentanglement
+from vqzoo.measures import data, disentanglement, protocols
 
 
 @pytest.fixture(scope="module")
@@ -277,3 +277,25 @@ def test_another_scale_than_that_of_the_training_is_said(capsys):
     assert capsys.readouterr().err == ""
     evaluate._warn_of_range({"values": twelve}, {"values": fourteen})
     assert "--value_range=0,4095 scales them as it learned" in capsys.readouterr().err
+
+
+def test_a_protocol_stands_beside_the_numbers_and_others_are_refused(
+    model_path, data_dir, tmp_path, monkeypatch, capsys
+):
+    small_one = protocols.Protocol(
+        num_images=20, num_reference=30, inception_resize="clean"
+    )
+    monkeypatch.setitem(protocols.PROTOCOLS, "clean_fid_1k", small_one)
+    monkeypatch.setattr(data, "Sizes", lambda: small.SIZES)
+    flags = [str(model_path), "--dataset=folder", f"--data_dir={data_dir}"]
+    flags += ["--only=sets", "--protocol=clean_fid_1k"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert evaluate.main(["evaluate", *flags, f"--out={first}"]) == 0
+    record = json.loads((first / "metrics.json").read_text())["protocol"]
+    assert record["num_reference"] == 30 and len(record["features"]["resnet"]) == 16
+    flags += [f"--beside={first}", f"--out={second}"]
+    assert evaluate.main(["evaluate", *flags]) == 0
+    assert "Beside first" in (second / "report.html").read_text()
+    capsys.readouterr()
+    assert evaluate.main(["evaluate", *flags, "--quick"]) != 0
+    assert "--quick=False with --protocol=clean_fid_1k" in capsys.readouterr().err
