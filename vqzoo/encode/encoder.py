@@ -13,6 +13,8 @@ from vqzoo.datasets.images import UnreadableImageError
 from vqzoo.datasets.pixels import SmallImageError
 from vqzoo.runs import fingerprint
 
+AT_HAND = {}  # by the path of the model, where a pipeline runs in the process
+
 
 class Encoder:
     """A trained model of images, with which pixels become codes.

@@ -11,7 +11,7 @@ from vqzoo.encode.output import EncodingError
 LOCAL = "FnApiRunner"
 
 
-def handler(job: Job, total: int, encoder=None):
+def handler(job: Job, total: int):
     """What `RunInference` needs of an encoding: the model, once a process, and a unit.
 
     Beam carries the names of units alone. Pixels and codes stay in the process that
@@ -20,20 +20,16 @@ def handler(job: Job, total: int, encoder=None):
     Args:
         job: what is to be done.
         total: int, number of units.
-        encoder: `Encoder` that is at hand, where the pipeline runs in this process.
 
     Returns: a `ModelHandler` from `units.Unit` to the record of a unit.
     """
     from apache_beam.ml.inference.base import ModelHandler
 
     class EncoderHandler(ModelHandler):
-        def __getstate__(self):
-            return {}  # The process that it is sent to loads a model of its own.
-
         def load_model(self):
             # Of the module, as Beam sends what this class refers to by value.
             bounds.BOUNDS.allow(job.max_bytes)
-            return getattr(self, "encoder", None) or encoders.Encoder(job.model)
+            return encoders.AT_HAND.get(job.model) or encoders.Encoder(job.model)
 
         def run_inference(self, batch, model, inference_args=None):
             return [job.encode(model, unit, total) for unit in batch]
@@ -44,9 +40,7 @@ def handler(job: Job, total: int, encoder=None):
         def get_metrics_namespace(self):
             return "vqzoo_encode"
 
-    made = EncoderHandler()
-    made.encoder = encoder
-    return made
+    return EncoderHandler()
 
 
 def run(job: Job, options: Sequence[str] = (), workers: int = 1, encoder=None) -> dict:
@@ -79,14 +73,14 @@ def _run(job, units, options, workers, encoder):
         options = [*options, f"--runner={LOCAL}", f"--direct_num_workers={workers}"]
         if workers > 1:
             options.append("--direct_running_mode=multi_processing")
-    model = handler(job, len(units), encoder if local else None)
+    encoders.AT_HAND[job.model] = encoder
     try:
         with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             records = (
                 pipeline
                 | "units" >> beam.Create(units)
                 | "spread" >> beam.Reshuffle()
-                | "encode" >> RunInference(model)
+                | "encode" >> RunInference(handler(job, len(units)))
             )
             _ = (
                 records
@@ -99,6 +93,8 @@ def _run(job, units, options, workers, encoder):
     except Exception as error:
         # Beam wraps what a step raises, with all the steps around it.
         raise _own(error) from error
+    finally:
+        del encoders.AT_HAND[job.model]
 
 
 def _own(error):
