@@ -40,11 +40,13 @@ def _noise_of(*sigmas):
 # Settings of the recipe beside its own.
 OPTIONS = {
     "32 passes": {"epochs": 32},
+    "32 passes, a learning rate of 3e-3": {"epochs": 32, "learning_rate": 3e-3},
     "steps of 256, 16 passes": LONGER,
     "noise 4, steps of 256, 16 passes": LONGER | _noise_of(0.0, 0.0, 4.0),
     "noise 16, steps of 256, 16 passes": LONGER | _noise_of(0.0, 0.0, 16.0),
-    "noise 4 of the last two, steps of 256, 16 passes": LONGER
-    | _noise_of(0.0, 4.0, 4.0),
+    "noise 4, steps of 256, 48 passes": LONGER
+    | {"epochs": 48}
+    | _noise_of(0.0, 0.0, 4.0),
     "balanced last stage": {"quantizer_options": ("num_stages=3", "balanced=True")},
     "shared codebook": {"quantizer_options": ("num_stages=3", "shared=True")},
     "columns of one scale": {"normalization": "standard"},
@@ -145,7 +147,7 @@ def _options(flags):
     vectors = items.all_vectors(flags)
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
-        model, _, rows["nearest codes"], _ = _trained(flags, folder)
+        model, _, rows["the recipe"], _ = _trained(flags, folder)
         for width in (4, 16):
             model.quantizer.beam_width = width
             rows[f"beam of {width}"] = _said(model, _codes(model, vectors), flags)
