@@ -325,7 +325,11 @@ def costs(flags, shards, work):
     small = trained.load(MODEL).model
 
     def adds(model, side):
-        return int(cost.multiply_adds(model.encode, (1, side, side, 3)))
+        def features(hidden):
+            return [hidden := encoder(hidden) for encoder in reversed(model.encoders)]
+
+        # Of the encoders: what looks codes up has loops, which are not counted.
+        return int(cost.multiply_adds(features, (1, side, side, 3)))
 
     found = {"multiply_adds": {"32": adds(small, 32), "256": adds(vqvae2_256(), 256)}}
     if "rate" in known:
