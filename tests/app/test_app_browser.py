@@ -224,7 +224,7 @@ def test_wrong_uploads_are_answered_in_plain_words(page, to_file):
         ),
         ("long.png", bytes(17 * 2**20), "at most 16 MB, received 17.0 MB"),
         ("moving.gif", moving, "it is animated: the first is taken"),
-        ("deep.png", to_file(np.full((40, 40), 9999, np.uint16)), "16 bits or more"),
+        ("deep.png", to_file(np.full((40, 40), 9999, np.uint16)), "reduced to 8 bits"),
         ("print.tif", to_file(Image.new("CMYK", (40, 40)), "TIFF"), "CMYK became RGB"),
     ):
         upload(page, name, data, which=1)
