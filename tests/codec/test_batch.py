@@ -199,7 +199,7 @@ def test_a_write_that_fails_leaves_the_old_file(codec, folder, tmp_path, monkeyp
 
 @pytest.fixture
 def commands(codec, monkeypatch):
-    monkeypatch.setattr(command, "load", lambda folder: codec)
+    monkeypatch.setattr(command, "load", lambda folder, counts: codec)
 
 
 def test_the_command_lines_go_there_and_back(commands, codec, folder, tmp_path, capsys):

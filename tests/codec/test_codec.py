@@ -122,6 +122,29 @@ def test_files_of_another_model_or_other_priors_are_refused(codec, drawn, files)
     assert r"priors (none), received" in str(without.files.read(files["prior"])[0])
 
 
+def test_a_unigram_begins_with_the_counts_of_a_collection(codec, drawn, pictures):
+    grids = codec.encode(pictures)
+    counts = {
+        name: np.bincount(
+            np.concatenate([image[tier].ravel() for image in grids]),
+            minlength=layer.num_embeddings,
+        )
+        for tier, (name, layer) in enumerate(
+            zip(drawn.model.tier_names, drawn.model.quantizers)
+        )
+    }
+    small = [picture[:16, :16] for picture in pictures]  # Little is learned of one.
+    before = codec.compress(small, mode="unigram")
+    counted = Codec(drawn.model, drawn, counts)
+    files = counted.compress(small, mode="unigram")
+    assert sum(map(len, files)) <= sum(map(len, before))
+    assert same(counted.files.read(files), codec.files.read(before))
+    for other, data in ((codec, files), (counted, before)):
+        assert all("or of other counts" in str(e) for e in other.files.read(data))
+    for mode in ("raw", "prior"):  # They do not depend on counts.
+        assert counted.compress(small, mode=mode) == codec.compress(small, mode=mode)
+
+
 def test_one_bad_file_leaves_the_others_alone(codec, files, pictures):
     for mode in MODES:
         damaged = bytearray(files[mode][1])

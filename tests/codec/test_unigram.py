@@ -59,7 +59,15 @@ def test_a_quantizer_that_kept_count_is_asked(layer):
     np.testing.assert_allclose(start[0], expected, rtol=1e-6)
 
 
+def test_counts_of_a_collection_stand_for_those_of_training(layer):
+    counts = np.bincount(skewed(5000), minlength=64)
+    expected = 0.25 * 64 * (0.99 * counts / 5000 + 0.01 / 64)
+    np.testing.assert_allclose(unigram.known(layer, counts)[0], expected, rtol=1e-12)
+
+
 def test_one_that_keeps_no_count_prefers_no_code():
     layer = FiniteScalarQuantizer((3, 5))
+    nothing = np.zeros(15, int)
+    np.testing.assert_allclose(unigram.known(layer, nothing), 0.25, rtol=1e-12)
     np.testing.assert_allclose(unigram.known(layer), 0.25, rtol=1e-12)
     assert unigram.even(layer).tolist() == [[1.0] * 15]

@@ -21,7 +21,7 @@ class Codec:
 
     - `prior`: with the probability that the priors give each code from those before;
     - `unigram`: with the share of each code among those before, at first the shares
-      that the quantizer knows from training;
+      in a collection, or those that the quantizer knows from training;
     - `raw`: all codes alike.
 
     `auto` is the first of them that there is, or raw where that is smaller. The codes
@@ -33,19 +33,22 @@ class Codec:
     Args:
         model: a model of vqzoo.models with one code for each latent.
         pipeline: `pipeline.Pipeline` of the model and its priors, or None.
+        counts: dict from tier name to int64 `(K,)`, how often each code came in a
+            collection: the shares that `unigram` begins with. A file needs the counts
+            to be read that it was written with. Defaults to those of training.
     Raises: CodecError: if the model has no codes, several for a latent, or real numbers
         beside them.
     Attributes: `model`, its float32 clone; `pipeline`, as given; `files`, the
         `FileCoder` from codes to files and back.
     """
 
-    def __init__(self, model, pipeline=None):
+    def __init__(self, model, pipeline=None, counts=None):
         _check_model(model)
         self.pipeline = pipeline
         # Pixels then do not depend on what bfloat16 hardware a machine has.
         self.model = clone(model)
         self._layout = layout_of(self.model)
-        self.files = FileCoder(model, pipeline, self._layout)
+        self.files = FileCoder(model, pipeline, self._layout, counts)
 
     @property
     def modes(self):

@@ -14,6 +14,12 @@ FLAGS = {
             "folder with model.keras, and with its priors if there are any",
         ),
         Flag(
+            "counts",
+            "",
+            "folder that `vqzoo encode` wrote with this model, whose counts of codes "
+            "--mode=unigram begins with; a file is read with those it was written with",
+        ),
+        Flag(
             "overwrite",
             False,
             "replace files that exist already; otherwise skip them",
@@ -36,7 +42,7 @@ def run(argv, usage, groups, work):
     def do(values, source, target):
         if not pathlib.Path(source).exists():
             raise FileNotFoundError(f"expected a file or a folder, received {source}")
-        report = work(load(values.model), source, target, values)
+        report = work(load(values.model, values.counts), source, target, values)
         print(report)
         return 0 if report.written else 1
 

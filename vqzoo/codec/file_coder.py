@@ -24,10 +24,11 @@ class FileCoder:
         model: a model of vqzoo.models with one code for each latent.
         pipeline: `pipeline.Pipeline` of the model and its priors, or None.
         layout: `layouts.Windows` or `layouts.Tiles`, how its codes stand.
+        counts: as of `Codec`.
     Attributes: `modes`, those that there are, the best one last: a tuple of str.
     """
 
-    def __init__(self, model, pipeline, layout):
+    def __init__(self, model, pipeline, layout, counts=None):
         self._names = tuple(model.tier_names)
         self._decoded_tiers = model.decoded_tiers
         self._layers = model.quantizers
@@ -38,7 +39,11 @@ class FileCoder:
             prior.likelihood == "exact" for prior in pipeline.priors
         )
         self.modes = MODES if exact else MODES[:-1]
-        self._heads = {"model": _head([model], container.MODEL_BYTES), "priors": b""}
+        head = _head([model], container.MODEL_BYTES)
+        self._heads = {"model": head, "counts": head, "priors": b""}
+        self._counts = [(counts or {}).get(name) for name in self._names]
+        if counts:
+            self._heads["counts"] = _head_of_counts(model, self._counts)
         if exact:
             priors = _head(pipeline.priors, container.PRIORS_BYTES)
             self._heads["priors"] = priors
@@ -71,7 +76,7 @@ class FileCoder:
         return [
             Container(
                 mode=mode,
-                model=self._heads["model"],
+                model=self._model_head(mode),
                 priors=self._heads["priors"] if mode == "prior" else b"",
                 width=size[1],
                 height=size[0],
@@ -126,12 +131,15 @@ class FileCoder:
         Raises:
             CodecError: if it cannot be of this model and these priors.
         """
-        for name in ("model", "priors") if file.mode == "prior" else ("model",):
-            head = self._heads[name]
+        heads = {"model": self._model_head(file.mode)}
+        if file.mode == "prior":
+            heads["priors"] = self._heads["priors"]
+        for name, head in heads.items():
             if getattr(file, name) != head:
+                of_counts = "" if file.mode != "unigram" else ", or of other counts"
                 raise CodecError(
                     f"expected a file of the {name} {head.hex() or '(none)'}, received "
-                    f"one of {getattr(file, name).hex()}"
+                    f"one of {getattr(file, name).hex()}{of_counts}"
                 )
         names = self._names
         kept = tuple(range(len(names))) if file.tiers is None else file.tiers
@@ -240,8 +248,13 @@ class FileCoder:
 
     def _start(self, mode, tier):
         layer = self._layers[tier]
-        adapts = mode == "unigram"
-        return (unigram.known if adapts else unigram.even)(layer), adapts
+        if mode == "unigram":
+            return unigram.known(layer, self._counts[tier]), True
+        return unigram.even(layer), False
+
+    def _model_head(self, mode):
+        """The head of what a file of a mode depends on beside its priors."""
+        return self._heads["counts" if mode == "unigram" else "model"]
 
     def _prior_coder(self, num_tiers):
         if num_tiers not in self._prior_coders:
@@ -265,6 +278,14 @@ def _head(models, count):
     if len(digests) > 1:
         digests = [hashlib.sha256(b"".join(digests)).digest()]
     return digests[0][:count]
+
+
+def _head_of_counts(model, counts):
+    """The head of the fingerprint of a model with counts of its tiers."""
+    digest = hashlib.sha256(bytes.fromhex(fingerprint(model)))
+    for count in counts:
+        digest.update(np.asarray(count, "<i8").tobytes())
+    return digest.digest()[: container.MODEL_BYTES]
 
 
 def _checksum(grids):

@@ -15,13 +15,18 @@ def even(layer):
     return np.ones((1, layer.num_embeddings))
 
 
-def known(layer):
-    """Weights `(1, K)` by how often a quantizer used its codes during training.
+def known(layer, counts=None):
+    """Weights `(1, K)` by how often each code of a quantizer came.
 
-    A quantizer that does not keep count prefers no code.
+    Args:
+        layer: the quantizer.
+        counts: int `(K,)`, of a collection. Defaults to those of its training; one that
+            does not keep count prefers no code.
     """
     usage = even(layer)
-    if layer.ema_counts is not None:
+    if counts is not None and counts.any():
+        usage = np.asarray(counts, "float64")[None]
+    elif layer.ema_counts is not None:
         usage = np.asarray(layer.ema_counts.value, "float64")[None]
     usage = (1 - _EVEN) * usage / usage.sum() + _EVEN / usage.size
     return _START * usage.size * usage
