@@ -326,12 +326,23 @@ def costs(flags, shards, work):
 
     def adds(model, side):
         def features(hidden):
-            return [hidden := encoder(hidden) for encoder in reversed(model.encoders)]
+            found = []
+            for encoder in reversed(model.encoders):
+                hidden = encoder(hidden)
+                found.append(hidden)
+            return found
 
         # Of the encoders: what looks codes up has loops, which are not counted.
         return int(cost.multiply_adds(features, (1, side, side, 3)))
 
-    found = {"multiply_adds": {"32": adds(small, 32), "256": adds(vqvae2_256(), 256)}}
+    jpegs = {side: jpeg(side) for side in (32, 256, 512)}
+    found = {
+        "multiply_adds": {"32": adds(small, 32), "256": adds(vqvae2_256(), 256)},
+        "jpeg_bytes": {side: len(data) for side, data in jpegs.items()},
+        "decode_seconds": {
+            side: decode_seconds(data, side) for side, data in jpegs.items()
+        },
+    }
     if "rate" in known:
         rates = known["rate"]["processor"]["images_a_second"]
         found["gigamacs_a_second_and_core"] = round(
@@ -346,6 +357,29 @@ def costs(flags, shards, work):
             for failures, slow in ((0, 0), (0.01, 0), (0.01, 0.02))
         ]
     return found
+
+
+def jpeg(side):
+    """A file with as much in it as in a photo, at quality 90."""
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    small = generator.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
+    pixels = np.asarray(Image.fromarray(small).resize((side, side), Image.BICUBIC))
+    noisy = np.clip(pixels + generator.normal(0, 6, pixels.shape), 0, 255)
+    file = io.BytesIO()
+    Image.fromarray(noisy.astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def decode_seconds(data, side):
+    """Seconds of a core to decode an image to 256 pixels or less: a median of 200."""
+    from vqzoo.encode import encoder
+
+    def once():
+        encoder.decoded(data, (min(side, 256), min(side, 256), 3), "crop", None)
+
+    return float(np.median([taking(once)["processor"] for _ in range(200)]))
 
 
 def simulate(seconds, *, shards, workers, failures, slow, seed=0):

@@ -25,6 +25,7 @@ from vqzoo.studies import (
     cells,
     claims,
     codec_rows,
+    encode_rows,
     footprint,
     identifier_rows,
     scale,
@@ -187,6 +188,8 @@ class Page:
             "originals": speed.originals,
         }
         tables = ("targets", "unique", "options", "noise", "stability", "timings")
+        of_encoding = ("inputs", "costs", "failures")
+        makers |= {f"encode_{t}": getattr(encode_rows, t) for t in of_encoding}
         makers |= {f"ids_{t}": getattr(identifier_rows, t) for t in tables}
         if name == "codec":
             lines = codec_rows.files(self._benchmark("codec"))

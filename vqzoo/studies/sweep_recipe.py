@@ -73,7 +73,7 @@ class SweepRecipe(Recipe):
     )
     trained: str = setting(
         "",
-        "a .keras file to measure, or to train priors on, instead of "
+        "a folder or .keras file to measure, or to train priors on, instead of "
         "training a model; conditions may set it",
     )
     measurements: tuple[str, ...] = setting(
