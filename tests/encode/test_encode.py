@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.helpers import shards as small
+from tests.helpers.encoding import job_of, rows_of
 from tests.helpers.small_models import SMALL, model_of
 from vqzoo.datasets import code_shards, codes
 from vqzoo.encode import run
 from vqzoo.encode import units as inputs
 from vqzoo.encode.encoder import Encoder
-from vqzoo.encode.job import Job
 from vqzoo.encode.output import EncodingError, Output
 from vqzoo.encode.units import units_of
 from vqzoo.images import to_images
@@ -22,13 +22,6 @@ from vqzoo.trained import TrainedError
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.once
 SIDE = 16
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.keras"
-    model_of(1).save(path)
-    return Encoder(str(path))
 
 
 def pixels(key):
@@ -47,15 +40,6 @@ def make_shards(folder, counts=(10, 7), damaged=()):
         small.tar(folder / f"in-{number}.tar", rows)
         first += count
     return f"{folder}/in-{{0..{len(counts) - 1}}}.tar"
-
-
-def job_of(pattern, folder, **options):
-    return Job(model="", pattern=pattern, output=str(folder), batch_size=4, **options)
-
-
-def rows_of(folder):
-    parts = list(code_shards.read(folder, check=True))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def contents(folder):

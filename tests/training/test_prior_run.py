@@ -5,7 +5,7 @@ import pytest
 
 from tests.helpers import stopped
 from tests.helpers.small_models import model_of
-from vqzoo import trained, training
+from vqzoo import measures, trained, training
 from vqzoo.runs import files
 from vqzoo.runs.folder import Run
 from vqzoo.training.command import parse
@@ -27,7 +27,7 @@ TINY = training.PriorRecipe(
 
 def recipe_of(data, tmp_path, **settings):
     own = {
-        "model": str(data / "model.keras"),
+        "model": str(data),
         "dataset": "folder",
         "data_dir": str(data / "images"),
         "runs_dir": str(tmp_path / "runs"),
@@ -125,10 +125,48 @@ def test_codes_of_another_model_are_refused(data, tmp_path):
         recipe.extract(model_of(1))
 
 
+def test_a_prior_learns_the_codes_of_a_collection(data, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from tests.helpers import shards
+    from tests.helpers.encoding import rows_of
+    from vqzoo.encode import Job, run
+
+    shards.tar(tmp_path / "in.tar", shards.records(0, 90, 16))
+    encoded = tmp_path / "encoded"
+    job = Job(model=str(data), pattern=f"{tmp_path}/in.tar", output=str(encoded))
+    manifest = run(job)
+    before = sorted(encoded.rglob("*"))
+    monkeypatch.setattr(measures, "load_splits", None)  # No images are read.
+    recipe = recipe_of(data, tmp_path, codes_dir=str(encoded), tiers=("top",))
+    finished = Run(recipe.run())
+    settings = finished.settings()
+    assert settings["class_names"] == ["0", "1", "2"]
+    assert settings["model_fingerprint"] == manifest["model"]
+    assert finished.metrics()["test"]["top_bits_per_code"] > 0
+    codes = recipe.extract(model_of(0))
+    parts = [codes.arrays(name) for name in ("train", "validation", "test")]
+    assert all(len(part["label"]) for part in parts)
+    found = [
+        (p["label"][i], *p["top"][i].ravel())
+        for p in parts
+        for i in range(len(p["label"]))
+    ]
+    rows = rows_of(encoded)
+    expected = zip(rows["label"].astype(int), rows["top"].reshape(90, -1))
+    assert sorted(found) == sorted((label, *grid) for label, grid in expected)
+    assert sorted(encoded.rglob("*")) == before
+    model_of(1).save(tmp_path / "other.keras")
+    other = dataclasses.replace(recipe, model=str(tmp_path / "other.keras"))
+    with pytest.raises(files.RunError, match="--codes_dir: .*codes of the model"):
+        other.run()
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
         ({"model": "nowhere.keras"}, files.RunError, "--model.*nowhere.keras"),
+        ({"model": "nowhere"}, files.RunError, "--model: .*the folder of a run"),
+        ({"model": "model.h5"}, files.RunError, "--model: .*model.h5"),
         ({"batch_size": 400, "smoke": False}, ValueError, "--batch_size.*400"),
         ({"prior_options": ("middle.units=3",)}, ValueError, "--prior_options.*middle"),
         ({"tiers": ("middle",)}, ValueError, "--tiers .*middle"),
@@ -145,7 +183,7 @@ def test_what_does_not_fit_names_its_flag(data, tmp_path, settings, error, messa
     ("setting", "flag"),
     [
         ({"prior": "pixelgan"}, "--prior "),
-        ({"model": "model.h5"}, "--model "),
+        ({"model": "hf://owner/name"}, "--model .*vqzoo convert"),
         ({"prior_options": ("units",)}, "name=value"),
         ({"epochs": 0}, "--epochs "),
     ],

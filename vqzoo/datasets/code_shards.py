@@ -1,13 +1,14 @@
 """Codes of a collection in Parquet or TFRecord shards, which `vqzoo encode` writes."""
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vqzoo.datasets import code_files, shard_index
+from vqzoo.datasets import code_files, shard_examples, shard_index
 from vqzoo.datasets.shards import file_system
 
 # Readers of Parquet pass over what begins with an underscore.
@@ -155,7 +156,8 @@ def _tfrecord(path, names, shapes):
         else:
             stored = tf.int64 if COLUMNS[name] else tf.string
             kinds[name] = tf.io.FixedLenFeature([], stored)
-    for records in tf.data.TFRecordDataset(path).batch(_ROWS):
+    contents = (data for _, data in shard_examples.TFRecord(path).contents())
+    while records := list(itertools.islice(contents, _ROWS)):
         parsed = tf.io.parse_example(records, kinds)
         columns = {name: values.numpy() for name, values in parsed.items()}
         for name, values in columns.items():
@@ -186,16 +188,19 @@ def gather(
 
     Args:
         folder: shards of codes.
-        target: folder of the arrays. Defaults to one within `folder`.
+        target: folder of the arrays, on this machine. Defaults to one within `folder`.
         seed: int, chooses other rows for the splits.
         held_out: share of the keys, by their hash, that validation gets, and test.
 
     Returns: the folder of the arrays.
 
-    Raises: ValueError: if a shard is not as it was written, or a split gets no rows.
+    Raises: ValueError: if a shard is not as it was written, a split gets no rows, or
+        there is no `target` for a folder of a bucket.
     """
     import pathlib
 
+    if not target and "://" in os.fspath(folder):
+        raise ValueError(f"expected a target on this machine for the codes of {folder}")
     manifest = read_manifest(folder)
     target = pathlib.Path(target or f"{os.fspath(folder)}/{ARRAYS}")
     data = f"{manifest['data']} {seed} {held_out}"

@@ -109,6 +109,11 @@ def extract(
     }
     # Not in the headers of codes alone, which earlier versions wrote too.
     wanted |= {"num_values": dict(num_values)} if num_values else {}
+    if code_shards.is_encoded(folder):
+        raise ValueError(
+            f"expected a folder for the codes of {splits.name}, received {folder}, "
+            "which `vqzoo encode` wrote: choose another folder"
+        )
     if not _is_whole(_begun(folder, wanted)):
         folder.mkdir(parents=True, exist_ok=True)
         with code_files.alone(folder):
@@ -216,27 +221,35 @@ def _joined(arrays, rows):
     return found
 
 
-def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSplits:
+def load(
+    folder: str | os.PathLike[str],
+    *,
+    model: str | None = None,
+    target: str | os.PathLike[str] = "",
+) -> CodeSplits:
     """Open the codes that `extract` or `vqzoo encode` wrote.
 
     Args:
-        folder: where they are; of shards, arrays are made in it once, with a tenth of
-            the keys held out for validation and a tenth for test.
+        folder: where they are; of shards, arrays are made once, with a tenth of the
+            keys held out for validation and a tenth for test.
         model: fingerprint of the model that they must be of, or None for any.
+        target: folder for the folders of such arrays. Defaults to the shards' own,
+            which then must be on this machine.
 
     Raises:
         FileNotFoundError: if there are none.
         ValueError: if they are of another model, not complete, or damaged.
     """
     if code_shards.is_encoded(folder):
-        folder = code_shards.gather(folder)
+        manifest = code_shards.read_manifest(folder)
+        _check_model(manifest, folder, model)
+        if target:
+            name = f"{manifest['model'][:12]}-{manifest['data'][:12]}"
+            target = pathlib.Path(target, name)
+        folder = code_shards.gather(folder, target)
     folder = pathlib.Path(folder)
     header = code_files.read_header(folder)
-    if model is not None and header["model"] != model:
-        raise ValueError(
-            f"expected codes of the model {model}, received codes of the model "
-            f"{header['model']} in {folder}: extract them again into another folder"
-        )
+    _check_model(header, folder, model)
     for name in SPLITS:
         state = header["splits"].get(name, {"size": None, "done": 0})
         if state["done"] != state["size"]:
@@ -254,6 +267,32 @@ def load(folder: str | os.PathLike[str], *, model: str | None = None) -> CodeSpl
         data=header["data"],
         num_values=header.get("num_values", {}),
     )
+
+
+def counts(
+    folder: str | os.PathLike[str], *, model: str | None = None
+) -> dict[str, np.ndarray]:
+    """How often each code came in what `vqzoo encode` wrote, without reading shards.
+
+    Args:
+        folder: that of the shards.
+        model: as of `load`.
+
+    Returns: dict from tier name to int64 `(K,)`.
+    Raises: as `load`.
+    """
+    manifest = code_shards.read_manifest(folder)
+    _check_model(manifest, folder, model)
+    stored = manifest["counts"]
+    return {tier: np.asarray(count, "int64") for tier, count in stored.items()}
+
+
+def _check_model(header, folder, model):
+    if model is not None and header["model"] != model:
+        raise ValueError(
+            f"expected codes of the model {model}, received codes of the model "
+            f"{header['model']} in {folder}: extract them again into another folder"
+        )
 
 
 def _split(folder, header, name):

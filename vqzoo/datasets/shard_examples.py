@@ -28,15 +28,15 @@ class TFRecord:
         columns: names of its features.
     """
 
-    def __init__(self, path: str, columns: Columns) -> None:
+    def __init__(self, path: str, columns: Columns = Columns()) -> None:  # noqa: B008
         self.path, self.columns = path, columns
 
     def records(self, images: bool = True) -> Iterator[Record]:
         """The records in their order, whose images are read in any case."""
-        for row, (place, data) in enumerate(self._contents()):
+        for row, (place, data) in enumerate(self.contents()):
             yield _record(self, row, data, place)
 
-    def _contents(self):
+    def contents(self) -> Iterator[tuple[tuple[int, int], bytes]]:
         """Place and content of each record: a length, its sum, the data, its sum."""
         files, inner = file_system(self.path)
         with sound(self.path), files.open(inner, "rb") as file:

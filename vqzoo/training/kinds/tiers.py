@@ -14,10 +14,10 @@ from vqzoo.runs import files
 from vqzoo.runs.folder import MODEL, Run, prior_file
 from vqzoo.training.settings import DataSettings, RunSettings, setting
 
+code_shards = lazily("vqzoo.datasets.code_shards")
 conditions = lazily("vqzoo.priors.conditions")
 datasets = lazily("vqzoo.datasets")
 devices = lazily("vqzoo.training.devices")
-fingerprints = lazily("vqzoo.runs.fingerprint")
 fitting = lazily("vqzoo.training.fitting")
 keras = lazily("keras")
 learned = lazily("vqzoo.training.learned")
@@ -26,8 +26,6 @@ pipeline = lazily("vqzoo.priors.pipeline")
 plots = lazily("vqzoo.plots")
 report = lazily("vqzoo.training.report")
 splitting = lazily("vqzoo.datasets.splits")
-stored_codes = lazily("vqzoo.datasets.codes")
-tqdm = lazily("tqdm")
 trained = lazily("vqzoo.trained")
 
 SHOWN_SAMPLES = 64
@@ -53,7 +51,9 @@ class TierRecipe(RunSettings, DataSettings):
     """
 
     model: str = setting(
-        "export/vqvae2_noisy/model.keras", "the trained model whose codes are learned"
+        "export/vqvae2_noisy/model.keras",
+        "the trained model whose codes are learned: a folder of a run or an artifact, "
+        "or a .keras file",
     )
     tiers: tuple[str, ...] = setting(
         (), "train only these tiers (then no images can be drawn); empty: all"
@@ -68,12 +68,18 @@ class TierRecipe(RunSettings, DataSettings):
         "condition on the class, if the data has classes",
     )
     codes_dir: str = setting(
-        "", "folder for the codes of the data; empty: in --runs_dir"
+        "",
+        "folder for the codes of the data, or one that `vqzoo encode` wrote with this "
+        "model, for which no images are read; empty: in --runs_dir",
     )
 
     def __post_init__(self):
         super().__post_init__()
-        self.expect("model", self.model.endswith(".keras"), "a .keras file")
+        self.expect(
+            "model",
+            not self.model.startswith(trained.HUB),
+            "a folder or a .keras file, which `vqzoo convert` makes of a checkpoint",
+        )
         self.options_of("")
 
     def run(self):
@@ -176,8 +182,11 @@ class TierRecipe(RunSettings, DataSettings):
         """The codes of the data, extracted or opened: `datasets.codes.CodeSplits`.
 
         Raises:
+            RunError: if `vqzoo encode` wrote the folder with another model.
             ValueError: if the images do not fit the model, or the folder holds others.
         """
+        if self.codes_dir and code_shards.is_encoded(self.codes_dir):
+            return learned.encoded(model, self.codes_dir, self.runs_dir)
         splits = self._splits(model)
         if self.smoke:
             splits = learned.few(splits)
@@ -200,26 +209,7 @@ class TierRecipe(RunSettings, DataSettings):
                 and then of the numbers beside those of a hybrid model.
             splits: `Splits`.
         """
-        model_fingerprint = fingerprints.fingerprint(model)
-        names = model_fingerprint[:12], splits.fingerprint[:12].replace(" ", "_")
-        return stored_codes.extract(
-            encode,
-            splits,
-            self.codes_dir or pathlib.Path(self.runs_dir, "codes", "-".join(names)),
-            model=model_fingerprint,
-            num_embeddings={
-                tier: layer.num_embeddings
-                for tier, layer in zip(model.tier_names, model.quantizers)
-            },
-            num_values={
-                tier: layer.num_values
-                for tier, layer in zip(model.tier_names, model.quantizers)
-                if layer.is_hybrid
-            },
-            progress=lambda batches, total: tqdm.tqdm(
-                batches, total=total, desc="codes", unit=" batches"
-            ),
-        )
+        return learned.extract(model, encode, splits, self.codes_dir, self.runs_dir)
 
     def check_tiers(self, tier_names):
         """Raises ValueError if a setting names a tier that the model does not have."""
