@@ -576,14 +576,34 @@ def test_frozen_is_inference(case):
         np.testing.assert_array_equal(now, first)
 
 
+def rows_of(case):
+    """Inputs of a quantizer in rows that are coded alone: latents, or whole grids."""
+    (inputs,) = case.inputs
+    return inputs if codes_grids(case) else inputs.reshape(-1, inputs.shape[-1])
+
+
+def codes_grids(case):
+    return made(case).layout == "scales"
+
+
+def batch_of(case, rows):
+    """A batch of rows: all latents in one sequence, or each grid for itself."""
+    return rows if codes_grids(case) else rows[None]
+
+
+def in_rows(case, batch):
+    batch = ops.convert_to_numpy(batch)
+    return batch if codes_grids(case) else batch[0]
+
+
 def trained_on(case, rows, **kwargs):
-    """A fresh quantizer after a call on rows `(N, D)`, its outputs and its loss."""
+    """A fresh quantizer after a call on rows, its outputs and its loss."""
     keras.utils.set_random_seed(3)
     layer = case.make()
-    outputs = layer(rows[None], training=True, **kwargs)
+    outputs = layer(batch_of(case, rows), training=True, **kwargs)
     return (
         layer,
-        ops.convert_to_numpy(outputs)[0],
+        in_rows(case, outputs),
         float(ops.convert_to_numpy(sum(layer.losses))),
     )
 
@@ -602,31 +622,33 @@ def assert_same_training(case, first, second, num_rows):
 
 @each_quantizer
 def test_masked_places_take_no_part(case):
-    rows = case.inputs[0].reshape(-1, case.inputs[0].shape[-1])
-    junk = np.full((5, rows.shape[1]), 50, "float32")
+    rows = rows_of(case)
+    junk = np.full((5, *rows.shape[1:]), 50, "float32")
     padded = np.concatenate([rows, junk])
     mask = np.arange(len(padded)) < len(rows)
-    masked = trained_on(case, padded, mask=mask[None])
+    batch, batch_mask = batch_of(case, padded), batch_of(case, mask)
+    masked = trained_on(case, padded, mask=batch_mask)
     assert_same_training(case, trained_on(case, rows), masked, len(rows))
     layer, outputs, loss = masked
     assert np.isfinite(loss) and not outputs[~mask].any()
-    codes = ops.convert_to_numpy(layer.encode(padded[None], mask[None]))[0]
+    encoded = layer.encode(batch, batch_mask)
+    codes = in_rows(case, encoded)
     assert (codes[~mask] == -1).all()
-    assert_equal(codes[mask], layer.encode(rows[None])[0])
-    decoded = ops.convert_to_numpy(layer.decode(codes[None]))[0]
+    assert_equal(codes[mask], in_rows(case, layer.encode(batch_of(case, rows))))
+    decoded = in_rows(case, layer.decode(encoded))
     assert decoded[mask].any() and not decoded[~mask].any()
-    outputs = layer(ops.convert_to_tensor(padded[None]), mask=mask[None])
-    assert_equal(outputs._keras_mask, mask[None])
+    outputs = layer(ops.convert_to_tensor(batch), mask=batch_mask)
+    assert_equal(outputs._keras_mask, batch_mask)
 
 
 @each_quantizer
 def test_latents_that_are_not_finite_touch_no_state_and_show(case):
-    rows = case.inputs[0].reshape(-1, case.inputs[0].shape[-1])
-    bad = np.zeros((3, rows.shape[1]), "float32")
-    bad[:, 0] = [np.nan, np.inf, -np.inf]
+    rows = rows_of(case)
+    bad = np.zeros((3, *rows.shape[1:]), "float32")
+    bad[..., 0] = np.array([np.nan, np.inf, -np.inf]).reshape(-1, *[1] * (bad.ndim - 2))
     layer, outputs, _ = trained_on(case, np.concatenate([rows, bad]))
     assert all(np.isfinite(value).all() for value in values(layer.weights))
-    assert not np.isfinite(outputs[len(rows) :]).all(axis=1).any()
+    assert not np.isfinite(outputs[len(rows) :]).all(axis=-1).any()
     expected, _, _ = trained_on(case, rows)
     if not case.random:
         for value, now in zip(values(expected.weights), values(layer.weights)):

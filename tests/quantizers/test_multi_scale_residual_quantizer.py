@@ -24,7 +24,6 @@ CASES = [
             VectorQuantizer(4, 2), ((1, 1), (2, 3)), num_convolutions=0
         ),
         (random_floats(3, 2, 3, 2),),
-        random=True,
     ),
 ]
 REFUSED = [
@@ -135,10 +134,17 @@ def test_without_grids_they_are_halves_of_the_latents_grid():
         again(random_floats(2, 5, 2))
 
 
-def test_a_mask_is_refused():
-    layer = quantizer_of([[1], [2]], (1, 2))
-    with pytest.raises(ValueError, match="no mask"):
-        layer.encode(np.zeros((1, 2, 2, 1), "float32"), np.ones((1, 2, 2), bool))
+def test_masked_places_count_in_no_mean_by_hand():
+    # Mean 7 / 3: code 2 (value 2) everywhere; rests -1, 1, 1: codes 0, 1 and 1.
+    layer = quantizer_of([[-1], [1], [2]], (1, 2), num_convolutions=2)
+    latents = np.array([1, 3, 3, 50], "float32").reshape(1, 2, 2, 1)
+    mask = np.array([[[True, True], [True, False]]])
+    codes = layer.encode(latents, mask)
+    assert codes.numpy().tolist() == [[[2, 0, 1, 1, -1]]]
+    for outputs in (layer.decode(codes), layer(latents, mask=mask)):
+        assert outputs.numpy().ravel().tolist() == [1, 3, 3, 0]
+    # 1 / 9 and a quarter of it from the mean, and from the sums 1 and 0.
+    assert float(sum(layer.losses)) == pytest.approx(0.5 + 1.25 / 9)
 
 
 def test_means_and_cubics_by_hand():

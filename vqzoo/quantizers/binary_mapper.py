@@ -84,6 +84,8 @@ class BinaryMapper(Quantizer):
             fixed = ops.stop_gradient(ops.convert_to_tensor(self.codebook))
             mixed = ops.matmul(self._probabilities(logits), fixed)
             vectors = vectors + mixed - ops.stop_gradient(mixed)
+            # Bits are drawn of an infinite latent too, which nothing would show.
+            vectors = ops.where(ops.isfinite(latents), vectors, float("nan"))
         else:
             vectors = straight_through(latents, vectors)
         return vectors, {"divergence": self._divergence(logits, mask)}

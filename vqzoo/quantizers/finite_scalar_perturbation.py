@@ -85,6 +85,8 @@ class FiniteScalarPerturbation(Quantizer):
 
     def _quantize(self, latents, training, mask=None):
         inside = (ops.tanh(latents) + 1) / 2
+        # The bound makes a number of an infinite latent, which nothing would show.
+        inside = ops.where(ops.isfinite(latents), inside, float("nan"))
         middles = self._middles(self._digits(latents))
         outputs = straight_through(inside, middles)
         if training:

@@ -40,7 +40,8 @@ class MultiScaleResidualQuantizer(Quantizer):
             the rest of it is the interpolation. Defaults to 0.5.
     Input shape: `(batch, *grids[-1], embedding_dim)`, float, any range.
     Output shape: same. Codes: `(batch, 1, L)`, int32, in [0, K), those of all scales
-        one after the other; `L` is the number of places of all grids.
+        one after the other; `L` is the number of places of all grids. A masked place
+        counts in no mean; a cell without others has the code -1.
     Losses: those of the quantizer at each scale on its own rest, and
         mean((sg(latents) - sum so far) ** 2), the mean over the scales, which the
         convolutions learn from.
@@ -117,23 +118,26 @@ class MultiScaleResidualQuantizer(Quantizer):
             self.offsets = add_learned(self, "offsets", (count, dim))
 
     def _quantize(self, latents, training, mask=None):
-        _check_no_mask(mask)
-        sums = self._sums(latents, lambda m: self.quantizer(m, training=training))
-        return straight_through(latents, sums[-1]), self._own_terms(latents, sums)
+        def choose(means, counted):
+            return self.quantizer(means, training=training, mask=counted)
 
-    def _sums(self, latents, choose):
+        sums = self._sums(latents, mask, choose)
+        return straight_through(latents, sums[-1]), self._own_terms(latents, sums, mask)
+
+    def _sums(self, latents, mask, choose):
         """The sum after each scale; `choose` makes code vectors of its means."""
         rest, sums = latents, [ops.zeros_like(latents)]
         for index in range(len(self.scales.grids)):
-            vectors = ops.stop_gradient(choose(self.scales.down(rest, index)))
+            means, counted = self.scales.counted_means(rest, mask, index)
+            vectors = ops.stop_gradient(choose(means, counted))
             part = self._spread(ops.cast(vectors, "float32"), index)
             sums.append(sums[-1] + part)
             rest = rest - ops.stop_gradient(part)
         return sums[1:]
 
-    def _own_terms(self, latents, sums):
+    def _own_terms(self, latents, sums, mask=None):
         """What the convolutions learn from: how far the sums are from the latents."""
-        errors = (mean_squared_distance(each, latents) for each in sums)
+        errors = (mean_squared_distance(each, latents, mask) for each in sums)
         return {"scales": sum(errors) / len(sums)}
 
     def _spread(self, vectors, index):
@@ -157,15 +161,14 @@ class MultiScaleResidualQuantizer(Quantizer):
         return int(np.argmin(np.abs(ticks - index / last)))
 
     def _codes(self, latents, mask):
-        _check_no_mask(mask)
         codes = []
 
-        def choose(means):
-            chosen = self.quantizer.encode(means)
+        def choose(means, counted):
+            chosen = self.quantizer.encode(means, counted)
             codes.append(ops.reshape(chosen, (-1, 1, math.prod(chosen.shape[1:]))))
             return self.quantizer.decode(chosen)
 
-        self._sums(latents, choose)
+        self._sums(latents, mask, choose)
         return ops.concatenate(codes, axis=-1)
 
     def decode(self, codes):
@@ -194,6 +197,8 @@ class MultiScaleResidualQuantizer(Quantizer):
             here = ops.reshape(codes[:, 0, part], (-1, *self.scales.grids[index]))
             vectors = ops.cast(self.quantizer.decode(here), "float32")
             total = total + self._spread(vectors, index)
+            counted = self.scales.at_places(here >= 0, index)
+        total = ops.where(counted[..., None], total, 0.0)
         return ops.cast(total, self.compute_dtype)
 
     def start_from(self, latents, seed=0):
@@ -212,17 +217,12 @@ class MultiScaleResidualQuantizer(Quantizer):
         """Loss terms by name, summed over the scales, before their weights."""
         latents, parts = ops.cast(latents, "float32"), []
 
-        def choose(means):
+        def choose(means, counted):
             parts.append(self.quantizer.loss_terms(means))
             return self.quantizer.decode(self.quantizer.encode(means))
 
-        sums = self._sums(latents, choose)
+        sums = self._sums(latents, None, choose)
         return add_terms([*parts, self._own_terms(latents, sums)])
-
-
-def _check_no_mask(mask):
-    if mask is not None:
-        raise ValueError("expected no mask: each scale is a mean over all places")
 
 
 def _identity(shape, dtype=None):

@@ -51,6 +51,30 @@ class Scales:
         """Means of features `(batch, *full, C)` over the cells of a grid."""
         return _resampled(features, self.grids[index], area_matrix)
 
+    def counted_means(self, features, mask, index):
+        """Means over the places of each cell that count, and which cells have some.
+
+        Args:
+            features: float `(batch, *full, C)`.
+            mask: bool `(batch, *full)`, the places that count, or None for all.
+            index: int, of the grid.
+
+        Returns:
+            Float `(batch, *grid, C)`, and bool `(batch, *grid)`; or None for all.
+        """
+        if mask is None:
+            return self.down(features, index), None
+        features = ops.where(mask[..., None], features, 0.0)
+        shares = self.down(ops.cast(mask, features.dtype)[..., None], index)
+        means = self.down(features, index) / ops.where(shares > 0, shares, 1.0)
+        return means, shares[..., 0] > 0
+
+    def at_places(self, values, index):
+        """Values `(batch, *grid)` of the cell of each place: `(batch, *full)`."""
+        for axis, (side, full) in enumerate(zip(self.grids[index], self.full), start=1):
+            values = ops.take(values, np.arange(full) * side // full, axis=axis)
+        return values
+
     def up(self, features, index):
         """Features `(batch, *grid, C)` at the places of the last grid, bicubic."""
         del index
