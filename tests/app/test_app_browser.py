@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import worlds
 from tests.helpers.browser import barriers
 from tests.helpers.pictures import png_of_any_kind
 from tests.helpers.small_models import model_of
 from vqzoo import trained
 from vqzoo.priors import PixelCNN, pipeline
+from vqzoo.world.actions import Actions
 
 pytest.importorskip("gradio", reason="needs the extra app")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -26,7 +28,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 ROOT = pathlib.Path(__file__).parents[2]
 ARTIFACT = ROOT / "export" / "vqvae2_noisy" / "model.keras"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-TABS = ("Reconstruct", "Codes", "Interpolate", "Sample", "Codebook")
+TABS = (
+    *("Reconstruct", "Codes", "Interpolate", "Sample", "Likelihood", "Codebook"),
+    "Dream",
+)
 PATIENCE = 120_000  # ms, on a machine with other things to do
 
 
@@ -453,6 +458,32 @@ def test_a_gray_model_with_two_codes_a_latent(browser, tmp_path, two_codes):
             open_tab(page, "Codebook")
             page.wait_for_selector("#codebook-axes img")
             page.get_by_text("A single code paints nothing here").wait_for()
+
+
+def test_a_dream_is_played_by_mouse_and_keys(browser, tmp_path):
+    actions = Actions(4, names=("NOOP", "FIRE", "LEFT", "DOWNRIGHTFIRE"))
+    worlds.small(actions=actions).save(tmp_path)
+    with running(tmp_path, f"--model={tmp_path}") as server:
+        for width in (1280, 390):
+            with opened(browser, server, width) as page:
+                open_tab(page, "Dream")
+                shown(page, "dream-codes")
+                page.wait_for_timeout(500)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                assert page.evaluate(OVERLAPS) == []
+                assert barriers(page) == {}
+                with changing(page, "dream-codes"):
+                    page.keyboard.press("ArrowLeft")
+                page.click("#act-1")
+                page.get_by_text("2 actions").wait_for()
+                page.keyboard.press("Space")  # the mouse left it no other button
+                page.get_by_text("3 actions").wait_for()
+                page.get_by_role("button", name="Begin anew").focus()
+                page.keyboard.press("Enter")
+                page.get_by_text("0 actions").wait_for()
+                page.keyboard.press("Control+1")  # is the browser's
+                page.keyboard.press("1")
+                page.get_by_text("1 actions").wait_for()
 
 
 def test_the_address_keeps_the_tab(page, server):

@@ -9,10 +9,10 @@ from vqzoo.frame import Failure
 from vqzoo.world.environments import PixelEnvironment
 
 HELP = (
-    "The left frames come from the model alone: from the first frame of the real game "
-    "on, its memory says what comes next. The right ones are of the real game, which "
-    "does the same actions. Choose a square of the codes and another index for it: the "
-    "dream goes on from there, the game does not."
+    "The *dream* starts at the first frame of the real game; from there on, the "
+    "model's memory predicts each next frame. The *real game* gets the same actions. "
+    "Click on a square of the codes and give it another index: the dream goes on from "
+    "there, and the game does not change."
 )
 NOTHING = "There is no memory: give the folder of a world model, as `--model=RUN`."
 KEYS = {

@@ -51,6 +51,7 @@ STYLE = """
 .pixels .image-container { position: static; flex: 1; min-height: 0; }
 .pixels .icon-button-wrapper:not(:has(button)) { display: none; }
 .picker { align-items: flex-start; flex-wrap: nowrap; }
+button[role="tab"].selected { color: var(--body-text-color); }
 """
 # Keeps the tab in the address, and opens the one that the address names.
 SCRIPT = """() => {
@@ -72,9 +73,16 @@ SCRIPT = """() => {
     const key = event.key === " " ? "Space" : event.key;
     const button = document.getElementById("act-" + key);
     if (!button?.offsetParent || event.target.matches("input, textarea")) return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    // These press the button that the Tab key reached.
+    if (["Enter", "Space"].includes(key) && event.target.closest("button, a")) return;
     event.preventDefault();
     button.click();
   });
+  // A button that the mouse pressed leaves the keys to the dream.
+  document.addEventListener("click", (event) => {
+    if (event.detail) event.target.closest("button")?.blur();
+  }, true);
   addEventListener("hashchange", () => open(0));
   // gradio names its empty boxes, but does not say what they are.
   const name_boxes = () =>
