@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from vqzoo.priors import conditions, guidance, raster
@@ -178,6 +179,8 @@ class _ScaleTokens(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
         self.sums = owner.scales.sums_before()
+        sizes = [math.prod(grid) for grid in self.scales.grids]
+        self.level_of_place = np.repeat(np.arange(len(sizes)), sizes)
 
     def build(self, input_shape):
         self.embedding.build()
@@ -190,9 +193,7 @@ class _ScaleTokens(keras.layers.Layer):
 
     def call(self, codes):
         known = self.embedding(codes)
-        levels = ops.repeat(
-            self.levels, [math.prod(grid) for grid in self.scales.grids], axis=0
-        )
+        levels = ops.take(self.levels, self.level_of_place, axis=0)
         sums = ops.convert_to_tensor(self.sums, known.dtype)
         return ops.matmul(sums, known) + ops.cast(levels, known.dtype)
 
