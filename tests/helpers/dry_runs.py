@@ -107,7 +107,7 @@ class Split:
     notes: object
     size: int = 2400
 
-    def steps_per_epoch(self, batch_size, drop_remainder=False):
+    def steps_per_epoch(self, batch_size, drop_remainder=False, parts=1):
         return self.size // batch_size
 
     def batches(self, batch_size, **options):
@@ -243,8 +243,10 @@ def _replace(recipe, patch, notes):
         _replace_model(recipe, patch, notes)
     values = int(getattr(recipe, "takes_values", False))
     kind = {"is_hybrid": values > 0, "num_values": values}
+    kind["scales"] = types.SimpleNamespace(grids=((1, 1), (2, 2)))
     layers = [Dry(notes, codebooks=[np.zeros((8, 4))], **kind) for _ in Dry.tier_names]
-    model = Dry(notes, quantizers=layers)
+    prior = find("priors", getattr(recipe, "prior", "pixelsnail"))
+    model = Dry(notes, quantizers=layers, layouts=prior.layouts[:1] * len(layers))
     sampler = Dry(notes, model=model)
     sampler.sample = lambda count, seed: (
         notes("sample", count, seed) or types.SimpleNamespace(images=np.zeros(1))

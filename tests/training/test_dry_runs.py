@@ -85,6 +85,8 @@ def another(recipe, field):
         others = [not value]
     elif isinstance(value, int):
         others = [value + 3]
+    elif isinstance(value, str):
+        others = ["another"]
     else:
         others = [value / 2 or 0.5]
     return next(other for other in others if other != value)
