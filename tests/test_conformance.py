@@ -557,11 +557,19 @@ def frozen(model):
         layer.trainable = flag
 
 
+def take_equal_kernels(model):
+    """PyTorch's matmul takes another kernel, which rounds otherwise, for a learner."""
+    if BACKEND == "torch":
+        for variable in model.trainable_variables:
+            variable.value.requires_grad_(False)
+
+
 @each_network
 def test_frozen_is_inference(case):
     # A layer that never was called: what starts from data must not start.
     model = case.make() if case in LAYERS else trained(case)[0]
     (inputs,) = case.inputs
+    take_equal_kernels(model)
     expected = model(inputs, **case.kwargs)
     before = values(model.variables)
     with frozen(model):
