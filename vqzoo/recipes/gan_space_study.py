@@ -2,8 +2,8 @@
 
     python -m vqzoo.recipes.gan_space_study
 
-The thesis's GANs draw maps of indices, whose order means nothing in a plain codebook:
-what decides may be the noise, or the order alone. Four codebooks of a small `vqvae_32`,
+The GANs of the thesis draw maps of indices, whose order means nothing in a plain codebook.
+So the noise may be what decides, or only the order. Four codebooks of a small `vqvae_32`,
 8 x 8 codes of 512: collapsed plain, and with noise of sigma 0.5 and nothing else, as
 there; healthy plain; and noisy with sorted codes. On each the same progressive GAN over
 maps of the index as it stands, and of the index sorted afterwards; a DCGAN; a gated

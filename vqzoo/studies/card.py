@@ -28,10 +28,7 @@ PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 RESULT = "## Result, on the test split"
 ITEMS = {1: "vectors", 2: "signals"}  # by the axes of an item; images have more
-CARD = """---
-{index}
----
-# {title}
+CARD = """{front}# {title}
 
 {about}
 
@@ -117,7 +114,7 @@ def _facts(run, name, pictures):
     device = settings.get("device", "not noted")
     title, _, about = module.__doc__.partition("\n")
     return {
-        "index": _index(name, settings, run),
+        "front": _front(name, settings, run),
         "title": f"{name}: {title.rstrip('.')}",
         "about": about.partition(f"vqzoo.recipes.{recipe}\n")[2].strip(),
         "command": _command(recipe, module.RECIPE, settings["recipe"]),
@@ -177,8 +174,10 @@ def _result(run):
     return f"| | |\n|---|---|\n{rows}"
 
 
-def _index(name, settings, run):
-    """The numbers as hubs read them, `model-index`: JSON, which is YAML too."""
+def _front(name, settings, run):
+    """The numbers of a model as hubs read them, `model-index`; none of a sweep."""
+    if (run.path / "sweep.json").is_file():
+        return ""
     recipe = settings["recipe"]
     dataset = {"name": _data(settings), "type": recipe["dataset"], "split": "test"}
     numbers = run.metrics().get("test", {})
@@ -192,7 +191,8 @@ def _index(name, settings, run):
         ],
     }
     index = [{"name": name, "results": [result]}]
-    return f"library_name: vqzoo\nmodel-index: {json.dumps(index)}"
+    # JSON is YAML too.
+    return f"---\nlibrary_name: vqzoo\nmodel-index: {json.dumps(index)}\n---\n"
 
 
 def _data(settings):
