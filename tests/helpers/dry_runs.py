@@ -41,7 +41,6 @@ class Dry:
     file = "dry.keras"
     image_shape = item_shape = (16, 16, 3)
     tier_names = ("top", "bottom")
-    layouts = ("grid", "grid")
     num_scales = 3
     scale = 0
     smoke_options = {}
@@ -154,9 +153,6 @@ class Kind:
 
     def from_config(self, config):
         return Dry(self.notes)
-
-    def check_layout(self, layout, tier):
-        """Nothing: codes that are not there stand as any prior takes them."""
 
 
 def notes_of(recipe, monkeypatch, run_dir="dry"):
