@@ -49,6 +49,7 @@ OPTIONS = {
     | _noise_of(0.0, 0.0, 4.0),
     "balanced last stage": {"quantizer_options": ("num_stages=3", "balanced=True")},
     "shared codebook": {"quantizer_options": ("num_stages=3", "shared=True")},
+    "embeddings of 128": {"embedding_dim": 128},
     "columns of one scale": {"normalization": "standard"},
     "whitened": {"normalization": "whitening"},
 }

@@ -44,11 +44,12 @@ def _contestants(found):
 
 def options(read):
     """What settings of the recipe do, with one seed."""
-    rows = [("images", *(title for title, *_ in FIGURES))]
-    for name, found in (
-        read("semantic_ids").get("images", {}).get("options", {}).items()
-    ):
-        rows.append((name, *(_spread([found], *figure[1:]) for figure in FIGURES)))
+    rows = [("vectors", "settings", *(title for title, *_ in FIGURES))]
+    for vectors in SETS:
+        found = read("semantic_ids").get(vectors, {}).get("options", {})
+        for name, said in found.items():
+            figures = (_spread([said], *figure[1:]) for figure in FIGURES)
+            rows.append((vectors, name, *figures))
     return rows
 
 
