@@ -15,7 +15,9 @@ pytestmark = pytest.mark.once
 @pytest.fixture(scope="module")
 def world():
     """A world whose real game is nowhere."""
-    return worlds.small()
+    small = worlds.small()
+    small.environment = "Nowhere-v0"
+    return small
 
 
 @pytest.fixture(scope="module")

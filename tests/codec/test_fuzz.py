@@ -106,7 +106,7 @@ def test_ten_thousand_inputs_are_refused_or_decoded(codec, files):
 def test_a_folder_of_such_files_writes_nowhere_else(
     codec, files, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(command, "load", lambda folder: codec)
+    monkeypatch.setattr(command, "load", lambda folder, counts: codec)
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     for index, data in enumerate(inputs(files, 100, seed=1)):

@@ -23,8 +23,9 @@ from vqzoo.report import render
 
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")
 NAMES = registry.names("measures")
-# Measures of other models: of dense codes, hybrid latents, vectors and sequences.
+# Measures of other models: of dense codes, hybrid latents, vectors, sequences, worlds.
 OF_OTHERS = ("filters", "hybrid_rate", "identifiers", "posterior", "ranking", "signals")
+OF_OTHERS += ("imagination", "state_variables")
 TINY = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
 
 
@@ -239,7 +240,7 @@ def test_priors_are_measured_and_their_samples_compared():
     samples = section_of(subject, "samples")
     assert samples.metrics["diversity"] > 0 and samples.metrics["bits_per_sample"] > 0
     assert samples.metrics["nearest_training_image_ratio"] > 0
-    assert len(samples.pictures) == 2
+    assert len(samples.pictures) == 3
     rate = section_of(subject, "rate_distortion").metrics
     assert rate["prior_top_bottom_bits_per_pixel"] == pytest.approx(
         likelihood["test_bits_per_pixel"]

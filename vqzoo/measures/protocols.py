@@ -10,7 +10,9 @@ import hashlib
 import pathlib
 import types
 
-from vqzoo.images import to_numpy
+from vqzoo.registry import lazily
+
+images = lazily("vqzoo.images")
 
 # What of a measurement's section `sets` is compared, by parts of the names.
 COMPARED = ("fd_", "fid", "precision", "recall")
@@ -114,7 +116,7 @@ def hash_of_network(network):
     """sha256 of the weights of a Keras model, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for weight in network.weights:
-        digest.update(to_numpy(weight.value).tobytes())
+        digest.update(images.to_numpy(weight.value).tobytes())
     return digest.hexdigest()[:16]
 
 
