@@ -1,3 +1,4 @@
+import concurrent.futures
 import subprocess
 import sys
 
@@ -127,6 +128,19 @@ def test_to_begin_late_reads_only_the_window_that_is_needed(splits, monkeypatch)
     batches = stream.batches(2, seed=0, start_step=stream.size // 2 - 1)
     next(batches.as_numpy_iterator())
     assert 0 < len(read) <= 30
+
+
+def test_what_a_window_holds_is_not_read_again(splits, monkeypatch):
+    stream = splits.train.order
+    rows = stream.rows(0, 0, 0, 4, 0, 1)
+    concurrent.futures.wait(stream._windows.values())  # the next one too
+    images = stream.contents(rows)
+    read = []
+    monkeypatch.setattr(
+        stream, "contents", lambda some: read.extend(some) or [images[0]] * len(some)
+    )
+    stream._images(rows)
+    assert len(stream._windows) > 1 and read == []
 
 
 def test_workers_have_shards_of_their_own_and_together_all(splits):

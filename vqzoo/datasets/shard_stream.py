@@ -241,7 +241,8 @@ class Stream:
         held = {}
         for window in list(self._windows.values()):
             if window.done() and not window.exception():
-                held.update((row, window.result()[1].get(row)) for row in rows.tolist())
+                contents = window.result()[1]
+                held |= {row: contents[row] for row in rows.tolist() if row in contents}
         missing = [row for row in rows.tolist() if held.get(row) is None]
         held |= zip(missing, self.contents(np.array(missing, np.int64)))
         pixels, bad = [], {}
