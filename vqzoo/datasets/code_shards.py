@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from vqzoo.datasets import code_files, shard_examples, shard_index
+from vqzoo.datasets.holdout import SPLITS
 from vqzoo.datasets.shards import file_system
 
 # Readers of Parquet pass over what begins with an underscore.
 MANIFEST = "_manifest.json"
 ARRAYS = "_arrays"
-SPLITS = ("train", "validation", "test")
 # Columns beside those of the tiers: name to numpy type, None is a text.
 COLUMNS = {
     "key": None,
@@ -170,8 +170,8 @@ def _tfrecord(path, names, shapes):
 
 def key_hashes(keys: Sequence[str]) -> np.ndarray:
     """Uint64 `(N,)`, equal for equal keys; below 2^63, the most that Beam carries."""
-    digests = (hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys)
-    return np.frombuffer(b"".join(digests), "<u8") >> np.uint64(1)
+    hashes = np.array([shard_index.hash_of(key) for key in keys], np.uint64)
+    return hashes >> np.uint64(1)
 
 
 def gather(

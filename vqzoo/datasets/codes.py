@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from vqzoo.datasets import code_files, code_shards
 from vqzoo.datasets.code_files import HEADER
+from vqzoo.datasets.holdout import SPLITS
 from vqzoo.datasets.splits import Split, Splits
 
-SPLITS = ("train", "validation", "test")
 _STEPS_A_SAVE = 50  # batches that a stopped extraction computes again, at most
 
 

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vqzoo.datasets.holdout import SPLITS
+
 CARD = "experience.json"
 EPISODES = "episodes"
-SPLITS = ("train", "validation", "test")
 HELD_OUT = 0.1  # share of the episodes of each of the last two splits
 
 

@@ -106,12 +106,12 @@ class Indices:
             keys = [index.keys[index.keys % rounds == number] for index in self]
             owners = np.repeat(np.arange(len(keys)), [len(some) for some in keys])
             keys = np.concatenate(keys)
-            order = np.argsort(keys, kind="stable")
-            same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-            if len(same):
-                pair = order[same[0] : same[0] + 2]
+            pairs = repeated(keys)
+            if len(pairs):
+                pair = pairs[0]
                 raise ValueError(
-                    f"expected each key once in all shards, found {len(same):,} again: "
+                    "expected each key once in all shards, found "
+                    f"{len(pairs):,} again: "
                     f"{self._name(keys[pair[0]], owners[pair[0]])} is in "
                     f"{' and in '.join(self.paths[n] for n in owners[pair])}; "
                     "--key_column names another column of keys"
@@ -119,7 +119,7 @@ class Indices:
 
     def _name(self, key, number):
         records = open_shard(self.paths[number], self._columns).records(images=False)
-        return next((r.key for r in records if _hash(r.key) == key), "a key")
+        return next((r.key for r in records if hash_of(r.key) == key), "a key")
 
 
 def make(path: str, columns: Columns) -> Index:
@@ -130,7 +130,7 @@ def make(path: str, columns: Columns) -> Index:
     keys, places, labels = [], [], []
     for record in open_shard(path, columns).records(images=False):
         if any(record.place):
-            keys.append(_hash(record.key))
+            keys.append(hash_of(record.key))
             places.append(record.place)
             labels.append(record.label)
     if not keys:
@@ -144,9 +144,17 @@ def _load(file):
         return Index(*(found[field.name] for field in dataclasses.fields(Index)))
 
 
-def _hash(key):
+def hash_of(key: str) -> int:
+    """64 bits of a key, equal for equal keys."""
     digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
+
+
+def repeated(hashes: np.ndarray) -> np.ndarray:
+    """Places of each value that comes again and of the one before: int64 `(M, 2)`."""
+    order = np.argsort(hashes, kind="stable")
+    same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
+    return np.stack([order[same], order[same + 1]], axis=1)
 
 
 def sides(keys: np.ndarray, seed: int, shares: Sequence[float]) -> np.ndarray:

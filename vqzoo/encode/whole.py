@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from vqzoo.datasets import code_shards
+from vqzoo.datasets import code_shards, shard_index
 from vqzoo.datasets.shards import file_system
 from vqzoo.encode import units as inputs
 from vqzoo.encode.encoder import Encoder
@@ -156,8 +156,5 @@ def twice(item):
     groups = sorted(groups, key=lambda group: group[0])
     hashes = np.concatenate([some for _, some in groups])
     owners = np.repeat([number for number, _ in groups], [len(h) for _, h in groups])
-    order = np.argsort(hashes, kind="stable")
-    same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-    for place in same[:NAMED]:
-        first, second = order[place : place + 2]
+    for first, second in shard_index.repeated(hashes)[:NAMED]:
         yield int(owners[first]), int(owners[second]), int(hashes[first])

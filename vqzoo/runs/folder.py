@@ -249,15 +249,17 @@ class Run:
             files.save_figure(figure, self.path / f"{name}.png")
         files.write_json(self.path / METRICS, {"metrics": metrics, **beside})
 
-    def save_state(self, model):
-        """Saves the weights of a compiled model and the header, atomically.
+    def save_state(self, model=None, arrays=()):
+        """Saves the weights of a compiled model, or arrays, and the header, atomically.
 
         Raises:
             FloatingPointError: if a float variable is not finite; nothing is written.
         """
         path = self.path / STATE if self.writes else None
         header = {**self.header, "opened": self.opened}
-        state.save(path, model, header, self.further_optimizers)
+        if model is None:
+            return state.save_arrays(path, arrays, header)
+        return state.save(path, model, header, self.further_optimizers)
 
     def restore(self, model):
         """Puts the saved state, if there is one, into a model of the same recipe.
@@ -334,10 +336,7 @@ class Run:
             for tier, steps in codebooks.items()
             for step, array in steps.items()
         }
-        with (
-            files.replacing(self.path / CODEBOOKS) as aside,
-            open(aside, "wb") as file,
-        ):
+        with files.replacing(self.path / CODEBOOKS) as new, open(new, "wb") as file:
             np.savez_compressed(file, **arrays)
 
     def pictures(self):

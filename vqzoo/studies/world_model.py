@@ -6,8 +6,8 @@ import types
 import numpy as np
 
 from vqzoo.registry import lazily, parse_options
-from vqzoo.runs import films, state
-from vqzoo.runs.folder import STATE, Run
+from vqzoo.runs import films
+from vqzoo.runs.folder import Run
 from vqzoo.studies.sweep_recipe import changed
 from vqzoo.training.kinds.autoencoder import Recipe
 from vqzoo.training.kinds.controller import CONTROLLER, ControllerRecipe
@@ -124,8 +124,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
         settings = {"recipe": recipe.identity()}
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         with opened as run:
-            header = {**run.header, "opened": run.opened}
-            state.save_arrays(run.path / STATE, (), header)
+            run.save_state()
             return recipe._run(run)
 
     def _run(self, run):

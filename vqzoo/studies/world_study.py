@@ -3,8 +3,8 @@
 import dataclasses
 
 from vqzoo.registry import lazily
-from vqzoo.runs import files, state
-from vqzoo.runs.folder import STATE, Run
+from vqzoo.runs import files
+from vqzoo.runs.folder import Run
 from vqzoo.studies.world_model import EYES, StageSettings, WorldModelRecipe
 from vqzoo.training.settings import RunSettings, setting
 
@@ -90,8 +90,7 @@ class WorldStudyRecipe(RunSettings, StageSettings):
         settings = {"recipe": recipe.identity()}
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         with opened as run:
-            header = {**run.header, "opened": run.opened}
-            state.save_arrays(run.path / STATE, (), header)
+            run.save_state()
             return recipe._run(run)
 
     def _run(self, run):

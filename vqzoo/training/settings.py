@@ -16,6 +16,7 @@ OPERATIONAL = (
     "check_numerics",
     "max_bytes",
     "index_dir",
+    "processes",
 )
 # Settings of Keras's optimizers that only some of them have here.
 WITH_WEIGHT_DECAY = ("adamw", "lion")

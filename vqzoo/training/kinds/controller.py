@@ -113,11 +113,6 @@ class ControllerRecipe(
             "batch_size": min(self.batch_size, 4),
         }
 
-    def identity(self):
-        settings = super().identity()
-        # Processes change where games are played, and not the games.
-        return {k: v for k, v in settings.items() if k != "processes"}
-
     def run(self):
         """Trains the controller, plays the real game and leaves what came of it.
 
@@ -168,9 +163,9 @@ class ControllerRecipe(
 
     def _evolve(self, run, world, controller):
         size = controllers.num_parameters(world.memory, world.actions)
-        path, scores = run.path / STATE, ()
+        scores = ()
         if self.resume:
-            (scores,), run.header = state.load_arrays(path)
+            (scores,), run.header = state.load_arrays(run.path / STATE)
         search = evolution.Evolution(
             size, self.population, self.spread, self.seed, scores
         )
@@ -189,8 +184,7 @@ class ControllerRecipe(
                 search.tell(found)
                 self._note(run, generation, found)
                 run.header["step"] = generation + 1
-                header = {**run.header, "opened": run.opened}
-                state.save_arrays(path, [np.array(search.scores)], header)
+                run.save_state(arrays=[np.array(search.scores)])
         controllers.set_parameters(controller, search.mean)
 
     def _dreamed(self, world, begun, candidates, generator):

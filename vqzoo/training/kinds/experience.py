@@ -6,8 +6,7 @@ import time
 from vqzoo import world
 from vqzoo.datasets import experience
 from vqzoo.registry import lazily, parse_options
-from vqzoo.runs import state
-from vqzoo.runs.folder import STATE, Run
+from vqzoo.runs.folder import Run
 from vqzoo.training.settings import RunSettings, Settings, setting
 
 collecting = lazily("vqzoo.world.collecting")
@@ -71,11 +70,6 @@ class ExperienceRecipe(RunSettings, GameSettings):
             "max_steps": min(self.max_steps or 12, 12),
         }
 
-    def identity(self):
-        settings = super().identity()
-        # Episodes are the same from any number of processes.
-        return {k: v for k, v in settings.items() if k != "processes"}
-
     def run(self):
         """Plays the episodes and leaves a folder with them.
 
@@ -93,8 +87,7 @@ class ExperienceRecipe(RunSettings, GameSettings):
         settings = {"recipe": recipe.identity()}
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         with opened as run:
-            header = {**run.header, "opened": run.opened}
-            state.save_arrays(run.path / STATE, (), header)
+            run.save_state()
             return recipe._collect(run)
 
     def _collect(self, run):
