@@ -165,7 +165,7 @@ def test_sums_before_are_those_of_scales_brought_up_and_down():
     expected, total = [np.zeros((1, 1, 2))], 0.0
     for index, part in enumerate(scales.parts[:-1]):
         grid = values[:, part].reshape(1, *scales.grids[index], 2)
-        total = total + scales.up(grid, index)
+        total = total + scales.up(grid)
         lower = scales.down(total, index + 1)
         expected.append(np.reshape(lower, (1, -1, 2)))
     received = scales.sums_before() @ values

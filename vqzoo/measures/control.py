@@ -35,16 +35,7 @@ def dream_and_game(world, *, count=16, games=2, horizon=50, max_steps=0, seed=0)
     real = played.play_linear(drawn, generator.integers(2**31, size=games))
     played.close()
     begun = playing.starts(world)
-    rows = generator.integers(len(begun["latents"]), size=games)
-    found = playing.dream(
-        world,
-        playing.rows_of(begun, np.tile(rows, count)),
-        controllers.LinearPolicy(world.memory, world.actions, drawn),
-        horizon,
-        generator,
-    )
-    kept = found["rewards"] * playing.going(found["ends"])
-    dreamed = kept.sum(axis=1).reshape(count, games).mean(axis=1)
+    dreamed = playing.dream_linear(world, begun, drawn, horizon, generator, count=games)
     return {
         "rank_correlation": rank_correlation(dreamed, real),
         "dreamed": dreamed,

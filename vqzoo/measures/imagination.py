@@ -1,5 +1,7 @@
 """How well a world model foresees a game, and whether its dreams stay in it."""
 
+import functools
+
 import numpy as np
 
 from vqzoo import plots, registry
@@ -62,6 +64,7 @@ class Dreamed:
     def __init__(self, world, rows, known=None, temperature=1.0, seed=0):
         known = CONTEXT if known is None else known
         self.world, self.rows, self.known = world, rows, known
+        self._stayed = {}  # of the steps that were looked at
         count, length = rows.shape
         flat = rows["frame"].reshape(-1, *world.frame_shape)
         latents = in_batches(world.encode, flat)
@@ -76,13 +79,12 @@ class Dreamed:
 
     def nats(self, horizon):
         """Mean nats of each of the next frames, up to a horizon."""
-        log_p = self._log_p()[:, self.known : self.known + horizon]
+        log_p = self._log_p[:, self.known : self.known + horizon]
         return float(-log_p.mean())
 
+    @functools.cached_property
     def _log_p(self):
-        if not hasattr(self, "_kept"):
-            self._kept = self.world.memory.log_prob(self.latents, self.rows["action"])
-        return self._kept
+        return self.world.memory.log_prob(self.latents, self.rows["action"])
 
     def frames(self, horizon, latents=None):
         """Dreamed frames at a horizon: float32 `(N, H, W, C)`."""
@@ -109,24 +111,34 @@ class Dreamed:
 
     def drift(self, horizon):
         """Shares of dreams that stay decodable, and whose objects persist, so far."""
+        # Not each step: a dream that left the game seldom comes back for a frame.
+        steps = sorted({*range(5, horizon, 5), horizon})
+        decodable, objects = np.all([self._stays(step) for step in steps], axis=0)
+        return {
+            "decodable": float(decodable.mean()),
+            "objects": float(objects.mean()),
+        }
+
+    def _stays(self, step):
+        """Whether dreams are decodable at a step, and have objects: bool `(2, N)`."""
+        if step not in self._stayed:
+            background, least, (few, many) = self._real
+            frames = self.world.decode(self.film["latents"][:, self.known + step - 1])
+            found = _objects(to_images(frames), background)
+            objects = (found >= few) & (found <= many)
+            self._stayed[step] = self._round_trip(frames) >= least, objects
+        return self._stayed[step]
+
+    @functools.cached_property
+    def _real(self):
+        """Of real frames the background, the least PSNR, and bounds of the objects."""
         real = self.rows["frame"].reshape(-1, *self.world.frame_shape)
         if len(real) > 512:
             real = real[:: len(real) // 512]
         background = np.median(to_images(real), axis=0)
         least = np.quantile(self._round_trip(real), 0.01)
-        few, many = np.quantile(_objects(to_images(real), background), (0.01, 0.99))
-        decodable = np.ones(len(self.rows), bool)
-        objects = decodable.copy()
-        # Not each of them: a dream that left the game seldom comes back for a frame.
-        for step in sorted({*range(5, horizon, 5), horizon}):
-            frames = self.world.decode(self.film["latents"][:, self.known + step - 1])
-            decodable &= self._round_trip(frames) >= least
-            found = _objects(to_images(frames), background)
-            objects &= (found >= few) & (found <= many)
-        return {
-            "decodable": float(decodable.mean()),
-            "objects": float(objects.mean()),
-        }
+        bounds = np.quantile(_objects(to_images(real), background), (0.01, 0.99))
+        return background, least, bounds
 
     def _round_trip(self, frames):
         back = in_batches(

@@ -142,7 +142,7 @@ class MultiScaleResidualQuantizer(Quantizer):
 
     def _spread(self, vectors, index):
         """Code vectors of a scale at the places of the full grid."""
-        spread = self.scales.up(vectors, index)
+        spread = self.scales.up(vectors)
         if not self.num_used:
             return spread
         which = self._convolution(index)
@@ -210,7 +210,7 @@ class MultiScaleResidualQuantizer(Quantizer):
         for index in range(len(self.scales.grids)):
             means = self.scales.down(rest, index)
             rows.append(ops.reshape(means, (-1, self.embedding_dim)))
-            rest = rest - self.scales.up(means, index)
+            rest = rest - self.scales.up(means)
         self.quantizer.start_from(ops.concatenate(rows), seed)
 
     def loss_terms(self, latents):

@@ -1,5 +1,6 @@
 """Grids from coarse to fine: what the last of them holds at each of the others."""
 
+import functools
 import itertools
 import math
 
@@ -75,9 +76,8 @@ class Scales:
             values = ops.take(values, np.arange(full) * side // full, axis=axis)
         return values
 
-    def up(self, features, index):
+    def up(self, features):
         """Features `(batch, *grid, C)` at the places of the last grid, bicubic."""
-        del index
         return _resampled(features, self.full, cubic_matrix)
 
     def rows_and_columns(self):
@@ -125,6 +125,7 @@ def halves(grid):
     return tuple(grids)
 
 
+@functools.cache
 def area_matrix(old, new):
     """Means of the cells that each of `new` cells covers of `old`: `(new, old)`."""
     matrix = np.zeros((new, old), "float32")
@@ -134,6 +135,7 @@ def area_matrix(old, new):
     return matrix
 
 
+@functools.cache
 def cubic_matrix(old, new):
     """Cubic interpolation between centers of cells, ends repeated: `(new, old)`."""
     matrix = np.zeros((new, old), "float64")

@@ -59,6 +59,31 @@ def dream(world, state, policy, steps, generator, temperature=1.0):
     }
 
 
+def dream_linear(world, begun, parameters, horizon, generator, *, count, temperature=1):
+    """Mean scores `(controllers,)` of linear controllers in dreams of the same starts.
+
+    Args:
+        world: `World`.
+        begun: state, as from `starts`.
+        parameters: as of `controllers.LinearPolicy`.
+        horizon: int, actions of a dream.
+        generator: `np.random.Generator`.
+        count: int, dreams of each controller.
+        temperature: as of `dream`.
+    """
+    rows = generator.integers(len(begun["latents"]), size=count)
+    found = dream(
+        world,
+        rows_of(begun, np.tile(rows, len(parameters))),
+        controllers.LinearPolicy(world.memory, world.actions, parameters),
+        horizon,
+        generator,
+        temperature,
+    )
+    kept = found["rewards"] * going(found["ends"])
+    return kept.sum(axis=1).reshape(len(parameters), -1).mean(axis=1)
+
+
 def going(ends):
     """Whether each step comes before its game was over: bool as `ends`."""
     return np.cumsum(ends, axis=1) - ends == 0

@@ -180,27 +180,20 @@ class ControllerRecipe(
                     seeds = generator.integers(2**31, size=self.rollouts)
                     found = players.scores(candidates, seeds)
                 else:
-                    found = self._dreamed(world, begun, candidates, generator)
+                    found = playing.dream_linear(
+                        world,
+                        begun,
+                        candidates,
+                        self.horizon,
+                        generator,
+                        count=self.rollouts,
+                        temperature=self.temperature,
+                    )
                 search.tell(found)
                 self._note(run, generation, found)
                 run.header["step"] = generation + 1
                 run.save_state(arrays=[np.array(search.scores)])
         controllers.set_parameters(controller, search.mean)
-
-    def _dreamed(self, world, begun, candidates, generator):
-        """Mean scores of controllers in dreams from the same starts."""
-        rows = generator.integers(len(begun["latents"]), size=self.rollouts)
-        policy = controllers.LinearPolicy(world.memory, world.actions, candidates)
-        games = playing.dream(
-            world,
-            playing.rows_of(begun, np.tile(rows, len(candidates))),
-            policy,
-            self.horizon,
-            generator,
-            self.temperature,
-        )
-        kept = games["rewards"] * playing.going(games["ends"])
-        return kept.sum(axis=1).reshape(len(candidates), -1).mean(axis=1)
 
     def _note(self, run, generation, found):
         row = {"epoch": generation + 1, "score": float(np.mean(found))}
