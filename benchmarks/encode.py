@@ -3,12 +3,12 @@
     python -m benchmarks.encode --data=cifar10_jpeg.tar.xz --torch_python=PYTHON
 
 The collection is CIFAR-10 as JPEG in tar shards (.jpg and .cls), the model
-`export/vqvae2`. `rate`: encoding 10,000 images from shards to Parquet, the encoder in a
-tight loop on decoded arrays, and a plain loop over a PyTorch `DataLoader` of 2 workers
-with the same network, in turns. `memory`: 1,000,000 images, the set repeated, through a
-small network. `kills`: a job that is killed 20 times at random. `costs`: a model of
-hours and money. Each writes its section of results/encode.json. Needs the extra `beam`;
-10 minutes on one core.
+`export/vqvae2`. `rate`, in two precisions: encoding from shards to Parquet, the encoder
+in a tight loop on decoded arrays, and a plain loop over a PyTorch `DataLoader` of 2
+workers with the same network, in turns. `memory`: 1,000,000 images, the set repeated,
+through a small network. `kills`: a job that is killed 20 times at random. `costs`: a
+model of hours and money. Each writes its section of results/encode.json. Needs the
+extra `beam`; 15 minutes on two cores.
 """
 
 import contextlib
@@ -29,13 +29,14 @@ from benchmarks.encode_shards import SHARD, make_shards
 
 RESULT = measure.RESULTS / "encode.json"
 MODEL = "export/vqvae2"
+KINDS = ("float32", "bfloat16")
 FLAGS = {
     "data": ("", "cifar10_jpeg.tar.xz, or the folder that was made of it before"),
     "work": ("", "folder for shards; empty: one that is removed"),
     "parts": (("rate", "memory", "kills", "costs"), "what is measured"),
     "torch_python": ("", "interpreter with PyTorch; empty: no such loop"),
-    "rounds": (5, "that count, of the rates"),
-    "images": (10_000, "of each rate"),
+    "rounds": (3, "that count, of the rates"),
+    "images": (25_000, "of each rate"),
     "many": (1_000_000, "images of the memory"),
     "kills": (20, "how often the job is killed"),
 }
@@ -50,16 +51,31 @@ def job_of(pattern, output, **options):
 
 def rate(flags, shards, work):
     """Images a second of the whole, of the encoder alone, and of PyTorch."""
+    shards = shards[: -(-flags.images // SHARD)]
+    encode_peer.extract(shards, work / f"files_{len(shards)}")
+    found = {kind: _rates(flags, shards, work, kind) for kind in KINDS}
+    records = [
+        json.loads(path.read_text())
+        for path in sorted((work / "out" / "_state").glob("0*.json"))
+    ]
+    return {
+        "images": sum(record["images"] for record in records),
+        "seconds_a_shard": [record["seconds"] for record in records],
+        "peak_bytes": measure.peak_bytes(),
+        **found,
+    }
+
+
+def _rates(flags, shards, work, kind):
+    """Rates in one precision, by the clock and of processors."""
     from vqzoo.encode import pipeline
     from vqzoo.encode.encoder import Encoder
     from vqzoo.encode.job import Job
     from vqzoo.encode.units import units_of
 
-    count = flags.images
-    shards = shards[: -(-count // SHARD)]
     pattern = ",".join(shards)
-    encoder = Encoder(MODEL)
-    job, units = job_of(pattern, work / "out"), units_of(pattern)
+    encoder, units = Encoder(MODEL, kind), units_of(pattern)
+    job = job_of(pattern, work / "out", precision=kind)
     shape, arrays = encoder.model.item_shape, []
     for unit in units:
         arrays += [batch for _, batch in job._batches(unit, shape, [])]
@@ -88,27 +104,20 @@ def rate(flags, shards, work):
         return taking(lambda: pipeline.run(job, encoder=Ready()))
 
     contestants = {"alone": alone, "whole": whole, "without_encoder": without_encoder}
-    peers = []
+    peer = None
     if flags.torch_python:
-        encode_peer.extract(shards, work / "files")
-        for kind in ("float32", "bfloat16"):
-            peer = encode_peer.Peer(flags.torch_python, work / "files", kind)
-            peers.append(peer)
-            contestants[f"torch_{kind}"] = peer
+        files = work / f"files_{len(shards)}"
+        contestants["torch"] = peer = encode_peer.Peer(flags.torch_python, files, kind)
     try:
         taken = measure.take_turns(contestants, flags.rounds)
     finally:
-        for peer in peers:
+        if peer:
             peer.close()
-    records = [
-        json.loads(path.read_text())
-        for path in sorted((work / "out" / "_state").glob("0*.json"))
-    ]
-    found = {"images": count, "batch_size": job.batch_size}
+    found = {}
     # Of a core that others use too, the seconds that the process had say more.
-    for kind in ("wall", "processor"):
-        seconds = {name: [one[kind] for one in each] for name, each in taken.items()}
-        found[kind] = {
+    for clock in ("wall", "processor"):
+        seconds = {name: [one[clock] for one in each] for name, each in taken.items()}
+        found[clock] = {
             "images_a_second": {
                 name: measure.spread([round(count / s, 1) for s in each])
                 for name, each in seconds.items()
@@ -119,8 +128,7 @@ def rate(flags, shards, work):
                 if name not in ("whole", "without_encoder")
             },
         }
-    found["seconds_a_shard"] = [record["seconds"] for record in records]
-    return found | {"peak_bytes": measure.peak_bytes()}
+    return found
 
 
 def taking(function):
@@ -162,7 +170,7 @@ def costs(flags, shards, work):
         },
     }
     if "rate" in known:
-        rates = known["rate"]["processor"]["images_a_second"]
+        rates = known["rate"]["bfloat16"]["processor"]["images_a_second"]
         found["gigamacs_a_second_and_core"] = round(
             rates["alone"]["median"] * found["multiply_adds"]["32"] / 1e9, 2
         )

@@ -128,6 +128,16 @@ def test_what_is_done_is_not_done_again_and_bytes_are_the_same(
     assert read == [0, 1, 0]
 
 
+def test_threads_and_batches_change_no_byte(encoder, tmp_path):
+    pattern = make_shards(tmp_path, counts=(70, 41), damaged=(3, 69, 80))
+    for name, options in (("one", {"threads": 1}), ("three", {"threads": 3})):
+        run(job_of(pattern, tmp_path / name, batch_size=8, **options), encoder)
+    assert contents(tmp_path / "one") == contents(tmp_path / "three")
+    assert rows_of(tmp_path / "one")["key"].tolist() == [
+        f"{number:06d}" for number in range(111) if number not in (3, 69, 80)
+    ]
+
+
 def test_a_key_in_two_shards_is_an_error_that_names_both(encoder, tmp_path):
     make_shards(tmp_path)
     small.tar(tmp_path / "in-1.tar", small.records(9, 7, SIDE))
@@ -195,7 +205,9 @@ def test_a_model_without_codes_is_refused(tmp_path):
         Encoder(str(tmp_path / "m.keras"))
 
 
-@pytest.mark.parametrize("options", [{"resize": "pad"}, {"format": "tfrecord"}])
+@pytest.mark.parametrize(
+    "options", [{"resize": "pad"}, {"format": "tfrecord"}, {"precision": "bfloat16"}]
+)
 def test_a_folder_of_other_settings_is_refused(encoder, tmp_path, options):
     pattern = make_shards(tmp_path)
     run(job_of(pattern, tmp_path / "out"), encoder)
@@ -281,6 +293,14 @@ def test_a_folder_of_images_is_a_collection(encoder, tmp_path, monkeypatch):
     assert manifest["class_names"] == ["cats", "dogs"]
     keys = rows_of(tmp_path / "out")["key"].tolist()
     assert keys == ["cats/1.png", "cats/2.png", "dogs/3.png"]
+
+
+def test_the_precision_is_that_which_is_asked_for(encoder, tmp_path):
+    encoder.model.save(tmp_path / "model.keras")
+    lower = Encoder(str(tmp_path / "model.keras"), "bfloat16")
+    for one, dtype in ((encoder, "float32"), (lower, "bfloat16")):
+        assert one.model.encoders[0].layers[0].compute_dtype == dtype
+    assert lower.fingerprint == encoder.fingerprint
 
 
 def test_sizes_are_those_of_the_files(encoder, tmp_path):

@@ -6,9 +6,11 @@ from vqzoo.datasets import code_shards
 from vqzoo.encode.job import Job
 
 
-def job_of(pattern, folder, **options):
-    """An encoding in batches of 4, for an encoder that is loaded already."""
-    return Job(model="", pattern=pattern, output=str(folder), batch_size=4, **options)
+def job_of(pattern, folder, batch_size=4, **options):
+    """An encoding in small batches, for an encoder that is loaded already."""
+    return Job(
+        model="", pattern=pattern, output=str(folder), batch_size=batch_size, **options
+    )
 
 
 def rows_of(folder):

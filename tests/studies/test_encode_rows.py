@@ -5,7 +5,11 @@ import pytest
 from vqzoo.studies import encode_rows
 
 FOUND = {
-    "rate": {"processor": {"images_a_second": {"without_encoder": {"median": 1000.0}}}},
+    "rate": {
+        "bfloat16": {
+            "processor": {"images_a_second": {"without_encoder": {"median": 1000.0}}}
+        }
+    },
     "costs": {
         "multiply_adds": {"32": 10**7, "256": 10**9},
         "gigamacs_a_second_and_core": 50.0,
@@ -53,6 +57,43 @@ def test_failures_are_shares():
     assert row == (64, "1%", "0%", "+10.0%", "7.0%")
 
 
-@pytest.mark.parametrize("table", ["costs", "inputs", "failures"])
+@pytest.mark.parametrize("table", ["measured", "costs", "inputs", "failures"])
 def test_without_figures_there_are_no_rows(table):
     assert len(getattr(encode_rows, table)(lambda name: {})) == 1
+
+
+def test_measured_figures_stand_beside_their_targets():
+    rates = {"alone": 2000.0, "whole": 1800.0, "torch": 1500.0}
+    times = {"alone": 0.9, "torch": 1.2}
+    wall = {
+        "images_a_second": {name: {"median": rate} for name, rate in rates.items()},
+        "whole_of_others": {name: {"median": ratio} for name, ratio in times.items()},
+    }
+    kinds = ("float32", "bfloat16")
+    found = {
+        "encode": {
+            "rate": {"images": 5000} | dict.fromkeys(kinds, {"wall": wall}),
+            "kills": {"kills": 20, "same_bytes": True, "keys_once": True, "files": 111},
+            "memory": {"images": 10**6, "growth": 0.03, "peak_bytes": 2**30},
+        },
+        "shards": {
+            "shards": {
+                "JPEGs": {
+                    "waiting_share": {"median": 0.01},
+                    "step_seconds": {"median": 0.2},
+                }
+            }
+        },
+    }
+    rows = encode_rows.measured(found.get)[1:]
+    alone, torch, _, _, kills, memory, shards = rows
+    assert alone[1:] == (
+        "1,800/s, 0.90x as fast",
+        "the encoder alone, on arrays: 2,000/s",
+        "0.85x",
+        "met",
+    )
+    assert torch[1] == "1,800/s, 1.20x as fast" and torch[-1] == "missed by 8%"
+    assert kills[1] == "111 of 111" and kills[-1] == "met"
+    assert memory[1] == "+3.0%, 1.00 GiB at its peak" and memory[-1] == "missed"
+    assert shards[1:] == ("1.00%", "200 ms a step", "< 3%", "met")

@@ -88,13 +88,16 @@ def _picture(image, data, notes):
     notes = list(notes)
     deep = _deep_color(image, data)  # before the pixels are decoded
     turned = image.getexif().get(_ORIENTATION, 1)
-    if turned in range(2, 9):
+    is_turned = turned in range(2, 9)
+    if is_turned:
         notes.append("it was turned as EXIF says")
     profile = image.info.get("icc_profile")
     if profile and b"sRGB" not in profile:
         notes.append("its color profile is not applied")
     if deep is None and image.mode[0] not in "IF":
-        pixels, more = _eight_bits(ImageOps.exif_transpose(image))
+        # What it does not turn it copies.
+        upright = ImageOps.exif_transpose(image) if is_turned else image
+        pixels, more = _eight_bits(upright)
         if image.format == "TIFF":
             more = [ALPHA_BAND if note == ON_WHITE else note for note in more]
         return Picture(pixels, notes=(*notes, *more))
@@ -140,7 +143,7 @@ def _eight_bits_of_strip(image):
             notes.append(ON_WHITE)
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    pixels = np.asarray(image.convert("RGB"))
+    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     return pixels[..., :1] if gray else pixels, notes
 
 

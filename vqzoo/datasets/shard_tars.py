@@ -73,7 +73,7 @@ class Tar:
                 wanted = images or not f".{kind.lower()}".endswith(SUFFIXES)
                 content = None
                 if wanted and member.size <= BOUNDS.bytes:
-                    content = archive.extractfile(member).read()
+                    content = _content(archive, file if plain else None, member)
                 place = (member.offset_data, member.size)
                 yield os.path.join(folder, stem), kind.lower(), content, place
             if plain:
@@ -100,6 +100,17 @@ class Tar:
         return Record(
             key=key, image=content, label=label, metadata=metadata, place=place
         )
+
+
+def _content(archive, file, member):
+    """Bytes of a member; of an uncompressed tar without what `tarfile` lays around."""
+    if file is None or member.issparse():
+        return archive.extractfile(member).read()
+    file.seek(member.offset_data)
+    content = file.read(member.size)
+    if len(content) < member.size:
+        raise tarfile.ReadError("unexpected end of data")
+    return content
 
 
 def _value(kind, content):

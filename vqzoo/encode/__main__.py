@@ -32,6 +32,12 @@ FLAGS = {
         Flag("key_column", "", "name of the keys in the shards; empty: the usual"),
         Flag("label_column", "", "name of the labels in the shards; empty: the usual"),
         Flag(
+            "precision",
+            "",
+            "of the network; empty: that in which it was trained",
+            choices=("", "float32", "bfloat16"),
+        ),
+        Flag(
             "resize",
             "crop",
             "how images of other sizes are brought to the model's",
@@ -47,7 +53,9 @@ FLAGS = {
     ],
     "How": [
         Flag("batch_size", 128, "images of a batch", at_least=1),
-        Flag("threads", 0, "that decode images; 0: one for each core", at_least=0),
+        Flag(
+            "threads", 0, "that decode images; 0: one for each core but one", at_least=0
+        ),
         Flag(
             "workers",
             1,
@@ -115,6 +123,7 @@ def _encode(values, of_beam):
         model=values.model,
         pattern=values.input,
         output=os.path.expanduser(values.output).rstrip("/"),
+        precision=values.precision,
         format=values.format,
         batch_size=values.batch_size,
         max_bad=values.max_bad,

@@ -11,6 +11,7 @@ from vqzoo import images, trained
 from vqzoo.datasets import code_files, pixels, reading
 from vqzoo.datasets.images import UnreadableImageError
 from vqzoo.datasets.pixels import SmallImageError
+from vqzoo.models import cloning
 from vqzoo.runs import fingerprint
 
 AT_HAND = {}  # by the path of the model, where a pipeline runs in the process
@@ -21,13 +22,16 @@ class Encoder:
 
     Args:
         path: as of `vqzoo.load`.
+        precision: `"float32"` or `"bfloat16"`, as of `cloning.clone`; or empty: that in
+            which the model was trained.
 
     Raises: TrainedError: if there is no such model, or it has no codes.
     """
 
-    def __init__(self, path: str) -> None:
-        self.model = trained.load(path, needs_codes=True, needs_images=True).model
-        self.fingerprint = fingerprint.fingerprint(self.model)
+    def __init__(self, path: str, precision: str = "") -> None:
+        model = trained.load(path, needs_codes=True, needs_images=True).model
+        self.fingerprint = fingerprint.fingerprint(model)
+        self.model = cloning.clone(model, precision) if precision else model
         self.alone = threading.Lock()  # Units of one process take turns.
         self._run = self._compiled()
 

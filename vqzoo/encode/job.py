@@ -27,6 +27,7 @@ from vqzoo.encode import writers
 from vqzoo.encode.output import STATE, EncodingError, Output
 
 _CHUNK = 32  # images that a thread decodes at a time
+_BATCHES = 2  # that are encoded at a time, so that no core waits for another
 _AHEAD = 16  # chunks that are read before they are needed
 MOST_LABELS = 10_000  # more are texts rather than classes
 
@@ -39,6 +40,7 @@ class Job:
         model: path, as of `vqzoo.load`.
         pattern: the input, as of `units.units_of`.
         output: path of the folder.
+        precision: as of `Encoder`.
         format: one of `writers.FORMATS`.
         batch_size: int, images of a batch.
         max_bad: int, the most images that may be left out.
@@ -46,13 +48,14 @@ class Job:
         value_range: two numbers, which become 0 and 255 of deep images; or empty.
         columns: `Columns`, what the parts of a record are called.
         max_bytes: int, as of `datasets.bounds`.
-        threads: int, that decode; 0: one for each core.
+        threads: int, that decode; 0: one for each core but one, which encodes.
         says: bool, whether each unit that is done is told on standard error.
     """
 
     model: str
     pattern: str
     output: str
+    precision: str = ""
     format: str = "parquet"
     batch_size: int = 128
     max_bad: int = 100
@@ -76,6 +79,7 @@ class Job:
             "resize": self.resize,
             "value_range": list(self.value_range),
             "columns": dataclasses.asdict(self.columns),
+            "precision": self.precision or None,
         }
 
     def shard_name(self, unit: inputs.Unit, total: int, kind: str = "codes") -> str:
@@ -131,8 +135,8 @@ class Job:
         with output.shard(name) as facts:
             writer = writers.writer(self.format, facts["path"], tiers)
             with contextlib.closing(writer):
-                for rows, batch in self._batches(unit, shape, bad):
-                    codes = encoder(batch)
+                batches = self._batches(unit, shape, bad)
+                for rows, codes in _encoded(encoder, batches):
                     writer.write(rows | codes)
                     hashes.append(code_shards.key_hashes(rows["key"]))
                     if len(labels) <= MOST_LABELS:
@@ -177,7 +181,7 @@ class Job:
 
     def _decoded(self, unit, shape):
         """Records with pixels and size, or with None and a reason; ahead in threads."""
-        threads = self.threads or os.cpu_count() or 1
+        threads = self.threads or max(1, (os.cpu_count() or 1) - 1)
         ahead, stop = queue.Queue(_AHEAD), threading.Event()
 
         def work(records):
@@ -192,7 +196,7 @@ class Job:
             try:
                 records = inputs.records_of(unit, self.columns)
                 while chunk := list(itertools.islice(records, _CHUNK)):
-                    put(pool.submit(work, chunk))
+                    put(pool.submit(work, chunk) if pool else work(chunk))
                     if stop.is_set():
                         return
                 put(None)
@@ -201,18 +205,22 @@ class Job:
             except BaseException as error:
                 put(error)
 
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        # Small images are decoded best by the thread that reads them: two threads would
+        # wait for each other's turn at each.
+        pool = concurrent.futures.ThreadPoolExecutor(threads) if threads > 1 else None
+        with pool or contextlib.nullcontext():
             feeder = threading.Thread(target=feed, daemon=True)
             feeder.start()
             try:
                 while (item := ahead.get()) is not None:
                     if isinstance(item, BaseException):
                         raise item
-                    yield from item.result()
+                    yield from item.result() if pool else item
             finally:
                 stop.set()
                 feeder.join()
-                pool.shutdown(cancel_futures=True)
+                if pool:
+                    pool.shutdown(cancel_futures=True)
 
     def _one(self, record, shape):
         try:
@@ -223,6 +231,19 @@ class Job:
             return record, None, f"it is too small: {error}; --resize=upscale, or pad"
         except (UnreadableImageError, ValueError) as error:
             return record, None, str(error)
+
+
+def _encoded(encoder, batches):
+    """Columns of rows and their codes; the next batches are encoded meanwhile."""
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(_BATCHES) as pool:
+        for rows, batch in batches:
+            waiting.append((rows, pool.submit(encoder, batch)))
+            if len(waiting) > _BATCHES:
+                rows, codes = waiting.popleft()
+                yield rows, codes.result()
+        for rows, codes in waiting:
+            yield rows, codes.result()
 
 
 def _columns(kept):

@@ -29,7 +29,8 @@ def handler(job: Job, total: int):
         def load_model(self):
             # Of the module, as Beam sends what this class refers to by value.
             bounds.BOUNDS.allow(job.max_bytes)
-            return encoders.AT_HAND.get(job.model) or encoders.Encoder(job.model)
+            ready = encoders.AT_HAND.get(job.model)
+            return ready or encoders.Encoder(job.model, job.precision)
 
         def run_inference(self, batch, model, inference_args=None):
             return [job.encode(model, unit, total) for unit in batch]

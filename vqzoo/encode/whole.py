@@ -48,7 +48,7 @@ def begun(job: Job, encoder: Encoder | None):
     units = inputs.units_of(job.pattern)
     # Columns that are not there, and files that may not be read, are told now.
     next(iter(inputs.records_of(units[0], job.columns)))
-    encoder = encoder or Encoder(job.model)
+    encoder = encoder or Encoder(job.model, job.precision)
     output = Output(job.output)
     output.begin(job.settings(encoder, units))
     with output.alone():

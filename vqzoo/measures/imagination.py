@@ -178,7 +178,7 @@ def measure(subject, section):
         figures = {**dreamed.figures(horizon), **dreamed.drift(horizon)}
         section.add({f"{name}_{horizon}": value for name, value in figures.items()})
         rows.append((str(horizon), *figures.values()))
-    header = ("frames ahead", "nats a frame", "PSNR, dB", "of the reconstruction")
+    header = ("frames ahead", "nats per frame", "PSNR, dB", "of the reconstruction")
     header = (*header, "of the last known frame", "decodable", "objects persist")
     note = f"{count} dreams of {world.environment}, {CONTEXT} frames known."
     section.table("Dreams of held-out episodes", header, rows, note)

@@ -146,7 +146,7 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
         return codes[:, None]
 
     def in_order(self, draw, inputs, batch):
-        """Fills rows of codes place by place, as `raster.in_order` does."""
+        """Fills rows of codes one position at a time, as `raster.in_order` does."""
 
         def draw_scale(logits, part, index):
             del index

@@ -51,6 +51,13 @@ def markdown(lines):
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def verdict(value, target, at_least=True):
+    """Whether a figure reaches its target, and by how much it does not."""
+    if value >= target if at_least else value <= target:
+        return "met"
+    return f"missed by {abs(value / target - 1):.0%}"
+
+
 def machines(results):
     """The machines in a file of results, each once."""
     found = {}

@@ -1,11 +1,19 @@
 """Tables of the codec, from benchmarks/results/codec.json."""
 
-LOW_RATE = 0.25  # bits a pixel, up to which the codec is compared
+LOW_RATE = 0.25  # bits per pixel, up to which the codec is compared
 
 
 def files(results):
     """Header and rows: the files of each mode, on each set of images."""
-    header = ("images", "mode", "codes back", "bytes", "bits a pixel", "PSNR", "beside")
+    header = (
+        "images",
+        "mode",
+        "codes back",
+        "bytes",
+        "bits per pixel",
+        "PSNR",
+        "beside",
+    )
     rows = []
     for label, run in results["runs"].items():
         for mode, figures in run["modes"].items():
@@ -87,7 +95,7 @@ def _matched_rows(label, run, rate, matched):
             )
             rows.append(
                 (
-                    f"codec, {label}, {rate:.3f} bits a pixel, {kind}",
+                    f"codec, {label}, {rate:.3f} bits per pixel, {kind}",
                     f"{psnr:.2f} dB",
                     f"{name.upper()}, no larger: {theirs['psnr']:.2f} dB{larger}",
                     f"+{targets[name]:.0f} dB",

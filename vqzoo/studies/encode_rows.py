@@ -1,4 +1,6 @@
-"""Tables of what encoding a billion images takes, from benchmarks/results/encode.json.
+"""Tables of encoding: what was measured, and what a billion images take.
+
+From encode.json and shards.json of benchmarks/results.
 
 Figures of the machine that was measured come from the file; those of other machines are
 assumptions, and stand here.
@@ -6,10 +8,15 @@ assumptions, and stand here.
 
 import typing
 
+from vqzoo.studies import cells
+
 IMAGES, SIDE = 10**9, 256
 STORED = (256, 512)  # pixels of the files
 SMALL = 32  # pixels of the images whose reading and writing was measured
 UTILIZATION = 0.3
+OF_ENCODER, OF_TORCH = 0.85, 1.3  # of the rate of the encoder alone, of a PyTorch loop
+GROWTH, RESIDENT = 0.02, 2 * 2**30
+WAITING = 0.03
 
 
 class Worker(typing.NamedTuple):
@@ -106,7 +113,7 @@ def _other_seconds(results, stored):
     Reading and writing take as long as with small images; decoding does not.
     """
     seconds = results["costs"]["decode_seconds"]
-    rates = results["rate"]["processor"]["images_a_second"]
+    rates = results["rate"]["bfloat16"]["processor"]["images_a_second"]
     whole = 1 / rates["without_encoder"]["median"]
     return whole - seconds[str(SMALL)] + seconds[str(stored)]
 
@@ -124,3 +131,64 @@ def failures(read):
         lost = f"{case['lost_share']:.1%}"
         rows.append((case["workers"], *shares, f"{more:+.1%}", lost))
     return rows
+
+
+def measured(read):
+    """Rate, memory, kills and waiting beside their targets."""
+    rows = [("what", "vqzoo", "beside it", "target", "")]
+    return rows + beside_targets(read)
+
+
+def beside_targets(read):
+    """The same without a header."""
+    results = read("encode")
+    rows = _rates(results.get("rate")) + _endurance(results)
+    for name, found in read("shards").get("shards", {}).items():
+        share = found["waiting_share"]["median"]
+        step = f"{1e3 * found['step_seconds']['median']:.0f} ms a step"
+        what = f"training from tar shards, {name}: waiting for input"
+        verdict = _met(share < WAITING)
+        rows.append((what, f"{share:.2%}", step, f"< {WAITING:.0%}", verdict))
+    return rows
+
+
+def _rates(rate):
+    if not rate:
+        return []
+    rows = []
+    for kind in ("float32", "bfloat16"):
+        rates = rate[kind]["wall"]["images_a_second"]
+        what = f"encoding {rate['images']:,} images of 32 pixels, {kind}"
+        for name, beside, target in (
+            ("alone", "the encoder alone, on arrays", OF_ENCODER),
+            ("torch", "a PyTorch loop with 2 workers", OF_TORCH),
+        ):
+            if name in rates:
+                ratio = rate[kind]["wall"]["whole_of_others"][name]["median"]
+                ours = f"{rates['whole']['median']:,.0f}/s, {ratio:.2f}x as fast"
+                theirs = f"{beside}: {rates[name]['median']:,.0f}/s"
+                verdict = cells.verdict(ratio, target)
+                rows.append((what, ours, theirs, f"{target}x", verdict))
+    return rows
+
+
+def _endurance(results):
+    rows = []
+    if kills := results.get("kills"):
+        whole = kills["same_bytes"] and kills["keys_once"]
+        what = f"encoding, killed {kills['kills']} times: files of the same bytes"
+        share = f"{kills['files'] if whole else 0} of {kills['files']}"
+        rows.append((what, share, "a job that was not stopped", "all", _met(whole)))
+    if memory := results.get("memory"):
+        what = f"encoding {memory['images']:,} images: memory after the first 50,000"
+        peak = memory["peak_bytes"]
+        found = f"{memory['growth']:+.1%}, {peak / 2**30:.2f} GiB at its peak"
+        verdict = _met(memory["growth"] < GROWTH and peak < RESIDENT)
+        rows.append(
+            (what, found, "", f"< {GROWTH:.0%}, < {RESIDENT >> 30} GiB", verdict)
+        )
+    return rows
+
+
+def _met(reached):
+    return "met" if reached else "missed"

@@ -188,7 +188,7 @@ class Page:
             "originals": speed.originals,
         }
         tables = ("targets", "unique", "options", "noise", "stability", "timings")
-        of_encoding = ("inputs", "costs", "failures")
+        of_encoding = ("measured", "inputs", "costs", "failures")
         makers |= {f"encode_{t}": getattr(encode_rows, t) for t in of_encoding}
         makers |= {f"ids_{t}": getattr(identifier_rows, t) for t in tables}
         if name == "codec":
@@ -276,7 +276,7 @@ class Page:
                 (p["bits_per_pixel"], p["psnr"]) for p in rates["curves"][peer]
             )
             series[peer.upper()] = tuple(zip(*points))
-        labels = "bits a pixel, with all headers", "PSNR (dB)"
+        labels = "bits per pixel, with all headers", "PSNR (dB)"
         return self._picture(name, labels[1], plots.curves, series, *labels)
 
     def _picture(self, name, alternative, draw, numbers, *labels):

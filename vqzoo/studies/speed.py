@@ -5,7 +5,7 @@ their rows out. Each function takes `read`, from a benchmark's name to its resul
 {} where it has not run.
 """
 
-from vqzoo.studies import codec_rows
+from vqzoo.studies import cells, codec_rows, encode_rows
 
 # Case, batch size, images a second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -31,8 +31,8 @@ WORDS = {
     "raster": "cached, in raster order",
     "scales": "next-scale, 10 scales of 680 codes",
     "five scales": "next-scale, 5 scales of 341 codes",
-    "cached": "cached, place by place",
-    "whole": "the whole network for each place",
+    "cached": "cached, one position at a time",
+    "whole": "the whole network for each position",
     "predict": "a loop of `predict`",
     "maskgit": "MaskGIT in 12 steps",
     "batch 1": "PixelSNAIL of table 6.1, one image",
@@ -66,7 +66,7 @@ def converted(read):
     for name, run in read("converted").get("runs", {}).items():
         times = run["times_faster"]["median"]
         seconds = [f"{_median(run, 'seconds', w):.2f} s" for w in ("vqzoo", "torch")]
-        rows.append((name, *seconds, f"{times:.2f}x", _verdict(times, 1.2)))
+        rows.append((name, *seconds, f"{times:.2f}x", cells.verdict(times, 1.2)))
     if load := read("converted").get("load"):
         took = f"{load['seconds']:.1f} s, {load['processor_seconds']:.1f} s of a core"
         memory = f"{load['peak_more'] / load['bytes']:.2f} times the file"
@@ -86,13 +86,6 @@ def originals(read):
             (name, case["family"], share, str(case["codes_used"]), *differences)
         )
     return rows
-
-
-def _verdict(value, target, at_least=True):
-    """Whether a figure reaches its target, and by how much it does not."""
-    if value >= target if at_least else value <= target:
-        return "met"
-    return f"missed by {abs(value / target - 1):.0%}"
 
 
 def _join(*verdicts):
@@ -122,7 +115,7 @@ def quantizer_rows(read):
                     f"{ours:.1f} ms, {times:.1f}x as fast",
                     f"{name}: {theirs:.1f} ms",
                     f"{target}x",
-                    _verdict(times, target),
+                    cells.verdict(times, target),
                 )
             )
     return rows
@@ -140,7 +133,7 @@ def memory_rows(read):
             f"{extra:.0f} MB more",
             f"all scores: {results['all_scores_mb'] / 1e3:.1f} GB",
             "< 512 MB",
-            _verdict(extra, 512, at_least=False),
+            cells.verdict(extra, 512, at_least=False),
         )
     ]
 
@@ -174,7 +167,7 @@ def _images_row(case, what, precision, target):
         f"{images:,.0f} images/s",
         _share(case, precision),
         f">= {target:,} images/s",
-        _verdict(images, target),
+        cells.verdict(images, target),
     )
 
 
@@ -185,7 +178,7 @@ def _step_row(case, precision, target):
         f"{milliseconds:.0f} ms",
         _share(case, precision),
         f"<= {target} ms",
-        _verdict(milliseconds, target, at_least=False),
+        cells.verdict(milliseconds, target, at_least=False),
     )
 
 
@@ -203,7 +196,7 @@ def import_rows(read):
             f"{_median(result, 'vqzoo'):.3f} s",
             f"keras: {_median(result, 'keras'):.2f} s",
             "< 0.3 s",
-            _verdict(_median(result, "vqzoo"), 0.3, at_least=False),
+            cells.verdict(_median(result, "vqzoo"), 0.3, at_least=False),
         )
         for backend, result in backends.items()
     ]
@@ -225,7 +218,7 @@ def sampling_rows(read):
                 "as fast",
                 f"{WORDS[slow]}: {seconds[slow]['median']:.2f} s",
                 f"{target}x",
-                _verdict(times, target),
+                cells.verdict(times, target),
             )
         )
     if "pixelsnail_32" in cases:
@@ -239,7 +232,7 @@ def sampling_rows(read):
                     f"{each:.1f} s an image",
                     "",
                     f"<= {target} s",
-                    _verdict(each, target, at_least=False),
+                    cells.verdict(each, target, at_least=False),
                 )
             )
     return rows
@@ -256,7 +249,7 @@ def imagination_rows(read):
             "the whole network for each code: "
             f"{case['frames_a_second']['whole']['median']:.1f} frames/s",
             f"{results['target']}x",
-            _verdict(case["ratio"]["median"], results["target"]),
+            cells.verdict(case["ratio"]["median"], results["target"]),
         )
         for frames, case in results.get("contexts", {}).items()
     ]
@@ -279,7 +272,7 @@ def serving_rows(read):
                         **contestants["predict"]
                     ),
                     f"{SERVING_TARGET}x",
-                    _verdict(times, SERVING_TARGET),
+                    cells.verdict(times, SERVING_TARGET),
                 )
             )
     return rows
@@ -323,7 +316,7 @@ def explorer_rows(read):
                     f"{seconds:.2f} s",
                     "",
                     f"< {target} s",
-                    _verdict(seconds, target, at_least=False),
+                    cells.verdict(seconds, target, at_least=False),
                 )
             )
     return rows
@@ -338,6 +331,7 @@ ROWS = (
     imagination_rows,
     serving_rows,
     load_rows,
+    encode_rows.beside_targets,
     codec_rows.beside_formats,
     explorer_rows,
 )

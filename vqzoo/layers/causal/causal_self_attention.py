@@ -33,8 +33,8 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
             by `extend`.
         query_key_norm: bool. Whether the queries and keys of a head are normalized to
             root mean square 1, each with a learned scale.
-        window: int or None, how many rows a place sees, its own among them, at least 2.
-            None is all rows.
+        window: int or None, rows that a position sees, its own among them, at least
+            2. None is all rows.
     Input shape: queries and sources `(batch, height, width, any)`, float. Without
         sources the queries are the sources too.
     Output shape: `(batch, height, width, num_heads * head_dim)`.

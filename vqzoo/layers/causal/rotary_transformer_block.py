@@ -21,7 +21,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         num_heads: int; they share the channels, at least 4 and a multiple of 4 each.
         hidden_channels: int, of the perceptron.
         adaptive: bool. Whether it is called with modulations.
-        window: int or None, rows that a place sees: see `CausalSelfAttention`.
+        window: int or None, rows that a position sees: see `CausalSelfAttention`.
         grids: sequence of grids or None, as of `CausalSelfAttention`; sampling then
             takes a grid at a time, by `extend`.
         dropout: float in [0, 1), of what is added.

@@ -17,15 +17,15 @@ from vqzoo.registry import named
 class FrameTransformer(Memory):
     """Autoregressive over codes: each sees those before it in its frame, and frames.
 
-    A frame is a row of tokens: the action that led to it, then its codes. Each place
-    takes the token before it; a place sees the rows of the last `context` frames, its
-    own among them. Imagination keeps the keys and values of these rows, and gives what
+    A frame is a row of tokens: the action that led to it, then its codes. Each position
+    takes the token before it, and sees the rows of the last `context` frames, its own
+    among them. Imagination keeps the keys and values of these rows, and gives what
     the whole network gives, however long it goes on.
 
     Args:
         tiers: sequence of `(shape, number of codes)` of the tiers of a frame, as
             `(((8, 8), 512),)`.
-        context: int, frames that a place sees in each layer, at least 2.
+        context: int, frames that a position sees in each layer, at least 2.
         num_layers: int, transformer blocks.
         num_channels: int.
         num_heads: int; they divide the channels into multiples of 4.
@@ -199,7 +199,7 @@ class _FrameTokens(keras.layers.Layer):
         return ops.where(frame > 0, self.actions(actions), first)
 
     def at(self, token, column):
-        """Features `(batch, channels)` of a place that takes a token."""
+        """Features `(batch, channels)` of a position that takes a token."""
         position = ops.take(self.positions, column, axis=0)
         return token + ops.cast(position, self.compute_dtype)
 

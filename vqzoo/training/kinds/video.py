@@ -121,7 +121,7 @@ class VideoRecipe(FramesRecipe):
 
 
 def _figures(truth, shown, nats, place, known):
-    """Nats, PSNR and Frechet distance of the frames at a place of films."""
+    """Nats, PSNR and Frechet distance of frames by their position in films."""
     here = truth[:, place]
     copied = imagination.psnr(here, truth[:, known - 1])
     found = {
