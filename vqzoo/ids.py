@@ -1,4 +1,4 @@
-"""Semantic IDs: the codes of items as their names, made unique, counted and kept."""
+"""Semantic IDs: made unique, counted, written and read."""
 
 import csv
 import pathlib
@@ -9,10 +9,10 @@ COLUMNS = ("key", "id")
 
 
 def distinct(vectors):
-    """The number of the distinct vector that each item has: int `(N,)`.
+    """The number of each item's vector among the distinct vectors: int `(N,)`.
 
     Args:
-        vectors: `(N, D)`. Items of equal vectors are duplicates: their ID is one.
+        vectors: `(N, D)`. Items with equal vectors are duplicates and share an ID.
     """
     rows = np.ascontiguousarray(vectors)
     rows = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
@@ -20,16 +20,16 @@ def distinct(vectors):
 
 
 def summarize(codes, same=None):
-    """How far IDs tell items apart.
+    """How well IDs distinguish items.
 
     Args:
         codes: int `(N, n)`.
-        same: int `(N,)` of `distinct`, or None where no two items are duplicates.
+        same: int `(N,)` from `distinct`, or None if there are no duplicates.
 
     Returns:
-        dict: `items`; `duplicates`, items whose vector an earlier one has; of the rest
-        `unique`, the share whose ID no other has, `collisions_per_1000`, how many in
-        1,000 have an ID that was given before, and `largest_group` of one ID.
+        dict: `items`; `duplicates`, items with the vector of an earlier one; and of
+        the rest `unique`, the share with an ID of their own, `collisions_per_1000`, how
+        many in 1,000 have the ID of an earlier item, and `largest_group` with one ID.
     """
     codes, _ = _items(codes, same)
     _, counts = np.unique(codes, axis=0, return_counts=True)
@@ -43,12 +43,12 @@ def summarize(codes, same=None):
 
 
 def add_level(codes, same=None):
-    """IDs with one level more, which numbers the items of one ID from 0 on.
+    """IDs with one more level, which numbers the items of each ID from 0.
 
     Args: as in `summarize`.
 
     Returns:
-        int32 `(N, n + 1)`. Items that differ have different IDs.
+        int32 `(N, n + 1)`. Items that are no duplicates have different IDs.
 
     Source: Rajput et al. 2023, arXiv 2305.05065 (TIGER), section 3.1.
     """
@@ -64,11 +64,11 @@ def add_level(codes, same=None):
 
 
 def reassign(codes, costs_of, num_codes, same=None):
-    """IDs whose last codes are exchanged so that items differ, at the least cost.
+    """Changes last codes so that IDs are unique, at the least cost.
 
-    All items that share the codes before the last are assigned together, each to a last
-    code of its own (the assignment problem, a balanced optimal transport). Where there
-    are more of them than codes nothing is changed: `add_level` tells those apart.
+    Items that share all codes but the last are assigned together, each to a last code
+    of its own (the assignment problem, a balanced optimal transport). A group with more
+    items than codes stays as it is: `add_level` resolves it.
 
     Args:
         codes: int `(N, n)`.
@@ -80,8 +80,8 @@ def reassign(codes, costs_of, num_codes, same=None):
     Returns:
         int32 `(N, n)`.
 
-    Source: Zheng et al. 2024, arXiv 2311.09049 (LC-Rec), section 3.2. Differs: exact,
-        not by Sinkhorn's iterations.
+    Source: Zheng et al. 2024, arXiv 2311.09049 (LC-Rec), section 3.2. Differs: exact
+        instead of Sinkhorn's iterations.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -110,7 +110,7 @@ def changed(before, after):
         after: int `(N, n)`, of the same items.
 
     Returns:
-        list of n floats: of the first code, of the first two, ..., of the whole ID.
+        list of n floats: for the first code, the first two, ..., the whole ID.
     """
     differ = np.logical_or.accumulate(np.asarray(before) != np.asarray(after), axis=1)
     return differ.mean(axis=0).tolist()
@@ -120,7 +120,7 @@ def write(path, keys, codes):
     """Writes keys and IDs to a .parquet or a .csv file.
 
     Args:
-        path: path. In a .csv file the codes of an ID are joined by hyphens.
+        path: path. In a .csv file, hyphens join the codes of an ID.
         keys: `(N,)`, ints or strings.
         codes: int `(N, n)`.
     """
@@ -146,7 +146,7 @@ def read(path):
     """Keys and IDs of a file that `write` made.
 
     Returns:
-        `(keys, codes)`: `(N,)`, of a .csv file strings, and int32 `(N, n)`.
+        `(keys, codes)`: `(N,)`, strings from a .csv file, and int32 `(N, n)`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -181,14 +181,14 @@ def has_parquet():
 
 
 def _items(codes, same):
-    """Codes of distinct items, and the number of each item's own."""
+    """Codes of distinct items, and the number of each item among them."""
     codes = np.asarray(codes)
     if codes.ndim != 2 or not len(codes):
         raise ValueError(f"expected codes of shape (N, n), received {codes.shape}")
     if same is None:
         return codes, np.arange(len(codes))
     _, first, back = np.unique(same, return_index=True, return_inverse=True)
-    # In the order of their first items, so that numbers of levels follow the file.
+    # In the order of first occurrence, so that added levels follow the file.
     place = np.empty(len(first), int)
     place[np.argsort(first)] = np.arange(len(first))
     return codes[np.sort(first)], place[back.ravel()]

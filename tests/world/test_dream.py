@@ -83,7 +83,7 @@ def test_a_folder_gives_the_same_world(world, tmp_path):
         each.reset(batch=2, seed=5)
     np.testing.assert_array_equal(world.step([0, 1])[0], loaded.step([0, 1])[0])
     (tmp_path / "starts.npy").write_bytes(b"")
-    with pytest.raises(ValueError, match="no whole world"):
+    with pytest.raises(ValueError, match="no complete world"):
         vqzoo.load(tmp_path)
     (tmp_path / "memory.keras").unlink()
     with pytest.raises(TrainedError, match="memory.keras"):

@@ -1,4 +1,4 @@
-"""A dream is played, beside the real game: by buttons, by keys, by changed codes."""
+"""Plays a dream beside the real game, by buttons and keys, and changes its codes."""
 
 import copy
 
@@ -11,8 +11,8 @@ from vqzoo.world.environments import PixelEnvironment
 HELP = (
     "The *dream* starts at the first frame of the real game; from there on, the "
     "model's memory predicts each next frame. The *real game* gets the same actions. "
-    "Click on a square of the codes and give it another index: the dream goes on from "
-    "there, and the game does not change."
+    "Click on a square of the codes and give it another index: the dream continues "
+    "from there, and the game does not change."
 )
 NOTHING = "There is no memory: give the folder of a world model, as `--model=RUN`."
 KEYS = {
@@ -26,15 +26,15 @@ KEYS = {
 
 
 class Played:
-    """A dream and the real game, of one visitor.
+    """A dream and the real game of one visitor.
 
     Args:
-        world: `World`, of which a view is kept.
-        seed: int, of both.
+        world: `World`, which is copied.
+        seed: int, for both.
     """
 
     def __init__(self, world, seed=0):
-        # What was compiled is shared; what is dreamed is not.
+        # A shallow copy: the compiled model is shared, the state is not.
         self.world = copy.copy(world)
         self.rewards = {"dream": 0.0, "game": 0.0}
         self.over = {"dream": False, "game": False}
@@ -49,7 +49,7 @@ class Played:
             self.dreamed, self.real = self.world.reset(seed=seed)[0], None
 
     def act(self, action, temperature=1.0):
-        """Does an action in both, unless they are over."""
+        """Takes an action in both, unless they are over."""
         self.steps += 1
         frames, rewards, ends = self.world.step(np.asarray(action)[None], temperature)
         self.dreamed = frames[0]
@@ -62,10 +62,10 @@ class Played:
             self.over["game"] = any(ended)
 
     def change(self, code_map, row, column, code):
-        """Puts another index at a place; the dream goes on from there.
+        """Changes the index at a position; the dream continues from there.
 
         Raises:
-            ValueError: if there is no such place or index.
+            ValueError: if there is no such position or index.
         """
         edits.Place(image=0, code_map=code_map, row=row, column=column)
         if not 0 <= code < code_map.num_embeddings:
@@ -109,7 +109,7 @@ def look(played, code_map, marked=None):
 
 
 def keys_of(actions):
-    """The key and its sign of each discrete action: a list of pairs."""
+    """The key of each discrete action and its label: a list of pairs."""
     names = actions.names or (str(number) for number in range(actions.count))
     spare = iter("123456789abcdefghijklmnopqrstuvwxyz")
     return [KEYS[name] if name in KEYS else (next(spare),) * 2 for name in names]

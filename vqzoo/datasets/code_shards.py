@@ -12,10 +12,10 @@ from vqzoo.datasets import code_files, shard_examples, shard_index
 from vqzoo.datasets.holdout import SPLITS
 from vqzoo.datasets.shards import file_system
 
-# Readers of Parquet pass over what begins with an underscore.
+# Readers of Parquet skip files that begin with an underscore.
 MANIFEST = "_manifest.json"
 ARRAYS = "_arrays"
-# Columns beside those of the tiers: name to numpy type, None is a text.
+# Columns beside those of the tiers: name to NumPy type, None for text.
 COLUMNS = {
     "key": None,
     "label": None,
@@ -27,10 +27,10 @@ _ROWS = 8192
 
 
 def columns_of(tiers: Sequence[dict]) -> dict[str, tuple]:
-    """Shape and type of each column of numbers, by its name: codes, then values.
+    """Shape and type of each numeric column by name: codes, then values.
 
     Args:
-        tiers: of a manifest: `name`, `grid`, `num_embeddings`, `num_values`.
+        tiers: those of a manifest: `name`, `grid`, `num_embeddings`, `num_values`.
     """
     columns = {}
     for tier in tiers:
@@ -44,16 +44,16 @@ def columns_of(tiers: Sequence[dict]) -> dict[str, tuple]:
 
 
 def is_encoded(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds shards of codes, all of them."""
+    """Whether a folder holds a complete set of shards of codes."""
     files, inner = file_system(os.fspath(folder))
     return files.exists(f"{inner}/{MANIFEST}")
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> dict:
-    """What shards of codes there are, and of which model.
+    """The manifest of shards of codes: the shards and their model.
 
     Raises:
-        FileNotFoundError: if there is no manifest: the encoding did not end.
+        FileNotFoundError: if there is no manifest, as the encoding did not finish.
         ValueError: if it is damaged.
     """
     files, inner = file_system(os.fspath(folder))
@@ -79,16 +79,16 @@ def read(
     *,
     check: bool = False,
 ) -> Iterator[dict]:
-    """Rows of all shards in their order, some thousand at a time.
+    """Rows of all shards in order, some thousand at a time.
 
     Args:
         folder: as in `read_manifest`.
-        names: of the columns. Defaults to all.
-        check: bool, whether each shard is first held against its sha256.
+        names: columns. Defaults to all.
+        check: bool, whether to compare the sha256 of each shard first.
 
-    Yields: dicts of arrays by their names: codes `(N, *grid)`, texts `(N,)` of objects.
+    Yields: dicts of arrays by column: codes `(N, *grid)`, texts `(N,)` of objects.
 
-    Raises: ValueError: if a shard is missing or not as it was written.
+    Raises: ValueError: if a shard is missing or has changed.
     """
     manifest = read_manifest(folder)
     for shard in manifest["shards"]:
@@ -116,7 +116,7 @@ def check_sum(path: str, known: str) -> None:
 def read_shard(
     path: str, tiers: Sequence[dict], names: Sequence[str] = ()
 ) -> Iterator[dict]:
-    """Rows of one shard, as of `read`."""
+    """Rows of one shard, as in `read`."""
     shapes = columns_of(tiers)
     names = list(names) or [*COLUMNS, *shapes]
     read = _parquet if path.endswith(".parquet") else _tfrecord
@@ -169,7 +169,7 @@ def _tfrecord(path, names, shapes):
 
 
 def key_hashes(keys: Sequence[str]) -> np.ndarray:
-    """Uint64 `(N,)`, equal for equal keys; below 2^63, the most that Beam carries."""
+    """Hashes of keys, uint64 `(N,)`, below 2^63, the most that Beam carries."""
     hashes = np.array([shard_index.hash_of(key) for key in keys], np.uint64)
     return hashes >> np.uint64(1)
 
@@ -181,21 +181,21 @@ def gather(
     seed: int = 0,
     held_out: float = 0.1,
 ) -> str:
-    """Arrays of the codes that can be read by row, as `codes.extract` writes them.
+    """Writes the codes as arrays that can be read by row, like `codes.extract`.
 
-    Training reads rows in a random order, which shards do not give. What is there
-    already is kept. Memory is that of some thousand rows.
+    Training reads rows in random order, which shards do not allow. Arrays that exist
+    are kept. Some thousand rows are in memory at a time.
 
     Args:
         folder: shards of codes.
         target: folder of the arrays, on this machine. Defaults to one within `folder`.
-        seed: int, chooses other rows for the splits.
-        held_out: share of the keys, by their hash, that validation gets, and test.
+        seed: int; another one gives other splits.
+        held_out: share of the keys, by hash, for validation and again for test.
 
     Returns: the folder of the arrays.
 
-    Raises: ValueError: if a shard is not as it was written, a split gets no rows, or
-        there is no `target` for a folder of a bucket.
+    Raises: ValueError: if a shard has changed, a split gets no rows, or `folder` is
+        in a bucket and there is no `target`.
     """
     import pathlib
 

@@ -19,17 +19,17 @@ def load_episodes(
 ) -> Splits:
     """Load the frames of a run of `world_experience`, or of another `Experience`.
 
-    They are mapped from their files, so that there may be more than fit into memory.
-    Frames of an episode are in one split.
+    They are mapped from their files, so they need not fit into memory. All frames of
+    an episode are in one split.
 
     Args:
         data_dir: the folder.
-        image_size: int, which has to be the frames' own.
-        channels: int, which has to be the frames' own.
+        image_size: int, which must be that of the frames.
+        channels: int, which must be that of the frames.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        ValueError: if the frames are of another size, or there are too few episodes.
+        ValueError: if the frames have another size, or there are too few episodes.
     """
     experience = Experience(data_dir)
     shape = experience.frame_shape

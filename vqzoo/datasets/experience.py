@@ -1,7 +1,7 @@
-"""Episodes of a game on disk: what an episode is, and how it is read back.
+"""Episodes of a game on disk: their format, and how to read them.
 
-An episode is one `.npy` file of a structured array, a row a frame, which is mapped into
-memory and not read. The card beside the episodes says what is in them.
+An episode is one `.npy` file with a structured array, one row per frame, which is
+mapped from the disk. The card beside the episodes describes them.
 """
 
 import dataclasses
@@ -18,15 +18,15 @@ from vqzoo.datasets.holdout import SPLITS
 
 CARD = "experience.json"
 EPISODES = "episodes"
-HELD_OUT = 0.1  # share of the episodes of each of the last two splits
+HELD_OUT = 0.1  # share of the episodes in each of the last two splits
 
 
 def row_type(frame_shape, action_dim=0, num_states=0):
-    """The dtype of a frame with what was done at it and what came of that.
+    """The dtype of a frame with its action, and the reward and end that followed.
 
     Args:
         frame_shape: `(height, width, channels)`.
-        action_dim: int, length of an action of real numbers; 0 for a discrete one.
+        action_dim: int, length of a real-valued action; 0 for discrete ones.
         num_states: int, state variables.
     """
     action = ("action", "<f4", (action_dim,)) if action_dim else ("action", "<i8")
@@ -54,9 +54,9 @@ class Episode:
 
     @functools.cached_property
     def rows(self):
-        """The structured array of the file, `(T + 1,)`; the last row has a frame alone.
+        """The structured array of the file, `(T + 1,)`; the last row has no action.
 
-        Raises: ValueError: if it is no episode.
+        Raises: ValueError: if the file is not an episode.
         """
         try:
             rows = np.load(self.path, mmap_mode="r", allow_pickle=False)
@@ -80,7 +80,7 @@ class Episode:
 
     @property
     def actions(self):
-        """Int64 `(T,)`, or float32 `(T, action_dim)`: what was done at each frame."""
+        """Int64 `(T,)`, or float32 `(T, action_dim)`: the action at each frame."""
         return self.rows["action"][:-1]
 
     @property
@@ -95,12 +95,12 @@ class Episode:
 
     @property
     def truncated(self):
-        """Bool `(T,)`: whether the time was over with the action."""
+        """Bool `(T,)`: whether the episode was cut off after the action."""
         return self.rows["truncated"][:-1]
 
     @property
     def states(self):
-        """Float32 `(T + 1, n)`: the variables of the game at each frame."""
+        """Float32 `(T + 1, n)`: state variables of the game at each frame."""
         return self.rows["state"]
 
 
@@ -111,7 +111,7 @@ class Experience:
         path: the folder, such as that of a run of `world_experience`.
     Raises:
         FileNotFoundError: if there is no card.
-        ValueError: if it is none, there are no episodes or they are of several kinds.
+        ValueError: if the card is damaged or empty, or frame shapes differ.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -120,7 +120,7 @@ class Experience:
         if not file.is_file():
             raise FileNotFoundError(
                 f"expected a folder of episodes with {CARD}, as a run of "
-                f"world_experience leaves it, found none in {self.path}"
+                f"world_experience writes it, found none in {self.path}"
             )
         try:
             self.card = json.loads(file.read_text(encoding="utf-8"))
@@ -129,7 +129,7 @@ class Experience:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file} is no card of episodes: {error!r}") from error
         self.frame_shape = shape
-        # Names without folders: what a card names stays in its own folder.
+        # Names without folders: a card names only files in its own folder.
         names = [pathlib.PurePosixPath(name).name for name in self._listed]
         self.all = [Episode(self.path / EPISODES / name) for name in names]
         if not self.all:
@@ -143,7 +143,7 @@ class Experience:
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Names of the state variables; empty where they are not known."""
+        """Names of the state variables; empty if they are unknown."""
         return tuple(self.card["states"])
 
     @property
@@ -155,8 +155,8 @@ class Experience:
     def episodes(self, split: str | None = None) -> Sequence[Episode]:
         """The episodes of a split of `SPLITS`, or all of them.
 
-        An episode is in a split by the hash of its content, so that equal ones are in
-        one split, and stays there when others come.
+        The hash of its content decides the split of an episode: equal ones are in one
+        split, and an episode keeps its split when others are added.
 
         Raises: ValueError: if there is no such split, or no episode in it.
         """
@@ -176,7 +176,7 @@ class Experience:
 
 
 def _parts(digests):
-    """The split of each digest; the held-out ones have one at least, if three do."""
+    """The split of each digest; of three digests, each split gets at least one."""
     places = {each: int(each[:8], 16) / 16**8 for each in set(digests)}
     order = sorted(places, key=places.get)
     limits = (HELD_OUT, 2 * HELD_OUT)

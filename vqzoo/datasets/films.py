@@ -19,16 +19,16 @@ from vqzoo.datasets.splits import Split, Splits
 ANIMATIONS = (".gif", ".webp", ".apng")
 VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 SIDE = 64
-HELD_OUT = 0.1  # share of the films of each of the last two splits
+HELD_OUT = 0.1  # share of the films in each of the last two splits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Films:
-    """Films of frames of one size, by split.
+    """Films with frames of one size, by split.
 
     Args:
-        train, validation, test: lists of uint8 `(frames, height, width, 3)`, each with
-            a number of frames of its own.
+        train, validation, test: lists of uint8 `(frames, height, width, 3)`; numbers of
+            frames may differ.
         name: str, of the data set.
         fingerprint: str, of what was read or rendered.
         source: str, where they come from.
@@ -46,7 +46,7 @@ class Films:
         return {name: getattr(self, name) for name in ("train", "validation", "test")}
 
     def frames(self, channels: int | None = None) -> Splits:
-        """All frames as images; those of a film are in one split.
+        """All frames as images; a film's frames are in one split.
 
         Args:
             channels: 1 or 3. Defaults to 3.
@@ -97,9 +97,9 @@ def load_films(
 
 
 def read_folder(data_dir: str | os.PathLike[str], side: int = SIDE) -> Films:
-    """Read all films of a folder and of those in it.
+    """Read all films of a folder and its subfolders.
 
-    The split of a film is that of its content: equal films are in one split.
+    The hash of its content decides the split of a film: equal films are in one split.
 
     Args:
         data_dir: the folder.
@@ -137,8 +137,8 @@ def read(path: pathlib.Path, side: int = SIDE) -> np.ndarray:
     """The frames of a film: uint8 `(frames, side, side, 3)`.
 
     Raises:
-        ValueError: if it cannot be decoded, for want of a package too, has fewer than
-            2 frames, or is beyond `bounds.BOUNDS`.
+        ValueError: if it cannot be decoded, a package is missing, it has fewer than 2
+            frames, or it exceeds `bounds.BOUNDS`.
     """
     animated = path.suffix.lower() in ANIMATIONS
     frames, size = [], 0
@@ -167,8 +167,8 @@ def _animation(path: pathlib.Path) -> Iterator[np.ndarray]:
 def _video(path: pathlib.Path) -> Iterator[np.ndarray]:
     if not importlib.util.find_spec("imageio_ffmpeg"):
         raise ValueError(
-            f"{path} is decoded by imageio-ffmpeg, which is not installed: pip install "
-            "imageio-ffmpeg, or take films as GIF"
+            f"decoding {path} needs imageio-ffmpeg, which is not installed: pip "
+            "install imageio-ffmpeg, or convert the films to GIF"
         )
     import imageio.v2
 

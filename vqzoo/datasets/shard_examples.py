@@ -17,7 +17,7 @@ from vqzoo.datasets.shards import (
 _IMAGES = ("image", "image/encoded", "image_raw", "img", "jpg", "jpeg", "png", "bytes")
 _KEYS = ("__key__", "key", "id", "image/filename", "filename", "file_name")
 _LABELS = ("label", "image/class/label", "cls", "class")
-_BLOCK = 64  # records of an ArrayRecord that are in memory at a time
+_BLOCK = 64  # records of an ArrayRecord in memory at a time
 
 
 class TFRecord:
@@ -32,12 +32,12 @@ class TFRecord:
         self.path, self.columns = path, columns
 
     def records(self, images: bool = True) -> Iterator[Record]:
-        """The records in their order, whose images are read in any case."""
+        """Records in file order; images are read even without `images`."""
         for row, (place, data) in enumerate(self.contents()):
             yield _record(self, row, data, place)
 
     def contents(self) -> Iterator[tuple[tuple[int, int], bytes]]:
-        """Place and content of each record: a length, its sum, the data, its sum."""
+        """Place and data of each record, stored as length, CRC, data, CRC."""
         files, inner = file_system(self.path)
         with sound(self.path), files.open(inner, "rb") as file:
             offset = 0
@@ -51,7 +51,7 @@ class TFRecord:
                 offset += size + 16
 
     def images(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Contents of images by their places."""
+        """Bytes of the image files at these places."""
         return [
             _features(self, data)[1] or b"" for data in read_places(self.path, places)
         ]
@@ -79,7 +79,7 @@ class ArrayRecord:
             self._reader = array_record_module.ArrayRecordReader(path)
 
     def records(self, images: bool = True) -> Iterator[Record]:
-        """The records in their order, whose images are read in any case."""
+        """Records in file order; images are read even without `images`."""
         count = self._reader.num_records()
         for first in range(0, count, _BLOCK):
             rows = range(first, min(first + _BLOCK, count))
@@ -87,7 +87,7 @@ class ArrayRecord:
                 yield _record(self, row, data, (row, 1))
 
     def images(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Contents of images by their places, which are rows."""
+        """Bytes of the image files at these places, which are rows."""
         rows = [row for row, _ in places]
         return [_features(self, data)[1] or b"" for data in self._read(rows)]
 
@@ -97,7 +97,7 @@ class ArrayRecord:
 
 
 def _features(shard, data):
-    """The features of an example, and the image among them, which is taken out."""
+    """The features of an example without its image, and the image."""
     from tensorflow.train import Example
 
     with sound(shard.path):
@@ -116,7 +116,7 @@ def _features(shard, data):
 
 
 def _values(feature):
-    """The value of a feature; a list where there are several, None without any."""
+    """The value of a feature: a list if it has several, None if it has none."""
     kind = feature.WhichOneof("kind")
     values = list(getattr(feature, kind).value) if kind else []
     return values if len(values) > 1 else next(iter(values), None)

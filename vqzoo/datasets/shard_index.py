@@ -1,4 +1,4 @@
-"""What is in each shard, found once: keys, places of images, labels."""
+"""The index of each shard, built once: keys, places of images, labels."""
 
 import concurrent.futures
 import contextlib
@@ -14,19 +14,19 @@ import numpy as np
 
 from vqzoo.datasets.shards import Columns, file_system, open_shard
 
-_THREADS = 8  # most of the time a remote shard is waited for
-_MOST_KEYS = 2**26  # that are compared at once
-_KEPT = 64  # indices in memory
-_VERSION = b"1"  # of what is written
+_THREADS = 8  # they mostly wait for remote shards
+_MOST_KEYS = 2**26  # compared at once
+_KEPT = 64  # indices kept in memory
+_VERSION = b"1"  # of the index files
 
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """The records of one shard that have images, in their order.
+    """The records of one shard that have images, in file order.
 
     Args:
         keys: uint64 `(N,)`, hashes of their keys.
-        places: int64 `(N, 2)`, as of `shards.Record`.
+        places: int64 `(N, 2)`, as in `shards.Record`.
         labels: str `(N,)`.
     """
 
@@ -36,16 +36,15 @@ class Index:
 
 
 class Indices:
-    """Those of all shards: on the disk, but for the few that are in use.
+    """The indices of all shards, on disk except for the few in use.
 
     Args:
         paths: as from `shards.expand`.
-        columns: what the parts of a record are called.
-        folder: where they are kept. Defaults to the cache of the user, whose place
-            XDG_CACHE_HOME says.
+        columns: names of the parts of a record.
+        folder: of the index files. Defaults to one in XDG_CACHE_HOME, or ~/.cache.
 
     Raises:
-        ValueError: if a shard is broken or empty, or a key comes twice.
+        ValueError: if a shard is broken or empty, or a key occurs twice.
         OSError: if the folder cannot be written.
     """
 
@@ -76,12 +75,12 @@ class Indices:
         return _load(self._files[number])
 
     def _file(self, path):
-        """The file of an index, which is made where it is missing."""
+        """The file of a shard's index, which is built if it is missing."""
         files, inner = file_system(path)
         text = f"{files.ukey(inner)} {self._columns}"
         name = hashlib.sha256(_VERSION + text.encode()).hexdigest()
         file = self._folder / f"{name[:40]}.npz"
-        with contextlib.suppress(Exception):  # Missing, or another broke it.
+        with contextlib.suppress(Exception):  # Missing or damaged.
             _load(file)
             return file
         index = dataclasses.asdict(make(path, self._columns))
@@ -99,7 +98,7 @@ class Indices:
         return file
 
     def _check_keys(self):
-        """Raises ValueError if two records have one key, in one shard or in two."""
+        """Raises ValueError if two records have the same key."""
         total = sum(len(index.keys) for index in self)
         rounds = -(-total // _MOST_KEYS)
         for number in range(rounds):
@@ -123,7 +122,7 @@ class Indices:
 
 
 def make(path: str, columns: Columns) -> Index:
-    """The index of a shard, from reading it; a record without an image is left out.
+    """Reads a shard and indexes its records, except those without an image.
 
     Raises: ValueError: if the shard is cut short or broken, or has no images.
     """
@@ -151,22 +150,22 @@ def hash_of(key: str) -> int:
 
 
 def repeated(hashes: np.ndarray) -> np.ndarray:
-    """Places of each value that comes again and of the one before: int64 `(M, 2)`."""
+    """Positions of each repeated value and of the one before it: int64 `(M, 2)`."""
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
     return np.stack([order[same], order[same + 1]], axis=1)
 
 
 def sides(keys: np.ndarray, seed: int, shares: Sequence[float]) -> np.ndarray:
-    """Which side each key is on, by itself and the seed alone: int8 `(N,)`.
+    """The side of each key, from the key and the seed alone: int8 `(N,)`.
 
     Args:
         keys: uint64 `(N,)`.
-        seed: int, chooses others.
-        shares: of each side but the first, from 1 on; 0 is what is left.
+        seed: int; another one gives other sides.
+        shares: of sides 1, 2 and so on; side 0 gets the rest.
     """
     with np.errstate(over="ignore"):
-        # SplitMix64, Steele, Lea and Flood 2014, whose state is the key.
+        # SplitMix64 (Steele, Lea and Flood 2014) with the key as its state.
         mixed = keys + np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

@@ -1,4 +1,4 @@
-"""In which order the records of shards come: by shard, and shuffled in a window."""
+"""The order of the records: shards at random, then shuffled in windows."""
 
 import dataclasses
 import functools
@@ -7,23 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MIXED = 8  # shards that are read at a time
+MIXED = 8  # shards read at a time
 _KEPT = 4  # epochs and groups whose order stays in memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """Rows of a split in shards, as a function of seed, epoch and position alone.
+    """Order of the rows of a split, a function of seed, epoch and position alone.
 
-    Of `parts` workers each has shards of its own, and no other reads them. In an epoch
-    its shards come in a random order, `MIXED` at a time, whose records take turns; of
-    what comes so, every `window` records are shuffled. To begin anywhere takes no look
-    at what comes before.
+    Each of `parts` workers reads its own shards and no others. In an epoch its shards
+    come in random order, `MIXED` at a time, and their records take turns; then every
+    `window` records are shuffled. An order can begin anywhere without computing what
+    comes before.
 
     Args:
-        counts: int, the rows of each shard in the split. Rows are counted through.
+        counts: ints, rows of each shard in the split. Row numbers span all shards.
         window: int.
-        flag: str, which an error names.
+        flag: str, named in errors.
     """
 
     counts: tuple[int, ...]
@@ -31,7 +31,7 @@ class Order:
     flag: str = "data_dir"
 
     def size(self, part: int = 0, parts: int = 1) -> int:
-        """Rows of a part.
+        """Number of rows of a part.
 
         Raises: ValueError: if there are fewer shards with rows than parts.
         """
@@ -40,7 +40,7 @@ class Order:
     def of_window(
         self, number: int, seed: int, epoch: int, part: int = 0, parts: int = 1
     ) -> np.ndarray:
-        """Int64 rows of a window of an epoch, in their order."""
+        """Rows of a window of an epoch, int64, in order."""
         groups, bounds = _epoch(self, seed, epoch, part, parts)
         first = number * self.window
         stop = min(first + self.window, bounds[-1])
@@ -52,7 +52,7 @@ class Order:
 
 @functools.lru_cache(_KEPT)
 def _shards(order, parts):
-    """The shards of each part: the next largest goes to that with fewest rows."""
+    """Shards of each part: the next largest goes to the part with the fewest rows."""
     used = sum(count > 0 for count in order.counts)
     if used < parts:
         raise ValueError(
@@ -79,7 +79,7 @@ def _epoch(order, seed, epoch, part, parts):
 
 @functools.lru_cache(_KEPT)
 def _turns(order, group: Sequence[int]):
-    """Rows of shards that take turns, the longer ones more often."""
+    """Rows of shards that take turns, longer shards more often."""
     firsts = np.cumsum([0, *order.counts])
     counts = [order.counts[shard] for shard in group]
     rows = [np.arange(firsts[shard], firsts[shard + 1]) for shard in group]

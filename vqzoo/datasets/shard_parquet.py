@@ -10,7 +10,7 @@ from vqzoo.datasets.shards import Columns, Record, choose, file_system, sound, s
 _IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes")
 _KEYS = ("__key__", "key", "id", "image_id", "filename", "file_name")
 _LABELS = ("label", "labels", "cls", "class", "fine_label")
-_ROWS = 64  # that are in memory at a time
+_ROWS = 64  # in memory at a time
 
 
 class Parquet:
@@ -20,7 +20,7 @@ class Parquet:
         path: str.
         columns: names of its columns.
 
-    Raises: ValueError: if a column is not there, with those that are.
+    Raises: ValueError: if a column does not exist; it names those that do.
     """
 
     def __init__(self, path: str, columns: Columns) -> None:
@@ -53,7 +53,7 @@ class Parquet:
             )
 
     def records(self, images: bool = True) -> Iterator[Record]:
-        """The records in their order, perhaps without reading the images."""
+        """Records in file order; images are read only with `images`."""
         row = 0
         names = self._file.schema_arrow.names
         names = [name for name in names if images or name != self._image]
@@ -64,7 +64,7 @@ class Parquet:
                     row += 1
 
     def images(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Contents of images by their places, which are rows."""
+        """Bytes of the image files at these places, which are rows."""
         counts = [
             self._file.metadata.row_group(number).num_rows
             for number in range(self._file.num_row_groups)
@@ -88,7 +88,7 @@ class Parquet:
         image, path = _bytes(values.pop(self._image, None))
         label, key = values.get(self._label), values.get(self._key)
         if key is None:
-            # Paths of the hub are not of one file each.
+            # Paths from the hub are not unique.
             key = f"{stem(self.path)}-{row:08d}"
         if path:
             values["path"] = path

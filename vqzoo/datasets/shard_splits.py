@@ -16,8 +16,8 @@ from vqzoo.datasets.shard_stream import Decoder, Stream
 from vqzoo.datasets.splits import Splits
 
 _TEST_SHARE = 0.1
-_LOOKED_AT = 16  # images, for size and colors
-_KEPT = 16  # shards whose places stay in memory
+_LOOKED_AT = 16  # images read to find size and channels
+_KEPT = 16  # shards whose places are kept in memory
 
 
 def load_shards(
@@ -39,23 +39,23 @@ def load_shards(
 ) -> Splits:
     """Load shards as splits that read images when a batch needs them.
 
-    All shards are looked through once, for keys, labels and places; what was found is
-    kept in `index_dir`. An image that cannot be read, or is too small, is replaced by
-    the next one of its batch, with a warning.
+    Each shard is scanned once for keys, labels and places; `index_dir` keeps the
+    result. An image that is unreadable or too small is replaced by the next one of its
+    batch, with a warning.
 
     Args:
-        data_dir: patterns of shards (`shards.expand`), of training images.
-        validation_shards, test_shards: patterns of others. Defaults to a share of the
-            keys, by their hash: an image stays on its side whatever is added.
-        image_column, key_column, label_column: as of `shards.Columns`.
-        shuffle_window: int, images that are shuffled with each other.
-        index_dir: as of `shard_index.Indices`.
+        data_dir: patterns of the training shards, as in `shards.expand`.
+        validation_shards, test_shards: patterns of the other splits. Defaults to a
+            share of the keys, by hash: an image keeps its split if shards are added.
+        image_column, key_column, label_column: as in `shards.Columns`.
+        shuffle_window: int, images shuffled together.
+        index_dir: as in `shard_index.Indices`.
 
     The other arguments are those of `datasets.load`.
 
     Raises:
         FileNotFoundError: if a shard is missing.
-        ValueError: if a shard is broken or empty, a key comes twice, images have
+        ValueError: if a shard is broken or empty, a key occurs twice, images have
             several sizes and no size is given, or more than 1 % cannot be read.
     """
     if shuffle_window < 1:
@@ -73,8 +73,8 @@ def load_shards(
     for path in paths:
         if not path.endswith(tuple(s for s in shards.FORMATS if not s.endswith("gz"))):
             raise ValueError(
-                "expected shards that are not compressed, as what is in the middle of "
-                f"others cannot be read, received {path}: unpack it"
+                "expected uncompressed shards, as batches read from the middle of a "
+                f"file, received {path}: unpack it"
             )
     columns = shards.Columns(image=image_column, key=key_column, label=label_column)
     indices = Indices(paths, columns, index_dir)
@@ -120,8 +120,8 @@ def load_shards(
     places = chosen(0, first)[0][:_LOOKED_AT].tolist()
     looked_at = reader(paths[first]).images([tuple(place) for place in places])
     decoder, shape = decoder.decided(looked_at)
-    told = (shape, decoder, names, counts.tolist())
-    digest.update(repr(told).encode())
+    facts = (shape, decoder, names, counts.tolist())
+    digest.update(repr(facts).encode())
     sizes = dict(zip(SPLITS, counts.sum(axis=1).tolist()))
     streams = {
         split: Stream(

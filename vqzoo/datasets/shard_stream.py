@@ -27,14 +27,14 @@ from vqzoo.datasets.shard_order import Order
 from vqzoo.datasets.splits import Split
 
 _BAD_SHARE = 0.01  # of images that cannot be read
-_WINDOWS = 4  # in memory: one in use, one that comes, and those of batches under way
+_WINDOWS = 4  # in memory: the current, the next, and those of batches in flight
 _ending = threading.Event()
-_running = set()  # calls of tf.data's threads
+_running = set()  # calls from tf.data's threads
 
 
 @atexit.register
 def _end():
-    """Lets calls of tf.data end before Python does, which else waits for them."""
+    """Lets calls from tf.data end before Python exits, which would wait for them."""
     _ending.set()
     deadline = time.monotonic() + 30
     time.sleep(0.2 if _running else 0)
@@ -43,7 +43,7 @@ def _end():
 
 
 def _until_the_end(method):
-    """A method that tf.data calls, which gives up where Python ends."""
+    """Wraps a method that tf.data calls: it fails once Python exits."""
 
     @functools.wraps(method)
     def called(self, *args):
@@ -61,13 +61,13 @@ def _until_the_end(method):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decoder:
-    """From the bytes of an image file to uint8 pixels of one shape.
+    """Decodes image files to uint8 pixels of one shape.
 
     Args:
-        size: int, side of the images, or None: as they are.
-        channels: int.
-        resize: as of `pixels.fit`.
-        value_range: the values that become 0 and 255, or empty: of 8 bits.
+        size: int, side of the images; None keeps their size.
+        channels: int or None.
+        resize: as in `pixels.fit`.
+        value_range: the values that become 0 and 255; empty for images of 8 bits.
     """
 
     size: int | None
@@ -79,12 +79,12 @@ class Decoder:
         """Pixels, and whether the file is gray.
 
         Raises:
-            UnreadableImageError: as of `reading.read`.
-            SmallImageError: as of `pixels.fit`.
-            ValueError: if values are deep and no range is given.
+            UnreadableImageError: as in `reading.read`.
+            SmallImageError: as in `pixels.fit`.
+            ValueError: if values have more than 8 bits and no range is given.
         """
         if content is None or len(content) > BOUNDS.bytes:
-            raise UnreadableImageError("is none, or is longer than --max_bytes")
+            raise UnreadableImageError("is missing, or longer than --max_bytes")
         picture = read(content)[0]
         if picture.is_deep and not self.value_range:
             raise ValueError(
@@ -99,10 +99,10 @@ class Decoder:
         return pixels, picture.is_gray
 
     def decided(self, contents: Sequence[bytes]) -> tuple["Decoder", tuple[int, ...]]:
-        """This with the number of channels, and the shape of all images.
+        """This decoder with a number of channels, and the shape of all images.
 
         Args:
-            contents: of a few files: if all are gray there is one channel.
+            contents: bytes of a few files; if all are gray, there is one channel.
 
         Raises: ValueError: if sizes differ, or none can be read.
         """
@@ -135,12 +135,12 @@ class Stream:
     Args:
         paths: of all shards.
         shards: function from a path to its reader.
-        chosen: function from the number of a shard to places and labels of its images
+        chosen: function from a shard's number to the places and labels of its images
             in the split.
         order: `Order` of the split.
         decoder: `Decoder`.
         shape: of the images.
-        class_names: in the order of the labels; empty: no labels.
+        class_names: in the order of the labels; empty without labels.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Stream:
         self._firsts = np.cumsum([0, *order.counts])
         self._pool = concurrent.futures.ThreadPoolExecutor(2)
         self._lock = threading.Lock()
-        self._windows = {}  # what is being read, or was: rows in order, and contents
+        self._windows = {}  # futures of rows in order, and their contents
         self._seen, self._bad = 0, 0
 
     def split(self) -> Split:
@@ -168,12 +168,12 @@ class Stream:
         return Split(size=size, load=self._load, order=self)
 
     def size(self, part: int, parts: int) -> int:
-        """As of `Order`."""
+        """As in `Order`."""
         return self._order.size(part, parts)
 
     @_until_the_end
     def rows(self, seed, epoch, position, share, part, parts) -> np.ndarray:
-        """Int64 rows of a part of a batch, whose contents are being read."""
+        """Rows of a part of a batch, int64; starts reading their contents."""
         window, size = self._order.window, self._order.size(part, parts)
         first, stop = position * share, min((position + 1) * share, size)
         found = []
@@ -184,7 +184,7 @@ class Stream:
         return np.concatenate(found)
 
     def _window(self, number, seed, epoch, part, parts):
-        """Rows and contents of a window; the next one begins to be read."""
+        """Rows and contents of a window; starts reading the next one."""
         size = self._order.size(part, parts)
         is_last = (number + 1) * self._order.window >= size
         following = (0, epoch + 1) if is_last else (number + 1, epoch)
@@ -206,7 +206,7 @@ class Stream:
         return rows, dict(zip(rows.tolist(), self.contents(rows)))
 
     def contents(self, rows: np.ndarray) -> list[bytes | None]:
-        """Bytes of image files, each shard read in its order."""
+        """Bytes of image files; each shard is read in file order."""
         contents = [None] * len(rows)
         for shard, where, local in self._by_shard(rows):
             places = self._chosen(shard)[0][local]
@@ -217,7 +217,7 @@ class Stream:
         return contents
 
     def _by_shard(self, rows):
-        """Number of each shard, which of the rows are in it, and where, ascending."""
+        """Each shard's number, which rows are in it, and where, in ascending order."""
         owners = np.searchsorted(self._firsts, rows, "right") - 1
         for shard in np.unique(owners).tolist():
             where = np.flatnonzero(owners == shard)
@@ -237,7 +237,7 @@ class Stream:
 
     @_until_the_end
     def _images(self, rows):
-        """Images and labels; those that cannot be read are replaced."""
+        """Images and labels; unreadable images are replaced."""
         held = {}
         for window in list(self._windows.values()):
             if window.done() and not window.exception():
@@ -274,7 +274,7 @@ class Stream:
         return labels
 
     def _tell(self, bad, size):
-        """Warns of images that cannot be read; ValueError if they are too many."""
+        """Warns of unreadable images; ValueError if there are too many."""
         self._bad += len(bad)
         row, error = next(iter(bad.items()))
         shard = int(np.searchsorted(self._firsts, row, "right")) - 1

@@ -1,4 +1,4 @@
-"""Tar shards in the layout of WebDataset: files of one name are one record."""
+"""Tar shards as WebDataset writes them: files with one stem form a record."""
 
 import itertools
 import json
@@ -27,14 +27,14 @@ class Tar:
 
     Args:
         path: str.
-        columns: `image` and `label` are suffixes; a label may be a name in the .json.
+        columns: `image` and `label` are suffixes; a label may be a key of the .json.
     """
 
     def __init__(self, path: str, columns: Columns) -> None:
         self.path, self.columns = path, columns
 
     def records(self, images: bool = True) -> Iterator[Record]:
-        """The records in their order, perhaps without reading the images."""
+        """Records in file order; images are read only with `images`."""
         kinds, found = {}, False
         members = self._members(images)
         for key, group in itertools.groupby(members, lambda member: member[0]):
@@ -47,7 +47,7 @@ class Tar:
             choose(self.columns.image, (), tuple(kinds), "image_column", self.path)
 
     def images(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Contents of images by their places."""
+        """Bytes of the image files at these places."""
         return read_places(self.path, places)
 
     def _members(self, images):
@@ -63,7 +63,7 @@ class Tar:
         ):
             stored = files.size(inner)
             while (member := archive.next()) is not None:
-                archive.members.clear()  # It keeps all of them, however many.
+                archive.members.clear()  # It would keep all of them.
                 end = member.offset_data + member.size
                 BOUNDS.check_archive(end, stored, self.path)
                 folder, name = os.path.split(member.name.removeprefix("./"))
@@ -77,7 +77,7 @@ class Tar:
                 place = (member.offset_data, member.size)
                 yield os.path.join(folder, stem), kind.lower(), content, place
             if plain:
-                # Without this block what follows is gone, which `tarfile` lets pass.
+                # A file without this block was cut short; `tarfile` does not notice.
                 file.seek(archive.offset)
                 if file.read(len(_END)) != _END:
                     raise tarfile.ReadError("it lacks the mark of its end")
@@ -114,7 +114,7 @@ def _content(archive, file, member):
 
 
 def _value(kind, content):
-    """Texts as such, a .json as what it holds, others as bytes."""
+    """Text as str, a .json parsed, everything else as bytes."""
     if content is None:
         return None
     last = kind.rpartition(".")[2]

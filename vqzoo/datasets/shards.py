@@ -1,4 +1,4 @@
-"""Shards: which files a pattern names, and the records that they hold, one by one."""
+"""Shards: the files that a pattern names, and their records one by one."""
 
 import collections
 import contextlib
@@ -21,18 +21,18 @@ FORMATS = {
     **dict.fromkeys((".array_record", ".arrayrecord"), "shard_examples.ArrayRecord"),
 }
 _NAMED = 5  # files that an error names
-_GAP = 2**16  # bytes that are rather read than passed over
-_MOST = 2**25  # bytes that are read at once
+_GAP = 2**16  # bytes; smaller gaps are read, not skipped
+_MOST = 2**25  # bytes read at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Columns:
-    """What the parts of a record are called; empty: the usual names.
+    """Names of the parts of a record; empty for the usual names.
 
     Args:
-        image: str, of a column, a feature, or in a tar a suffix such as "jpg".
-        key: str, that of the keys. In a tar the names of files are the keys.
-        label: str, that of the labels; in a tar a suffix, or a name in its .json.
+        image: str, a column or feature; in a tar a suffix such as "jpg".
+        key: str, the column of the keys. In a tar, file names are the keys.
+        label: str, the column of the labels; in a tar a suffix, or a key of the .json.
     """
 
     image: str = ""
@@ -45,12 +45,12 @@ class Record:
     """One image of a shard.
 
     Args:
-        key: str, unique in all shards where the data say so, else shard and row.
-        image: bytes of an image file, or None: there is none, or it is longer than
-            `bounds.BOUNDS`.
-        label: str, empty without one.
-        metadata: dict of what else the record holds; a .json is a dict.
-        place: where its image lies in the shard, two ints for `read_images`.
+        key: str, from the data, or made of shard and row.
+        image: bytes of an image file; None if there is none, or it is longer than
+            `bounds.BOUNDS` allows.
+        label: str, empty if there is none.
+        metadata: dict of the other parts of the record; a .json is a dict.
+        place: two ints that locate the image in the shard, for a reader's `images`.
     """
 
     key: str
@@ -61,18 +61,18 @@ class Record:
 
 
 def expand(pattern: str | Sequence[str], flag: str = "data_dir") -> list[str]:
-    """Paths of all shards that patterns name, in their order, each of them there.
+    """Paths of all shards that patterns name, in order; all exist.
 
     Args:
         pattern: paths, folders, globs (`train-*.tar`) and braces (`{0000..0099}`,
             `{a,b}`), with commas between several; local or of a file system that fsspec
             reads (`gs://`, `s3://`, `hf://`).
-        flag: str, which errors name.
+        flag: str, named in errors.
 
     Raises:
-        FileNotFoundError: if a shard is missing, which is named, or nothing matches.
-        ValueError: if a path comes twice, is no kind of shard, or its file system needs
-            a package.
+        FileNotFoundError: if nothing matches, or a shard is missing, which it names.
+        ValueError: if a path occurs twice, is not a shard, or its file system needs a
+            package.
     """
     patterns = [pattern] if isinstance(pattern, str | os.PathLike) else pattern
     names = [name for one in patterns for name in _braces(os.fspath(one))]
@@ -98,15 +98,15 @@ def expand(pattern: str | Sequence[str], flag: str = "data_dir") -> list[str]:
 
 
 def read(path: str, columns: Columns = Columns()) -> Iterator[Record]:  # noqa: B008
-    """The records of a shard in their order, without the whole of it in memory.
+    """Records of a shard in file order, without all of it in memory.
 
     Args:
         path: as from `expand`.
-        columns: what their parts are called.
+        columns: names of their parts.
 
     Raises:
         ValueError: if the shard is cut short or broken, has no images, or lacks a
-            column, with those that it has.
+            column; it names those that exist.
     """
     records = open_shard(path, columns).records()
     first = next(records, None)
@@ -119,8 +119,8 @@ def read(path: str, columns: Columns = Columns()) -> Iterator[Record]:  # noqa: 
 def open_shard(path: str, columns: Columns = Columns()):  # noqa: B008
     """A reader of a shard.
 
-    It has `records(images=True)`, an iterator of `Record`, whose images may be left
-    out, and `images(places)`, their contents by ascending places, a list of bytes.
+    It has `records(images=True)`, an iterator of `Record` with or without images, and
+    `images(places)`, a list of the bytes of the images at ascending places.
     """
     module, _, name = FORMATS[format_of(path)].partition(".")
     return getattr(importlib.import_module(f"vqzoo.datasets.{module}"), name)(
@@ -156,13 +156,13 @@ def file_system(path: str, flag: str = "data_dir"):
 
 
 def read_places(path: str, places: Sequence[tuple[int, int]]) -> list[bytes]:
-    """Contents at places of a file, read together where they lie close.
+    """Bytes at places of a file; close ones are read together.
 
     Args:
         path: as from `expand`.
         places: offset and size of each, ascending.
 
-    Raises: ValueError: if the file ends before.
+    Raises: ValueError: if the file is too short.
     """
     contents, group = [], []
     with sound(path):
@@ -177,13 +177,13 @@ def read_places(path: str, places: Sequence[tuple[int, int]]) -> list[bytes]:
 
 @contextlib.contextmanager
 def sound(path: str):
-    """Turns what the reader of a broken file throws into a ValueError with its name."""
+    """Turns errors of reading a broken file into a ValueError that names it."""
     try:
         yield
     except (FileNotFoundError, PermissionError, ImportError, BoundError):
         raise
     except Exception as error:
-        # Broken files fail in many ways, each library in its own.
+        # Each library fails in its own ways.
         reason = str(error) or type(error).__name__
         raise ValueError(
             f"expected a sound shard, {path} is cut short or broken: {reason}"
@@ -193,10 +193,10 @@ def sound(path: str):
 def choose(
     wanted: str, known: Sequence[str], names: Sequence[str], flag: str, path: str
 ) -> str:
-    """The column that is meant, or an empty string if the usual ones are not there.
+    """The wanted column, or a usual one; an empty string if there is neither.
 
-    Raises: ValueError: if the wanted one is not there, or no usual one of the images;
-        with those that are.
+    Raises: ValueError: if the wanted column does not exist, or no usual one of images
+        does; it names those that exist.
     """
     if wanted in names:
         return wanted
@@ -241,14 +241,14 @@ def _braces(pattern):
 
 
 def _paths(name, listings, flag):
-    """The files that a name without braces stands for; none if it is not there."""
+    """The files that a name without braces matches."""
     files, inner = file_system(name, flag)
     if any(sign in name for sign in "*?["):
         found = files.glob(inner)
     else:
         folder = files._parent(inner)
         if (files.protocol, folder) not in listings:
-            # One listing tells of all shards of a folder, however many.
+            # One listing covers all shards of a folder.
             listings[files.protocol, folder] = _listing(files, folder)
         kind = listings[files.protocol, folder].get(inner.rstrip("/"))
         if kind == "file":

@@ -1,6 +1,6 @@
 """Decodes shards of codes: `vqzoo decode CODES OUT --model=FOLDER`.
 
-CODES is what `vqzoo encode` wrote with this model; OUT is a folder, which gets a PNG
+CODES is a folder that `vqzoo encode` wrote with this model; the folder OUT gets a PNG
 for each key.
 """
 
@@ -21,10 +21,10 @@ files = registry.lazily("vqzoo.runs.files")
 
 FLAGS = {
     "The model and the images": [
-        Flag("model", "", "folder or .keras file of the model of the codes"),
+        Flag("model", "", "folder or .keras file of the model that made the codes"),
         Flag("keys", (), "only these keys; empty: all"),
-        Flag("limit", 0, "most images; 0: all", at_least=0),
-        Flag("batch_size", 128, "images of a batch", at_least=1),
+        Flag("limit", 0, "images at most; 0: all", at_least=0),
+        Flag("batch_size", 128, "images per batch", at_least=1),
     ]
 }
 
@@ -36,7 +36,7 @@ def main(argv):
 
 def _checked(values):
     if not values.model:
-        raise ValueError("expected --model=FOLDER, that of the codes")
+        raise ValueError("expected --model=FOLDER, the model that made the codes")
     return values
 
 
@@ -67,7 +67,7 @@ def _decode(values, source, target):
 
 
 def _chosen(source, values):
-    """Rows with the keys that are asked for, a batch at a time."""
+    """Rows with the requested keys, a batch at a time."""
     left = values.limit or None
     for rows in code_shards.read(source):
         if values.keys:

@@ -1,4 +1,4 @@
-"""The output folder: settings, one shard at a time, what is done, the manifest."""
+"""The output folder: settings, shards, records of finished units, the manifest."""
 
 import contextlib
 import dataclasses
@@ -22,12 +22,12 @@ DUPLICATES = f"{STATE}/duplicates.json"
 
 
 class EncodingError(Failure):
-    """An encoding that cannot go on, for a reason that its user can mend."""
+    """An encoding that cannot continue, for a reason that its user can fix."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """A folder on this machine, or of a file system that fsspec writes.
+    """A local folder, or one on a file system that fsspec writes.
 
     Args:
         path: str.
@@ -36,13 +36,13 @@ class Output:
     path: str
 
     def begin(self, settings: dict) -> None:
-        """Makes the folder, or goes on in it.
+        """Makes the folder, or continues in it.
 
         Args:
-            settings: all that decides what is written, as JSON has it.
+            settings: everything that decides the output, as JSON.
 
-        Raises: EncodingError: if it holds codes of other settings, or something else,
-            or cannot be written.
+        Raises: EncodingError: if it holds codes with other settings or other files, or
+            cannot be written.
         """
         with self._writing():
             files, inner = self._files()
@@ -67,7 +67,7 @@ class Output:
 
     @contextlib.contextmanager
     def alone(self):
-        """Keeps other encodings of this machine off the folder."""
+        """Locks the folder against other encodings on this machine."""
         files, inner = self._files()
         if not _is_local(files):
             yield
@@ -87,9 +87,9 @@ class Output:
 
     @contextlib.contextmanager
     def shard(self, name: str):
-        """Gives a path on this machine; what is written there becomes the file.
+        """A local path; the file that is written there moves into the folder.
 
-        Yields: a dict, with `path`; afterwards it has `sha256` and `bytes`.
+        Yields: a dict with `path`; afterwards it has `sha256` and `bytes`.
         """
         with self._writing(name):
             files, inner = self._files()
@@ -110,7 +110,7 @@ class Output:
                     os.unlink(facts["path"])
 
     def read_json(self, name: str):
-        """What `write_json` wrote; None if it is not there or not whole."""
+        """What `write_json` wrote; None if it is missing or incomplete."""
         files, inner = self._files()
         try:
             return json.loads(files.cat_file(f"{inner}/{name}"))
@@ -123,7 +123,7 @@ class Output:
             file.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
     def done(self) -> dict[int, dict]:
-        """What `write_done` wrote, by the number of the unit."""
+        """Records that `write_done` wrote, by number of the unit."""
         files, inner = self._files()
         names = [
             os.path.basename(path)
@@ -137,11 +137,11 @@ class Output:
         return {record["number"]: record for record in found}
 
     def write_done(self, record: dict) -> None:
-        """Notes that a unit is done, or why it is not."""
+        """Records that a unit is done, or why it failed."""
         self.write_json(f"{STATE}/{record['number']:08d}.json", record)
 
     def has(self, name: str, size: int) -> bool:
-        """Whether a file is there, of a size in bytes."""
+        """Whether a file of this size in bytes exists."""
         files, inner = self._files()
         try:
             return files.size(f"{inner}/{name}") == size
@@ -149,7 +149,7 @@ class Output:
             return False
 
     def finish(self, manifest: dict) -> None:
-        """Writes the manifest, which makes the shards an encoding that can be read."""
+        """Writes the manifest, which readers of the shards need."""
         self.write_json(MANIFEST, manifest)
 
     def _files(self):
@@ -167,7 +167,7 @@ class Output:
             ) from error
 
     def _remove_left(self):
-        """Removes what killed processes left half written."""
+        """Removes unfinished files that killed processes left."""
         files, inner = self._files()
         if _is_local(files):
             for path in files.glob(f"{inner}/{STATE}/*.part"):

@@ -1,4 +1,4 @@
-"""What a collection is divided into: each unit becomes one shard of codes."""
+"""The units of a collection; each becomes one shard of codes."""
 
 import dataclasses
 import os
@@ -11,7 +11,7 @@ from vqzoo.datasets.images import SUFFIXES
 from vqzoo.datasets.shards import Columns, Record
 
 TFDS = "tfds:"
-IMAGES_A_UNIT = 8192  # of folders and of tfds, whose own files say no such size
+IMAGES_A_UNIT = 8192  # of folders and tfds, whose files suggest no size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Unit:
     """A part of the input.
 
     Args:
-        number: int, its place among all.
+        number: int, its position among all units.
         source: path of a shard, of a folder of images, or `tfds:NAME:SPLIT`.
-        names: of the files within a folder; empty for others.
-        rows: first row and the row after the last, of tfds.
+        names: of the files in a folder; empty for other sources.
+        rows: first row and the row after the last, for tfds.
     """
 
     number: int
@@ -32,15 +32,15 @@ class Unit:
 
 
 def units_of(pattern: str) -> list[Unit]:
-    """The units of a collection, in their order.
+    """The units of a collection, in order.
 
     Args:
-        pattern: as of `shards.expand`; a local folder of image files; or
+        pattern: as in `shards.expand`; a local folder of image files; or
             `tfds:NAME:SPLIT`.
 
     Raises:
-        FileNotFoundError: if a shard is missing, or there is nothing.
-        ValueError: if it is nothing that is read.
+        FileNotFoundError: if a shard is missing, or there are no images.
+        ValueError: if the format is unknown.
     """
     if pattern.startswith(TFDS):
         return _of_tfds(pattern)
@@ -54,7 +54,7 @@ def units_of(pattern: str) -> list[Unit]:
 
 
 def records_of(unit: Unit, columns: Columns) -> Iterator[Record]:
-    """The records of a unit, in their order.
+    """The records of a unit, in order.
 
     Raises: ValueError: if the unit is broken, empty, or lacks a column.
     """

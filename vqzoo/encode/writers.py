@@ -11,11 +11,11 @@ _ROWS = 8192  # of a row group
 
 
 class ParquetWriter:
-    """A Parquet file, whose grids are lists of fixed size, row by row.
+    """Writes a Parquet file; grids are lists of fixed size, row by row.
 
     Args:
         path: str, on this machine.
-        tiers: as of `Encoder.tiers`.
+        tiers: as in `Encoder.tiers`.
     """
 
     def __init__(self, path: str, tiers: Sequence[dict]) -> None:
@@ -41,14 +41,14 @@ class ParquetWriter:
         self._kept, self._count = [], 0
 
     def write(self, columns: dict) -> None:
-        """Rows: texts as lists, sizes as arrays, grids `(N, *grid)`."""
+        """Writes rows: texts as lists, sizes as arrays, grids `(N, *grid)`."""
         self._kept.append(columns)
         self._count += len(columns["key"])
         if self._count >= _ROWS:
             self._flush()
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes the remaining rows and closes the file."""
         if self._kept:
             self._flush()
         self._file.close()
@@ -75,11 +75,11 @@ class ParquetWriter:
 
 
 class TFRecordWriter:
-    """A TFRecord file of `tf.train.Example`s with the same columns.
+    """Writes a TFRecord file of `tf.train.Example`s with the same columns.
 
     Args:
         path: str, on this machine.
-        tiers: as of `Encoder.tiers`.
+        tiers: as in `Encoder.tiers`.
     """
 
     def __init__(self, path: str, tiers: Sequence[dict]) -> None:
@@ -90,7 +90,7 @@ class TFRecordWriter:
         self._file = tf.io.TFRecordWriter(path)
 
     def write(self, columns: dict) -> None:
-        """Rows, as of `ParquetWriter`."""
+        """Writes rows, as `ParquetWriter` does."""
         for row in range(len(columns["key"])):
             features = {
                 name: self._feature(name, values[row])
@@ -102,7 +102,7 @@ class TFRecordWriter:
             self._file.write(example.SerializeToString(deterministic=True))
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Closes the file."""
         self._file.close()
 
     def _feature(self, name, value):

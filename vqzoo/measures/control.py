@@ -1,4 +1,4 @@
-"""What the score of a dream says of the score of the game."""
+"""How scores in dreams relate to scores in the game."""
 
 import numpy as np
 
@@ -20,9 +20,9 @@ def dream_and_game(world, *, count=16, games=2, horizon=50, max_steps=0, seed=0)
     Args:
         world: `World`.
         count: int, controllers.
-        games: int, games of each, of either kind.
-        horizon: int, actions of a dream.
-        max_steps: int, actions after which a real game is cut off; 0: as it has it.
+        games: int, games of each controller, dreamed and real.
+        horizon: int, actions per dream.
+        max_steps: int, actions after which a game is cut off; 0: the game decides.
         seed: int.
 
     Returns:

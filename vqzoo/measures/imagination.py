@@ -1,4 +1,4 @@
-"""How well a world model foresees a game, and whether its dreams stay in it."""
+"""How well a world model predicts a game, and whether its dreams stay plausible."""
 
 import functools
 
@@ -14,23 +14,23 @@ from vqzoo.world.dream import CONTEXT
 ORDER = 7.5
 TITLE = "Imagination"
 TEXT = (
-    "Dreams begin with a few frames of held-out episodes and get the actions of these. "
-    "Nats a frame: what the memory lacks to know the latents of the next frames, each "
-    "given the true ones before it; of real-valued latents they are of a density, and "
-    "compare with nothing else. PSNR: dreamed frames against the true ones, beside the "
-    "reconstruction of these and beside the last known frame, which anybody can "
-    "foresee. A dream stays decodable while its frames come back through the model as "
-    "well as 99 % of real frames do, and its objects persist while as many pixels "
-    "differ from the background as in 98 % of real frames."
+    "Dreams begin with a few frames of held-out episodes and get their actions. Nats "
+    "per frame: the negative log likelihood of the latents of the next frames, each "
+    "given the true frames before it; for real-valued latents it is that of a density: "
+    "compare it only for the same latents. PSNR: dreamed frames against the true ones, "
+    "beside the reconstruction and beside the last known frame, which needs no model. "
+    "A dream stays decodable while the model reconstructs its frames as well as 99 % "
+    "of real frames, and its objects persist while as many pixels differ from the "
+    "background as in 98 % of real frames."
 )
 HORIZONS = (1, 5, 15, 50)
-DIFFERENT = 0.1  # of the range of a value: a pixel that is not the background's
+DIFFERENT = 0.1  # difference of a pixel from the background, of the range of values
 
 
 def windows(experience, count, length, split="test", seed=0):
-    """Rows of held-out episodes, `(count, length)`, from all over them.
+    """Rows of held-out episodes, `(count, length)`, spread over them.
 
-    Raises: Skipped: if no episode is so long.
+    Raises: Skipped: if no episode is that long.
     """
     episodes = [each for each in experience.episodes(split) if len(each) + 1 >= length]
     if not episodes:
@@ -51,12 +51,12 @@ def psnr(images, others):
 
 
 class Dreamed:
-    """Dreams beside what came in truth.
+    """Dreams beside the true frames.
 
     Args:
         world: `World`.
         rows: as from `windows`, `(N, known + horizon)`.
-        known: int, frames that a dream begins with; None: `CONTEXT`.
+        known: int, frames that a dream begins with. Defaults to `CONTEXT`.
         temperature: float.
         seed: int.
     """
@@ -64,7 +64,7 @@ class Dreamed:
     def __init__(self, world, rows, known=None, temperature=1.0, seed=0):
         known = CONTEXT if known is None else known
         self.world, self.rows, self.known = world, rows, known
-        self._stayed = {}  # of the steps that were looked at
+        self._stayed = {}  # results of `_stays` by step
         count, length = rows.shape
         flat = rows["frame"].reshape(-1, *world.frame_shape)
         latents = in_batches(world.encode, flat)
@@ -78,7 +78,7 @@ class Dreamed:
         )
 
     def nats(self, horizon):
-        """Mean nats of each of the next frames, up to a horizon."""
+        """Mean nats per frame, up to a horizon."""
         log_p = self._log_p[:, self.known : self.known + horizon]
         return float(-log_p.mean())
 
@@ -111,7 +111,7 @@ class Dreamed:
 
     def drift(self, horizon):
         """Shares of dreams that stay decodable, and whose objects persist, so far."""
-        # Not each step: a dream that left the game seldom comes back for a frame.
+        # Not each step: a dream that left the game seldom returns for one frame.
         steps = sorted({*range(5, horizon, 5), horizon})
         decodable, objects = np.all([self._stays(step) for step in steps], axis=0)
         return {
@@ -131,7 +131,7 @@ class Dreamed:
 
     @functools.cached_property
     def _real(self):
-        """Of real frames the background, the least PSNR, and bounds of the objects."""
+        """Background, least PSNR and bounds of the objects of real frames."""
         real = self.rows["frame"].reshape(-1, *self.world.frame_shape)
         if len(real) > 512:
             real = real[:: len(real) // 512]

@@ -15,25 +15,26 @@ TARGETS = ("pixels", "codes")
 
 @keras.saving.register_keras_serializable("vqzoo")
 class TiTok(OneGridModel):
-    """Autoencoder whose bottleneck is a sequence of tokens that stand for no place.
+    """Autoencoder whose bottleneck is a sequence of tokens, not a grid.
 
-    A transformer reads the patches of an image beside learned latent tokens and hands
-    on what became of these alone. The quantizer replaces each by a code, and a second
-    transformer reads them beside a mask token for each patch, which becomes the patch.
+    A transformer reads the patches of an image and learned latent tokens, and outputs
+    only the tokens. The quantizer maps each to a code. A second transformer reads the
+    quantized tokens and a mask token for each patch, and turns the mask tokens into
+    patches.
 
-    With a `tokenizer` the second transformer says the logits of its codes instead, and
-    its decoder makes images of them. The paper then trains in two stages:
-    `targets="codes"` by the cross-entropy with the tokenizer's codes of the image, and
-    `targets="pixels"` from there on, where the encoder and the quantizer stay.
+    With a `tokenizer`, the second transformer predicts logits of the tokenizer's codes,
+    whose decoder makes the image. The paper then trains in two stages:
+    `targets="codes"`, with the cross-entropy to the tokenizer's codes of the image, and
+    then `targets="pixels"`, with a fixed encoder and quantizer.
 
     Args:
         quantizer: a quantizer layer, for example `VectorQuantizerEMA(4096, 12)`.
-        image_shape: `(height, width, channels)`, numbers that `patch_size` divides.
-        patch_size: int, pixels of a side of a patch; with a tokenizer its stride.
-        num_tokens: int, of an image.
+        image_shape: `(height, width, channels)`; `patch_size` divides the sides.
+        patch_size: int, side of a patch in pixels; with a tokenizer its stride.
+        num_tokens: int, tokens per image.
         num_channels: int, of both transformers.
         num_layers: int, blocks of each transformer.
-        num_heads: int; they divide the channels.
+        num_heads: int, a divisor of the channels.
         hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
         tokenizer: a trained model of one grid of codes, or None.
         targets: `"pixels"`, or `"codes"` for the first stage with a tokenizer.
@@ -43,12 +44,12 @@ class TiTok(OneGridModel):
     Output shape: same, float32, not clipped. Codes: a tuple of one tensor,
         `(batch, 1, num_tokens)`, int32.
     Losses: those of the quantizer; with `targets="codes"` also the cross-entropy, nats
-        a code of the tokenizer, and then `compile(model.training_loss())` adds none.
+        per code of the tokenizer, and `compile(model.training_loss())` then adds none.
     Raises: ValueError: if patches do not fit the image or the tokenizer, or codes are
         the targets without a tokenizer.
-    Source: Yu et al. 2024, arXiv 2406.07550, section 3. Differs: positions of latent
-        tokens are in the tokens themselves; pixels come of a linear map and a 3 x 3
-        convolution where no tokenizer makes them.
+    Source: Yu et al. 2024, arXiv 2406.07550, section 3. Differs: latent tokens have
+        no separate position embeddings; without a tokenizer, a linear map and a 3 x 3
+        convolution make the pixels.
     Example:
         >>> model = titok_64(num_channels=32, num_layers=1)
         >>> model.encode(np.zeros((2, 64, 64, 3), "float32"))[0].shape
@@ -107,7 +108,7 @@ class TiTok(OneGridModel):
 
     @property
     def stride(self):
-        """What the sides of images divide by."""
+        """The divisor of the sides of images."""
         return self.patch_size
 
     @property
@@ -127,7 +128,7 @@ class TiTok(OneGridModel):
 
         Args:
             codes: int `(batch, 1, num_tokens, ...)`, alone or in a tuple.
-            sides: as of `VQVAE2.decode`.
+            sides: as in `VQVAE2.decode`.
 
         Raises:
             ValueError: if there are more or fewer tokens than the encoder has.
@@ -177,15 +178,15 @@ def _check_tokenizer(tokenizer, targets, image_shape, grid):
 
 
 def _none(targets, outputs):
-    """No loss `(batch,)`, where all of it comes by `add_loss`."""
+    """Zeros `(batch,)`, as `add_loss` adds the whole loss."""
     return 0.0 * ops.mean(outputs, axis=(1, 2, 3))
 
 
 class _Transformer(keras.layers.Layer):
-    """Abstract: blocks over patches and tokens, each of which has learned vectors.
+    """Abstract: blocks over patches and tokens, each with a learned vector.
 
     Args:
-        owner: the model whose sizes it has.
+        owner: the model, which has the sizes.
         grid: `(height, width)` of the patches.
     """
 
@@ -219,7 +220,7 @@ class _Transformer(keras.layers.Layer):
         self.norm.build((None, 1, places, self.channels))
 
     def _through(self, patches, tokens):
-        """Features `(batch, 1, patches + tokens, channels)` behind the blocks."""
+        """Features `(batch, 1, patches + tokens, channels)` after the blocks."""
         features = ops.concatenate([patches, tokens], axis=1)
         features = features + ops.cast(self.vectors, features.dtype)
         features = features[:, None]
@@ -277,7 +278,7 @@ class _PatchDecoder(_Transformer):
 
 
 class _Pixels(keras.layers.Layer):
-    """Channels of each patch `(batch, h, w, side * side * C)` as its pixels."""
+    """Rearranges channels of patches `(batch, h, w, side * side * C)` as pixels."""
 
     def __init__(self, side, **kwargs):
         super().__init__(**kwargs)
@@ -292,9 +293,9 @@ class _Pixels(keras.layers.Layer):
 
 
 class _ThroughTokenizer(keras.layers.Layer):
-    """Logits of a tokenizer's codes to images, of the mean of its code vectors.
+    """Logits of a tokenizer's codes to images, by the mean of its code vectors.
 
-    With images, their codes are the targets of the logits. At most its decoder learns.
+    With images, their codes are the targets of the logits. Only the decoder may learn.
 
     Args:
         tokenizer: a model of one grid of codes.
@@ -331,7 +332,7 @@ def titok_64(quantizer=None, tokenizer=None, **overrides):
     Args:
         quantizer: function from the tier's index, 0, to a quantizer layer. Defaults to
             `VectorQuantizerEMA(4096, 12, normalize=True)`.
-        tokenizer: as of `TiTok`, or the path of its `.keras` file.
+        tokenizer: as in `TiTok`, or the path of its `.keras` file.
         **overrides: arguments of `TiTok`.
 
     Returns:

@@ -18,20 +18,20 @@ from vqzoo.registry import named
 class NextScaleTransformer(RotaryPrior, LogitsPrior):
     """Prior over codes at several scales, each drawn at once from the coarser ones.
 
-    The places of a scale take what the sum of all coarser scales holds there, in
-    embeddings of the prior's own; they see all places of their scale and of those
-    before. Given these, the codes of a scale are independent, so that likelihoods are
-    exact and a sample takes one pass a scale. Keys and values are kept.
+    The input of a position is the sum of all coarser scales there, in the prior's own
+    embeddings. Positions attend to all of their scale and of coarser ones. Given these,
+    the codes of a scale are independent, so likelihoods are exact and a sample takes
+    one pass per scale. Keys and values are cached.
 
     Args:
-        grid_shape: `(1, L)`, L the number of places of all grids.
+        grid_shape: `(1, L)`, L the number of positions of all grids.
         num_embeddings: int, K. Number of codes.
         grids: sequence of grids from coarse to fine, those of the quantizer
             `MultiScaleResidualQuantizer`.
         num_layers: int, transformer blocks.
         num_channels: int.
-        num_heads: int; they divide the channels into multiples of 4.
-        hidden_ratio: int, as of `RotaryTransformer`.
+        num_heads: int; channels per head must be a multiple of 4.
+        hidden_ratio: int, as in `RotaryTransformer`.
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
         **kwargs: what all priors take, such as `num_classes`: see `Prior`; no context.
@@ -39,11 +39,11 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
         `AutoregressivePrior`.
     Output shape: `(batch, 1, L, K)`, float32 logits.
     Raises: ValueError: if a size is not positive, the heads do not fit the channels,
-        there is a context, or the grids have not L places in all.
-    Source: Tian et al. 2024 (VAR), arXiv 2404.02905, section 3.2. Differs: embeddings
-        of the prior's own in the place of the tokenizer's vectors and convolutions;
-        rotary positions on the last grid; blocks as of `RotaryTransformer`; the class
-        acts by adaptive norms alone and is no token.
+        there is a context, or the grids do not have L positions in all.
+    Source: Tian et al. 2024 (VAR), arXiv 2404.02905, section 3.2. Differs: its own
+        embeddings instead of the tokenizer's vectors and convolutions; rotary positions
+        on the last grid; blocks as in `RotaryTransformer`; the class only acts by
+        adaptive norms and is no token.
     Example:
         >>> prior = NextScaleTransformer(
         ...     (1, 21), 16, grids=(1, 2, 4), num_layers=1, num_channels=8, num_heads=2
@@ -78,7 +78,7 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
     def _make_layers(self):
         if self.context:
             raise ValueError(
-                "expected no context: scales come of one tier, received "
+                "expected no context, as scales are of one tier, received "
                 f"context={self.context}"
             )
         self.scales = Scales(self.grids)
@@ -96,11 +96,11 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
         return self.output_logits(hidden)
 
     def logits_of(self, index, codes, states, condition):
-        """Logits `(batch, places, K)` of a scale, and the states of the blocks.
+        """Logits `(batch, positions, K)` of a scale, and the states of the blocks.
 
         Args:
             index: int, of the scale.
-            codes: int32 `(batch, n)`, of all scales before.
+            codes: int32 `(batch, n)`, of all coarser scales.
             states: list of the states of the blocks, empty dicts at first.
             condition: features as from `conditions.features`, for each row.
         """
@@ -121,12 +121,12 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
         """Fills rows of codes scale by scale.
 
         Args:
-            draw: function from logits `(batch, places, K)`, the slice of the sequence
-                that they are of, and the index of the scale, to int32 codes
-                `(batch, places)`.
+            draw: function from logits `(batch, positions, K)`, their slice of the
+                sequence, and the index of the scale, to int32 codes
+                `(batch, positions)`.
             inputs: dict of the condition's tensors.
             batch: int or int tensor, number of rows.
-            cached: bool, as of `sampler`.
+            cached: bool, as in `sampler`.
 
         Returns:
             int32 tensor `(batch, 1, L)`.
@@ -146,7 +146,7 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
         return codes[:, None]
 
     def in_order(self, draw, inputs, batch):
-        """Fills rows of codes one position at a time, as `raster.in_order` does."""
+        """Fills rows of codes position by position, like `raster.in_order`."""
 
         def draw_scale(logits, part, index):
             del index
@@ -157,16 +157,16 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
         return self.draw_scales(draw_scale, inputs, batch)
 
     def sampler(self, top_k=None, top_p=None, guidance_schedule=None, *, cached=True):
-        """As of `Prior.sampler`; guidance sets in over the scales."""
+        """As in `Prior.sampler`; the guidance schedule runs over the scales."""
         settings = (top_k, top_p, guidance_schedule, cached)
         return raster.sampler_of(self, _Sampler, *settings)
 
 
 class _ScaleTokens(keras.layers.Layer):
-    """What the places of each scale take: the sum of the coarser ones, and the scale.
+    """Inputs of the positions: the sum of the coarser scales, and the level.
 
     Args:
-        owner: the prior whose sizes it has.
+        owner: the prior, which has the sizes.
     """
 
     def __init__(self, owner, **kwargs):
@@ -184,7 +184,7 @@ class _ScaleTokens(keras.layers.Layer):
 
     def build(self, input_shape):
         self.embedding.build()
-        # One for each scale; that of the first one is all that its place takes.
+        # One vector per scale; it is the only input of the first scale.
         self.levels = self.add_weight(
             name="levels",
             shape=(len(self.scales.grids), self.channels),
@@ -198,11 +198,11 @@ class _ScaleTokens(keras.layers.Layer):
         return ops.matmul(sums, known) + ops.cast(levels, known.dtype)
 
     def of_scale(self, index, codes):
-        """Features `(batch, 1, places, channels)` of a scale.
+        """Features `(batch, 1, positions, channels)` of a scale.
 
         Args:
             index: int.
-            codes: int32 `(batch, n)`, of all scales before.
+            codes: int32 `(batch, n)`, of all coarser scales.
         """
         part = self.scales.parts[index]
         level = ops.cast(self.levels[index], self.compute_dtype)

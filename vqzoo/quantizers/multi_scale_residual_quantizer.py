@@ -1,4 +1,4 @@
-"""One quantizer for the grid at many scales, each for what the coarser ones left."""
+"""One quantizer at many scales, each for the error of the coarser ones."""
 
 import math
 
@@ -21,30 +21,30 @@ from vqzoo.registry import named
 
 @keras.saving.register_keras_serializable("vqzoo")
 class MultiScaleResidualQuantizer(Quantizer):
-    """Quantizes what a grid holds at each of several scales, from coarse to fine.
+    """Quantizes a grid at several scales, from coarse to fine.
 
-    At each scale the rest is averaged over the cells of a coarser grid and quantized
-    there; what the codes say is brought back to the full grid by bicubic interpolation
-    and a convolution, and taken from the rest. The sum over all scales is the quantized
-    grid. A next-scale prior then draws a whole scale at a time.
+    Each scale averages the residual over the cells of its grid and quantizes the means.
+    Bicubic interpolation and a convolution bring the code vectors back to the full
+    grid, where they are subtracted from the residual. The sum over all scales is the
+    quantized grid. A next-scale prior then draws a whole scale at a time.
 
     Args:
         quantizer: a quantizer layer of one code for each latent, whose codebook all
             scales share.
         grids: sequence of sides, ints of squares or `(height, width)`, from coarse to
-            fine; the last one is the grid of the latents. None is that grid and halves
-            of it, down to 1.
-        num_convolutions: int, 3 x 3 convolutions after the interpolation, each for a
-            part of the scales; at most one for each. 0: none.
-        convolution_share: float in [0, 1], of the convolution in what is brought back;
-            the rest of it is the interpolation. Defaults to 0.5.
+            fine; the last one is the grid of the latents. Defaults to that grid and
+            halves of it, down to 1.
+        num_convolutions: int, 3 x 3 convolutions after the interpolation, each for some
+            of the scales; at most one per scale. 0: none.
+        convolution_share: float in [0, 1], weight of the convolution; the interpolation
+            has the rest. Defaults to 0.5.
     Input shape: `(batch, *grids[-1], embedding_dim)`, float, any range.
     Output shape: same. Codes: `(batch, 1, L)`, int32, in [0, K), those of all scales
-        one after the other; `L` is the number of places of all grids. A masked place
-        counts in no mean; a cell without others has the code -1.
-    Losses: those of the quantizer at each scale on its own rest, and
-        mean((sg(latents) - sum so far) ** 2), the mean over the scales, which the
-        convolutions learn from.
+        one after the other; `L` is the number of positions of all grids. A masked
+        position counts in no mean; a cell without others has the code -1.
+    Losses: those of the quantizer at each scale on its residual, and
+        mean((sg(latents) - sum so far) ** 2), the mean over the scales, which trains
+        the convolutions.
     State: that of the quantizer; kernels `(n, 3, 3, D, D)` and offsets `(n, D)`.
     Raises: ValueError: if the grids do not end in that of the latents, or the quantizer
         has several codes for a latent.
@@ -125,7 +125,7 @@ class MultiScaleResidualQuantizer(Quantizer):
         return straight_through(latents, sums[-1]), self._own_terms(latents, sums, mask)
 
     def _sums(self, latents, mask, choose):
-        """The sum after each scale; `choose` makes code vectors of its means."""
+        """The sum after each scale; `choose` maps means to code vectors."""
         rest, sums = latents, [ops.zeros_like(latents)]
         for index in range(len(self.scales.grids)):
             means, counted = self.scales.counted_means(rest, mask, index)
@@ -136,12 +136,12 @@ class MultiScaleResidualQuantizer(Quantizer):
         return sums[1:]
 
     def _own_terms(self, latents, sums, mask=None):
-        """What the convolutions learn from: how far the sums are from the latents."""
+        """The loss of the convolutions: errors of the sums."""
         errors = (mean_squared_distance(each, latents, mask) for each in sums)
         return {"scales": sum(errors) / len(sums)}
 
     def _spread(self, vectors, index):
-        """Code vectors of a scale at the places of the full grid."""
+        """Code vectors of a scale, brought to the full grid."""
         spread = self.scales.up(vectors)
         if not self.num_used:
             return spread
@@ -154,7 +154,7 @@ class MultiScaleResidualQuantizer(Quantizer):
         return (1 - share) * spread + share * convolved
 
     def _convolution(self, index):
-        """Which convolution a scale has: the one whose tick is nearest to it."""
+        """Index of a scale's convolution: the one with the nearest tick."""
         count, last = self.num_used, max(len(self.scales.grids) - 1, 1)
         margin = 1 / (3 if count == 4 else 2) / count  # as in the public code
         ticks = np.linspace(margin, 1 - margin, count)
@@ -184,7 +184,7 @@ class MultiScaleResidualQuantizer(Quantizer):
         """
         codes = check_codes(codes, self.num_embeddings)
         if self.scales is None:
-            raise ValueError("expected grids, or a layer that was called before")
+            raise ValueError("expected grids, or a layer that was called")
         if len(codes.shape) != 3 or codes.shape[2] not in self.scales.ends:
             raise ValueError(
                 "expected codes of whole scales, (batch, 1, n) with n of "
@@ -202,9 +202,9 @@ class MultiScaleResidualQuantizer(Quantizer):
         return ops.cast(total, self.compute_dtype)
 
     def start_from(self, latents, seed=0):
-        """Starts the codebook from what all scales have to say of a large sample.
+        """Starts the codebook from the residuals of a large sample at all scales.
 
-        Each takes what the coarser ones would leave if they had a code for everything.
+        Each residual is what coarser scales would leave with perfect codes.
         """
         rest, rows = ops.cast(latents, "float32"), []
         for index in range(len(self.scales.grids)):
@@ -226,7 +226,7 @@ class MultiScaleResidualQuantizer(Quantizer):
 
 
 def _identity(shape, dtype=None):
-    """Kernels `(n, 3, 3, D, D)` that give what they are given."""
+    """Identity kernels `(n, 3, 3, D, D)`."""
     kernels = np.zeros(shape, "float32")
     kernels[:, 1, 1] = np.eye(shape[-1])
     return ops.convert_to_tensor(kernels, dtype)
@@ -240,7 +240,7 @@ def _multi_scale(
     convolution_share=0.5,
     **options,
 ):
-    """The latents at several scales, with one codebook of `ema`, as VAR has it."""
+    """Several scales that share one codebook of `ema`, as in VAR."""
     return MultiScaleResidualQuantizer(
         make_ema(settings, **options),
         grids,

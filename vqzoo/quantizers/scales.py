@@ -1,4 +1,4 @@
-"""Grids from coarse to fine: what the last of them holds at each of the others."""
+"""Grids from coarse to fine, and resampling between them."""
 
 import functools
 import itertools
@@ -13,14 +13,14 @@ _CUBIC = -0.75  # the coefficient of PyTorch's bicubic interpolation
 
 
 class Scales:
-    """Grids from coarse to fine whose places come one after the other in a sequence.
+    """Grids from coarse to fine whose positions form one sequence.
 
     Args:
         grids: sequence of sides, ints of squares or `(height, width)`; none is smaller
             than the one before.
     Attributes:
         grids: tuple of `(height, width)`.
-        ends: tuple of int, where the places of each grid end in the sequence.
+        ends: tuple of int, where each grid ends in the sequence.
     Raises: ValueError: if there is no grid, or one is smaller than the one before.
     """
 
@@ -53,11 +53,11 @@ class Scales:
         return _resampled(features, self.grids[index], area_matrix)
 
     def counted_means(self, features, mask, index):
-        """Means over the places of each cell that count, and which cells have some.
+        """Means over the positions of each cell that count, and which cells have any.
 
         Args:
             features: float `(batch, *full, C)`.
-            mask: bool `(batch, *full)`, the places that count, or None for all.
+            mask: bool `(batch, *full)`, the positions that count, or None for all.
             index: int, of the grid.
 
         Returns:
@@ -71,17 +71,17 @@ class Scales:
         return means, shares[..., 0] > 0
 
     def at_places(self, values, index):
-        """Values `(batch, *grid)` of the cell of each place: `(batch, *full)`."""
+        """Values `(batch, *grid)` of the cell of each position: `(batch, *full)`."""
         for axis, (side, full) in enumerate(zip(self.grids[index], self.full), start=1):
             values = ops.take(values, np.arange(full) * side // full, axis=axis)
         return values
 
     def up(self, features):
-        """Features `(batch, *grid, C)` at the places of the last grid, bicubic."""
+        """Features `(batch, *grid, C)` on the last grid, by bicubic interpolation."""
         return _resampled(features, self.full, cubic_matrix)
 
     def rows_and_columns(self):
-        """Where the places of the sequence stand on the last grid: two float `(L,)`."""
+        """Coordinates of all positions on the last grid: two float `(L,)`."""
         rows, columns = zip(
             *(
                 np.meshgrid(
@@ -97,10 +97,10 @@ class Scales:
         return tuple(np.concatenate([a.ravel() for a in x]) for x in (rows, columns))
 
     def sums_before(self):
-        """What a sum of all grids before holds at each place: float32 `(L, L)`.
+        """Weights of the sum of all coarser grids at each position: float32 `(L, L)`.
 
-        Row i has the weights of the places of coarser grids in the sum of these, each
-        brought to the last grid, at the place i of its own grid.
+        Row i weighs the positions of the coarser grids: each grid is brought to the
+        last one, and their sum to position i of its own grid.
         """
         full = self.full
         ups, downs = (
@@ -127,7 +127,7 @@ def halves(grid):
 
 @functools.cache
 def area_matrix(old, new):
-    """Means of the cells that each of `new` cells covers of `old`: `(new, old)`."""
+    """Means of the `old` cells that each of `new` cells covers: `(new, old)`."""
     matrix = np.zeros((new, old), "float32")
     for row in range(new):
         covered = slice(row * old // new, -(-(row + 1) * old // new))

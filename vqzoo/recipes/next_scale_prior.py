@@ -5,7 +5,7 @@
 Needs `--model`, such as a run of `var_tokenizer`. Extracts the codes of the data set,
 fits a transformer that draws a whole scale at a time, and reports bits per code on the
 test split. A tenth of the labels is dropped, so that `vqzoo sample --prior=RUN
---guidance=2` guides it.
+--guidance=2` works.
 
 Source: Tian et al. 2024 (VAR), arXiv 2404.02905. Differs: a smaller network, which
 trains on two cores.

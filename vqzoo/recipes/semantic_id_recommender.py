@@ -1,19 +1,19 @@
-"""Recommendation by a transformer over semantic IDs, among those that exist.
+"""Recommendation of items by a transformer over their semantic IDs.
 
     python -m vqzoo.recipes.semantic_id_recommender
 
-The next item of a user is drawn code by code from the codes of the items before, by a
-beam search that follows only prefixes of IDs that exist. `--ids=ids.parquet` of a run
-of `semantic_ids` names the items, `--ratings=ratings.csv` is what users chose; without
-them users are generated among patches of photographs, and residual k-means names those.
-The last item of each user is the test, the one before the validation; all items but
-those of the history are ranked.
+A beam search predicts the next item of a user code by code from the codes of earlier
+items, and follows only prefixes of existing IDs. `--ids=ids.parquet` of a run of
+`semantic_ids` has the IDs, `--ratings=ratings.csv` the choices of users. Without them,
+users are generated who choose patches of photographs, with IDs by residual k-means. The
+last item of each user is for the test, the one before for validation; all items outside
+the history are ranked.
 
 Generated users, three seeds, in 140 s of one core: Recall@10 of 0.173 (0.166 to 0.185),
 popularity 0.045, a matrix factorization 0.207; with `--ids` of `semantic_ids` 0.20.
 
-Source: Rajput et al. 2023 (TIGER), arXiv 2305.05065. Differs: a decoder alone; no token
-of the user; the beam never leaves the IDs that exist.
+Source: Rajput et al. 2023 (TIGER), arXiv 2305.05065. Differs: only a decoder; no user
+token; the beam never leaves the existing IDs.
 """
 
 from vqzoo import training

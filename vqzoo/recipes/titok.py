@@ -1,13 +1,13 @@
-"""Images as 32 tokens that stand for no place, between two vision transformers.
+"""Images as 32 tokens instead of a grid, between two vision transformers.
 
     python -m vqzoo.recipes.titok
 
 `--model_options=tokenizer=FILE,targets=codes` is the first stage of the paper, whose
-targets are the codes of a trained tokenizer; the second one goes on from it with
+targets are the codes of a trained tokenizer; the second one continues from it with
 `--model_options=tokenizer=FILE --start_from=RUN --only_decoder`.
 
-Source: Yu et al. 2024 (TiTok), arXiv 2406.07550. Differs: small images and network; one
-stage of pixels, unless a tokenizer is given.
+Source: Yu et al. 2024 (TiTok), arXiv 2406.07550. Differs: small images and network; a
+single stage on pixels, unless a tokenizer is given.
 """
 
 from vqzoo import training

@@ -2,12 +2,12 @@
 
     python -m vqzoo.recipes.var_tokenizer
 
-A VQ-VAE whose bottleneck is quantized at grids of 1 x 1 to 8 x 8, each for what the
-coarser ones left, with one codebook: 130 codes an image. `next_scale_prior` then learns
-to draw a whole scale at a time.
+A VQ-VAE whose bottleneck is quantized on grids of 1 x 1 to 8 x 8 with one codebook,
+each for the error of the coarser ones: 130 codes per image. `next_scale_prior` then
+learns to draw a whole scale at a time.
 
-Source: Tian et al. 2024 (VAR), arXiv 2404.02905. Differs: small images and network; the
-codebook follows its latents by moving average; the mean square alone, `--loss` adds
+Source: Tian et al. 2024 (VAR), arXiv 2404.02905. Differs: small images and network; a
+moving average updates the codebook; the loss is the mean squared error, `--loss` adds
 LPIPS and a discriminator.
 """
 

@@ -2,13 +2,13 @@
 
     python -m vqzoo.recipes.world_model
 
-`vqzoo train world_model --environment=ALE/Pong-v5` collects episodes, trains the eye,
-an autoencoder of frames, the memory of its latents, and a controller that learns in
-the dream alone, and plays the real game with it. Each stage is a recipe of its own
-(world_experience, those of autoencoders, world_memory, world_controller), whose flags
---experience_options and the like take; a stage that is done is not done again. The
-folder is a world for `vqzoo.load`, with all numbers and a film of the dream beside the
-game. Needs the extra `world`.
+`vqzoo train world_model --environment=ALE/Pong-v5` collects episodes, trains the eye
+(an autoencoder of frames), the memory of its latents and a controller that learns only
+in dreams, and plays the real game with it. Each stage is a recipe (world_experience,
+those of autoencoders, world_memory, world_controller); --experience_options and the
+like take its flags. Finished stages are not repeated. The folder is a world for
+`vqzoo.load`, with all numbers and a film of the dream beside the game. Needs the extra
+`world`.
 
 Source: Ha and Schmidhuber 2018, arXiv 1803.10122; with codes: Micheli et al. 2023
 (IRIS), arXiv 2209.00588. Differs: the stages are trained once, one after the other.

@@ -1,13 +1,13 @@
-"""World models of codes beside those of a VAE's latents, with noise and without.
+"""World models of codes beside those of a VAE, with and without noise.
 
     python -m vqzoo.recipes.world_study
 
-World models of Pong, on one experience, with three seeds each: the VAE of Ha and
-Schmidhuber with a mixture density network; a VQ-VAE that collapsed, a healthy one, one
-with the noisy assignment, and FSQ, with an LSTM over their codes, or with
-`--code_memory=frame_transformer` a transformer. How well they foresee held-out
-episodes, what a linear probe reads of the game's variables, at what bits a frame, and
-what a controller reaches in the real game that learned in the dream alone.
+World models of Pong, on the same experience, with three seeds each: the VAE of Ha and
+Schmidhuber with a mixture density network; a collapsed VQ-VAE, a healthy one, one with
+the noisy assignment, and FSQ, with an LSTM over their codes, or a transformer with
+`--code_memory=frame_transformer`. The table says how well they predict held-out
+episodes, which variables of the game a linear probe reads, the bits per frame, and the
+score in the real game of a controller that learned only in dreams.
 
 Source: Coppock's thesis, section 7, its first avenue of further work.
 """

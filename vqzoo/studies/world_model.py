@@ -1,4 +1,4 @@
-"""World models whole: experience, eye, memory and controller, one after the other."""
+"""Whole world models: experience, eye, memory and controller, in this order."""
 
 import dataclasses
 import types
@@ -49,7 +49,7 @@ class StageSettings(Settings):
     """The stages."""
 
     environment: str = setting(
-        "ALE/Pong-v5", "an environment of gymnasium whose observation is an image"
+        "ALE/Pong-v5", "a gymnasium environment whose observation is an image"
     )
     experience: str = setting(
         "", "folder of a run of world_experience; empty: collect episodes"
@@ -57,8 +57,7 @@ class StageSettings(Settings):
     eye: str = setting("healthy", f"one of {', '.join(EYES)}", choices=tuple(EYES))
     code_memory: str = setting(
         "code_lstm",
-        f"memory of eyes with codes, one of {', '.join(OF_CODES)}; that of a VAE is "
-        "mdn_rnn",
+        f"memory of eyes with codes, one of {', '.join(OF_CODES)}; a VAE has mdn_rnn",
         choices=OF_CODES,
     )
     controller: str = setting(
@@ -81,7 +80,7 @@ class StageSettings(Settings):
     compared: int = setting(
         0, "random controllers whose dream and game scores are compared; 0: none"
     )
-    num_images: int = setting(5000, "frames that are measured, at most", at_least=8)
+    num_images: int = setting(5000, "frames to measure at most", at_least=8)
     quick: bool = setting(False, "measure with few frames and dreams: a first look")
 
 
@@ -107,16 +106,16 @@ class WorldModelRecipe(RunSettings, StageSettings):
         return dataclasses.replace(self, num_images=60, quick=True)
 
     def run(self):
-        """Goes through the stages and leaves a world with its figures and a film.
+        """Runs the stages and writes a world with its figures and a film.
 
-        A stage that is done is not done again; one that was stopped goes on.
+        Finished stages are not repeated; a stage that was stopped continues.
 
         Returns:
             `pathlib.Path` of the run's folder.
 
         Raises:
             MissingExtra: if a package is not installed.
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot continue, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the game.
         """
@@ -202,7 +201,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
         return [changed(part, given) for part, given in zip(parts, options)]
 
     def measure(self, world, found):
-        """Numbers of a world on the test episodes, and what has none, by section."""
+        """Metrics of a world on the test episodes, and skipped ones, by section."""
         settings = types.SimpleNamespace(
             dataset="episodes",
             data_dir=str(found.path),
@@ -240,7 +239,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
         return metrics, skipped
 
     def _film(self, run, world, found):
-        """The real game at the left, what was dreamed of it at the right."""
+        """Writes a film with the real game on the left and its dream on the right."""
         longest = max(map(len, found.episodes("test"))) + 1
         known = dreams.CONTEXT
         horizon = min(FILM, longest - known)
@@ -269,6 +268,6 @@ def _last_words(recipe, run, metrics):
     return f"""
 Done: {recipe.name}, {recipe.environment}, eye {recipe.eye}
 {text}
-  film.gif, the world, the controller and all numbers in {run.path}
+  film.gif, the world, the controller and all numbers are in {run.path}
 What next:
   play it   vqzoo app {run.path}"""

@@ -41,7 +41,7 @@ class WorldStudyRecipe(RunSettings, StageSettings):
 
     eyes: tuple[str, ...] = setting(
         ("vae", "collapsed", "healthy", "noisy", "fsq"),
-        f"what is compared, some of {', '.join(EYES)}",
+        f"eyes to compare, some of {', '.join(EYES)}",
     )
     seeds: tuple[int, ...] = setting(
         (0, 1, 2), "every eye, memory and controller runs with each of these"
@@ -76,9 +76,9 @@ class WorldStudyRecipe(RunSettings, StageSettings):
         return WorldModelRecipe(**{**shared, **changes})
 
     def run(self):
-        """Runs what is compared and leaves a table of it.
+        """Runs the world models and writes a table that compares them.
 
-        Runs that are done already, in a study that is gone on with, are not run again.
+        Finished runs of a resumed study are not repeated.
 
         Returns:
             `pathlib.Path` of the folder.

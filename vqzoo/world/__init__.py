@@ -1,4 +1,4 @@
-"""World models: experience of games, models of what comes next, and controllers."""
+"""World models: experience of games, dreams of them, and controllers."""
 
 WORLD = "world.json"  # in the folder of a world model
 POLICY_NAMES = ("random", "sticky")

@@ -1,4 +1,4 @@
-"""What can be done in a game: one of some actions, or real numbers between bounds."""
+"""Action spaces: discrete actions, or bounded real-valued ones."""
 
 import dataclasses
 
@@ -12,10 +12,10 @@ class Actions:
     """The actions of an environment.
 
     Args:
-        count: int, of discrete actions; 0 where an action is real numbers.
-        low, high: tuples of float, the bounds of each number; empty where discrete.
-        names: tuple of str, of the discrete actions or of the numbers, or empty.
-    Raises: ValueError: if it has neither or both, or bounds that do not fit.
+        count: int, number of discrete actions; 0 for real-valued ones.
+        low, high: tuples of float, bounds of each dimension; empty for discrete ones.
+        names: tuple of str, of the actions or dimensions, or empty.
+    Raises: ValueError: if both kinds are given, or neither, or bounds do not match.
     """
 
     count: int = 0
@@ -34,21 +34,21 @@ class Actions:
 
     @property
     def is_discrete(self):
-        """Whether an action is one of `count`."""
+        """Whether actions are discrete."""
         return self.count > 0
 
     @property
     def dim(self):
-        """Length of an action as `encode` gives it."""
+        """Length of an encoded action."""
         return self.count or len(self.low)
 
     @property
     def action_dim(self):
-        """Length of an action of real numbers, 0 for a discrete one."""
+        """Length of a real-valued action; 0 for discrete ones."""
         return len(self.low)
 
     def zeros(self, *shape):
-        """Actions that are zero: int64 `shape`, or float32 `(*shape, action_dim)`."""
+        """Zeros as actions: int64 `shape`, or float32 `(*shape, action_dim)`."""
         if self.is_discrete:
             return np.zeros(shape, "int64")
         return np.zeros((*shape, self.action_dim), "float32")
@@ -56,7 +56,7 @@ class Actions:
     def check(self, actions):
         """Actions as int64 `(...)` or float32 `(..., action_dim)`.
 
-        Raises: ValueError: if one is outside the space.
+        Raises: ValueError: if an action is outside the space.
         """
         given = np.asarray(actions)
         if self.is_discrete:
@@ -77,9 +77,9 @@ class Actions:
         return given.astype(dtype)
 
     def encode(self, actions):
-        """Actions as a network takes them: float32 `(..., dim)`.
+        """Actions as inputs of a network: float32 `(..., dim)`.
 
-        Discrete ones become one-hot, real numbers are scaled to [-1, 1].
+        Discrete actions become one-hot, real values are scaled to [-1, 1].
         """
         actions = self.check(actions)
         if self.is_discrete:
@@ -88,18 +88,18 @@ class Actions:
         return (2 * (actions - low) / (high - low) - 1).astype("float32")
 
     def random(self, generator, *shape):
-        """Actions that are drawn evenly with a `np.random.Generator`."""
+        """Uniformly random actions from a `np.random.Generator`."""
         if self.is_discrete:
             return generator.integers(self.count, size=shape)
         size = (*shape, self.action_dim)
         return generator.uniform(self.low, self.high, size).astype("float32")
 
     def as_json(self):
-        """The arguments, JSON; `Actions(**json)` is equal."""
+        """The arguments as JSON; `Actions(**json)` is equal."""
         return {k: v for k, v in dataclasses.asdict(self).items() if v}
 
     def space(self):
-        """The space of gymnasium."""
+        """The gymnasium space."""
         spaces = extras.take("gymnasium", "a space of actions").spaces
         if self.is_discrete:
             return spaces.Discrete(self.count)
@@ -108,10 +108,10 @@ class Actions:
 
 
 def of(space, names=()):
-    """The actions of a space of gymnasium.
+    """The actions of a gymnasium space.
 
     Raises:
-        ValueError: if they are neither one of some nor a vector of bounded numbers.
+        ValueError: if they are neither discrete nor a vector of bounded numbers.
     """
     spaces = extras.take("gymnasium", "a space of actions").spaces
     if isinstance(space, spaces.Discrete) and not space.start:
@@ -127,6 +127,6 @@ def of(space, names=()):
         )
         return Actions(0, *bounds, names)
     raise ValueError(
-        "expected actions that are one of some (Discrete from 0 on) or bounded real "
-        f"numbers (Box of one axis), and not a mixture, received {space}"
+        "expected discrete actions (Discrete from 0 on) or bounded real numbers "
+        f"(Box of one axis), and not a mixture, received {space}"
     )

@@ -1,8 +1,8 @@
-"""Where the RAM of Atari games holds what is seen: the table of AtariARI.
+"""RAM addresses of the state variables of Atari games: the table of AtariARI.
 
 Source: Anand et al. 2019, arXiv 1906.08226, section 4 and appendix; the addresses are
-those of the benchmark's file `ram_annotations.py` (MIT licence). Of several bytes the
-first has the number 0.
+from the benchmark's file `ram_annotations.py` (MIT licence). If a variable
+has several bytes, their numbers begin at 0.
 """
 
 import re
@@ -77,7 +77,7 @@ RAM = {
 
 
 def addresses(game):
-    """Addresses in the RAM of what is seen in a game, by name; empty if not known.
+    """RAM addresses of a game's state variables by name; empty if unknown.
 
     Args:
         game: str, as in the name of its environment, such as `"ALE/Pong-v5"`.

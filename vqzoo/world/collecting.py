@@ -1,4 +1,4 @@
-"""Experience is collected: episodes of a real game, by several processes, onto disk."""
+"""Collecting experience: several processes play a real game and save episodes."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from vqzoo.runs import files
 from vqzoo.world.environments import PixelEnvironment
 from vqzoo.world.policies import POLICIES
 
-# The program of a worker: it is no program of the user, so that it imports little.
+# A worker's program; it does not import the user's, and so starts fast.
 WORKER = (
     "import sys; sys.argv = ['vqzoo']; "
     "from vqzoo.world import collecting; collecting.work()"
@@ -64,27 +64,27 @@ def collect(
     progress=None,
     **options,
 ):
-    """Plays the episodes that a folder does not have yet, and writes its card.
+    """Plays the episodes that a folder lacks, and writes its card.
 
-    An episode is a function of the seed and its number: a folder that was left in the
-    middle ends as one that was not.
+    An episode depends only on the seed and its number, so a resumed collection gives
+    the same episodes as an uninterrupted one.
 
     Args:
         folder: path.
-        environment: str, its name.
+        environment: str, name of the game.
         episodes: int, at least 1.
-        policy: name of `POLICIES`, or a function of `Actions` to a `Policy`, which
-            several processes must be able to pickle.
+        policy: name in `POLICIES`, or a function from `Actions` to a `Policy`, which
+            must pickle if there are several processes.
         seed: int.
-        processes: int, of at least 1.
-        progress: function of the number of each episode that is done, or None.
-        **options: of `PixelEnvironment`.
+        processes: int, at least 1.
+        progress: function that gets the number of each finished episode, or None.
+        **options: arguments of `PixelEnvironment`.
 
     Returns:
         `Experience`.
 
     Raises:
-        MissingExtra, ValueError: as `PixelEnvironment` does.
+        MissingExtra, ValueError: as in `PixelEnvironment`.
         RunError: if a file cannot be written or a process ended without its episodes.
     """
     folder = pathlib.Path(folder)
@@ -149,7 +149,7 @@ def _save(path, rows):
 
 
 def _entry(path):
-    """What the card says of an episode."""
+    """The entry of an episode in the card."""
     episode = experience.Episode(path)
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -163,7 +163,7 @@ def _entry(path):
 
 
 def _share(job, missing, count, progress):
-    """Has processes play the episodes; the numbers of those that are done come back."""
+    """Has processes play the episodes and reads the numbers of finished ones."""
     paths = [path for path in sys.path if path]
     surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *paths])}
     workers = []
@@ -193,7 +193,7 @@ def _share(job, missing, count, progress):
         for reader in readers:
             reader.join()
     finally:
-        # A worker ends with its input, so that none outlives a process that was killed.
+        # A worker ends when its input closes, so none outlives a killed parent.
         for worker in workers:
             worker.stdin.close()
             worker.wait()
@@ -201,12 +201,12 @@ def _share(job, missing, count, progress):
     if done != set(missing):
         raise files.RunError(
             f"{len(missing) - len(done)} of {len(missing)} episodes were not played, "
-            "for the reason above: go on with --resume"
+            "for the reason above: continue with --resume"
         )
 
 
 def work():
-    """What a process of `collect` does: a job comes in, numbers of episodes go out."""
+    """Main function of a worker: reads a job, writes numbers of finished episodes."""
     job = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_input, daemon=True).start()
     game = PixelEnvironment(job["environment"], **job["options"])
@@ -217,7 +217,7 @@ def work():
 
 
 def _end_with_input():
-    # Past the buffer, which the interpreter wants for itself at its end.
+    # Unbuffered, as the interpreter locks the buffer when it exits.
     while os.read(0, 1024):
         pass
     os._exit(1)

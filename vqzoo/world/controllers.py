@@ -1,4 +1,4 @@
-"""What chooses actions: small networks that look at the state of a memory."""
+"""Controllers: small networks that choose actions from the state of a memory."""
 
 import keras
 import numpy as np
@@ -28,20 +28,20 @@ def linear(memory, actions):
 
 
 def actor_critic(memory, actions, *, units=128, num_channels=8):
-    """A perceptron with two ends: logits of actions, and the value of a state.
+    """A perceptron with two heads: logits of actions, and the value of a state.
 
     Args:
         memory: `Memory`.
-        actions: `Actions`, discrete ones.
-        units: int, of its two hidden layers.
-        num_channels: int, of the embedding of each code.
+        actions: `Actions`, which must be discrete.
+        units: int, of each of its two hidden layers.
+        num_channels: int, size of the embedding of a code.
 
     Returns:
         `keras.Model` from `look` of a state to `logits` `(batch, actions.count)` and
         `value` `(batch, 1)`, float32.
 
     Raises:
-        ValueError: if actions are real numbers.
+        ValueError: if actions are real-valued.
     """
     check_at_least(1, units=units, num_channels=num_channels)
     if not actions.is_discrete:
@@ -52,7 +52,7 @@ def actor_critic(memory, actions, *, units=128, num_channels=8):
     latents, features = _inputs(memory)
     looked = latents
     if memory.takes_codes:
-        # Codes come scaled; what takes them for numbers again rounds down.
+        # Codes arrive scaled; the embedding rounds down to get integers again.
         most = max(count for _, count in memory.tiers)
         codes = keras.layers.Rescaling((most - 1) / 2, most / 2, dtype="float32")
         embedded = keras.layers.Embedding(most, num_channels, dtype="float32")
@@ -78,7 +78,7 @@ def actor_critic(memory, actions, *, units=128, num_channels=8):
 
 
 def _inputs(memory):
-    """Symbolic latents and features; how many features there are a state says."""
+    """Symbolic latents and features, with sizes from a state."""
     count = memory.start(1)["features"].shape[1]
     return (
         keras.Input((memory.frame_size,), name="latents"),
@@ -89,8 +89,8 @@ def _inputs(memory):
 def look(memory, state):
     """What a controller sees of a state: a list of float32 `(batch, ...)`.
 
-    They are the latents of the last frames, codes as numbers in [-1, 1], which mean
-    something where codes are ordered, and the features of the memory.
+    They are the latents of the last frame and the features of the memory. Codes are
+    scaled to [-1, 1], which is meaningful if they are ordered.
     """
     latents = np.asarray(state["latents"], "float32")
     if memory.takes_codes:
@@ -100,12 +100,12 @@ def look(memory, state):
 
 
 class LinearPolicy:
-    """Many linear controllers at once, each of which plays its own part of a batch.
+    """Many linear controllers at once; each plays its own part of a batch.
 
     Args:
         memory: `Memory`.
         actions: `Actions`.
-        parameters: float `(controllers, n)`, as `num_parameters` says.
+        parameters: float `(controllers, n)`, n as in `num_parameters`.
     """
 
     def __init__(self, memory, actions, parameters):
@@ -113,7 +113,7 @@ class LinearPolicy:
         self.parameters = np.asarray(parameters, "float32")
 
     def act(self, state, generator):
-        """Actions `(batch, ...)`; batches are parts of one size, one a controller."""
+        """Actions `(batch, ...)`; each controller has an equal part of the batch."""
         del generator  # nothing is drawn
         looked = np.concatenate(look(self.memory, state), axis=1)
         looked = looked.reshape(len(self.parameters), -1, looked.shape[1])
@@ -124,13 +124,13 @@ class LinearPolicy:
 
 
 def num_parameters(memory, actions):
-    """Numbers of a linear controller: kernel and offsets."""
+    """Number of parameters of a linear controller: kernel and offsets."""
     features = memory.start(1)["features"].shape[1]
     return (memory.frame_size + features + 1) * actions.dim
 
 
 def set_parameters(controller, parameters):
-    """Puts numbers of a `LinearPolicy` into what `linear` gives."""
+    """Sets the weights of a `linear` model to parameters of a `LinearPolicy`."""
     rows = np.reshape(parameters, (-1, controller.output.shape[-1]))
     controller.set_weights([rows[:-1], rows[-1]])
 
@@ -142,8 +142,8 @@ class Policy:
         memory: `Memory`.
         actions: `Actions`.
         controller: `keras.Model` as from `linear` or `actor_critic`.
-        temperature: float of at least 0, by which logits of an actor are divided; 0
-            takes the likeliest action.
+        temperature: float, at least 0; divides the logits of an actor. 0 takes the
+            likeliest action.
     """
 
     def __init__(self, memory, actions, controller, temperature=1.0):
@@ -164,7 +164,7 @@ class Policy:
 
 
 class RandomPolicy:
-    """Draws each action evenly.
+    """Draws actions uniformly.
 
     Args:
         actions: `Actions`.
@@ -188,10 +188,10 @@ def _chosen(actions, outputs):
 
 
 def policy_loss(targets, logits):
-    """Nats of the actions taken, weighed by their advantages, and less entropy.
+    """Nats of the actions taken, weighted by advantage, minus weighted entropy.
 
     Args:
-        targets: float `(batch, 3)`: action, advantage, weight of the entropy.
+        targets: float `(batch, 3)`: action, advantage, entropy weight.
         logits: float `(batch, actions)`.
 
     Source: Williams 1992 (REINFORCE) with the critic as baseline, as in Micheli et al.
@@ -205,20 +205,20 @@ def policy_loss(targets, logits):
 
 
 def lambda_returns(rewards, ends, values, *, discount=0.99, trace=0.95):
-    """Returns that mix those of all lengths.
+    """Lambda returns: a mixture of n-step returns of all lengths.
 
     Args:
         rewards: `(batch, steps)`, of each action.
-        ends: bool `(batch, steps)`, whether the game ended with it.
-        values: `(batch, steps + 1)`, what the critic says of each state.
+        ends: bool `(batch, steps)`, whether the game ended with the action.
+        values: `(batch, steps + 1)`, the critic's value of each state.
         discount: float, gamma.
         trace: float, lambda.
 
     Returns:
         Float32 `(batch, steps)`.
 
-    Source: Sutton and Barto 2018, eq. 12.2, as Hafner et al. 2021 (Dreamer V2), arXiv
-        2010.02193, eq. 4, have it.
+    Source: Sutton and Barto 2018, eq. 12.2; Hafner et al. 2021 (Dreamer V2), arXiv
+        2010.02193, eq. 4.
     """
     returns = np.zeros_like(values, "float32")
     returns[:, -1] = values[:, -1]

@@ -1,4 +1,4 @@
-"""A game that is imagined: an autoencoder, a memory of its latents, and actions."""
+"""An imagined game: an autoencoder, a memory of its latents, and actions."""
 
 import contextlib
 import json
@@ -15,26 +15,26 @@ from vqzoo.world.actions import Actions
 
 MEMORY = "memory.keras"
 STARTS = "starts.npy"
-# How many frames a dream begins with, so that it knows where things are going.
+# Frames that a dream begins with: several, so that it knows the motion.
 CONTEXT = 4
 
 
 class World:
-    """Many dreams at once of one game.
+    """A batch of dreams of one game.
 
     Args:
-        model: a model of vqzoo.models, whose latents the memory is of.
+        model: a model of vqzoo.models, whose latents the memory predicts.
         memory: `Memory`.
         actions: `Actions`.
-        starts: rows of `experience.row_type`, `(n, k)`: n times k frames from which a
-            dream may begin, with the actions between them.
+        starts: rows of `experience.row_type`, `(n, k)`: n sequences of k frames from
+            which a dream may begin, with the actions between them.
         environment: str, name of the real game.
         options: dict, further arguments of its `PixelEnvironment`, or None.
         path: the folder that it was loaded from, or None.
     Raises: ValueError: if model, memory, actions and starts do not fit together.
     """
 
-    # As of `Trained`, whose place it takes where a folder holds a world.
+    # As in `Trained`, which it replaces when a folder holds a world.
     pipeline = None
 
     def __init__(
@@ -92,23 +92,23 @@ class World:
 
     @property
     def run(self):
-        """The run in whose folder it is."""
+        """The run whose folder it was loaded from."""
         return Run(self.path)
 
     @property
     def settings(self):
-        """What decided its run; empty where there is none."""
+        """The settings of its run; empty if there is none."""
         return _json(self.path, SETTINGS)
 
     @property
     def metrics(self):
-        """Numbers of its run by section; empty where there is none."""
+        """Metrics of its run by section; empty if there is none."""
         return files.sections(_json(self.path, METRICS) or {"metrics": {}})
 
     def encode(self, frames):
         """Latents `(batch, frame_size)` of uint8 frames `(batch, height, width, C)`.
 
-        Raises: ValueError: if they are no frames of this game.
+        Raises: ValueError: if their type or shape differs from the game's.
         """
         frames = np.asarray(frames)
         if frames.dtype != np.uint8 or frames.shape[1:] != self.frame_shape:
@@ -123,14 +123,14 @@ class World:
         return images.to_uint8(np.asarray(self._decode(self.memory.tiers_of(latents))))
 
     def reset(self, frames=None, actions=None, *, batch=1, seed=None):
-        """Begins dreams.
+        """Begins a batch of dreams.
 
         Args:
             frames: uint8 `(batch, height, width, C)`, or `(batch, k, height, width, C)`
-                with the k - 1 actions between them. Defaults to some of the game's own.
+                with the k - 1 actions between them. Defaults to random `starts`.
             actions: `(batch, k - 1, ...)`, or None.
-            batch: int, dreams, where there are no frames.
-            seed: int or `np.random.Generator`, of all that is drawn; None: at random.
+            batch: int, number of dreams if there are no frames.
+            seed: int, `np.random.Generator` or None, for all that is drawn.
 
         Returns:
             Uint8 `(batch, height, width, C)`: the last frames, as the model sees them.
@@ -163,7 +163,7 @@ class World:
         self.state = self.memory.observe(self.state, latents, actions)
 
     def step(self, actions, temperature=1.0):
-        """Does an action in each dream.
+        """Takes an action in each dream.
 
         Args:
             actions: `(batch,)` ints, or floats `(batch, action_dim)`.
@@ -171,10 +171,10 @@ class World:
 
         Returns:
             `(frames, rewards, ends)`: uint8 `(batch, height, width, C)`, float32 and
-            bool `(batch,)`. A dream may be gone on with after its end.
+            bool `(batch,)`. A dream may continue after its end.
 
         Raises:
-            ValueError: before `reset`, or if an action is outside of the space.
+            ValueError: before `reset`, or if an action is outside the space.
         """
         self._expect_begun()
         actions = self.actions.check(actions)
@@ -186,7 +186,7 @@ class World:
 
     @property
     def latents(self):
-        """What the model has of the last frames: a tuple of tiers, as `encode` gives.
+        """Latents of the last frames: a tuple of tiers, as the model's `encode` gives.
 
         Raises: ValueError: before `reset`.
         """
@@ -194,13 +194,13 @@ class World:
         return self.memory.tiers_of(self.state["latents"])
 
     def change(self, latents):
-        """Puts other latents in the place of the last frames; dreams go on from there.
+        """Replaces the latents of the last frames; dreams continue from there.
 
         Args:
             latents: tuple of tiers, as `latents` gives.
 
         Returns:
-            Uint8 `(batch, height, width, C)`, their frames.
+            Uint8 `(batch, height, width, C)`, the decoded frames.
 
         Raises:
             ValueError: before `reset`, or if they do not fit.
@@ -213,10 +213,10 @@ class World:
 
     def _expect_begun(self):
         if self.state is None:
-            raise ValueError("expected world.reset() before")
+            raise ValueError("expected world.reset() before this call")
 
     def save(self, folder):
-        """Writes what `vqzoo.load` makes the same world of."""
+        """Writes a folder from which `vqzoo.load` loads the same world."""
         folder = pathlib.Path(folder)
         files.save_model(self.model, folder / MODEL)
         files.save_model(self.memory, folder / MEMORY)
@@ -235,8 +235,8 @@ def load(folder, model, load_keras):
 
     Args:
         folder: path.
-        model: the model of its file, which is loaded.
-        load_keras: function of a file, a kind of model and the words that it has.
+        model: the loaded model of the folder.
+        load_keras: function of a file, a kind of model and its required attributes.
 
     Raises: ValueError: if the files are damaged or do not fit together.
     """
@@ -256,18 +256,18 @@ def load(folder, model, load_keras):
             path=folder,
         )
     except (KeyError, TypeError, OSError, EOFError, IndexError, ValueError) as error:
-        raise ValueError(f"{folder} is no whole world: {error!r}") from error
+        raise ValueError(f"{folder} is no complete world: {error!r}") from error
 
 
 def tiers_of(model):
-    """What a memory of the latents of a model takes as `tiers`.
+    """The argument `tiers` of a memory for the latents of a model.
 
     Args:
-        model: a model of vqzoo.models of one size of images.
+        model: a model of vqzoo.models for images of one size.
 
     Returns:
-        Tuple of `(shape, number of codes)`, top first; the number is 0 for latents that
-        are real numbers.
+        Tuple of `(shape, number of codes)`, top first; the number is 0 for real-valued
+        latents.
     """
     frame = np.zeros((1, *model.image_shape), "float32")
     shapes = [tuple(map(int, each.shape[1:])) for each in model.encode(frame)]
@@ -276,12 +276,12 @@ def tiers_of(model):
 
 
 def starts_of(episodes, count=64, context=CONTEXT, seed=0):
-    """Rows from which dreams begin, `(count, context)`, from all over episodes.
+    """Rows from which dreams begin, `(count, context)`, spread over episodes.
 
     Args:
         episodes: sequence of `Episode`.
         count: int.
-        context: int, frames of each.
+        context: int, frames in each.
         seed: int.
     """
     generator = np.random.default_rng(seed)
@@ -291,13 +291,13 @@ def starts_of(episodes, count=64, context=CONTEXT, seed=0):
         length = min(context, len(episode))
         first = int(generator.integers(len(episode) - length + 1))
         taken = episode.rows[first : first + length]
-        # Of a shorter episode the first frame stands more than once.
+        # A shorter episode repeats its first frame.
         rows.append(np.concatenate([taken[:1]] * (context - length) + [taken]))
     return np.stack(rows)
 
 
 class Compiled(keras.Model):
-    """A function as a model, which Keras compiles on every backend."""
+    """A function as a model, so that Keras compiles it on every backend."""
 
     def __init__(self, function):
         super().__init__(name="compiled", dtype="float32", autocast=False)

@@ -1,4 +1,4 @@
-"""Real games: any environment of gymnasium whose observation is an image."""
+"""Real games: any gymnasium environment whose observation is an image."""
 
 import contextlib
 
@@ -10,25 +10,25 @@ from vqzoo.world import atari_states, extras
 
 pillow = lazily("PIL.Image")
 
-# The package behind environments of gymnasium, where that is none of its own.
+# Packages that some gymnasium environments need.
 BEHIND = {"ALE/": "ale_py", "CarRacing": "Box2D"}
 
 
 class PixelEnvironment:
-    """A game with frames of one size, actions that are checked, and its variables.
+    """A game with frames of one size, checked actions, and state variables.
 
     Args:
-        name: str, of gymnasium, such as `"ALE/Pong-v5"` or `"CarRacing-v3"`.
-        frame_size: int, side of the square frames; an image is averaged down to it.
-        action_repeat: int, how often an action is done; rewards are summed. Games of
-            ALE repeat by themselves.
-        max_steps: int, actions after which an episode is truncated; 0: as the
-            environment has it.
+        name: str, as in gymnasium, such as `"ALE/Pong-v5"` or `"CarRacing-v3"`.
+        frame_size: int, side of the square frames; larger images are averaged down.
+        action_repeat: int, how often an action is repeated; rewards are summed. ALE
+            games repeat by themselves.
+        max_steps: int, actions after which an episode is truncated; 0 leaves this to
+            the environment.
         options: dict, further arguments of `gymnasium.make`.
     Raises:
         MissingExtra: if a package is not installed.
-        ValueError: if there is no such environment, its observation is no image, or its
-            actions are neither discrete nor bounded real numbers.
+        ValueError: if there is no such environment, its observation is not an image, or
+            its actions are neither discrete nor bounded real numbers.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class PixelEnvironment:
 
     @property
     def state_names(self):
-        """Names of the variables that `state` gives; empty where they are not known."""
+        """Names of the variables that `state` gives; empty if they are unknown."""
         return self._names
 
     def state(self):
-        """The variables of the game now: float32 `(n,)`."""
+        """The state variables now: float32 `(n,)`."""
         return np.array(self._read(), "float32")
 
     def reset(self, seed=None):
@@ -71,7 +71,7 @@ class PixelEnvironment:
         return self._frame(observation)
 
     def step(self, action):
-        """Does an action: `(frame, reward, terminated, truncated)`.
+        """Takes an action: `(frame, reward, terminated, truncated)`.
 
         Raises: ValueError: if the action is outside the space.
         """
@@ -86,12 +86,12 @@ class PixelEnvironment:
                 break
         self._steps += 1
         truncated = truncated or (0 < self.max_steps <= self._steps)
-        # What ended by itself was not cut off.
+        # A game that ended by itself was not truncated.
         truncated = bool(truncated and not terminated)
         return self._frame(observation), reward, bool(terminated), truncated
 
     def close(self):
-        """Frees what the game holds."""
+        """Closes the game."""
         self._game.close()
 
     def _frame(self, observation):
@@ -143,7 +143,7 @@ def _make(name, options):
 
 
 def _variables(name, game):
-    """Names of the variables of a game, and a function that reads them now."""
+    """Names of a game's state variables, and a function that reads them."""
     if hasattr(game, "ale"):
         places = atari_states.addresses(name)
         at = list(places.values())

@@ -1,4 +1,4 @@
-"""CMA-ES whose course follows from its seed and the scores that it was told."""
+"""CMA-ES, determined by its seed and the scores that it gets."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ from vqzoo.world import extras
 
 
 class Evolution:
-    """A search for numbers of the highest score; it is gone on with by its scores.
+    """A search for the parameters with the highest score, which can be resumed.
 
     Args:
-        size: int, how many numbers.
+        size: int, number of parameters.
         population: int, candidates of a generation, at least 2.
-        spread: float above 0, deviation of the first generation.
+        spread: float above 0, standard deviation of the first generation.
         seed: int.
-        scores: float `(generations, population)`, those that an earlier one was told,
-            in whose place this one goes on.
+        scores: float `(generations, population)`, `scores` of the search that this one
+            resumes.
     Raises: MissingExtra: if `cma` is not installed.
     Source: Hansen 2016, arXiv 1604.00772.
     """
@@ -24,7 +24,7 @@ class Evolution:
         generator = np.random.default_rng(seed)
         options = {
             "popsize": population,
-            "seed": np.nan,  # what NumPy draws elsewhere stays as it is
+            "seed": np.nan,  # leaves NumPy's global generator alone
             "randn": lambda *shape: generator.normal(size=shape),
             "verbose": -9,
         }
@@ -35,16 +35,16 @@ class Evolution:
             self.tell(row)
 
     def ask(self):
-        """The candidates of a generation: float `(population, size)`."""
+        """Candidates of the next generation: float `(population, size)`."""
         self._asked = self._strategy.ask()
         return np.array(self._asked)
 
     def tell(self, scores):
-        """Scores `(population,)` of the candidates that were asked for, in order."""
+        """Takes the scores `(population,)` of the last candidates, in their order."""
         self.scores.append(np.asarray(scores, "float64"))
         self._strategy.tell(self._asked, (-self.scores[-1]).tolist())
 
     @property
     def mean(self):
-        """Where it stands: float `(size,)`."""
+        """Mean of the search distribution: float `(size,)`."""
         return np.array(self._strategy.mean)

@@ -1,4 +1,4 @@
-"""Packages of the extra `world`, or what to install."""
+"""Imports packages of the extra `world`, or says what to install."""
 
 import importlib
 
@@ -12,14 +12,14 @@ class MissingExtra(Failure):
 
 
 def take(name, purpose):
-    """A module of the extra `world`.
+    """Imports a module of the extra `world`.
 
     Args:
         name: str, such as `"gymnasium"`.
         purpose: str, what it is needed for.
 
     Raises:
-        MissingExtra: if it is not installed, with the command that installs it.
+        MissingExtra: if it is not installed; it names the command that installs it.
     """
     try:
         return importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""Dreams as environments of gymnasium, for any program that plays such."""
+"""Dreams as gymnasium environments."""
 
 import numpy as np
 
@@ -13,10 +13,10 @@ except ImportError:  # The classes say what to install.
 
 
 class DreamEnv(Env):
-    """One dream at a time.
+    """One dream as a gymnasium environment.
 
     Args:
-        world: `World`; it dreams what this environment does, and nothing else.
+        world: `World`, which nothing else may use meanwhile.
         max_steps: int, after which an episode is truncated.
         temperature: float above 0.
         render_mode: `"rgb_array"` or None.
@@ -55,14 +55,14 @@ class DreamEnv(Env):
 
 
 class DreamVectorEnv(VectorEnv):
-    """Several dreams at once; those of one age share a step of the memory.
+    """Several dreams at once; those that began together share steps of the memory.
 
-    A dream that has ended begins anew with the next step, whose action is ignored.
+    A dream that has ended restarts at the next step, whose action is ignored.
 
     Args:
-        world: `World`; it dreams what this environment does, and nothing else.
+        world: `World`, which nothing else may use meanwhile.
         num_envs: int.
-        max_steps, temperature: as of `DreamEnv`.
+        max_steps, temperature: as in `DreamEnv`.
     Raises: MissingExtra: if gymnasium is not installed.
     """
 
@@ -88,7 +88,7 @@ class DreamVectorEnv(VectorEnv):
         return self._frames.copy(), {}
 
     def _begin(self, rows):
-        """New dreams in some rows, which are of one age from here on."""
+        """Begins new dreams in some rows, which form a group from then on."""
         kept = ((g, ~np.isin(g, rows), state) for g, state in self._groups)
         self._groups = [
             (g[k], playing.rows_of(state, k)) for g, k, state in kept if k.any()

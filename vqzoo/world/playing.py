@@ -1,4 +1,4 @@
-"""Controllers play: many games at once, dreamed or real."""
+"""Controllers play many games at once, dreamed or real."""
 
 import concurrent.futures
 import multiprocessing
@@ -13,14 +13,14 @@ from vqzoo.world.environments import PixelEnvironment
 
 
 def starts(world):
-    """The state of the world's memory after each of its starts."""
+    """The state of the world's memory after its starts, one row each."""
     frames, actions = world.starts["frame"], world.starts["action"]
     world.reset(frames, actions[:, :-1], seed=0)
     return world.state
 
 
 def rows_of(state, rows):
-    """Some rows of a state of a memory; what has no rows is of all."""
+    """Some rows of a memory's state; scalars are shared by all rows."""
     if isinstance(state, dict):
         return {name: rows_of(each, rows) for name, each in state.items()}
     if isinstance(state, list | tuple):
@@ -29,13 +29,13 @@ def rows_of(state, rows):
 
 
 def dream(world, state, policy, steps, generator, temperature=1.0):
-    """Plays in imagination alone.
+    """Plays in the dream only.
 
     Args:
         world: `World`.
-        state: of its memory, of which each row is a game.
-        policy: with `act(state, generator)`, as of `controllers`.
-        steps: int, actions of each game.
+        state: of its memory; each row is a game.
+        policy: with `act(state, generator)`, as in `controllers`.
+        steps: int, actions per game.
         generator: `np.random.Generator`.
         temperature: float above 0, of the memory.
 
@@ -60,16 +60,16 @@ def dream(world, state, policy, steps, generator, temperature=1.0):
 
 
 def dream_linear(world, begun, parameters, horizon, generator, *, count, temperature=1):
-    """Mean scores `(controllers,)` of linear controllers in dreams of the same starts.
+    """Mean scores `(controllers,)` of linear controllers in dreams from equal starts.
 
     Args:
         world: `World`.
         begun: state, as from `starts`.
-        parameters: as of `controllers.LinearPolicy`.
-        horizon: int, actions of a dream.
+        parameters: as in `controllers.LinearPolicy`.
+        horizon: int, actions per dream.
         generator: `np.random.Generator`.
-        count: int, dreams of each controller.
-        temperature: as of `dream`.
+        count: int, dreams per controller.
+        temperature: as in `dream`.
     """
     rows = generator.integers(len(begun["latents"]), size=count)
     found = dream(
@@ -85,16 +85,16 @@ def dream_linear(world, begun, parameters, horizon, generator, *, count, tempera
 
 
 def going(ends):
-    """Whether each step comes before its game was over: bool as `ends`."""
+    """Whether each step comes before the end of its game: bool, shape of `ends`."""
     return np.cumsum(ends, axis=1) - ends == 0
 
 
 class Games:
-    """Real games that are played side by side; frames pass through the model.
+    """Real games, played side by side; the model encodes their frames.
 
     Args:
         world: `World`.
-        max_steps: int, actions after which a game is cut off; 0: as the game has it.
+        max_steps: int, actions after which a game is cut off; 0: the game decides.
     """
 
     def __init__(self, world, max_steps=0):
@@ -105,11 +105,11 @@ class Games:
         self._games = []
 
     def play(self, policy, seeds):
-        """Scores of games, float64 `(games,)`.
+        """Plays games and returns their scores, float64 `(games,)`.
 
         Args:
-            policy: with `act(state, generator)`, as of `controllers`.
-            seeds: ints `(games,)`; equal ones give equal games.
+            policy: with `act(state, generator)`, as in `controllers`.
+            seeds: ints `(games,)`; equal seeds give equal games.
         """
         while len(self._games) < len(seeds):
             game = PixelEnvironment(self.world.environment, **self.options)
@@ -130,25 +130,25 @@ class Games:
         return gained
 
     def play_linear(self, parameters, seeds):
-        """Mean scores `(controllers,)` of linear controllers, each on all seeds."""
+        """Mean scores `(controllers,)` of linear controllers; each plays all seeds."""
         world, count = self.world, len(parameters)
         policy = controllers.LinearPolicy(world.memory, world.actions, parameters)
         return self.play(policy, np.tile(seeds, count)).reshape(count, -1).mean(axis=1)
 
     def close(self):
-        """Frees what the games hold."""
+        """Closes the games."""
         for game in self._games:
             game.close()
 
 
 class Players:
-    """Several processes that play a world's real game; one plays here.
+    """Processes that play a world's real game; a single one is this process.
 
     Args:
         world: `World`.
-        load: `vqzoo.load`, with which other processes take the world from its path.
+        load: `vqzoo.load`, with which other processes load the world.
         processes: int, at least 1.
-        max_steps: int, as of `Games`.
+        max_steps: int, as in `Games`.
     """
 
     def __init__(self, world, load, processes=1, max_steps=0):
@@ -171,7 +171,7 @@ class Players:
             self._pool.shutdown(cancel_futures=True)
 
     def scores(self, parameters, seeds):
-        """As `Games.play_linear`; controllers are shared out among the processes."""
+        """As in `Games.play_linear`; the processes share the controllers."""
         if self._pool is None:
             return self._games.play_linear(parameters, seeds)
         shares = np.array_split(parameters, min(self.processes, len(parameters)))
@@ -183,7 +183,7 @@ _of_this_process = {}
 
 
 def _begin(load, path, max_steps, parent):
-    """What a process of `Players` does first; it ends with the one that began it."""
+    """Prepares a process of `Players`, which ends when its parent does."""
 
     def watch():
         while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""How actions are chosen while experience is collected."""
+"""Policies that choose actions while experience is collected."""
 
 import abc
 
@@ -6,23 +6,23 @@ from vqzoo.world import POLICY_NAMES
 
 
 class Policy(abc.ABC):
-    """Chooses an action for a frame; it may remember its episode."""
+    """Chooses an action for a frame; it may keep state during an episode."""
 
     def start(self, generator):
-        """A new episode begins.
+        """Begins a new episode.
 
         Args:
-            generator: `np.random.Generator`, of all that is random in the episode.
+            generator: `np.random.Generator`, for all randomness in the episode.
         """
         self.generator = generator
 
     @abc.abstractmethod
     def act(self, frame):
-        """The action at a frame, uint8 `(height, width, channels)`."""
+        """The action for a frame, uint8 `(height, width, channels)`."""
 
 
 class Random(Policy):
-    """Draws each action evenly.
+    """Draws actions uniformly.
 
     Args:
         actions: `Actions`.
@@ -36,11 +36,11 @@ class Random(Policy):
 
 
 class Sticky(Random):
-    """Draws actions evenly and keeps each for a while, so that it gets somewhere.
+    """Draws actions uniformly and repeats each for a while, to explore further.
 
     Args:
         actions: `Actions`.
-        repeat_share: float in [0, 1), how likely the last action is done again.
+        repeat_share: float in [0, 1), probability of repeating the last action.
     """
 
     def __init__(self, actions, repeat_share=0.9):

@@ -1,1 +1,1 @@
-"""Memories of world models: what comes next, given frames so far and actions."""
+"""Memories of world models: the next frame, given earlier frames and actions."""

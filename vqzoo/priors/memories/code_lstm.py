@@ -12,16 +12,16 @@ from vqzoo.registry import named
 @named("code_lstm")
 @keras.saving.register_keras_serializable("vqzoo")
 class CodeLSTM(RecurrentMemory):
-    """An LSTM that gives each place of the next frame a distribution over its codes.
+    """An LSTM that predicts a distribution over codes at each position of a frame.
 
-    The codes of a frame are independent given the state, as the latents of `MDNRNN`
-    are: a frame costs one step.
+    Like the latents of `MDNRNN`, the codes of a frame are independent given the state:
+    a frame takes one step.
 
     Args:
         tiers: sequence of `(shape, number of codes)` of the tiers of a frame, as
             `(((8, 8), 512),)`.
         num_units: int, of the LSTM.
-        num_channels: int, of each place before and behind the LSTM.
+        num_channels: int, of each position before and after the LSTM.
         **kwargs: what all memories take, such as `num_actions`: see `Memory`.
     Input shape: codes, int32 `(batch, frames, frame_size)`; with actions a dict, see
         `MDNRNN`.
@@ -29,7 +29,7 @@ class CodeLSTM(RecurrentMemory):
         a tier; with actions a dict, see `MDNRNN`.
     Raises: ValueError: if a size is not positive, or tiers have no codes.
     Source: Ha and Schmidhuber 2018, arXiv 1803.10122, section 2.3. Differs: categorical
-        distributions over codes in the place of mixtures.
+        distributions over codes instead of mixtures.
     Example:
         >>> memory = CodeLSTM((((2, 2), 8),), num_units=8, num_frames=4)
         >>> memory.sample(2, seed=0).shape

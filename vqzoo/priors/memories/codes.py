@@ -1,4 +1,4 @@
-"""Frames of codes: where the codes of each tier begin, their losses and likelihoods."""
+"""Frames of codes: tokens of each tier, losses and likelihoods."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ from keras import ops
 
 
 class Codes:
-    """The codes of a frame as tokens, which are other ones in each tier.
+    """The codes of a frame as tokens; each tier has tokens of its own.
 
     Args:
         memory: `Memory` of codes.
@@ -24,17 +24,17 @@ class Codes:
 
     @property
     def outside(self):
-        """Added to logits `(..., frame_size, most)`: a tier has no codes of another."""
+        """Added to logits `(..., frame_size, most)` to mask codes that a tier lacks."""
         return ops.convert_to_tensor(self._outside)
 
     def tokens(self, codes, column=None):
-        """Tokens of codes `(..., frame_size)`, or `(batch,)` of one place."""
+        """Tokens of codes `(..., frame_size)`, or `(batch,)` of one position."""
         starts = ops.convert_to_tensor(self.starts)
         return codes + (starts if column is None else ops.take(starts, column))
 
 
 def loss():
-    """Nats of a code, of logits."""
+    """The loss of logits: nats per code."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 

@@ -15,12 +15,12 @@ from vqzoo.registry import named
 @named("frame_transformer")
 @keras.saving.register_keras_serializable("vqzoo")
 class FrameTransformer(Memory):
-    """Autoregressive over codes: each sees those before it in its frame, and frames.
+    """Autoregressive over codes: each sees those before it and the last frames.
 
-    A frame is a row of tokens: the action that led to it, then its codes. Each position
-    takes the token before it, and sees the rows of the last `context` frames, its own
-    among them. Imagination keeps the keys and values of these rows, and gives what
-    the whole network gives, however long it goes on.
+    A frame is a row of tokens: the action that led to it, then its codes. The input of
+    each position is the token before it; a position sees the rows of the last `context`
+    frames, including its own. Imagination caches the keys and values of these rows and
+    gives the outputs of the whole network, at any length.
 
     Args:
         tiers: sequence of `(shape, number of codes)` of the tiers of a frame, as
@@ -28,8 +28,8 @@ class FrameTransformer(Memory):
         context: int, frames that a position sees in each layer, at least 2.
         num_layers: int, transformer blocks.
         num_channels: int.
-        num_heads: int; they divide the channels into multiples of 4.
-        hidden_ratio: int, as of `RotaryTransformer`.
+        num_heads: int; channels per head must be a multiple of 4.
+        hidden_ratio: int, as in `RotaryTransformer`.
         dropout: float in [0, 1).
         seed: int or None, of the dropout.
         **kwargs: what all memories take, such as `num_actions`: see `Memory`.
@@ -40,8 +40,8 @@ class FrameTransformer(Memory):
     Raises: ValueError: if a size is not positive, the heads do not fit the channels, or
         tiers have no codes.
     Source: Micheli et al. 2023 (IRIS), arXiv 2209.00588, section 2.2. Differs: rotary
-        positions in two dimensions, so that the context slides and nothing is computed
-        again; normalized queries and keys, gated perceptrons.
+        positions in two dimensions, so that the context slides without recomputation;
+        normalized queries and keys, gated perceptrons.
     Example:
         >>> memory = FrameTransformer(
         ...     (((2, 2), 8),), num_layers=1, num_channels=8, num_heads=2, num_frames=4
@@ -111,7 +111,7 @@ class FrameTransformer(Memory):
 
     def _frame(self, state, actions, draw):
         def place(layers, token, column):
-            """Features behind the blocks, and the layers' states."""
+            """Features after the blocks, and the layers' states."""
             hidden, after = self.tokens.at(token, column), []
             for block, layer in zip(self.blocks, layers):
                 layer, hidden = block.at(layer, hidden, column)
@@ -147,7 +147,7 @@ class FrameTransformer(Memory):
 
 
 class _FrameTokens(keras.layers.Layer):
-    """What the places of frames take: the action before, then the codes.
+    """Input features of frames: the action before, then the codes.
 
     Args:
         memory: `FrameTransformer`.
@@ -187,11 +187,11 @@ class _FrameTokens(keras.layers.Layer):
         )
 
     def known(self, code, column):
-        """Features of codes `(..., frame_size)`, or `(batch,)` of one place."""
+        """Features of codes `(..., frame_size)`, or `(batch,)` of one position."""
         return self.embedding(self.codes.tokens(code, column))
 
     def first_of(self, actions, frame, latents):
-        """Features `(batch, channels)` of what stands before the codes of a frame."""
+        """Features `(batch, channels)` of the token before the codes of a frame."""
         first = ops.cast(self.first, self.compute_dtype)
         first = ops.broadcast_to(first, (ops.shape(latents)[0], self.channels))
         if self.actions is None:
@@ -199,7 +199,7 @@ class _FrameTokens(keras.layers.Layer):
         return ops.where(frame > 0, self.actions(actions), first)
 
     def at(self, token, column):
-        """Features `(batch, channels)` of a position that takes a token."""
+        """Features `(batch, channels)` of a token at a position."""
         position = ops.take(self.positions, column, axis=0)
         return token + ops.cast(position, self.compute_dtype)
 

@@ -1,4 +1,4 @@
-"""What memories are made of and shown: frames of an autoencoder, and actions."""
+"""Inputs and construction of memories: frames of an autoencoder, and actions."""
 
 import math
 
@@ -16,35 +16,35 @@ from vqzoo.arguments import (
 
 
 class FrameModel(BuiltModel):
-    """A model of frames of a game or film, as an autoencoder has frames.
+    """A model of the frames of a game or film, as encoded by an autoencoder.
 
-    Abstract. A frame is what `encode` of an autoencoder gives, all tiers in one row:
-    `flat` makes it of a tuple of tiers, `tiers_of` the tuple of it. `actions[t]` is
-    taken when frame t is seen; the reward and the end of `actions[t]` come with frame
-    t + 1. Without actions a memory is a model of films.
+    Abstract. A frame is the output of an autoencoder's `encode`, all tiers in one row:
+    `flat` makes it from a tuple of tiers, `tiers_of` does the inverse. `actions[t]` is
+    taken at frame t; the reward and the end of `actions[t]` come with frame t + 1.
+    Without actions a memory is a model of films.
 
-    A subclass makes its layers in `_make_layers`, and has `_whole`, from frames and
-    actions to outputs.
+    A subclass makes its layers in `_make_layers`, and maps frames and actions to
+    outputs in `_whole`.
 
     Args:
         tiers: sequence of `(shape, number of codes)` of the tiers of a frame, top
             first, the number 0 for real-valued latents.
-        num_frames: int, of a sequence while training and of what `sample` draws.
-        num_actions: int, discrete actions; 0 for none.
+        num_frames: int, length of sequences in training and in `sample`.
+        num_actions: int, number of discrete actions; 0 for none.
         action_dim: int, length of real-valued actions; 0 for none.
-        reward_values: sequence of the rewards that there are, ascending. Empty: rewards
-            are not predicted.
+        reward_values: all rewards that occur, ascending. Empty: rewards are not
+            predicted.
         dtype: dtype policy. Defaults to the global policy.
         name: str or None, of the model.
     """
 
     # Whether frames are codes, and not real numbers.
     takes_codes = True
-    # Arguments of a small one, for runs that only try the way.
+    # Arguments that make it small, for smoke runs.
     smoke_options = {}
 
     def _make(self, arguments, *sizes):
-        """All that a constructor does, with its `locals()` and sizes of at least 1."""
+        """The whole constructor, from its `locals()` and sizes of at least 1."""
         common = dict(arguments["kwargs"])
         self._begin(common.pop("name", None))
         for name in argument_names(type(self)):
@@ -105,12 +105,12 @@ class FrameModel(BuiltModel):
 
     @property
     def has_actions(self):
-        """Whether it is shown actions, and predicts ends and perhaps rewards."""
+        """Whether it takes actions, and predicts ends and perhaps rewards."""
         return bool(self.num_actions or self.action_dim)
 
     @property
     def frame_size(self):
-        """Numbers of a frame, over all tiers."""
+        """Number of codes or values in a frame, over all tiers."""
         return sum(math.prod(shape) for shape, _ in self.tiers)
 
     def flat(self, tiers):
@@ -123,7 +123,7 @@ class FrameModel(BuiltModel):
         return np.concatenate(rows, axis=-1)
 
     def tiers_of(self, frames):
-        """The tuple of tiers `(..., *shape)` that `flat` made frames of."""
+        """The tuple of tiers `(..., *shape)` of frames: the inverse of `flat`."""
         ends = np.cumsum([math.prod(shape) for shape, _ in self.tiers])[:-1]
         parts = np.split(np.asarray(frames), ends, axis=-1)
         return tuple(
@@ -132,7 +132,7 @@ class FrameModel(BuiltModel):
         )
 
     def _input(self, name, frames=None):
-        """A symbolic input of so many frames, or of one."""
+        """A symbolic input of `frames` frames, or of one."""
         time = () if frames is None else (frames,)
         if name == "latents":
             dtype = "int32" if self.takes_codes else "float32"
@@ -142,7 +142,7 @@ class FrameModel(BuiltModel):
         return keras.Input((*time, self.action_dim), name=name)
 
     def _make_heads(self):
-        """The layers from features of a frame to its reward and its end."""
+        """Makes the layers from features of a frame to its reward and its end."""
         self.reward_logits = self.end_logits = None
         if self.reward_values:
             self.reward_logits = keras.layers.Dense(
@@ -152,7 +152,7 @@ class FrameModel(BuiltModel):
             self.end_logits = keras.layers.Dense(1, dtype="float32", name="ends")
 
     def _heads(self, features):
-        """Logits of rewards `(..., R)` and ends `(...)`, by name, where they are."""
+        """Logits of rewards `(..., R)` and ends `(...)` by name, if predicted."""
         found = {}
         if self.reward_logits is not None:
             found["rewards"] = self.reward_logits(features)
@@ -170,10 +170,10 @@ class FrameModel(BuiltModel):
         return self._outputs(self.checked(**inputs))
 
     def checked(self, latents, actions=None):
-        """Frames and actions as the layers take them, by name.
+        """Frames and actions by name, as inputs of the layers.
 
         Raises:
-            ValueError: if they are not of this memory, as an action that there is not.
+            ValueError: if they do not fit this memory, such as an unknown action.
         """
         shown = {"latents": latents}
         if self.has_actions:

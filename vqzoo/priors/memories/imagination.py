@@ -1,4 +1,4 @@
-"""Frames that a memory draws: from state to state, or from the whole network anew."""
+"""Frames that a memory draws, from cached states or by the whole network."""
 
 import keras
 import numpy as np
@@ -8,11 +8,11 @@ from vqzoo.priors import raster
 
 
 class _Step(keras.Model):
-    """From a state and actions to the state of the next frame: what `predict` compiles.
+    """From a state and actions to the next state: what `predict` compiles.
 
     Args:
         memory: `Memory`.
-        known: bool. Whether the frame is given, and not drawn.
+        known: bool. Whether the frame is given instead of drawn.
     """
 
     def __init__(self, memory, known):
@@ -37,7 +37,7 @@ class _Step(keras.Model):
 
 
 def step(memory, *, known):
-    """The compiled step of a memory, made once."""
+    """The compiled step of a memory, cached."""
     return raster.sampler_of(memory, _Step, known)
 
 
@@ -55,16 +55,16 @@ class _Whole(keras.Model):
 
 
 def whole(memory, latents, actions=None):
-    """Outputs of a memory for sequences, a dict of arrays, of films too."""
+    """Outputs of a memory for sequences: a dict of arrays, also without actions."""
     shown = {"latents": latents}
     if memory.has_actions:
         shown["actions"] = actions
-    # One for each length: blocks of transformers must know it.
+    # One for each length, which transformer blocks must know.
     return raster.sampler_of(memory, _Whole, latents.shape[1]).predict_on_batch(shown)
 
 
 def _draw_heads(outputs, random, heat):
-    """Places of rewards and ends, 0 or 1, that are drawn from logits, by name."""
+    """Draws indices of rewards, and ends, 0 or 1, from logits: a dict."""
     drawn = {}
     if "rewards" in outputs:
         drawn["rewards"] = raster.choose(outputs["rewards"] / heat, random[:, 0])
@@ -75,7 +75,7 @@ def _draw_heads(outputs, random, heat):
 
 
 def came(memory, drawn):
-    """Rewards, float32, and ends, bool `(batch,)`, that a step drew; zeros of none."""
+    """Rewards, float32, and ends, bool `(batch,)`, of a step; zeros if not drawn."""
     batch = len(drawn["state"]["latents"])
     rewards, ends = np.zeros((batch,), "float32"), np.zeros((batch,), bool)
     if "rewards" in drawn:
@@ -86,7 +86,7 @@ def came(memory, drawn):
 
 
 def on(memory, latents, actions, count, random, temperature):
-    """What `Memory.dream` gives, from state to state."""
+    """`Memory.dream` from state to state."""
     batch, known = latents.shape[:2]
     state, film = memory.start(batch), _Film(memory, batch, count)
     heat = np.full((batch,), temperature, "float32")
@@ -105,7 +105,7 @@ def on(memory, latents, actions, count, random, temperature):
 
 
 def anew(memory, latents, actions, count, random, temperature):
-    """What `Memory.dream` gives; each draw computes the whole network."""
+    """`Memory.dream` with the whole network computed for each draw."""
     batch, known = latents.shape[:2]
     film = _Film(memory, batch, count)
     frames = film.arrays["latents"]
@@ -126,12 +126,12 @@ def anew(memory, latents, actions, count, random, temperature):
 
 
 def _tensors(arrays, frame):
-    """A frame of arrays over time, by name."""
+    """One frame of arrays over time, by name."""
     return {k: ops.convert_to_tensor(array[:, frame]) for k, array in arrays.items()}
 
 
 class _Film:
-    """Arrays over time of what is drawn: `latents`, `rewards`, `ends`."""
+    """Arrays over time: `latents`, `rewards`, `ends`."""
 
     def __init__(self, memory, batch, count):
         self.memory = memory

@@ -11,28 +11,28 @@ from vqzoo.registry import named
 @named("mdn_rnn")
 @keras.saving.register_keras_serializable("vqzoo")
 class MDNRNN(RecurrentMemory):
-    """An LSTM whose outputs mix Gaussians for each latent of the next frame.
+    """An LSTM that predicts a mixture of Gaussians for each latent of a frame.
 
     The latents of a frame are independent given the state. It computes in float32 under
-    any policy. At temperature t logits are divided by t and standard deviations
-    multiplied by its root.
+    any policy. Temperature t divides logits by t and multiplies standard deviations by
+    the square root of t.
 
     Args:
         tiers: sequence of `(shape, 0)` of the latents of a frame, as of a VAE with 32
             latents `(((32,), 0),)`.
         num_units: int, of the LSTM.
-        num_mixtures: int, Gaussians of a latent.
+        num_mixtures: int, Gaussians per latent.
         **kwargs: what all memories take, such as `num_actions`: see `Memory`.
-    Input shape: `(batch, frames, frame_size)`, float, any range; with actions a dict of
-        them as `latents` and `actions`, int32 `(batch, frames)` or float
+    Input shape: `(batch, frames, frame_size)`, float, any range; with actions a dict
+        of these as `latents` and of `actions`, int32 `(batch, frames)` or float
         `(batch, frames, action_dim)`.
     Output shape: `(batch, frames, frame_size, 3 * num_mixtures)`, float32, as
-        `priors.mixture.parts` reads them; with actions a dict of them as `latents`,
-        with logits `rewards` `(batch, frames, R)` and `ends` `(batch, frames)`.
+        `priors.mixture.parts` reads them; with actions a dict of these as `latents`,
+        and of logits `rewards` `(batch, frames, R)` and `ends` `(batch, frames)`.
     Raises: ValueError: if a size is not positive, or tiers have codes.
     Source: Ha and Schmidhuber 2018, arXiv 1803.10122, section 2.3 and appendix A.2; the
-        temperature as in their code. Differs: it describes the first frame too, and
-        rewards by their values.
+        temperature as in their code. Differs: it also predicts the first frame,
+        and rewards as classes.
     Example:
         >>> memory = MDNRNN((((3,), 0),), num_units=8, num_frames=4)
         >>> memory.sample(2, seed=0).shape

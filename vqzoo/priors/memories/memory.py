@@ -1,4 +1,4 @@
-"""What is asked of every memory: training, likelihoods, states, imagination."""
+"""The protocol of memories: training, likelihoods, states, imagination."""
 
 import keras
 import numpy as np
@@ -13,24 +13,24 @@ from vqzoo.priors.memories.frames import FrameModel
 class Memory(FrameModel):
     """A model of the next frame, its reward and its end, given frames and actions.
 
-    Abstract. Its likelihood is exact. Beside what `FrameModel` asks for, a subclass has
-    `_frame_loss` and `_log_probs`, of what describes frames, `_start`, what its states
-    hold, `_frame(state, actions, draw)`, which gives the logits of what came with the
-    next frame and the state after it, and `_draw`.
+    Abstract. Its likelihood is exact. Besides what `FrameModel` needs, a subclass has
+    `_frame_loss` and `_log_probs` of frames, `_start`, its first state, `_draw`, and
+    `_frame(state, actions, draw)`, which gives the logits of the reward and end that
+    come with the next frame, and the state after it.
     """
 
-    # Places of a frame that are drawn one after the other; None: all at once.
+    # Positions of a frame that are drawn one after the other; None: all at once.
     columns = (None,)
 
     def training_pair(self, latents, actions=None, rewards=None, ends=None, mask=None):
-        """What a step of training takes: `(inputs, targets, weights)`, NumPy arrays.
+        """Arrays of a training step: `(inputs, targets, weights)`.
 
         Args:
             latents: `(batch, num_frames, frame_size)`.
             actions: ints `(batch, num_frames)` or floats `(batch, num_frames, A)`.
             rewards: floats `(batch, num_frames)`, of the actions.
             ends: bools `(batch, num_frames)`, of the actions.
-            mask: bools `(batch, num_frames)`, of frames that are there, or None.
+            mask: bools `(batch, num_frames)`, whether a frame counts, or None.
         """
         weights = np.ones(np.shape(latents)[:2], "float32")
         if mask is not None:
@@ -39,7 +39,7 @@ class Memory(FrameModel):
             return latents, latents, weights[..., None]
         inputs = {"latents": latents, "actions": actions}
         came = weights.copy()
-        came[:, 0] = 0.0  # nothing came with the first frame
+        came[:, 0] = 0.0  # no reward or end comes with the first frame
         targets = {"latents": latents, "ends": _later(ends).astype("float32")}
         if self.reward_values:
             targets["rewards"] = self.reward_indices(_later(rewards))
@@ -47,13 +47,13 @@ class Memory(FrameModel):
         return inputs, targets, {"latents": weights[..., None], **beside}
 
     def reward_indices(self, rewards):
-        """Places in `reward_values` of the nearest to each reward, int32."""
+        """Index in `reward_values` of the nearest to each reward, int32."""
         values = np.asarray(self.reward_values)
         rewards = np.asarray(rewards, "float64")
         return np.abs(rewards[..., None] - values).argmin(-1).astype("int32")
 
     def training_loss(self):
-        """The losses, in nats: of a frame's numbers, of its reward and of its end."""
+        """The losses, in nats: of the latents of a frame, its reward and its end."""
         if not self.has_actions:
             return self._frame_loss()
         losses = {"latents": self._frame_loss(), "ends": _end_nats}
@@ -66,23 +66,23 @@ class Memory(FrameModel):
     def log_prob(self, latents, actions=None, rewards=None, ends=None, batch_size=32):
         """Log likelihood of each frame, given those before it: float64, nats.
 
-        Of real-valued latents it is the log of a density, which has a unit: it compares
-        with that of other memories of the same latents alone.
+        For real-valued latents it is the log of a density: compare it only between
+        memories of the same latents.
 
         Args:
             latents: `(batch, frames, frame_size)`.
-            actions: as of `training_pair`, `(batch, frames, ...)`; the last one of a
-                sequence plays no part.
-            rewards: floats `(batch, frames)` or None, of the actions: that which came
-                with a frame adds its log probability to the frame's.
-            ends: the same of ends.
+            actions: as in `training_pair`, `(batch, frames, ...)`; the last one of a
+                sequence is ignored.
+            rewards: floats `(batch, frames)` or None, of the actions. The log
+                probability of a reward is added to that of the frame it comes with.
+            ends: bools `(batch, frames)` or None, likewise.
             batch_size: int, sequences at once.
 
         Returns:
             `(batch, frames)`.
 
         Raises:
-            ValueError: if the arrays do not fit to the memory.
+            ValueError: if the arrays do not fit the memory.
         """
         parts = []
         given = {"latents": latents, "actions": actions}
@@ -104,11 +104,10 @@ class Memory(FrameModel):
         return np.concatenate(parts)
 
     def start(self, batch_size):
-        """The state before the first frame: a dict of arrays, as all states.
+        """The state before the first frame; all states are dicts of arrays.
 
-        `latents` of a state are its last frames, `(batch, frame_size)`, and `features`
-        `(batch, F)` what the memory knows of them and those before: what a controller
-        looks at.
+        In a state, `latents` are the last frames, `(batch, frame_size)`, and `features`
+        `(batch, F)` summarize all frames so far. A controller sees both.
         """
         check_at_least(1, batch_size=batch_size)
         dtype = "int32" if self.takes_codes else "float32"
@@ -120,31 +119,31 @@ class Memory(FrameModel):
         return keras.tree.map_structure(ops.convert_to_numpy, state)
 
     def observe(self, state, latents, actions=None):
-        """The state after a frame that is known.
+        """The state after a known frame.
 
         Args:
             state: as from `start`, `observe` or `imagine`.
             latents: `(batch, frame_size)`.
-            actions: `(batch, ...)`, taken when the frame before was seen; None before
-                the first frame.
+            actions: `(batch, ...)`, taken at the frame before; None before the first
+                frame.
         """
         latents = ops.convert_to_numpy(self._checked("latents", latents))
         given = {**self.given(state, actions), "latents": latents}
         return imagination.step(self, known=True).predict_on_batch(given)["state"]
 
     def imagine(self, state, actions=None, *, temperature=1.0, seed=None):
-        """Draws what comes next.
+        """Draws the next frame, its reward and its end.
 
         Args:
             state: as from `start`, `observe` or `imagine`.
-            actions: `(batch, ...)`, taken when the last frame was seen; None before the
-                first frame.
+            actions: `(batch, ...)`, taken at the last frame; None before the first
+                frame.
             temperature: float above 0.
             seed: int, `np.random.Generator` or None.
 
         Returns:
             `(latents, rewards, ends, state)`: `(batch, frame_size)`, float32 `(batch,)`
-            and bool `(batch,)`; rewards of 0 and no end where these are not predicted.
+            and bool `(batch,)`; rewards and ends that are not predicted are 0.
         """
         check_positive(temperature=temperature)
         batch = len(state["latents"])
@@ -155,7 +154,7 @@ class Memory(FrameModel):
         return drawn["state"]["latents"], *imagination.came(self, drawn), drawn["state"]
 
     def given(self, state, actions):
-        """A state and the actions taken in it, by name, as a step takes them."""
+        """A state and the actions taken in it, by name, as inputs of a step."""
         if not self.has_actions:
             self.checked(state["latents"], actions)
             return {"state": state}
@@ -168,7 +167,7 @@ class Memory(FrameModel):
         return {"state": state, "actions": actions}
 
     def random(self, generator, *shape):
-        """Random numbers that frames of a shape are drawn with, by name."""
+        """Random numbers to draw frames of a shape with, by name."""
         places = (*shape, self.frame_size)
         kinds = {"uniform": places, "came": (*shape, 2), **self._more_random(places)}
         return {
@@ -191,21 +190,21 @@ class Memory(FrameModel):
         seed=None,
         cached=True,
     ):
-        """Goes on from known frames.
+        """Continues known frames.
 
         Args:
-            latents: `(batch, known, frame_size)`; none where `known` is 0.
-            actions: `(batch, num_frames, ...)` or None; the last one plays no part.
-            num_frames: int, known and drawn ones together. Defaults to `num_frames` of
-                the memory.
+            latents: `(batch, known, frame_size)`; `known` may be 0.
+            actions: `(batch, num_frames, ...)` or None; the last one is ignored.
+            num_frames: int, known and drawn frames together. Defaults to `num_frames`
+                of the memory.
             temperature: float above 0.
             seed: int or None.
-            cached: bool. Whether it goes from state to state; else each draw computes
-                the whole network, which is what the states are compared with.
+            cached: bool. Whether to go from state to state; if not, each draw computes
+                the whole network, as a reference.
 
         Returns:
             dict: `latents` `(batch, num_frames, frame_size)`, `rewards` and `ends`
-            `(batch, num_frames)`, those that came *with* a frame; 0 with known ones.
+            `(batch, num_frames)`, those that come *with* a frame; 0 for known frames.
         """
         check_positive(temperature=temperature)
         latents = np.asarray(latents)
@@ -225,20 +224,20 @@ class Memory(FrameModel):
         return run(self, latents, actions, count, random, temperature)
 
     def sample(self, count, *, temperature=1.0, seed=None, cached=True):
-        """Films from nothing: `(count, num_frames, frame_size)`; not with actions."""
+        """Films from scratch, `(count, num_frames, frame_size)`, without actions."""
         nothing = np.zeros((count, 0, self.frame_size))
         return self.dream(nothing, temperature=temperature, seed=seed, cached=cached)[
             "latents"
         ]
 
     def _draw(self, outputs, random, heat, column):
-        """Numbers of a frame, from outputs and random numbers, by `imagination`.
+        """Draws latents of a frame from outputs and random numbers.
 
         Args:
-            outputs: of the places that are drawn together.
-            random: as from `random`, of one frame.
+            outputs: of the positions that are drawn together.
+            random: as from `random`, for one frame.
             heat: `(batch, 1)`, temperatures.
-            column: int or int tensor, the place; None for all places together.
+            column: int or int tensor, the position; None for all positions together.
         """
         raise NotImplementedError
 
@@ -248,7 +247,7 @@ def _end_nats(ends, logits):
 
 
 def _later(values):
-    """What belongs to actions, moved to the frames that it came with."""
+    """Values of actions, moved to the frames that they come with."""
     values = np.asarray(values)
     return np.concatenate([values[:, :1], values[:, :-1]], axis=1)
 

@@ -1,4 +1,4 @@
-"""What memories have in common that are one LSTM over frames."""
+"""The base of memories that are an LSTM over frames."""
 
 import keras
 from keras import ops
@@ -7,12 +7,12 @@ from vqzoo.priors.memories.memory import Memory
 
 
 class RecurrentMemory(Memory):
-    """An LSTM that takes the last frame and the action, and describes the next frame.
+    """An LSTM that predicts the next frame from the last frame and the action.
 
-    Abstract. Given its state, the numbers of a frame are independent of each other:
-    they are drawn at once. A subclass has `_make_ends`, which makes the layers around
-    the LSTM, `_inputs` from frames and actions to what the LSTM takes, and
-    `_described`, from its outputs to what describes a frame.
+    Abstract. Given its state, the latents of a frame are independent and are drawn at
+    once. A subclass has `_make_ends`, which makes the layers around the LSTM;
+    `_inputs`, from frames and actions to inputs of the LSTM; and `_described`, from its
+    outputs to the distribution of a frame.
     """
 
     def _make_layers(self):
@@ -24,7 +24,7 @@ class RecurrentMemory(Memory):
 
     def _whole(self, latents, actions):
         taken = self._inputs(latents, actions)
-        # Each frame is described by the ones before it; nothing is before the first.
+        # Earlier frames predict each frame; the first one has none before it.
         nothing = ops.zeros_like(taken[:, :1])
         taken = ops.concatenate([nothing, taken[:, :-1]], axis=1)
         features = self.lstm(taken)
@@ -51,7 +51,7 @@ class RecurrentMemory(Memory):
         return self._heads(features), state
 
     def _encoded(self, actions, dtype):
-        """Actions as numbers `(..., A)`: one of n, or themselves; none without them."""
+        """A list of actions `(..., A)`, one-hot if discrete; empty without them."""
         if self.num_actions:
             return [ops.one_hot(actions, self.num_actions, dtype=dtype)]
         return [ops.cast(actions, dtype)] if self.action_dim else []

@@ -1,4 +1,4 @@
-"""The training of controllers: evolved, or by an actor and critic in imagination."""
+"""Training of controllers: by evolution, or as an actor and critic in dreams."""
 
 import dataclasses
 
@@ -33,31 +33,31 @@ class PlaySettings(Settings):
     world: str = setting("", "folder of a run of world_memory")
     controller: str = setting(
         "linear",
-        "linear, evolved by CMA-ES, or actor_critic",
+        "linear (evolved by CMA-ES) or actor_critic",
         choices=CONTROLLER_NAMES,
     )
     train_in: str = setting(
         "dream",
-        "dream, imagination alone, or environment, the real game",
+        "dream or environment, the real game",
         choices=("dream", "environment"),
     )
-    temperature: float = setting(1.0, "of the memory in a dream")
-    horizon: int = setting(15, "actions of a dream", at_least=1)
+    temperature: float = setting(1.0, "temperature of the memory in dreams")
+    horizon: int = setting(15, "actions per dream", at_least=1)
     max_steps: int = setting(
-        0, "actions after which a real game is cut off; 0: as it has it", at_least=0
+        0, "actions after which a real game is cut off; 0: the game decides", at_least=0
     )
-    test_games: int = setting(16, "real games at the end; 0: none", at_least=0)
-    processes: int = setting(1, "that play the real game", at_least=1)
+    test_games: int = setting(16, "real games played at the end; 0: none", at_least=0)
+    processes: int = setting(1, "processes that play the real game", at_least=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvolutionSettings(Settings):
     """Evolution of a linear controller."""
 
-    generations: int = setting(50, "of the evolution", at_least=1)
-    population: int = setting(16, "controllers of a generation", at_least=4)
-    rollouts: int = setting(4, "games that each of them plays", at_least=1)
-    spread: float = setting(0.1, "deviation of the first generation")
+    generations: int = setting(50, "generations of the evolution", at_least=1)
+    population: int = setting(16, "controllers per generation", at_least=4)
+    rollouts: int = setting(4, "games that each controller plays", at_least=1)
+    spread: float = setting(0.1, "standard deviation of the first generation")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,10 @@ class ActorCriticSettings(Settings):
     """The actor and the critic."""
 
     epochs: int = setting(10, "parts of the training, each measured", at_least=1)
-    updates: int = setting(200, "steps of an epoch, each of new dreams", at_least=1)
-    batch_size: int = setting(32, "dreams of a step", at_least=1)
+    updates: int = setting(200, "steps per epoch, each with new dreams", at_least=1)
+    batch_size: int = setting(32, "dreams per step", at_least=1)
     entropy: float = setting(0.01, "weight of the entropy of actions", at_least=0)
-    discount: float = setting(0.99, "of later rewards, a step")
+    discount: float = setting(0.99, "discount of later rewards per step")
     trace: float = setting(0.95, "lambda of the returns")
 
 
@@ -99,7 +99,7 @@ class ControllerRecipe(
         )
 
     def smoke_numbers(self):
-        """The settings that a smoke run has other values of: a dict."""
+        """Settings that a smoke run changes: a dict."""
         return {
             **super().smoke_numbers(),
             "horizon": min(self.horizon, 3),
@@ -114,14 +114,14 @@ class ControllerRecipe(
         }
 
     def run(self):
-        """Trains the controller, plays the real game and leaves what came of it.
+        """Trains the controller, plays the real game and writes the results.
 
         Returns:
             `pathlib.Path` of the run's folder.
 
         Raises:
             MissingExtra: if a package is not installed.
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot continue, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the world.
         """
@@ -169,7 +169,7 @@ class ControllerRecipe(
         search = evolution.Evolution(
             size, self.population, self.spread, self.seed, scores
         )
-        fitting.say(f"{size:,} numbers; {self.population} controllers a generation")
+        fitting.say(f"{size:,} weights; {self.population} controllers per generation")
         begun = playing.starts(world)
         settings = self.processes, self.max_steps
         with playing.Players(world, trained.load, *settings) as players:
@@ -216,7 +216,7 @@ class ControllerRecipe(
         devices.build(controller, first, None)
         run.restore(controller)
         saving = callbacks.RunState(run, self.save_steps, self.updates)
-        # Of the epoch so far; it is saved with the state.
+        # Scores of the epoch so far, saved with the state.
         dreamed = run.header.setdefault("dreamed", [])
         epochs = records.Epochs(
             saving, lambda _: _summary(dreamed), controller, None, newest=True
@@ -244,7 +244,7 @@ class ControllerRecipe(
                 signal.signal(number, handler)
 
     def _batch(self, world, begun, policy, generator):
-        """What a step of training takes, of new dreams, and their mean score."""
+        """A training batch of new dreams, and their mean score."""
         rows = generator.integers(len(begun["latents"]), size=self.batch_size)
         games = playing.dream(
             world,
@@ -255,9 +255,7 @@ class ControllerRecipe(
             self.temperature,
         )
         looked = [controllers.look(world.memory, s) for s in games["states"]]
-        looked = [
-            np.concatenate(parts) for parts in zip(*looked)
-        ]  # a step after a step
+        looked = [np.concatenate(parts) for parts in zip(*looked)]  # step by step
         values = policy.controller.predict_on_batch(looked)["value"][:, 0]
         values = values.reshape(self.horizon + 1, -1).T
         kept = playing.going(games["ends"])
@@ -282,10 +280,10 @@ class ControllerRecipe(
         return batch, float((games["rewards"] * kept).sum(axis=1).mean())
 
     def _tested(self, world, controller):
-        """Scores of real games, beside those of actions at random."""
+        """Scores of real games, beside those of random actions."""
         if not self.test_games:
             return {}
-        seeds = 10_000 + np.arange(self.test_games)  # not those of the training
+        seeds = 10_000 + np.arange(self.test_games)  # not those of training
         policies = {
             "score": controllers.Policy(world.memory, world.actions, controller),
             "random": controllers.RandomPolicy(world.actions),

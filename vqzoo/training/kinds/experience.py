@@ -1,4 +1,4 @@
-"""The collection of experience: episodes of a real game, in a run's folder."""
+"""Collection of experience: episodes of a real game in a run's folder."""
 
 import dataclasses
 import time
@@ -23,18 +23,18 @@ class GameSettings(Settings):
     """The game."""
 
     environment: str = setting(
-        "ALE/Pong-v5", "an environment of gymnasium whose observation is an image"
+        "ALE/Pong-v5", "a gymnasium environment whose observation is an image"
     )
     environment_options: tuple[str, ...] = setting(
         (), "arguments of gymnasium.make, name=value"
     )
     frame_size: int = setting(64, "side of the frames in pixels", at_least=8)
     action_repeat: int = setting(
-        1, "how often an action is done; games of ALE repeat by themselves", at_least=1
+        1, "how often an action is repeated; ALE games repeat by themselves", at_least=1
     )
     max_steps: int = setting(
         0,
-        "actions after which an episode is cut off; 0: as the game has it",
+        "actions after which an episode is cut off; 0: the game decides",
         at_least=0,
     )
 
@@ -43,7 +43,7 @@ class GameSettings(Settings):
         parse_options(self.environment_options)
 
     def game_options(self):
-        """What `PixelEnvironment` takes beside the name: a dict."""
+        """Arguments of `PixelEnvironment` other than the name: a dict."""
         names = ("frame_size", "action_repeat", "max_steps")
         options = {name: getattr(self, name) for name in names}
         return options | {"options": parse_options(self.environment_options)}
@@ -56,14 +56,14 @@ class ExperienceRecipe(RunSettings, GameSettings):
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
-    episodes: int = setting(50, "games that are played", at_least=3)
+    episodes: int = setting(50, "games to play", at_least=3)
     policy: str = setting(
         "random", "how actions are chosen", choices=world.POLICY_NAMES
     )
-    processes: int = setting(2, "games that are played at once", at_least=1)
+    processes: int = setting(2, "processes that play", at_least=1)
 
     def smoke_numbers(self):
-        """The settings that a smoke run has other values of: a dict."""
+        """Settings that a smoke run changes: a dict."""
         return {
             **super().smoke_numbers(),
             "episodes": 3,
@@ -71,18 +71,18 @@ class ExperienceRecipe(RunSettings, GameSettings):
         }
 
     def run(self):
-        """Plays the episodes and leaves a folder with them.
+        """Plays the episodes and writes them to a folder.
 
         Returns:
             `pathlib.Path` of the run's folder.
 
         Raises:
             MissingExtra: if a package is not installed.
-            RunError: if the run cannot go on, for a reason that its user can mend.
-            ValueError: if it is no environment of pixels.
+            RunError: if the run cannot continue, for a reason that its user can fix.
+            ValueError: if the environment has no images as observations.
         """
         recipe = self.shrunk()
-        # What cannot be played leaves no folder.
+        # A game that cannot be played leaves no folder.
         environments.PixelEnvironment(self.environment, **self.game_options()).close()
         settings = {"recipe": recipe.identity()}
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
@@ -132,7 +132,7 @@ What next:
 
 
 def _spread_frames(found):
-    """Frames from all over the first episode, as images."""
+    """Frames spread over the first episode, as images."""
     frames = found.all[0].frames
     places = np.linspace(0, len(frames) - 1, min(SHOWN, len(frames))).astype(int)
     return frames[places] / np.float32(255) - np.float32(0.5)

@@ -1,4 +1,4 @@
-"""The training of memories: of games, and what those of films share with them."""
+"""Training of memories of games, and what memories of films share with them."""
 
 import dataclasses
 
@@ -30,10 +30,10 @@ windows = lazily("vqzoo.training.windows")
 
 MEMORIES = registry.names("priors.memories")
 LATENTS = "latents"
-MAX_WINDOWS = 64  # held-out ones of an epoch
+MAX_WINDOWS = 64  # held-out windows measured per epoch
 SMOKE_FRAMES = 4
 STARTS = 256  # from which dreams begin
-MAX_REWARDS = 32  # different ones; of more a memory knows quantiles
+MAX_REWARDS = 32  # different ones; beyond that, quantiles
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class MemorySettings(Settings):
     """The model and its memory."""
 
     model: str = setting(
-        "", "trained autoencoder whose latents are predicted: a run's folder or a file"
+        "", "trained autoencoder whose latents to predict: a run's folder or a file"
     )
     memory: str = setting(
         "frame_transformer", f"one of {', '.join(MEMORIES)}", choices=MEMORIES
@@ -49,14 +49,14 @@ class MemorySettings(Settings):
     memory_options: tuple[str, ...] = setting(
         (), "arguments of the memory, name=value, such as num_layers=4"
     )
-    num_frames: int = setting(16, "frames of a sequence while training", at_least=2)
+    num_frames: int = setting(16, "frames per training sequence", at_least=2)
 
     def __post_init__(self):
         super().__post_init__()
         parse_options(self.memory_options)
 
     def smoke_numbers(self):
-        """The settings that a smoke run has other values of: a dict."""
+        """Settings that a smoke run changes: a dict."""
         small = registry.find("priors.memories", self.memory).smoke_options
         return {
             **super().smoke_numbers(),
@@ -70,18 +70,18 @@ class MemorySettings(Settings):
     def load_eye(self):
         """The autoencoder.
 
-        Raises: ValueError: if there is none, or it is not of images.
+        Raises: ValueError: if there is none, or it does not encode images.
         """
         self.expect("model", self.model, "a trained autoencoder")
         return trained.load(self.model, needs_images=True).model
 
     def make_memory(self, model, films, **known):
-        """A new memory of the latents that a model has of films.
+        """A new memory for a model's latents of films.
 
         Args:
             model: a model of vqzoo.models.
             films: sequence of `windows.Film`.
-            **known: further arguments, as of the actions.
+            **known: further arguments, such as those of actions.
 
         Raises:
             ValueError: if memory and model do not fit together.
@@ -116,18 +116,18 @@ class MemorySettings(Settings):
 class FramesRecipe(RunSettings, MemorySettings, StepSettings, OptimizerSettings):
     """What the runs of all memories have in common.
 
-    Abstract: a subclass has `load_films`, `about`, which gives a memory's arguments of
-    actions, and `report`.
+    Abstract: a subclass has `load_films`; `about`, which gives the memory's arguments
+    for actions; and `report`.
 
     Raises: ValueError: on a value that cannot work, with the name of its flag.
     """
 
     def load_films(self):
-        """`(films, fingerprint, context)`: by split, of the data, for `report`."""
+        """`(films, fingerprint, context)`: films by split; the last is for `report`."""
         raise NotImplementedError
 
     def about(self, films, context):
-        """Arguments of the memory beside the model's, of the films by split."""
+        """Further arguments of the memory, from the films by split."""
         return {}
 
     def report(self, run, model, memory, films, latents, context):
@@ -135,13 +135,13 @@ class FramesRecipe(RunSettings, MemorySettings, StepSettings, OptimizerSettings)
         raise NotImplementedError
 
     def run(self):
-        """Trains the memory and leaves a folder with it and its figures.
+        """Trains the memory and writes a folder with it and its figures.
 
         Returns:
             `pathlib.Path` of the run's folder.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can mend.
+            RunError: if the run cannot continue, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data or the model.
         """
@@ -263,16 +263,16 @@ class MemoryRecipe(FramesRecipe):
 
 
 def some(count, most):
-    """At most so many indices, from all over `count`."""
+    """At most `most` indices, spread over `count`."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 def reward_values(rewards):
-    """The rewards that a memory tells apart: all different ones, or quantiles."""
+    """The rewards that a memory distinguishes: all different ones, or quantiles."""
     values = np.unique(np.asarray(rewards, "float64"))
     if len(values) > MAX_REWARDS:
         values = np.unique(np.quantile(rewards, np.linspace(0, 1, MAX_REWARDS)))
-    # Where all are equal there is another one, so that there is something to predict.
+    # If all rewards are equal, add one, so that there is something to predict.
     return tuple(map(float, values if len(values) > 1 else (*values, *values + 1)))
 
 
@@ -282,7 +282,7 @@ def figures(memory, arrays):
     Args:
         memory: `Memory`.
         arrays: dict as from `Windows.arrays`; the first frame of a window is left out,
-            of which nothing says what it is.
+            as nothing predicts it.
     """
     given = {name: array for name, array in arrays.items() if name != "mask"}
     counted = arrays["mask"][:, 1:]

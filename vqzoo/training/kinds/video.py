@@ -1,4 +1,4 @@
-"""The training of priors of films: memories without actions."""
+"""Training of priors of films: memories without actions."""
 
 import dataclasses
 
@@ -21,10 +21,10 @@ sets = lazily("vqzoo.measures.sets")
 windows = lazily("vqzoo.training.windows")
 
 HORIZONS = (1, 5, 15, 50)
-MAX_FILMS = 64  # that are measured
+MAX_FILMS = 64  # measured at most
 SHOWN = 4
 SMOKE_SHARE = 0.02
-POOLED = 4  # blocks of a side whose means are the features of FD
+POOLED = 4  # side of the blocks whose means are the features of FD
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ class VideoRecipe(FramesRecipe):
 
     dataset: str = setting(
         "moving_sprites",
-        "moving_sprites, rendered, or films: GIF and MP4 files in --data_dir",
+        "moving_sprites (rendered), or films: GIF and MP4 files in --data_dir",
         choices=("moving_sprites", "films"),
     )
     data_dir: str = setting("", "folder of films")
-    known_frames: int = setting(5, "first frames that are known", at_least=1)
-    temperature: float = setting(1.0, "of the frames that are drawn")
+    known_frames: int = setting(5, "known frames at the start", at_least=1)
+    temperature: float = setting(1.0, "temperature of the drawn frames")
 
     def __post_init__(self):
         super().__post_init__()
@@ -51,11 +51,11 @@ class VideoRecipe(FramesRecipe):
         self.expect("temperature", self.temperature > 0, "above 0")
 
     def smoke_numbers(self):
-        """The settings that a smoke run has other values of: a dict."""
+        """Settings that a smoke run changes: a dict."""
         return {**super().smoke_numbers(), "known_frames": min(self.known_frames, 2)}
 
     def load_films(self):
-        # A model knows the size of its frames.
+        # The model decides the size of the frames.
         side, _, channels = self.load_eye().image_shape
         if self.dataset == "films":
             found = read.read_folder(self.data_dir, side)
@@ -70,7 +70,7 @@ class VideoRecipe(FramesRecipe):
         return by_split, found.fingerprint, None
 
     def report(self, run, model, memory, films_by_split, latents, context):
-        """Draws the rest of test films, measures it and writes it as a film."""
+        """Continues test films, measures the drawn frames and writes a film."""
         longest = max(map(len, films_by_split["test"]))
         self.expect(
             "known_frames",
@@ -121,7 +121,7 @@ class VideoRecipe(FramesRecipe):
 
 
 def _figures(truth, shown, nats, place, known):
-    """Nats, PSNR and Frechet distance of frames by their position in films."""
+    """Nats, PSNR and Frechet distance of the frames at one index of films."""
     here = truth[:, place]
     copied = imagination.psnr(here, truth[:, known - 1])
     found = {
