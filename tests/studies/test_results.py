@@ -136,6 +136,9 @@ def test_one_seed_settles_nothing(checkout):
         evidence(**{"from": "plain", "expect": "higher"}), checkout
     )
     assert answer == "not settled: one seed, higher"
+    for bound in ({"at_most": 3}, {"at_least": 3}):
+        answer, _ = claims.judge(evidence(**{"from": "plain", **bound}), checkout)
+        assert answer == "not settled: one seed, 2"
 
 
 def test_welch_agrees_with_scipy():

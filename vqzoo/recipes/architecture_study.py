@@ -12,7 +12,7 @@ sizes over as many images.
 About a minute a run on one core, 16 rows a seed. `--dataset=folder
 --data_dir=cifar10.tar.xz` is CIFAR-10.
 
-Source: Coppock's thesis, section 5.2, which proposes it.
+Source: Coppock's thesis, chapter 5, point 2, which proposes it.
 """
 
 from vqzoo import studies, training

@@ -2,7 +2,7 @@
 
     python -m vqzoo.recipes.frequency_latents
 
-The most used 80 % of the codes are kept, counted over the whole run.
+The most used 80 % of the codes are kept, by a moving count.
 `--quantizer_options=share=1,codebook=ema` is the VQ-VAE; `projected=True` among the
 options projects the other latents. The codebook follows the latents by moving average:
 with `codebook=gradient` fewer codes than that are in use, and all of them are kept.

@@ -9,7 +9,7 @@ users are generated who choose patches of photographs, with IDs by residual k-me
 last item of each user is for the test, the one before for validation; all items outside
 the history are ranked.
 
-Generated users, three seeds, in 140 s of one core: Recall@10 of 0.173 (0.166 to 0.185),
+Generated users, three seeds, in 140 s of one core: Recall@10 of 0.170 (0.166 to 0.185),
 popularity 0.045, a matrix factorization 0.207; with `--ids` of `semantic_ids` 0.20.
 
 Source: Rajput et al. 2023 (TIGER), arXiv 2305.05065. Differs: only a decoder; no user

@@ -2,8 +2,8 @@
 
     python -m vqzoo.recipes.vqvae2_three_tier
 
-Code maps with about 3072, 768 and 192 times fewer values than the image; each tier
-that is added lowers the error.
+Code maps with about 3072, 768 and 192 times fewer values than the image. The finest
+tier does nearly all of the work: in joint training the upper ones are bypassed.
 
 Source: Razavi et al. 2019, arXiv 1906.00446, figure 3. Differs: 64 x 64 crops here, so
 that it trains on two cores; `--image_size=256` is the network as it is named.

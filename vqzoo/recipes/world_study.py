@@ -9,7 +9,7 @@ the noisy assignment, and FSQ, with an LSTM over their codes, or a transformer w
 episodes, which variables of the game a linear probe reads, the bits per frame, and the
 score in the real game of a controller that learned only in dreams.
 
-Source: Coppock's thesis, section 7, its first avenue of further work.
+Source: Coppock's thesis, chapter 5, its first avenue of further work.
 """
 
 from vqzoo import studies, training

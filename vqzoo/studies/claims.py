@@ -6,6 +6,9 @@ and what the claim expects of it. Rules give the verdicts:
     higher, lower   the second condition against the first, by Welch's test over seeds
     at_most = B, at_least = B   the ratio to the first condition, seed by seed; with
                                 `of = "difference"` or `"value"` that instead
+
+One seed settles nothing. A `verdict` of the claim says in words that its numbers
+cannot be compared.
 """
 
 import re
@@ -29,7 +32,7 @@ def page(claims, root, link):
     sections = []
     for claim in claims:
         judged = [judge(piece, root) for piece in claim["evidence"]]
-        verdict = overall([answer for answer, _ in judged])
+        verdict = claim.get("verdict") or overall([answer for answer, _ in judged])
         title = claim["claim"]
         anchor = re.sub(r"[^\w]+", "-", title.lower()).strip("-")
         lines.append(f"| [{title}](#{anchor}) | {claim['where']} | {verdict} |")
@@ -177,6 +180,8 @@ def _bounded(first, second, piece):
     reached = low if low == high else f"{low} to {high}"
     words = {"ratio": f"{sign} {bound:g} times", "value": f"{sign} {bound:g}"}
     expected = words.get(of, f"{sign} {bound:+g}")
+    if len(values) == 1:
+        return f"{OPEN}: one seed, {reached}", expected
     if kept in (0, len(values)):
         kind = YES if kept else NO
         return f"{kind} ({reached})", expected
