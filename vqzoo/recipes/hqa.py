@@ -3,10 +3,9 @@
     python -m vqzoo.recipes.hqa
 
 It fails on the embedded photographs, for two reasons that history.csv of its card
-shows. The model that was kept is that of the third epoch, when only the bottom tier had
-been
-trained: its loss was least while the others were at rest (now an epoch counts once the
-top tier learns). And as the temperature falls below 0.2 a tier loses what it has
+shows. The model that was kept is that of the fifth epoch, when only the bottom tier had
+been trained: its loss was least while the others were at rest (now an epoch counts once
+the top tier learns). And as the temperature falls below 0.2 a tier loses what it has
 learned: the bottom one has 24.6 dB with 34 codes at 0.19, and 20.9 dB with 22 at the
 end. `--quantizer_options=final_temperature=0.2` stops there; `separate_vqvaes` has
 tiers that each stand alone.
