@@ -107,6 +107,12 @@ def test_a_code_that_is_nowhere_is_said_to_be(two_tiers, images_of):
     assert f"Code {unused} is not used in 1 images." in note
 
 
+def test_the_tab_opens_at_the_code_that_images_use_most(two_tiers, counted):
+    for code_map in two_tiers.maps:
+        counts = counted.counts(code_map)
+        assert counts[codebook.most_used(counted, code_map)] == counts.max()
+
+
 def test_all_pictures_of_a_codebook_are_there(two_tiers, counted):
     code_map = two_tiers.maps[1]
     code = int(np.argmax(counted.counts(code_map)))
@@ -143,3 +149,4 @@ def test_a_codebook_too_large_to_draw_is_not_drawn(two_tiers, counted):
     *shown, _ = codebook.look(two_tiers, counted, code_map, 0)
     assert shown.pop(2) == "This codebook has 524,288 codes; up to 262,144 are drawn."
     assert shown == [None] * 5
+    assert codebook.most_used(counted, code_map) == 0

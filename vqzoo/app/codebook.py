@@ -1,4 +1,4 @@
-"""A codebook as pictures: its main axes, the use of its codes, what each one paints."""
+"""A codebook as pictures: its main axes, usage of codes, what each code paints."""
 
 import threading
 
@@ -18,12 +18,12 @@ NUM_PLACES = 8
 
 
 class Counted:
-    """The codes of many images and the patches of codes, found when first asked for.
+    """The codes of many images and the patches of codes, computed when first needed.
 
     Args:
         explored: `Explored`.
-        load: function without arguments to `(images, words)`: float `(N, H, W, C)`, and
-            what they are, for people.
+        load: function without arguments that returns `(images, words)`: float
+            `(N, H, W, C)`, and a phrase that describes them.
     """
 
     def __init__(self, explored, load):
@@ -47,7 +47,7 @@ class Counted:
 
     @property
     def words(self):
-        """What the images are, for people."""
+        """A phrase that describes the images."""
         return self._all()[1]
 
     def codes(self, code_map):
@@ -60,7 +60,7 @@ class Counted:
         return np.bincount(codes, minlength=code_map.num_embeddings)
 
     def patches(self, code_map, codes):
-        """What `patches.paint` gives for a sheet of codes, kept for the next time."""
+        """The result of `patches.paint` for a sheet of codes, cached."""
         key = (code_map.tier, codes)
         with self._lock:
             if key not in self._patches:
@@ -74,7 +74,7 @@ def figures(explored, counted, code_map, code):
 
     name = code_map.name
     counts, marked = {name: counted.counts(code_map)}, {name: code}
-    # Large enough to be read where the page is as narrow as a phone.
+    # Large enough to read on a phone.
     with matplotlib.rc_context({"font.size": 12}):
         axes = plots.codebook_pca({name: explored.codebook(code_map)}, counts, marked)
         usage = plots.code_usage(counts, marked)
@@ -82,7 +82,7 @@ def figures(explored, counted, code_map, code):
 
 
 def places(counted, code_map, code):
-    """Parts of images around places where a code stands, each of another image.
+    """Parts of different images around positions with a code.
 
     Returns:
         float32 `(N, height, width, C)`, N of at most 8, three codes wide.
@@ -100,6 +100,13 @@ def places(counted, code_map, code):
         parts.append(counted.images[image, window[0], window[1]])
     channels = counted.images.shape[-1]
     return np.stack(parts) if parts else np.zeros((0, 1, 1, channels), "float32")
+
+
+def most_used(counted, code_map):
+    """The code that images use most; 0 if the codebook is too large to draw."""
+    if code_map.num_embeddings > LARGEST:
+        return 0
+    return int(counted.counts(code_map).argmax())
 
 
 def describe(explored, counted, code_map, code):
@@ -132,8 +139,8 @@ def look(explored, counted, code_map, code):
         code: int.
 
     Returns:
-        `(axes, usage, text, sheet, patch, where, note)`: uint8 pictures, None for what
-        cannot be shown, and Markdown, of which `note` says why.
+        `(axes, usage, text, sheet, patch, where, note)`: uint8 pictures, None for those
+        that cannot be shown, and Markdown; `note` says why.
     """
     if code_map.num_embeddings > LARGEST:
         reason = (
@@ -163,7 +170,7 @@ def look(explored, counted, code_map, code):
 
 
 def build(page):
-    """Puts the tab's components on a `widgets.Page`; drawn when it is first opened."""
+    """Adds the tab's components to a `widgets.Page`; drawn when it is first opened."""
     gr, explored, counted = page.gr, page.explored, page.counted
     gr.Markdown(HELP)
     first = explored.maps[0]
@@ -200,6 +207,7 @@ def build(page):
             min_width=280,
         )
     note = gr.Markdown()
+    last_map = gr.State(None)
     seen = [axes, usage, text, sheet, patch, where, note]
 
     def show(chosen_map, code):
@@ -208,6 +216,12 @@ def build(page):
         code = min(max(int(code or 0), 0), top)
         shown = look(explored, counted, code_map, code)
         return gr.update(value=code, maximum=top), *shown
+
+    def open_map(chosen_map, code, last):
+        """Shows the most used code of a map that was not shown last."""
+        if chosen_map != last:
+            code = most_used(counted, explored.maps[chosen_map])
+        return chosen_map, *show(chosen_map, code)
 
     def turn(chosen_map, code):
         return show(chosen_map, code)[1:]
@@ -220,6 +234,7 @@ def build(page):
     # The first time it takes a while.
     waiting = {**page.quiet, "show_progress": "minimal"}
     for event in (page.tab.select, chosen_map.select):
-        event(show, [chosen_map, code], [code, *seen], **waiting)
+        inputs = [chosen_map, code, last_map]
+        event(open_map, inputs, [last_map, code, *seen], **waiting)
     code.input(turn, [chosen_map, code], seen, **page.quiet)
     sheet.select(click, [chosen_map, code], [code, *seen], **page.quiet)
