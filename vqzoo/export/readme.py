@@ -1,4 +1,4 @@
-"""What the user of an artifact reads: its README.md."""
+"""The README.md of an artifact."""
 
 from vqzoo.export import serving
 from vqzoo.serving import MAX_BATCH_SIZE
@@ -8,20 +8,20 @@ README = """\
 
 A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights.
 
-| tier | codes of an image | codes in the codebook | length of a code |
+| tier | codes per image | codes in the codebook | length of a code vector |
 |---|---|---|---|
 {tiers}
 {metrics}
 {terms}
 
-| file | what |
+| file | contents |
 |---|---|
 | `model.keras` | the Keras model; images are float32 in [-0.5, 0.5] |
 {saved_models}
 | `models.config` | the configuration of TensorFlow Serving |
-| `batching_parameters.txt` | for a server that puts requests together |
+| `batching_parameters.txt` | for a server that batches requests |
 | `docker-compose.yml` | the server, with its health check |
-| `manifest.json` | shapes, sums of the files, versions, metrics |
+| `manifest.json` | shapes, checksums of the files, versions, metrics |
 
 ## In Python
 
@@ -29,7 +29,7 @@ A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights.
 import keras, vqzoo
 
 model = keras.saving.load_model("model.keras")
-codes = model.encode(images)  # a tuple, one tensor a tier: {tier_names}
+codes = model.encode(images)  # a tuple, one tensor per tier: {tier_names}
 images = model.decode(codes)
 ```
 
@@ -50,16 +50,16 @@ docker run --rm -p 127.0.0.1:8500:8500 -p 127.0.0.1:8501:8501 \\
   --model_config_file=/models/{name}/models.config
 ```
 
-The server asks nobody who they are, so its ports are open to this machine alone. It
-takes the highest version number in `saved_model/`, also one that appears
-while it runs. {warmup}
+The server does not authenticate clients, so its ports are open only to this machine. It
+serves the highest version number in `saved_model/`, also one that appears while it
+runs. {warmup}
 
 | signature | inputs | outputs |
 |---|---|---|
 {signatures}
 
-`?` is the batch, of any size.{files} An input of another shape or dtype, or a
-code that the codebook does not have, is answered with an error.
+`?` is the batch, of any size.{files} For an input of another shape or dtype, or a code
+that is out of range, the server returns an error.
 
 ### Python
 
@@ -73,8 +73,8 @@ images = client.decode(codes)
 images = client.reconstruct(images)
 {client_sample}```
 
-It splits batches to {max_batch_size} rows and to gRPC's 4 MB a message, tries again
-while the server is unavailable, and raises `ServingError` with the server's reason.
+It splits batches into {max_batch_size} rows and gRPC messages of 4 MB, retries while
+the server is unavailable, and raises `ServingError` with the server's reason.
 
 ### gRPC without vqzoo
 
@@ -117,16 +117,15 @@ python3 -c 'import json; print(json.dumps({{"signature_name": "decode",
 ```
 
 {image_files}{sampling}\
-Without a `signature_name`, images come back as the model rebuilds them.
+Without a `signature_name`, the server returns reconstructions of images.
 
 ### Many requests at once
 
-`docker compose up serving-batching` starts a server that computes the rows of several
-requests together, up to {max_batch_size}. A request may then have at most
-{max_batch_size} rows, to which the Python client splits its batches. A row's answer
-does not depend on the others, but a request that is wrong fails those it was put
-together with, and a full queue answers `UNAVAILABLE`: start it where all requests come
-from clients that you trust.
+`docker compose up serving-batching` starts a server that batches the rows of several
+requests, up to {max_batch_size}. A request may then have at most {max_batch_size} rows;
+the Python client splits larger batches. A row's result does not depend on the others,
+but an invalid request fails the others in its batch, and a full queue returns
+`UNAVAILABLE`: use this server only if you trust all its clients.
 """
 
 ITEMS = """\
@@ -135,16 +134,16 @@ ITEMS = """\
 A trained `{model_class}` of vqzoo: `{model_name}`, {weights:,} weights, of {items} of
 {shape}. {meaning} {terms}
 
-| tier | codes of a {item} | codes in the codebook | length of a code |
+| tier | codes per {item} | codes in the codebook | length of a code vector |
 |---|---|---|---|
 {tiers}
 {metrics}
-| file | what |
+| file | contents |
 |---|---|
 | `model.keras` | the Keras model; {items} are float32 in the units of the data |
 {saved_models}
 | `models.config`, `docker-compose.yml` | TensorFlow Serving, with its health check |
-| `manifest.json` | shapes, sums of the files, versions, metrics |
+| `manifest.json` | shapes, checksums of the files, versions, metrics |
 
 ```python
 import keras, vqzoo
@@ -155,14 +154,15 @@ model = keras.saving.load_model("model.keras")
 ```
 
 `docker compose up serving` serves gRPC at localhost:8500, REST at localhost:8501. The
-server asks nobody who they are, so its ports are open to this machine alone. {warmup}
+server does not authenticate clients, so its ports are open only to this machine.
+{warmup}
 
 | signature | inputs | outputs |
 |---|---|---|
 {signatures}
 
-`?` is the batch, of any size{any_time}. An input of another shape or dtype, or a code
-that the codebook does not have, is answered with an error.
+`?` is the batch, of any size{any_time}. For an input of another shape or dtype, or a
+code that is out of range, the server returns an error.
 
 ```sh
 python3 -c 'import json; print(json.dumps({{"signature_name": "encode",
@@ -179,17 +179,17 @@ WORDS = {
     },
     "sequence": {
         "shape": "any number of\nsteps of {width} channels",
-        "meaning": "A code stands for some steps.",
+        "meaning": "Each code stands for several steps.",
         "zeros": "[[0.0] * {width}] * 100",
-        "any_time": ", or the number of steps; without a mask, a sequence a request",
+        "any_time": ", or the number of steps; with no mask, one sequence per request",
     },
 }
-FILES = """ `image_bytes` are whole files: JPEG or PNG going in, of
-{height} x {width} pixels (height x width); PNG coming out."""
+FILES = """ `image_bytes` are whole files: inputs are JPEG or PNG of
+{height} x {width} pixels (height x width), outputs are PNG."""
 
 OR_FILES = ", or a list of JPEG or PNG bytes"
 IMAGE_FILES = """\
-Rebuild an image file of {height} x {width} pixels; the answer is a PNG file in base64:
+Reconstruct an image file of {height} x {width} pixels, as a PNG file in base64:
 
 ```sh
 python3 -c 'import base64, json; file = open("image.jpg", "rb").read()
@@ -201,8 +201,8 @@ print(json.dumps({{"signature_name": "reconstruct_bytes",
 """
 
 SAMPLING = """\
-Draw images, here two of any class, at temperature 0.9{guided}; a label is a place in
-`class_names` in manifest.json; a seed draws the same image each time:
+Draw images, here two of any class, at temperature 0.9{guided}; a label is an index into
+`class_names` in manifest.json; equal seeds draw equal images:
 
 ```sh
 curl -d '{{"signature_name": "sample", "inputs": {{"label": [-1, -1],
@@ -219,8 +219,8 @@ def text(name, facts):
     """The README.md of an artifact.
 
     Args:
-        name: str, under which the model is served.
-        facts: dict of `manifest.describe`.
+        name: str, of the served model.
+        facts: dict, as from `manifest.describe`.
     """
     tiers = facts["tiers"]
     saved_models = [facts["saved_model"], *facts["variants"].values()]
@@ -255,17 +255,17 @@ def text(name, facts):
 
 
 def terms_line(terms):
-    """What the artifact may be used for, as its README.md has it."""
+    """A sentence on what the artifact may be used for."""
     if terms:
         return f"It may be used for {terms}."
     return (
-        "What it may be used for follows from the images that it learned from, which "
-        "nobody noted: the flag `--terms` of an export does."
+        "What it may be used for depends on its training data and is not recorded: the "
+        "flag `--terms` of an export records it."
     )
 
 
 def _optional(facts, **sizes):
-    """The parts that not every artifact has, or nothing in their places."""
+    """Parts that only some artifacts have; empty strings for the others."""
     signatures = facts["saved_model"]["signatures"]
     has_files = "reconstruct_bytes" in signatures
     has_priors = bool(facts["priors"])
@@ -279,11 +279,11 @@ def _optional(facts, **sizes):
 
 
 def _sampling(signatures):
-    """How to draw images, with a scale of guidance where there is one."""
+    """How to draw images, with a guidance scale if the signature takes one."""
     if "guidance" not in signatures.get("sample", {}).get("inputs", {}):
         return SAMPLING.format(guided="", scales="")
     return SAMPLING.format(
-        guided=" and guided by the class twice as far as it was fitted",
+        guided=" and guidance scale 2.0",
         scales=', "guidance": [2.0, 2.0]',
     )
 
@@ -298,10 +298,10 @@ def _saved_model_row(saved):
 
 def _warmup(saved):
     if not saved["warmup_requests"]:
-        return "Its first requests are slow: it has none for warming up."
+        return "Its first requests are slow, as it has no warm-up requests."
     return (
-        f"Before it opens it runs the {saved['warmup_requests']} requests in\n"
-        "`assets.extra/`, so that the first ones are as fast as the others."
+        f"Before it opens, it runs the {saved['warmup_requests']} warm-up requests in\n"
+        "`assets.extra/`, so that first requests are as fast as later ones."
     )
 
 
