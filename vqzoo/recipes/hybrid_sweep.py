@@ -11,7 +11,7 @@ how stable it is. `--resume` continues, also with more `--seeds`.
 
 About a minute a run on the embedded photographs, one core; 16 runs a seed.
 
-Source: Vila's report on hybrid latents, sections 2 and 4. Differs: the network is
+Source: Vila's report on hybrid latents, sections 2 and 3. Differs: the network is
 `vqvae_32`; the stability is a number.
 """
 

@@ -11,8 +11,8 @@ It is the prior that the report on hybrid latents leaves to future work.
 the artifact of the recipe `projected_latents` by default; `--dataset` should be
 what it was trained on. Priors of codes alone take `--prior=transformer`.
 
-Source: Vila's report on hybrid latents, section 5; mixtures of Gaussians: Bishop 1994.
-Differs: the report has no prior.
+Source: Vila's report on hybrid latents, section 3.2; mixtures of Gaussians: Bishop
+1994. Differs: the report has no prior.
 """
 
 from vqzoo import training

@@ -8,8 +8,8 @@ restarts of dead codes and codes kept in order, as in `vqvae2_noisy`. Beside the
 levels without noise and order: the good start alone, a k-means start, and the start
 with restarts (healthy plain). Writes a table, a picture of the codebooks, and curves of
 errors, use and order of the codes, a linear probe on them and what images lose when
-indices move. Early and late differ: noise alone revives a codebook within 3 epochs of
-CIFAR-10, not within half a one.
+indices move. Early and late differ: noise of sigma 1.0 alone revives a codebook within
+3 epochs of CIFAR-10, not within half a one.
 
 `--dataset=folder --data_dir=PATH` names other images; `--image_size=64
 --model=vqvae2_64` makes them larger. `--resume` continues, also with more `--seeds`.
