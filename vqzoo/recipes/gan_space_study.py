@@ -2,14 +2,14 @@
 
     python -m vqzoo.recipes.gan_space_study
 
-The GANs of the thesis draw maps of indices, whose order means nothing in a plain
-codebook. So the noise may be what decides, or only the order. Four codebooks of a small
-`vqvae_32`, 8 x 8 codes of 512: collapsed plain, and with noise of sigma 0.5 and nothing
-else, as there; healthy plain; and noisy with sorted codes. On each the same progressive
-GAN over maps of the index as it stands, and of the index sorted afterwards; a DCGAN; a
-gated PixelCNN. Samples are judged as in `codebook_study`. Pictures show the samples of
-all codebooks side by side, the critic's accuracy and the gates of attention over
-training.
+The GANs of the thesis, as we read it, draw maps of indices. Their order means nothing
+in a plain codebook. So the noise may be what decides, or only the order. Four codebooks
+of a small `vqvae_32`, 8 x 8 codes of 512: collapsed plain, and with noise of sigma 0.5
+and nothing else, as there; healthy plain; and noisy with sorted codes. On each the same
+progressive GAN over maps of the index as it stands, and of the index sorted afterwards;
+a DCGAN; a gated PixelCNN. Samples are judged as in `codebook_study`. Pictures show the
+samples of all codebooks side by side, the critic's accuracy and the gates of attention
+over training.
 
 On Fashion-MNIST (`--dataset=folder --data_dir=fashion-mnist`), one core and bfloat16
 about a minute for each codebook, GAN and PixelCNN; `--only` chooses.
