@@ -1,19 +1,18 @@
-"""The codec: codes that come back, sizes beside information, and JPEG and WebP.
+"""The codec: lossless codes, file sizes against information, JPEG and WebP.
 
     python -m benchmarks.codec --model=export/vqvae2_noisy --data_dir=cifar10.tar.xz
         --image_size=32 --label=cifar10 [--images=1000] [--modes=raw,unigram,prior]
 
-Takes images of the test split of a folder or archive, cropped to squares. For each mode
-that the model has: whether every code comes back, bytes with and without the header
-(about 26 bytes) beside those of indices of a fixed number of bits and, with priors,
-beside -log2 of the likelihood that the pipeline itself gives; and seconds. For the best
-mode also PSNR beside that of JPEG and WebP: for each image the best quality that is no
-larger than our file, once with all headers and once without any (JPEG's entropy-coded
-scan alone, without its tables; WebP's VP8 chunk). Where an image cannot be made as
-small, the smallest takes part, and is counted. `--nopeers` leaves the others out:
-images that were JPEG files of this very size would come back from JPEG without an
-error. Modes that an earlier run of the same label and images measured stay in the
-results.
+Takes test images of a folder or archive, cropped to squares. For each mode of the model
+it checks that codes are decoded unchanged, and measures seconds and bytes, with and
+without the header (about 26 bytes). Bytes are compared with fixed-length indices and,
+with priors, with -log2 of the pipeline's likelihood. For the best mode it also compares
+PSNR with JPEG and WebP: for each image the best quality that is no larger than our
+file, once with all headers and once without any (JPEG's entropy-coded scan without
+tables; WebP's VP8 chunk). If no quality is that small, the smallest file counts, and
+the results say how often. `--nopeers` skips JPEG and WebP: they would reproduce images
+that were JPEG files of this size without error. Results keep modes of earlier runs with
+the same label and images.
 """
 
 import io
@@ -44,7 +43,7 @@ def pictures_of(data_dir, image_size, count):
 
 
 def measure_mode(codec, pictures, mode, tiers):
-    """What one mode makes of images, and their files.
+    """Figures of one mode on images, and their files.
 
     Returns:
         `(figures, files, rebuilt)`: a JSON dict, list of bytes, uint8 images.
@@ -86,7 +85,7 @@ def sizes_of(files):
 
 
 def index_bytes(codec, data, grids):
-    """Bytes of the codes of an image as indices of a fixed number of bits."""
+    """Bytes of the codes of an image as indices of fixed length."""
     kept = container.unpack(data).tiers or range(len(grids))
     layers = codec.model.quantizers
     bits = [grids[i].size * num_levels(layers[i].num_embeddings) for i in kept]
@@ -94,7 +93,7 @@ def index_bytes(codec, data, grids):
 
 
 def _same(codes, expected):
-    """Whether all codes that a file keeps are those that went in."""
+    """Whether a file decodes to the codes that were encoded."""
     if isinstance(codes, CodecError):
         raise SystemExit(f"a file is not read: {codes}")
     pairs = [(a, b) for a, b in zip(codes, expected) if a is not None]
@@ -176,7 +175,7 @@ def _webp(picture, quality):
 
 
 def beside(ours, bytes_of_ours, sizes, psnr):
-    """PSNR at matched size: the best quality of each image that is no larger.
+    """PSNR at matched size: the best quality per image that is no larger.
 
     Args:
         ours: `(N,)`, our PSNR.
@@ -185,7 +184,7 @@ def beside(ours, bytes_of_ours, sizes, psnr):
         psnr: `(qualities, N)`.
 
     Returns:
-        JSON dict; `larger` counts images of which even the smallest file is larger.
+        JSON dict; `larger` counts images whose smallest file is still larger.
     """
     fits = sizes <= bytes_of_ours
     best = np.where(fits, psnr, -np.inf).max(axis=0)
@@ -199,7 +198,7 @@ def beside(ours, bytes_of_ours, sizes, psnr):
 
 
 def rate_distortion(pictures, files, rebuilt, others):
-    """Our point beside JPEG and WebP, and their curves: a JSON dict."""
+    """Our point and the curves of JPEG and WebP: a JSON dict."""
     ours = psnr_of(pictures, rebuilt)
     whole = np.array(sizes_of(files))
     bare = np.array([len(_payload(data)) for data in files])
@@ -259,7 +258,7 @@ def run(flags):
 
 
 def _is_one_tile(codec, pictures, tiers):
-    """Whether the pipeline itself can say how likely the codes of an image are."""
+    """Whether the pipeline gives the likelihood of an image's codes."""
     return pictures.shape[1:] == codec.model.image_shape and tiers is None
 
 
@@ -284,7 +283,7 @@ def main(flags):
 
 
 def _keep_other_modes(results, earlier):
-    """Takes over modes that an earlier run on the same images measured."""
+    """Keeps modes that an earlier run on the same images measured."""
     same = ("images", "image_size", "tiers", "data_fingerprint")
     if all(earlier.get(key) == results[key] for key in same):
         results["modes"] = {**earlier["modes"], **results["modes"]}

@@ -1,13 +1,13 @@
-"""A converted VQGAN beside its original in PyTorch: encode, decode, and the load.
+"""A converted VQGAN beside its original in PyTorch: encoding, decoding, loading.
 
     python -m benchmarks.converted [--batches=1,8] [--precisions=float32,bfloat16]
 
 The network is that of taming-transformers with stride 16 and 1,024 codes, 72 million
 weights, with images of 256 x 256. Ours is a tf.function, theirs eager with channels
-last, as its users run it; bfloat16 is the whole network in bfloat16, codes and codebook
-of ours apart. Each is a process of its own on the cores that this one may use (`taskset
--c 0 python -m ...`), and they take turns. The load is that of a file of safetensors
-with all weights, 289 MB, in a process that has imported the libraries.
+last, as its users run it. In bfloat16 the whole network is, except for our codes and
+codebook. Each has a process on the cores that this one may use (`taskset -c 0 python -m
+...`), and they take turns. Loading reads a safetensors file with all weights, 289 MB,
+in a process that has imported the libraries.
 """
 
 import os
@@ -34,7 +34,7 @@ SIZES = {
 
 
 def main(flags):
-    """Measures what is asked for and writes converted.json."""
+    """Runs the requested measurements and writes converted.json."""
     results = measure.read("converted")
     results["machine"] = measure.machine()
     if flags.load:
@@ -115,7 +115,7 @@ def _load(path):
     from vqzoo import convert
     from vqzoo.models import vqgan_32
 
-    vqgan_32()  # imports what there is to import
+    vqgan_32()  # imports all libraries
 
     def load():
         before, began = measure.peak_bytes(), time.process_time()

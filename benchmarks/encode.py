@@ -1,13 +1,13 @@
-"""Encoding a collection: against the encoder alone and a PyTorch loop, memory, kills.
+"""Encoding a collection: speed beside the bare encoder and PyTorch, memory, kills.
 
     python -m benchmarks.encode --data=cifar10_jpeg.tar.xz --torch_python=PYTHON
 
 The collection is CIFAR-10 as JPEG in tar shards (.jpg and .cls), the model
 `export/vqvae2`. `rate`, in two precisions: encoding from shards to Parquet, the encoder
-in a tight loop on decoded arrays, and a plain loop over a PyTorch `DataLoader` of 2
-workers with the same network, in turns. `memory`: 1,000,000 images, the set repeated,
-through a small network. `kills`: a job that is killed 20 times at random. `costs`: a
-model of hours and money. Each writes its section of results/encode.json. Needs the
+in a tight loop on decoded arrays, and a plain loop over a PyTorch `DataLoader` with 2
+workers and the same network, in turns. `memory`: 1,000,000 images, the set repeated,
+with a small network. `kills`: a job that is killed 20 times at random. `costs`:
+estimated hours and money. Each writes its section of results/encode.json. Needs the
 extra `beam`; 15 minutes on two cores.
 """
 

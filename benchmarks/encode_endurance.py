@@ -1,4 +1,4 @@
-"""What encoding withstands: a million images in one process, and kills."""
+"""Endurance of encoding: a million images in one process, and kills."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ from benchmarks.encode_shards import SHARD, io_of
 
 
 def small_model(path):
-    """A network of the same images that takes little time."""
+    """A fast network for the same images."""
     import keras
 
     from vqzoo.layers import VectorQuantizer
@@ -31,7 +31,7 @@ def small_model(path):
 
 
 def memory(flags, shards, work):
-    """Resident memory after every shard of a set that is repeated, by images."""
+    """Resident memory after each shard of a repeated set, by number of images."""
     from vqzoo.encode import pipeline
     from vqzoo.encode import units as inputs
     from vqzoo.encode.encoder import Encoder
@@ -88,7 +88,7 @@ def _sums(folder):
 
 
 def run_job(model, pattern, output):
-    """Runs in a process that is killed."""
+    """Runs a job, in a process that is killed."""
     from vqzoo.encode import pipeline
     from vqzoo.encode.job import Job
 
@@ -96,7 +96,7 @@ def run_job(model, pattern, output):
 
 
 def kills(flags, shards, work):
-    """Whether a job that is killed again and again ends with the bytes of another."""
+    """Whether a job that is killed repeatedly writes the same bytes as another."""
     small_model(work / "small.keras")
     folder = work / "slices"
     folder.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
 """The straightforward way in PyTorch: a Dataset of files, a DataLoader, an encoder.
 
-The network is the part of `vqvae2_32` that encodes, layer by layer, weights random.
-`python -m benchmarks.encode_peer FOLDER float32|bfloat16` answers each line of its
-input with the seconds that all files took, by the clock and of processors.
+The network is the encoder of `vqvae2_32`, layer by layer, with random weights. For each
+line of input, `python -m benchmarks.encode_peer FOLDER float32|bfloat16` prints the
+wall and processor seconds that all files took.
 """
 
 import os
@@ -18,7 +18,7 @@ BATCH, WORKERS = 128, 2
 
 
 def extract(shards, folder):
-    """Files of images, as a `Dataset` of PyTorch reads them."""
+    """Image files as a PyTorch `Dataset`."""
     if not folder.exists():
         for path in shards:
             with tarfile.open(path) as archive:
@@ -27,7 +27,7 @@ def extract(shards, folder):
 
 
 class Peer:
-    """The loop in an interpreter that has PyTorch; a call gives seconds.
+    """The loop in an interpreter with PyTorch; a call returns seconds.
 
     Args:
         python: path of the interpreter.
@@ -103,7 +103,7 @@ def network():
 
 
 def serve(folder, kind):
-    """Answers lines with seconds."""
+    """Prints seconds for each line of input."""
     import torch
     from PIL import Image
 
@@ -135,7 +135,7 @@ def serve(folder, kind):
 
 
 def processor():
-    """Seconds of processors of this process and of its workers, which have ended."""
+    """Processor seconds of this process and of its finished workers."""
     return sum(os.times()[:4])
 
 

@@ -1,4 +1,4 @@
-"""The collection that encoding is measured on: CIFAR-10 as JPEG in tar shards."""
+"""The collection for the benchmarks of encoding: CIFAR-10 as JPEG in tar shards."""
 
 import io
 import random
@@ -33,5 +33,5 @@ def make_shards(data, folder, count=50_000):
 
 
 def io_of(content):
-    """A file of some bytes."""
+    """A file object of some bytes."""
     return io.BytesIO(content)

@@ -1,8 +1,8 @@
-"""The explorer's page: from its start to the first picture, from an edit to the image.
+"""The explorer: seconds to the first picture, and from an edit to the image.
 
 Each round starts `python -m vqzoo.app`, opens its page in headless Chromium and waits
-for the reconstruction; then one code after the other is changed and the decoded image
-waited for. The browser and the server share the machine.
+for the reconstruction. Then it changes one code after the other and waits for each
+decoded image. The browser and the server share the machine.
 
     python -m benchmarks.explorer
 
@@ -59,7 +59,7 @@ def _browser():
 
 
 def _visit(browser, path):
-    """Seconds to the first page, and the list of those of edits."""
+    """Seconds to the first page, and a list of seconds of edits."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "vqzoo.app", f"--model={path}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
@@ -79,7 +79,7 @@ def _visit(browser, path):
 
 
 def _cpu_seconds(process):
-    """Seconds that the processor worked for a process: what is left on an idle one."""
+    """Processor seconds of a process: its time on an idle machine."""
     fields = (
         pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     )

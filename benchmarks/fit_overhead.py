@@ -1,11 +1,11 @@
-"""What `fit` costs beyond the training step, and what could make it faster.
+"""Overhead of `fit` over the training step, and what could reduce it.
 
-A step of `vqvae_32` at batches of 32 in several ways, which take turns in one process:
+Variants of a step of `vqvae_32` at batches of 32, which take turns in one process:
 a bare tf.function without metrics, the train function of Keras in a loop, `fit` with
 and without progress bar and the callback of the training loop, several steps in one
 execution, one batch over and over instead of the pipeline, and SGD instead of Adam.
-With `--threads` also each of several thread settings of TensorFlow, in processes of
-their own, because a process takes them once; with `--xla` also `jit_compile=True`.
+With `--threads` also several thread settings of TensorFlow, each in a process of its
+own, as a process sets them once; with `--xla` also `jit_compile=True`.
 
     python -m benchmarks.fit_overhead --threads
 
@@ -105,7 +105,7 @@ def _run_state():
 
 
 def _quietly(function):
-    """`function` with its output written to nowhere, as fast as a terminal can be."""
+    """`function` with its output discarded, as fast as any terminal."""
 
     def quiet():
         with open(os.devnull, "w") as file, contextlib.redirect_stdout(file):

@@ -1,4 +1,4 @@
-"""What the benchmarks of training share: random images, compiled models, clocks."""
+"""Shared by the benchmarks of training: random images, compiled models, clocks."""
 
 import itertools
 import time
@@ -15,7 +15,7 @@ NUM_IMAGES = 8192
 
 
 def random_split(side, seed=0):
-    """A `Split` of random uint8 images in memory, which any machine has.
+    """A `Split` of random uint8 images in memory, so that no data set is needed.
 
     Args:
         side: int, pixels.
@@ -72,7 +72,7 @@ def compiled(name, precision, optimizer=keras.optimizers.Adam, **options):
 
 
 class Clock(keras.callbacks.Callback):
-    """Notes when batches end, so that the start of `fit` is left out.
+    """Records when batches end, to exclude the start of `fit`.
 
     Args:
         skip: int, calls of `on_train_batch_end` before the clock starts.

@@ -1,11 +1,11 @@
-"""Imagined frames a second of a transformer over codes: kept states, or recomputed.
+"""Imagined frames per second of a transformer over codes: cached or recomputed.
 
     python -m benchmarks.imagination [--rounds=3]
 
-8 x 8 codes in 512, batch 16, contexts of 4 and of 8 frames. All frames of a context
-are known but the last one, which is drawn from the state, or by the network over the
-whole context for each of its codes. Both draw the same codes, which is checked. Weights
-are new: how long it takes does not depend on them. 20 seconds of one core a round.
+8 x 8 codes, K = 512, batch 16, contexts of 4 and of 8 frames. All frames of a context
+but the last are known. The last one is drawn from the state, or by the network over the
+whole context for each code; the benchmark checks that both draw the same codes. Weights
+are random, as speed does not depend on them. A round takes 20 seconds of one core.
 """
 
 import keras
@@ -34,7 +34,7 @@ def dream(memory, cached):
 
 
 def from_state(memory):
-    """A function that draws the last frame from the state after those before it."""
+    """A function that draws the last frame from the state before it."""
     codes, actions = inputs(memory.num_frames)
     state = memory.start(BATCH)
     for frame in range(memory.num_frames - 1):

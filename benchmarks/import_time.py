@@ -1,7 +1,7 @@
 """Time of `import vqzoo` beyond importing Keras.
 
 Each round starts a fresh interpreter for each backend, imports Keras and then vqzoo,
-and takes the wall seconds of either statement.
+and measures the wall seconds of each statement.
 
     python -m benchmarks.import_time
 

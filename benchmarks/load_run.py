@@ -1,14 +1,14 @@
-"""Many clients at one server: what is lost, what is crossed, how long, how much memory.
+"""Many clients of one server: lost and crossed answers, latency, memory.
 
     python -m benchmarks.load_run [--artifact=export/vqvae2_noisy]
     python -m benchmarks.load_run --hosts=host:8500,http://host:8501 --model=my_model
 
-Clients in threads send batches of mixed sizes over gRPC and REST, one request in ten
-malformed in one of three ways. Each answer is compared with that of its own images, and
-each refusal has to name what was wrong with its own request. Without `--hosts` the
-tests' endpoint serves the artifact on the loopback; its memory is read as it runs, that
-of another server on this machine by `--pid`. Most of the time goes into the JSON of
-REST; `--requests=1000` is a first look.
+Clients in threads send batches of mixed sizes over gRPC and REST; one request in ten is
+malformed in one of three ways. Each answer must match its images, and each error must
+name what is wrong with its request. Without `--hosts`, the tests' endpoint serves the
+artifact on the loopback, and its memory is measured; `--pid` names another local server
+to measure. Most of the time goes into the JSON of REST; `--requests=1000` is a first
+look.
 """
 
 import collections
@@ -28,18 +28,18 @@ from vqzoo.serving import Client, ServingError
 
 RESULTS = "load_run"
 ENDPOINT = pathlib.Path(__file__).parents[1] / "tests" / "serving" / "endpoint.py"
-# A fourth of the clients speaks REST, where a request of pixels is ten times as long.
+# A quarter of the clients use REST, whose requests of pixels are ten times as long.
 REST_EVERY = 4
 BATCH_SIZES = (1, 1, 1, 2, 4, 8, 16, 32)
 MALFORMED_EVERY = 10
 POOL = 256  # images from which batches are drawn
-# Sums of another batch size may move a latent to the next code, once in a while.
+# Rounding at another batch size occasionally moves a latent to another code.
 MAX_DIFFERING = 0.01
 SETTLED = 0.2  # share of the requests after which memory has to stay
 
 
 class Known:
-    """Images, their codes and what comes back, asked for before there is a load.
+    """Images, their codes and reconstructions, requested before the load begins.
 
     Args:
         client: `Client`.
@@ -56,7 +56,7 @@ class Known:
 
 
 class Load:
-    """The requests of a run, by number, and what became of them."""
+    """The requests of a run by number, and their outcomes."""
 
     def __init__(self, known, count):
         self.known = known
@@ -89,7 +89,7 @@ class Load:
                     self.examples.setdefault(outcome, f"{kind}: {example}")
 
     def good(self, client, random):
-        """Sends images or codes; `"answered"`, or what is wrong with the answer."""
+        """Sends images or codes: `"answered"`, or what is wrong with the answer."""
         rows = random.integers(0, POOL, random.choice(BATCH_SIZES))
         name = random.choice(["encode", "decode", "reconstruct"])
         kind = f"{_protocol(client)}, {len(rows)} rows"
@@ -108,7 +108,7 @@ class Load:
         return kind, "answered" if right else "crossed: another's answer"
 
     def malformed(self, client, random):
-        """Sends what cannot be; `"refused"` if the reason is that of this request."""
+        """Sends a malformed request; `"refused"` if the error names its own reason."""
         what = random.choice(["code", "shape", "file"])
         mark = int(random.integers(10_000, 2**31))
         kind = f"{_protocol(client)}, malformed"
@@ -137,7 +137,7 @@ def _protocol(client):
 
 
 def _alike(received, expected, levels=0):
-    """Whether an answer is the expected one, but for a few values."""
+    """Whether an answer equals the expected one, except for a few values."""
     if received.shape != expected.shape:
         return False
     apart = np.abs(received.astype(int) - expected) > levels
@@ -161,7 +161,7 @@ def endpoint(artifact):
 
 
 def resident_bytes(pid):
-    """Memory that a process has in use."""
+    """Resident memory of a process."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in text.splitlines() if line.startswith("VmRSS"))
     return 1024 * int(line.split()[1])
@@ -189,7 +189,7 @@ def run(flags, hosts, model, pid):
 
 
 def watch(load, threads, pid):
-    """Waits for the threads; memory by the number of requests that were done."""
+    """Waits for the threads; memory by number of finished requests."""
     memory = {}
     while any(thread.is_alive() for thread in threads):
         if pid:
@@ -201,7 +201,7 @@ def watch(load, threads, pid):
 
 
 def summary(load, memory, seconds):
-    """What became of the requests, latencies and memory: a JSON dict."""
+    """Outcomes of requests, latencies and memory: a JSON dict."""
     done = sum(load.outcomes.values())
     figures = {
         "requests": load.count,
@@ -236,7 +236,7 @@ def _percentiles(values):
 
 
 def main(flags):
-    """Runs the load, writes load_run.json and prints it; fails where something did."""
+    """Runs the load, writes load_run.json; fails on lost or crossed answers."""
     artifact = pathlib.Path(flags.artifact)
     machine = measure.machine()
     with contextlib.ExitStack() as stack:

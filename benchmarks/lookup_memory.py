@@ -1,14 +1,14 @@
-"""Extra memory and time of the nearest-code look-up where the codebook is large.
+"""Extra memory and time of the nearest-code look-up in a large codebook.
 
 65,536 vectors of 64 values against 65,536 codes: all scores together would be 17 GB.
-What counts is the greatest resident set size during the first full look-up of a fresh
-process, less the resident set size just before it; a look-up of 64 vectors has loaded
-the libraries by then. Some codes are compared with a search in float64.
+The figure is the peak resident set size during the first full look-up of a fresh
+process minus the size just before it; a look-up of 64 vectors has loaded the libraries
+by then. Some codes are compared with a search in float64.
 
     python -m benchmarks.lookup_memory
 
-About 2 minutes on two cores; Linux only. Modes: `eager`, and `function`: inside of a
-tf.function, whose tracing counts too.
+About 2 minutes on two cores; Linux only. Modes: `eager`, and `function`: inside a
+tf.function, with its tracing.
 """
 
 import pathlib
@@ -98,7 +98,7 @@ def _full(look_up, inputs):
 
 
 def _reset_peak():
-    """Sets the greatest resident set size to the present one; returns it in bytes."""
+    """Resets the peak resident set size to the current one; returns it in bytes."""
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     return _status_bytes("VmRSS")
 

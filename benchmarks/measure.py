@@ -1,8 +1,8 @@
-"""What the benchmarks share: paired rounds, workers, machine facts, result files.
+"""Shared by the benchmarks: paired rounds, workers, machine facts, result files.
 
-A shared machine is never equally fast for long, so that two figures which were taken
-one after the other do not compare. Contestants therefore take turns, A B A B, and a
-comparison is the median of the ratios within a round, not a ratio of medians.
+The speed of a shared machine changes, so figures taken one after the other do not
+compare. Contestants therefore take turns, A B A B, and a comparison is the median of
+the ratios within a round, not a ratio of medians.
 """
 
 import datetime
@@ -33,7 +33,7 @@ PACKAGES = (
 
 
 def run(main, **given):
-    """Runs a benchmark with the flags of the command line, and ends the process.
+    """Runs a benchmark with the flags of the command line, then exits.
 
     Args:
         main: function of a namespace of the flags' values; an int that it returns is
@@ -73,7 +73,7 @@ def take_turns(contestants, rounds, warmup=1):
         warmup: int, rounds before them that do not.
 
     Returns:
-        dict of name to the list of what its function returned, one a round.
+        dict of name to a list of what its function returned, one entry per round.
     """
     taken = {name: [] for name in contestants}
     for number in range(warmup + rounds):
@@ -108,9 +108,9 @@ def ratio(numerators, denominators):
 
 
 class Worker:
-    """A process of its own for a contestant, which idles while others are measured.
+    """A contestant's own process, which idles while others are measured.
 
-    Two libraries in one process share, and fight for, its threads.
+    Two libraries in one process compete for its threads.
 
     Args:
         make: function at the top of a module, called in the process with `arguments`;
@@ -170,7 +170,7 @@ def take_turns_in_workers(makers, rounds):
 
 
 def repeated(step):
-    """A function that takes the seconds of a step, after one that fills the caches."""
+    """A function that measures the seconds of a step, after one warm-up step."""
     step()
 
     def timed():
@@ -181,13 +181,13 @@ def repeated(step):
 
 
 def peak_bytes():
-    """The most memory that this process has had; that of its parent does not count."""
+    """Peak memory of this process, without its parent's."""
     status = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
 
 
 def machine():
-    """What was measured on, with which versions, and when: a JSON dict."""
+    """The machine, the versions and the date: a JSON dict."""
     return {
         "cpu": _value_of("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -225,13 +225,13 @@ def _version(name):
 
 
 def read(name):
-    """The results of a benchmark, or {} where it has not run."""
+    """The results of a benchmark, or {} if it has not run."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def write(name, results):
-    """Writes the results of a benchmark aside and renames; returns the path."""
+    """Writes the results of a benchmark atomically; returns the path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     aside = path.with_suffix(f".{os.getpid()}")

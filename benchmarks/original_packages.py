@@ -1,4 +1,4 @@
-"""The tokenizers that packages of PyTorch define, with random weights."""
+"""Tokenizers of PyTorch packages, with random weights."""
 
 import contextlib
 import io
@@ -15,14 +15,14 @@ class Original:
     Args:
         folder: path where it saves itself.
     Attributes:
-        source: what `convert` is given.
+        source: argument of `convert`.
         scale, offset: its images are scale * ours + offset.
     """
 
     scale, offset = 2, 0
 
     def shake(self, module):
-        """Gives weights that start at 0 or 1 others too; nothing learns."""
+        """Randomizes weights that start at 0 or 1."""
         import torch
 
         generator = torch.Generator().manual_seed(0)
@@ -33,7 +33,7 @@ class Original:
         return module.eval()
 
     def place_codes(self, codebook):
-        """Puts codes where latents of random images are, so that many are used."""
+        """Moves codes onto latents of random images, so that many are used."""
         import torch
 
         latents, _ = self.encode(torch.from_numpy(self.images((64, 64)).copy()))
@@ -44,7 +44,7 @@ class Original:
         codebook.copy_(rows[chosen] + 0.1 * rows.std() * noise)
 
     def images(self, sides):
-        """Random images as it takes them."""
+        """Random images in its own format."""
         drawn = random_images(sides)
         return self.scale * drawn.transpose(0, 3, 1, 2) + np.float32(self.offset)
 
@@ -143,13 +143,13 @@ class Taming(Original):
         torch.save({"state_dict": self.renamed(state), "global_step": 3}, self.source)
 
     def encoder(self, sizes, embed_dim):
-        """The encoder that is converted."""
+        """The encoder to convert."""
         from taming.modules.diffusionmodules.model import Encoder
 
         return Encoder(**sizes)
 
     def renamed(self, state):
-        """The tensors by the names that they are saved with."""
+        """The tensors by their names in the file."""
         return state
 
     def encode(self, images):
@@ -163,9 +163,9 @@ class Taming(Original):
 
 
 class Chameleon(Taming):
-    """The encoder of `transformers.ChameleonVQVAE` with the decoder of taming.
+    """The encoder of `transformers.ChameleonVQVAE` with taming's decoder.
 
-    transformers has no decoder of it; the checkpoint that Meta published has both.
+    transformers has no decoder for it; Meta's checkpoint has both.
     """
 
     def encoder(self, sizes, embed_dim):
@@ -192,9 +192,9 @@ class Chameleon(Taming):
 
 
 class LlamaGen(Taming):
-    """LlamaGen: the network of taming by other names, latents and codes of length 1.
+    """LlamaGen: taming's network with other names, and latents and codes of length 1.
 
-    Its repository is no package: what it has beside taming's network is written here.
+    Its repository is no package: its differences from taming are written here.
     """
 
     suffix = ".pt"
@@ -242,7 +242,7 @@ class LlamaGen(Taming):
 class Dalle(Original):
     """Encoder and decoder of `dall_e`, their tensors in one file of safetensors.
 
-    The decoder's means are compared as they are before the package clips them.
+    The decoder's means are compared before the package clips them.
     """
 
     scale, offset = 1, 0.5
@@ -258,7 +258,7 @@ class Dalle(Original):
             {k: make(**sizes) for k, make in names.items()}
         )
         self.shake(self.model)
-        # So that not one code is the likeliest everywhere.
+        # Otherwise one code would be the likeliest everywhere.
         logits, _ = self.encode(torch.from_numpy(self.images((64, 64)).copy()))
         self.model["encoder"].blocks.output.conv.b -= logits.mean(dim=(0, 1, 2))
         self.source = pathlib.Path(folder) / "dalle.safetensors"

@@ -1,10 +1,11 @@
-"""The tokenizers that packages of PyTorch define, with random weights, and converted.
+"""Tokenizers of PyTorch packages, with random weights, beside their conversions.
 
     python -m benchmarks.originals
 
-Each is saved in its own format, converted, and given images of two sizes: codes have to
-be the same wherever the two nearest codes differ by more than 1e-5 in distance, pixels
-within 1e-4 in float32. Needs the packages of the extra `parity`; a minute on two cores.
+Each is saved in its own format, converted, and compared on images of two sizes: codes
+must be equal wherever the distances of the two nearest codes differ by more than 1e-5,
+pixels within 1e-4 in float32. Needs the packages of the extra `parity`; takes a minute
+on two cores.
 """
 
 import tempfile
@@ -72,9 +73,9 @@ def compare(name, folder):
         folder: path, for the checkpoint.
 
     Returns:
-        dict: `family`, `codes`, the share of equal ones, `clear`, the same of those
-        with a clear nearest code, `codes_used`, and the greatest differences `latents`
-        and `pixels`, images in [-0.5, 0.5].
+        dict: `family`; `codes`, the share of equal codes; `clear`, that share where the
+        nearest code is clear; `codes_used`; and the greatest differences of `latents`
+        and `pixels`, for images in [-0.5, 0.5].
     """
     import torch
 

@@ -2,19 +2,19 @@
 
 A step is the look-up of 16,384 vectors of 64 values, the straight-through output, the
 commitment loss, the gradient with respect to the vectors and the EMA update of the
-codebook, all in float32 on every core. Each contestant has a process of its own and
-they take turns.
+codebook, in float32 on all cores. Each contestant has its own process, and they take
+turns.
 
     python -m benchmarks.quantizer_step
 
 About 5 minutes on two cores; `--rounds=2` for a first look. Contestants:
 
-- `vqzoo`: `VectorQuantizerEMA` as it comes, with restarts of dead codes, in a
+- `vqzoo`: `VectorQuantizerEMA` with its defaults, so with restarts of dead codes, in a
   tf.function; `vqzoo_no_restarts`: with `restart_threshold=0`.
 - `torch`: `vector_quantize_pytorch.VectorQuantize`, eager as its users run it, with the
-  same decay and commitment weight, and straight-through instead of the rotation trick,
-  which is the faster of the two; `torch_default`: with the rotation trick, its default.
-  Neither replaces dead codes, which is its default too.
+  same decay and commitment weight, and straight-through instead of the slower rotation
+  trick; `torch_default`: with the rotation trick, its default. Neither replaces dead
+  codes, also by default.
 - `sonnet`: `snt.nets.VectorQuantizerEMA` of dm-sonnet, in a tf.function.
 """
 
@@ -60,8 +60,8 @@ def make(name, num_codes):
         num_codes: int, K.
 
     Returns:
-        Function without arguments that returns the seconds of a step, after one more
-        that fills the caches.
+        Function without arguments that returns the seconds of a step, after a warm-up
+        step.
     """
     generator = np.random.default_rng(0)
     vectors = generator.normal(size=(NUM_VECTORS, DIM)).astype("float32")

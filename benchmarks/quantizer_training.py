@@ -2,11 +2,11 @@
 
     python -m benchmarks.quantizer_training [--quantizers=ema,fsq] [--sizes=64,1024]
 
-The network of the recipe `quantizer_study`, which measures what they are good for, on
-random images of 32 x 32 in batches of 64; each quantizer and number of codes K in a
-process of its own. Images a second are the median over the steps after the first 20;
-memory is the peak of the process above what it held before the model was made. What an
-earlier run measured is replaced. Half a minute a row of up to 1,024 codes on one core.
+The network of the recipe `quantizer_study`, which measures quality, on random images of
+32 x 32 in batches of 64; each quantizer and number of codes K has its own process.
+Images per second are the median over steps after the first 20; memory is the peak of
+the process minus its memory before the model was made. Rows replace those of earlier
+runs. A row of up to 1,024 codes takes half a minute on one core.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ def main(flags):
 
 
 def make(name, size):
-    """The measurement of a row: a function of nothing to a dict of numbers."""
+    """The measurement of a row: a function without arguments that returns a dict."""
     import keras
 
     from benchmarks import fitting

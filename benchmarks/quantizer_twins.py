@@ -2,14 +2,13 @@
 
     python -m benchmarks.quantizer_twins [--quantizers=fsq,lfq]
 
-A step takes 16,384 vectors through the quantizer, with its losses, its updates and the
-gradients with respect to the vectors and its weights, in float32 on every core; no
-optimizer. K = 512, D = 64; the scalar quantizers have a dimension for each of their
-levels or bits. Ours runs in a tf.function, the twin as its users run it, each in a
-process of its own; they take turns. The random projection has no gradient: a step is
-the look-up alone.
+A step quantizes 16,384 vectors, with losses, updates, and gradients with respect to the
+vectors and the weights, in float32 on all cores, without an optimizer. K = 512, D = 64;
+scalar quantizers have a dimension for each of their levels or bits. Ours runs in a
+tf.function, the twin as its users run it, each in its own process; they take turns. The
+random projection has no gradient: a step is only the look-up.
 
-About 5 minutes on two cores; what is in the results is measured again.
+About 5 minutes on two cores; replaces earlier results.
 """
 
 import functools
@@ -38,7 +37,7 @@ def _named(name, **options):
 
 
 RESIDUAL = {"codebook_size": NUM_CODES, "dim": DIM, "rotation_trick": False}
-# Each with the options that make it the twin of ours of the same name.
+# Each with the options that match ours of the same name.
 TWINS = {
     "ema": _vector_quantize,
     "cosine": functools.partial(_vector_quantize, use_cosine_sim=True),
@@ -107,7 +106,7 @@ def _arrays(dim):
 
 
 def _ours(name):
-    """The timed step of our quantizer, made as a recipe makes it."""
+    """The timed step of our quantizer, as a recipe makes it."""
     import tensorflow as tf
 
     from vqzoo import quantizers
@@ -143,7 +142,7 @@ def _twin(name):
     dims = {"lfq": NUM_BITS, "binary_spherical": NUM_BITS}
     dims |= dict.fromkeys(("fsq", "residual_fsq", "latent"), len(LEVELS))
     vectors, upstream = map(torch.from_numpy, _arrays(dims.get(name, DIM)))
-    if name == "latent":  # It wants the channels before the positions.
+    if name == "latent":  # It expects channels before positions.
         vectors, upstream = vectors.mT.contiguous(), upstream.mT.contiguous()
     if name == "random_projection":
         return measure.repeated(lambda: layer(vectors))

@@ -2,10 +2,10 @@
 
     python -m benchmarks.sampling [--cases=gated_8,pixelsnail_32,maskgit_8,scales_16]
 
-Weights are new: how long it takes does not depend on them. Contestants take turns in
-one process. The loop with `predict` calls the network once for each code and draws in
-NumPy, as the keras.io example does. About 15 minutes on two cores, of which the whole
-network of `gated_16` takes the most.
+Weights are random, as speed does not depend on them. Contestants take turns in one
+process. The loop with `predict` calls the network once for each code and draws in
+NumPy, as the keras.io example does. About 15 minutes on two cores, most of it for the
+whole network of `gated_16`.
 """
 
 import keras
@@ -65,7 +65,7 @@ def maskgit_8():
 
 
 def scales_16():
-    """Ten scales up to 16 x 16 beside those codes in raster order, equal networks."""
+    """Ten scales up to 16 x 16, beside raster order with an equal network."""
     sizes = {"num_layers": 6, "num_channels": 192, "num_heads": 6}
     grids = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
     few = (1, 2, 4, 8, 16)
@@ -90,7 +90,7 @@ CASES = {
 
 
 def _seconds_of(prior, batch, **options):
-    """A function that takes the seconds of `batch` samples, the same ones each time."""
+    """A function that measures the seconds of `batch` samples, equal each time."""
     return _timed(lambda: prior.sample(batch, seed=0, **options))
 
 
@@ -118,7 +118,7 @@ def predict_loop(prior, batch):
 
 
 def main(flags):
-    """Runs the cases, writes each as it is done, prints them."""
+    """Runs the cases, writes each when it is done, prints them."""
     results = measure.read(RESULTS) or {"cases": {}}
     for name in flags.cases:
         keras.utils.set_random_seed(0)

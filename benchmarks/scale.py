@@ -2,14 +2,12 @@
 
     python -m benchmarks.scale [--systems=vqvae2_256,pixelsnail_top_32]
 
-Every named model of `vqzoo.models` and `vqzoo.priors` at its true size, each in a
-process of its own. Seconds of the processor's cores, which do not grow with what else
-the machine does, and the peak of the process's memory are measured, at batches of 1 and
-3 where a batch of its own would not fit, from which the memory of its own batch follows
-along a line. Multiply-adds are counted in the graph of the training step, gradients and
-penalties with it; docs/results/scale.md says what days of GPUs follow from them.
-Seconds for small models, many minutes for those of the thesis, which are better
-measured one at a time.
+Each model runs at full size in its own process. Measured are core seconds, which do not
+depend on other load, and the process's peak memory. If the model's own batch does not
+fit, batches of 1 and 3 are measured and the memory is extrapolated linearly.
+Multiply-adds are counted in the graph of the training step, with gradients and
+penalties; docs/results/scale.md says how many GPU days follow. Small models take
+seconds, those of the thesis many minutes: measure these one at a time.
 """
 
 import statistics
@@ -18,8 +16,8 @@ import time
 from benchmarks import measure
 
 RESULTS = "scale"
-BATCH = 32  # of recipes where nothing is said
-FEW = (1, 3)  # batches of what is too large for its own
+BATCH = 32  # default of recipes
+FEW = (1, 3)  # batches for models whose own does not fit
 LARGE = 96  # pixels, or codes, of a side: from there on
 FFHQ, CELEBA = 70_000, 202_599
 SNAIL = (64, 50 * FFHQ // 64, "50 epochs of FFHQ; table 6.1 names no steps")
@@ -58,7 +56,7 @@ def systems():
 
 
 def make(name, sampling=True):
-    """The measurement of a system: a function of nothing to a dict of numbers."""
+    """The measurement of a system: a function without arguments that returns a dict."""
     import keras
 
     from vqzoo import models
@@ -213,7 +211,7 @@ def _codes(prior, batch):
 
 
 def _phases(name, own):
-    """Steps of a protocol; None stands for the multiply-adds of the row."""
+    """Steps of a protocol; None means the multiply-adds of the row."""
     if name not in PROTOCOLS:
         return []
     _, steps, _ = PROTOCOLS[name]
@@ -221,7 +219,7 @@ def _phases(name, own):
 
 
 def _steps(step, own, is_large, before):
-    """Seconds and memory of a step: measured, and of its own batch along a line."""
+    """Seconds and memory of a step: measured, and extrapolated to its own batch."""
     peaks = {}
     for batch in FEW if is_large else (own,):
         run = step(batch)
@@ -242,20 +240,20 @@ def _steps(step, own, is_large, before):
 
 
 def _core_seconds(function):
-    """Seconds that one call keeps cores busy, all of them together."""
+    """Core seconds of one call, summed over cores."""
     began = time.process_time()
     function()
     return time.process_time() - began
 
 
 def _seconds(function):
-    """Of a call, after one that compiles, where that took under half a minute."""
+    """Core seconds of a call, after one to compile if that took under half a minute."""
     taken = _core_seconds(function)
     return _core_seconds(function) if taken < 30 else taken
 
 
 def _counted(model, *data):
-    """Multiply-adds of a training step, or None where they stand in a loop."""
+    """Multiply-adds of a training step, or None if they are in a loop."""
     import tensorflow as tf
 
     from vqzoo.measures import cost

@@ -1,4 +1,4 @@
-"""The items of `benchmarks.semantic_ids`, and what is said of IDs of them."""
+"""The items of `benchmarks.semantic_ids`, and figures of their IDs."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ STAGES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Sizes of the benchmark."""
 
     items: int = 100_000
     codes: int = 256
@@ -35,17 +35,17 @@ QUICK = Sizes(
 
 
 def sizes(flags):
-    """Those of the flags."""
+    """The sizes that the flags select."""
     return QUICK if flags.quick else Sizes()
 
 
 def path_of(flags):
-    """The file of the vectors that are measured."""
+    """The file of the vectors."""
     return str(pathlib.Path(flags.folder, f"{flags.items}.npy"))
 
 
 def write_images(flags):
-    """What a classifier that is trained here sees of images and of mirrored ones."""
+    """Writes features of images and mirrored images, by a classifier trained here."""
     from vqzoo import datasets
     from vqzoo.measures import judge
 
@@ -67,7 +67,7 @@ def write_images(flags):
 
 
 def write_texts(flags):
-    """TF-IDF of the docstrings of installed packages on its main axes."""
+    """Writes TF-IDF of docstrings of installed packages, on its main axes."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -118,7 +118,7 @@ def all_vectors(flags):
 
 
 def said(codes, rebuilt, flags):
-    """What is compared: IDs of all vectors, error of those of the test split."""
+    """The figures: IDs of all vectors, and the error on the test split."""
     from vqzoo.measures import identifiers
 
     table = splits(path_of(flags)).table

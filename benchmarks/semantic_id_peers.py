@@ -1,9 +1,9 @@
-"""What others make of the items of `benchmarks.semantic_ids`.
+"""Other libraries on the items of `benchmarks.semantic_ids`.
 
-Residual k-means of faiss, with a beam and without, and of scikit-learn, on the
-vectors themselves; and ResidualVQ of vector-quantize-pytorch between the encoder and
-decoder of `VectorVQVAE`, with the same start on main axes, steps, batches and data, and
-its own k-means start and replaced codes.
+Residual k-means of faiss, with and without a beam, and of scikit-learn, on the vectors;
+and ResidualVQ of vector-quantize-pytorch between the encoder and decoder of
+`VectorVQVAE`, with the same start on main axes, steps, batches and data, but its own
+k-means start and replacement of codes.
 """
 
 import pathlib
@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks import measure
 from benchmarks import semantic_id_items as items
 
-SAMPLE = 256  # vectors for each code that k-means is fitted to
-# Of its codes, replaced in training: those with fewer vectors in a batch.
+SAMPLE = 256  # vectors per code that k-means is fitted to
+# Training replaces codes with fewer vectors in a batch.
 THRESHOLDS = {"codes below half of the mean": 0.5, "codes below a tenth": 0.1}
 
 
@@ -46,7 +46,7 @@ def measure_k_means(flags):
 
 
 def _unpacked(packed, codes):
-    """Codes of faiss's strings of bits, the first code in the lowest ones."""
+    """Codes from faiss's bit strings, the first code in the lowest bits."""
     width = int(np.log2(codes))
     bits = np.unpackbits(packed, axis=1, bitorder="little")
     bits = bits[:, : width * items.STAGES].reshape(len(packed), items.STAGES, width)
@@ -78,7 +78,7 @@ def measure_torch(flags):
         np.savez(path, train=vectors[table.splits["train"]], whole=vectors)
         for seed in flags.seeds:
             for name, share in THRESHOLDS.items():
-                # In a process of its own: beside TensorFlow's threads PyTorch's hang.
+                # In its own process, as PyTorch hangs beside TensorFlow's threads.
                 arguments = str(path), seed, share, items.sizes(flags)
                 worker = measure.Worker(make_run, *arguments)
                 codes, rebuilt, seconds = worker()
@@ -124,7 +124,7 @@ def make_run(path, seed, threshold, sizes):
 
 
 def make_model(sample, sizes, threshold=0.1):
-    """The network of `VectorVQVAE` in PyTorch, from the main axes of a sample on.
+    """The network of `VectorVQVAE` in PyTorch, started at the main axes of a sample.
 
     Args:
         sample: float32 `(N, D)`, of mean 0 and variance 1.

@@ -1,4 +1,4 @@
-"""Seconds of semantic IDs: a training step, codes of a million vectors, a start."""
+"""Seconds of semantic IDs: a training step, encoding a million vectors, a start."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ DIM = 64
 
 
 def measure_timings(flags):
-    """Paired rounds of every contestant, each in a process of its own: a dict."""
+    """Paired rounds of all contestants, each in its own process: a dict."""
     sizes, rows = items.sizes(flags), {}
     for name, maker, contestants in (
         ("training step", make_step, ("vqzoo", "torch")),
@@ -54,7 +54,7 @@ def make_step(name, sizes):
 
 
 def make_stages(name, sizes):
-    """The timed training call of the stages alone, without a gradient."""
+    """The timed training call of only the stages, without a gradient."""
     latents = _clustered(sizes.batch)
     if name == "torch":
         import torch
@@ -91,7 +91,7 @@ def _our_model(sizes):
 
 
 def _clustered(count, seed=0):
-    """Vectors about 1,000 centers, in 64 dimensions of falling variance."""
+    """Vectors around 1,000 centers, in 64 dimensions of decreasing variance."""
     generator = np.random.default_rng(seed)
     spread = np.linspace(2, 0.2, DIM)
     centers = np.random.default_rng(9).normal(size=(1000, DIM)) * spread
@@ -100,7 +100,7 @@ def _clustered(count, seed=0):
 
 
 def make_encode(name, sizes):
-    """The timed codes of the vectors by a contestant."""
+    """The timed encoding of the vectors by a contestant."""
     vectors, sample = _clustered(sizes.timed), _clustered(65_536, seed=1)
     if name.startswith("faiss"):
         import faiss
@@ -124,7 +124,7 @@ def make_encode(name, sizes):
 
 
 def make_start(name, sizes):
-    """The timed start of a stage; the figure of a round is its seconds."""
+    """The timed start of a stage, in seconds."""
     vectors = _clustered(sizes.timed)
     return lambda: measure.seconds(lambda: _start_of(name, vectors, sizes))
 

@@ -1,9 +1,9 @@
 """Semantic IDs of 100,000 vectors, beside residual k-means and its libraries.
 
-`--items=images`: what a classifier that is trained here sees of the 60,000 images of
-CIFAR-10 and of 40,000 of them mirrored. `--items=texts`: TF-IDF of docstrings of the
-installed packages on 128 main axes, as scikit-learn's sets of texts are downloads. Each
-part adds its figures to results/semantic_ids.json, so that parts can run one by one:
+`--items=images`: features, by a classifier trained here, of the 60,000 images of
+CIFAR-10 and of 40,000 of them mirrored. `--items=texts`: TF-IDF of docstrings of
+installed packages on 128 main axes, as scikit-learn's texts need a download. Each part
+adds its figures to results/semantic_ids.json, so that parts can run one by one:
 
     python -m benchmarks.semantic_ids --cifar10=PATH --parts=vectors,ours,peers
 
@@ -12,11 +12,11 @@ part adds its figures to results/semantic_ids.json, so that parts can run one by
   `peers`: `semantic_id_peers`.
 - `options`: beams, and other settings of the recipe.
 - `noise`: the noisy assignment of the last stage; `stability`: another seed, and 10 %
-  new items from a warm start and from none.
+  new items with and without a warm start.
 - `timings`: `semantic_id_timings`.
 
-`--quick` takes few vectors and steps, and writes no figures. It needs faiss-cpu, torch
-and vector-quantize-pytorch for what is theirs.
+`--quick` takes few vectors and steps, and writes no figures. The peers need faiss-cpu,
+torch and vector-quantize-pytorch.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ def _noise_of(*sigmas):
     return {"quantizer_options": (f"num_stages={len(sigmas)}", noise)}
 
 
-# Settings of the recipe beside its own.
+# Other settings of the recipe.
 OPTIONS = {
     "32 passes": {"epochs": 32},
     "32 passes, a learning rate of 3e-3": {"epochs": 32, "learning_rate": 3e-3},
@@ -62,7 +62,7 @@ def main(flags):
         print(part, found, flush=True)
         if flags.quick:
             continue
-        # Parts run beside each other: what another wrote meanwhile stays.
+        # Parts may run at the same time: keep what another wrote.
         results = measure.read("semantic_ids")
         results["machine"] = measure.machine()
         if part == "timings":
@@ -109,7 +109,7 @@ def _said(model, codes, flags):
 
 
 def _trained(flags, runs_dir, **changes):
-    """The model of a run, the IDs of all vectors, what is said of them, its folder."""
+    """The model of a run, the IDs of all vectors, their figures, its folder."""
     import vqzoo
 
     runs = []
@@ -158,7 +158,7 @@ def _options(flags):
 
 
 def _noise(flags):
-    """Of the noise of the last stage, what neighbors within its digit are found."""
+    """Neighbors found within the last digit, with noise of the last stage."""
     from vqzoo.measures import identifiers
 
     vectors = items.all_vectors(flags)
@@ -175,7 +175,7 @@ def _noise(flags):
 
 
 def _stability(flags):
-    """Shares of the same items whose codes changed: of 1, 2, 3 codes."""
+    """Shares of items whose first 1, 2 or 3 codes changed."""
     from vqzoo import ids
 
     vectors = items.all_vectors(flags)

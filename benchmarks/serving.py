@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving [--artifact=export/vqvae2_noisy] [--rounds=21]
 
-The model of the artifact's model.keras is saved anew as SavedModels in float32 and in
-bfloat16, whose signatures take uint8 images to codes and the codes to uint8 images, in
-two calls; `predict` and `predict_on_batch` take float images there and back in one.
-The contestants take turns in one process.
+The artifact's model.keras is saved anew as SavedModels in float32 and bfloat16, whose
+signatures map uint8 images to codes and codes to uint8 images, in two calls; `predict`
+and `predict_on_batch` reconstruct float images in one. Contestants take turns in one
+process.
 """
 
 import functools
@@ -23,7 +23,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def encode_and_decode(signatures, images):
-    """Images there and back by the signatures of a SavedModel."""
+    """Reconstructs images with the signatures of a SavedModel."""
     import tensorflow as tf
 
     codes = signatures["encode"](images=tf.constant(images))
@@ -41,7 +41,7 @@ def latencies(call, calls):
 
 
 def make_contestants(model, folder, batch_size, number):
-    """Functions that take latencies, by name."""
+    """Functions that measure latencies, by name."""
     import tensorflow as tf
 
     images = np.random.default_rng(0).integers(
@@ -63,7 +63,7 @@ def make_contestants(model, folder, batch_size, number):
 
 
 def summary(taken, batch_size):
-    """Percentiles, images a second and ratios to `predict` of a case: a JSON dict."""
+    """Percentiles, images per second and ratios to `predict` of a case: a JSON dict."""
     rates = {
         name: [batch_size * len(times) / sum(times) for times in rounds]
         for name, rounds in taken.items()

@@ -1,10 +1,10 @@
 """How long a training step waits for images from tar shards.
 
 Steps of `vqvae2_64` at batches of 32 in bfloat16, fed from shards of JPEGs of 64 and of
-256 pixels, which are read, decoded, resized and shuffled beside the steps, and with one
-batch over and over. They take turns in one process: the share that input costs is the
-time of a step beyond that of one batch, the share of waiting that in which a step
-stands still until a batch is there.
+256 pixels, which are read, decoded, resized and shuffled meanwhile, and steps that
+repeat one batch. They take turns in one process. The share of input is the extra time
+over a step with a repeated batch; the share of waiting is that in which a step waits
+for its batch.
 
     python -m benchmarks.shards
 

@@ -3,7 +3,7 @@
     python -m benchmarks.sonnet_quantizer --sweep=runs/sonnet_study/<time>
 
 Trains the network of the sweep with it, from the same weights and on the same data. It
-stands here and not among the recipes because it takes the `benchmarks` extra.
+is not a recipe because it needs the extra `benchmarks`.
 """
 
 import pathlib
@@ -23,8 +23,8 @@ from vqzoo.studies.sweep_recipe import Condition
 class SonnetQuantizer(Quantizer):
     """`snt.nets.VectorQuantizerEMA` with the protocol of vqzoo's quantizers.
 
-    The module computes; the layer casts to float32, hands on the loss, and finds codes
-    with the module's own distances. It is not made to be saved.
+    The module computes; the layer casts to float32, adds the loss, and finds codes with
+    the module's distances. It cannot be saved.
 
     Args:
         num_embeddings: int, K.

@@ -1,15 +1,15 @@
 """Training speed of `fit` in steady state, in float32 and in mixed_bfloat16.
 
 `vqvae_32` at batches of 256 and 32, and the VQ-VAE-2 of 1,388,867 weights on 64 x 64
-images at batches of 32. Random images lie in memory as uint8 and go through the
-library's tf.data pipeline; model, optimizer, loss and metrics are those of the training
-loop. The contestants take turns in one process; the start of `fit` does not count.
+images at batches of 32. Random uint8 images in memory go through the library's tf.data
+pipeline; model, optimizer, loss and metrics are those of the training loop. Contestants
+take turns in one process; the start of `fit` does not count.
 
     python -m benchmarks.throughput
 
-About 5 minutes on two cores; `--rounds=2` for a first look. The pipeline alone is
-measured too, to show that the steps do not wait for it, and the product of two large
-matrices, which says what share of the machine's arithmetic a step gets: a step counts
+About 5 minutes on two cores; `--rounds=2` for a first look. The pipeline is also
+measured alone, to show that steps do not wait for it, and the product of two large
+matrices, to show what share of the machine's arithmetic a step reaches: a step counts
 as three forward passes.
 """
 
@@ -65,7 +65,7 @@ def _matrix_product(precision):
 
 
 def _forward_operations(name):
-    """Multiplications and additions of a model for one image, as TensorFlow counts."""
+    """Multiplications and additions of a model for one image, counted by TensorFlow."""
     model = getattr(fitting.models, name)()
     images = tf.TensorSpec((1, *model.image_shape))
     graph = (
@@ -81,7 +81,7 @@ def _summary(case, taken):
     float32, bfloat16, pipeline = (
         taken[f"{case} {what}"] for what in (*PRECISIONS, "pipeline")
     )
-    # A step, in matrix products.
+    # A step in matrix products.
     products = 3 * batch_size * _forward_operations(name) / (2 * MATRIX_SIDE**3)
     return {
         "model": name,
