@@ -55,11 +55,12 @@ def test_one_command_encodes_and_runs_nothing_twice(place, tmp_path, capsys):
     assert contents(tmp_path / "out") == before
 
 
-def test_a_key_that_comes_twice_is_found_by_the_pipeline(place, tmp_path, capsys):
+@pytest.mark.parametrize("options", [(), ("--runner=FnApiRunner",)])
+def test_a_key_that_comes_twice_is_found(place, tmp_path, capsys, options):
     small.tar(tmp_path / "in-0.tar", small.records(0, 5, 16))
     small.tar(tmp_path / "in-1.tar", small.records(4, 5, 16))
     flags = flags_of(place, tmp_path / "out", f"--input={tmp_path}/in-{{0..1}}.tar")
-    assert cli.main(flags) == 1
+    assert cli.main([*flags, *options]) == 1
     assert "expected each key once, received '000004'" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ from tests.helpers import shards as small
 from tests.helpers.encoding import job_of, rows_of
 from tests.helpers.small_models import SMALL, model_of
 from vqzoo.datasets import code_shards, codes
-from vqzoo.encode import run
+from vqzoo.encode import run, whole
 from vqzoo.encode import units as inputs
 from vqzoo.encode.encoder import Encoder
 from vqzoo.encode.output import EncodingError, Output
@@ -138,7 +138,11 @@ def test_threads_and_batches_change_no_byte(encoder, tmp_path):
     ]
 
 
-def test_a_key_in_two_shards_is_an_error_that_names_both(encoder, tmp_path):
+@pytest.mark.parametrize("at_once", [3, 10**6])
+def test_a_key_in_two_shards_is_an_error_that_names_both(
+    encoder, tmp_path, monkeypatch, at_once
+):
+    monkeypatch.setattr(whole, "_AT_ONCE", at_once)
     make_shards(tmp_path)
     small.tar(tmp_path / "in-1.tar", small.records(9, 7, SIDE))
     with pytest.raises(

@@ -83,19 +83,22 @@ def _run(job, units, options, workers, encoder):
                 | "spread" >> beam.Reshuffle()
                 | "encode" >> RunInference(handler(job, len(units)))
             )
-            _ = (
-                records
-                | "keys" >> beam.FlatMap(whole.buckets, job.output)
-                | "same" >> beam.GroupByKey()
-                | "twice" >> beam.FlatMap(whole.twice)
-                | "all" >> beam.combiners.Sample.FixedSizeGlobally(whole.NAMED)
-                | "note" >> beam.Map(whole.note, job.output)
-            )
+            if not local:
+                _ = (
+                    records
+                    | "keys" >> beam.FlatMap(whole.buckets, job.output)
+                    | "same" >> beam.GroupByKey()
+                    | "twice" >> beam.FlatMap(whole.twice)
+                    | "all" >> beam.combiners.Sample.FixedSizeGlobally(whole.NAMED)
+                    | "note" >> beam.Map(whole.note, job.output)
+                )
     except Exception as error:
         # Beam wraps what a step raises, with all the steps around it.
         raise _own(error) from error
     finally:
         del encoders.AT_HAND[job.model]
+    if local:  # The local runner would keep all hashes in memory.
+        whole.note_here(job.output)
 
 
 def _own(error):

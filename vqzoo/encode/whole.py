@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import itertools
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from vqzoo.encode.output import DUPLICATES, STATE, EncodingError, Output
 
 NAMED = 10
 _BUCKETS = 1024  # of hashes of keys: a million in each for 10^9 images
+_AT_ONCE = 2**24  # hashes that one process compares
 
 
 def run(job: Job, encoder: Encoder | None = None) -> dict:
@@ -28,12 +30,9 @@ def run(job: Job, encoder: Encoder | None = None) -> dict:
     Raises: as `pipeline.run`.
     """
     with begun(job, encoder) as (units, encoder):
-        groups = {}
         for unit in units:
-            record = job.encode(encoder, unit, len(units))
-            for bucket, found in buckets(record, job.output):
-                groups.setdefault(bucket, []).append(found)
-        note([pair for group in groups.items() for pair in twice(group)], job.output)
+            job.encode(encoder, unit, len(units))
+        note_here(job.output)
     return finish(job, encoder, units)
 
 
@@ -142,12 +141,30 @@ def buckets(record, output):
     """Hashes of the keys of a unit, by buckets."""
     if "error" in record:
         return
-    files, inner = file_system(output)
-    content = files.cat_file(f"{inner}/{STATE}/{record['number']:08d}.npy")
-    hashes = np.load(io.BytesIO(content), allow_pickle=False)
+    hashes = _hashes(record, output)
     numbers = (hashes % np.uint64(_BUCKETS)).astype(int)
     for number in np.unique(numbers):
         yield int(number), (record["number"], hashes[numbers == number])
+
+
+def _hashes(record, output):
+    files, inner = file_system(output)
+    content = files.cat_file(f"{inner}/{STATE}/{record['number']:08d}.npy")
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def note_here(output: str) -> None:
+    """Keeps what `twice` finds, in one process: a range of hashes at a time."""
+    records = [r for r in Output(output).done().values() if "error" not in r]
+    count = -(-sum(record["images"] for record in records) // _AT_ONCE) or 1
+    edges, found = [2**63 * number // count for number in range(count + 1)], []
+    for low, high in itertools.pairwise(map(np.uint64, edges)):
+        groups = []
+        for record in records:
+            hashes = _hashes(record, output)
+            groups.append((record["number"], hashes[(hashes >= low) & (hashes < high)]))
+        found += twice((low, groups)) if groups else ()
+    note(found, output)
 
 
 def twice(item):
