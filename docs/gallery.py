@@ -5,7 +5,7 @@ import json
 # Of the numbers of a run, the first that there is says how good it is.
 UNITS = {
     "psnr": "dB",
-    "bottom_bits_per_code": "bits a code, bottom",
+    "bottom_bits_per_code": "bits per code, bottom",
     "bottom_sliced_wasserstein": "sliced Wasserstein, bottom",
 }
 PICTURES = ("samples.png", "reconstructions.png", "latents.png")

@@ -24,7 +24,7 @@ class FileCoder:
         model: a model of vqzoo.models with one code for each latent.
         pipeline: `pipeline.Pipeline` of the model and its priors, or None.
         layout: `layouts.Windows` or `layouts.Tiles`, how its codes stand.
-        counts: as of `Codec`.
+        counts: as in `Codec`.
     Attributes: `modes`, those that there are, the best one last: a tuple of str.
     """
 

@@ -39,7 +39,7 @@ class Windows:
         return images.encode(self._model, self._strides, padded)
 
     def decode(self, grids):
-        """Images of codes, uint8: as of `images.decode`."""
+        """Images of codes, uint8: as in `images.decode`."""
         return images.decode(self._model, self._strides, grids)
 
 

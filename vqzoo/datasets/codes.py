@@ -276,7 +276,7 @@ def counts(
 
     Args:
         folder: that of the shards.
-        model: as of `load`.
+        model: as in `load`.
 
     Returns: dict from tier name to int64 `(K,)`.
     Raises: as `load`.

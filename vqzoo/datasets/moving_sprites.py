@@ -1,4 +1,4 @@
-"""Films of digits and shapes that move and bounce, rendered when asked for."""
+"""Films of digits and shapes that move and bounce, rendered on demand."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from vqzoo.datasets import sprites
 from vqzoo.datasets.films import SIDE, Films
 from vqzoo.datasets.splits import Splits
 
-# Rows of three pixels of each digit, as octal numbers.
+# Rows of three pixels of each digit, in octal.
 DIGITS = "75557 26227 71747 71717 55711 74717 74757 71111 75757 75717".split()
 OBJECTS = 2
 FRAMES = 20
@@ -34,7 +34,7 @@ def films_of(side: int = SIDE, share: float = 1.0) -> Films:
 
     Args:
         side: int, of the frames, at least 16.
-        share: float in (0, 1], how much of each split is rendered.
+        share: float in (0, 1], part of each split to render.
 
     Raises:
         ValueError: if the frames are too small for the shapes.
@@ -55,14 +55,14 @@ def films_of(side: int = SIDE, share: float = 1.0) -> Films:
 def render(count: int, side: int = SIDE, frames: int = FRAMES, seed: int = 0):
     """Films: uint8 `(count, frames, side, side, 3)`.
 
-    Each of two objects, one of ten digits and three shapes in one of four colors, has a
-    constant speed and bounces at the edges. Where they meet, the second one is above.
+    Two objects, each one of ten digits and three shapes in one of four colors, move at
+    constant speed and bounce at the edges. The second one covers the first.
 
     Raises:
         ValueError: if the side is below 16.
 
-    Source: Srivastava et al. 2015 (moving MNIST), arXiv 1502.04681. Differs: digits and
-        shapes are drawn by us, in colors.
+    Source: Srivastava et al. 2015 (moving MNIST), arXiv 1502.04681. Differs: our own
+        digits and shapes, in colors.
     """
     if side < 16:
         raise ValueError(f"expected frames of 16 pixels or more, received {side}")
@@ -85,7 +85,7 @@ def render(count: int, side: int = SIDE, frames: int = FRAMES, seed: int = 0):
 
 
 def _bounced(places, room):
-    """Places on a line without end, folded into those from 0 to `room`."""
+    """Folds positions on an infinite line into [0, room]."""
     folded = np.mod(places, 2 * room)
     return np.rint(np.minimum(folded, 2 * room - folded)).astype(int)
 
@@ -99,7 +99,7 @@ def _digits(side):
 
 
 def _shapes(side):
-    """Masks of the shapes of `sprites`, cut to where they are."""
+    """Masks of the shapes of `sprites`, cropped."""
     factors = [[shape, 5, 0, 16, 16] for shape in range(len(sprites.SHAPES))]
     for image in sprites.images(np.array(factors), side)[..., 0] > 0:
         rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))

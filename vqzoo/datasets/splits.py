@@ -59,7 +59,7 @@ class Split:
         Args:
             batch_size: int.
             drop_remainder: bool.
-            parts: int, workers that divide a batch, as of `batches`.
+            parts: int, workers that divide a batch, as in `batches`.
         """
         if batch_size < 1 or batch_size % parts:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How good semantic IDs are: reconstruction, uniqueness, neighbors."""
+"""Quality of semantic IDs: reconstruction, uniqueness, neighbors."""
 
 import numpy as np
 
@@ -26,11 +26,11 @@ GLANCE = {
 }
 NEIGHBORS = 10
 _QUERIES = 1000
-_MOST_ITEMS = 200_000  # among which neighbors are looked for
+_MOST_ITEMS = 200_000  # among which neighbors are searched
 
 
 def vector_error(vectors, rebuilt, variance=None):
-    """Errors of rebuilt vectors.
+    """Errors of reconstructed vectors.
 
     Args:
         vectors: float `(N, D)`.
@@ -39,7 +39,7 @@ def vector_error(vectors, rebuilt, variance=None):
 
     Returns:
         dict: `relative_error`, mean squared error over the variance, and `cosine`,
-        the mean of the vectors with those that come back.
+        the mean cosine similarity of vectors and reconstructions.
 
     Raises:
         ValueError: if the shapes differ.
@@ -97,7 +97,7 @@ def nearest_items(vectors, queries, k=NEIGHBORS):
 
 
 def prefix_recall(codes, queries, neighbors):
-    """How many true neighbors are among as many by the common beginning of IDs.
+    """Share of true neighbors among the items with the longest common prefix.
 
     Args:
         codes: int `(N, n)`.
@@ -105,7 +105,7 @@ def prefix_recall(codes, queries, neighbors):
         neighbors: int `(Q, k)`, items: the nearest of each, as in `nearest_items`.
 
     Returns:
-        float in [0, 1], the expected share where ties come in random order.
+        float in [0, 1], the expected share if ties are in random order.
     """
     k, shares = neighbors.shape[1], []
     for query, near in zip(queries, neighbors):
@@ -120,17 +120,17 @@ def prefix_recall(codes, queries, neighbors):
 
 
 def last_digit_recall(codes, queries, neighbors, steps=(0, 1, 2)):
-    """Of true neighbors with the codes before the last, those near in the last.
+    """Shares of true neighbors with an equal prefix and a near last code.
 
     Args:
         codes, queries, neighbors: as in `prefix_recall`.
         steps: ints.
 
     Returns:
-        dict: `same_prefix`, the share of neighbors that have all codes but the last
-        one; `within_S`, the share of neighbors that have those and a last code at most
-        S away; `lift_S`, how many times as often that is as among all items with those
-        codes; 1 where the order of the last codes means nothing.
+        dict: `same_prefix`, the share of neighbors with equal codes except the last;
+        `within_S`, the share of neighbors with these and a last code at most S away;
+        `lift_S`, its ratio to the share among all items with these codes: 1 if the
+        order of last codes means nothing.
     """
     same, hits, shares = [], {s: [] for s in steps}, {s: [] for s in steps}
     for query, near in zip(queries, neighbors):
@@ -158,7 +158,7 @@ def flat_codes(codes):
 
 
 def id_metrics(codes, vectors, num_codes, seed=0):
-    """All numbers about the IDs of a set of items that need no model.
+    """All metrics of the IDs of a set of items that need no model.
 
     Args:
         codes: int `(N, n)`.
@@ -186,7 +186,7 @@ def id_metrics(codes, vectors, num_codes, seed=0):
 
 @registry.named("identifiers")
 def measure(subject, section):
-    """Errors, levels, collisions, neighbors and items that training has not seen."""
+    """Errors, levels, collisions and neighbors, also of held-out items."""
     if subject.model.item != "vector":
         raise Skipped(f"the items are {subject.model.item}s, and IDs are of vectors")
     model, table = subject.model, subject.data.table

@@ -1,4 +1,4 @@
-"""What the latents of a frame know of the state of the game that it shows."""
+"""How well the latents of a frame predict the state of the game."""
 
 import keras
 import numpy as np
@@ -12,12 +12,12 @@ from vqzoo.measures.findings import Skipped
 ORDER = 5.2
 TITLE = "State of the game"
 TEXT = (
-    "A linear probe reads each variable of the game, such as the place of a ball, from "
+    "A linear probe reads each state variable, such as the position of a ball, from "
     "the latents of one frame: from code vectors, from indices as numbers, or from the "
-    "means of a VAE. Probes learn from training episodes; the frames they are tested "
-    "on are of other episodes, and frames that are equal to a training frame are left "
-    "out. Variables of whole numbers have F1, weighted by how frequent a value is, as "
-    "in AtariARI, and those below 0.6 nats of entropy are left out; others have R2."
+    "means of a VAE. Probes learn from training episodes and are tested on other "
+    "episodes, without frames that equal a training frame. Integer variables have F1, "
+    "weighted by the frequency of values, as in AtariARI; those below 0.6 nats of "
+    "entropy are left out. Real-valued variables have R2."
 )
 LEAST_ENTROPY = 0.6  # nats
 BATCH, STEPS = 256, 500
@@ -41,11 +41,11 @@ def class_probe(train, train_states, test, test_states, *, steps=None, seed=0):
         seed: int.
 
     Returns:
-        `(f1, majority_f1)`, float64 `(V,)`: of the probe, and of always naming the most
-        frequent value of the training.
+        `(f1, majority_f1)`, float64 `(V,)`: of the probe, and of always predicting the
+        most frequent training value.
 
     Source: Anand et al. 2019, arXiv 1906.08226, section 5. Differs: features are
-        standardized, and the probe learns in fewer and larger steps.
+        standardized, and the probe takes fewer and larger steps.
     """
     from sklearn.metrics import f1_score
 
@@ -95,10 +95,10 @@ def class_probe(train, train_states, test, test_states, *, steps=None, seed=0):
 
 
 def number_probe(train, train_states, test, test_states):
-    """R2 of a ridge regression of each variable on other frames: float64 `(V,)`.
+    """R2 of a ridge regression of each variable, on test frames: float64 `(V,)`.
 
     Args:
-        train, train_states, test, test_states: as of `class_probe`; states are real.
+        train, train_states, test, test_states: as in `class_probe`; states are real.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.metrics import r2_score
@@ -120,13 +120,13 @@ def _words(values):
 
 
 def frames_of(experience, split, count, *, but=None, seed=0):
-    """Frames and states from all over the episodes of a split.
+    """Random frames of the episodes of a split, and their states.
 
     Args:
         experience: `Experience`.
         split: str.
         count: int, at most.
-        but: uint8 frames, equal ones of which are left out, or None.
+        but: uint8 frames to leave out, or None.
         seed: int, of the choice.
 
     Returns:
@@ -147,12 +147,12 @@ def frames_of(experience, split, count, *, but=None, seed=0):
             frames.append(frame)
             states.append(np.asarray(episode.states[row]))
     if not frames:
-        raise ValueError(f"expected frames of {split} episodes that are no others'")
+        raise ValueError(f"expected frames that only {split} episodes have, found none")
     return np.stack(frames), np.stack(states)
 
 
 def features(subject, frames):
-    """What probes learn from, by name: float32 `(N, F)` each.
+    """Features for probes by name: float32 `(N, F)` each.
 
     Args:
         subject: `Subject`.
@@ -179,18 +179,17 @@ def state_probes(subject, experience, *, train_count, test_count, seed=0):
     """Scores of probes of each variable.
 
     Args:
-        subject: `Subject`, of whose model the latents are.
+        subject: `Subject`, whose model gives the latents.
         experience: `Experience` with states.
         train_count, test_count: ints, frames at most.
         seed: int.
 
     Returns:
-        `(scores, left_out)`: a dict from features, and from `"majority"` where states
-        are classes, to dicts from a variable to its score; and the variables that vary
-        too little.
+        `(scores, left_out)`: scores by variable, in a dict by features, with
+        `"majority"` if states are classes; and the variables that vary too little.
 
     Raises:
-        Skipped: if the states are not known, or none varies.
+        Skipped: if states are unknown, or none varies.
     """
     names = experience.state_names
     if not names:
@@ -224,7 +223,7 @@ def state_probes(subject, experience, *, train_count, test_count, seed=0):
 
 @registry.named("state_variables")
 def measure(subject, section):
-    """What linear probes read of the variables of a game."""
+    """Scores of linear probes of state variables."""
     experience = subject.data.table
     if not isinstance(experience, Experience):
         raise Skipped("the data are no episodes of a game: --dataset=episodes")

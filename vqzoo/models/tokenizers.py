@@ -15,7 +15,7 @@ def _sized(num_embeddings, embedding_dim, **options):
 def vqgan_f16_1024(quantizer=None, **overrides):
     """The VQGAN of ImageNet with 1,024 codes: 256 x 256 images, 16 x 16 codes.
 
-    128 to 512 channels, 2 residual blocks a level, attention at 16 x 16, K = 1024,
+    128 to 512 channels, 2 residual blocks per level, attention at 16 x 16, K = 1024,
     D = 256; 72,141,699 trainable weights with the default quantizer.
 
     Args:

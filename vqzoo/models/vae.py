@@ -208,7 +208,7 @@ def vae_64(**overrides):
     64 hidden channels, a last grid of 4 x 4, 1 residual block of 32, a learned scale;
     545,540 trainable weights.
 
-    Args and returns: as of `vae_32`.
+    Args and returns: as in `vae_32`.
 
     Source: Ha and Schmidhuber 2018, arXiv 1803.10122, appendix A.1: the image, the
         grid and the latents of CarRacing. Differs: the network is that of `VQVAE`; the

@@ -10,25 +10,25 @@ from vqzoo.models import convolutional, tiers
 from vqzoo.models.coding import takes_items
 from vqzoo.models.normalized import NormalizedModel
 
-_SAMPLE = 2**16  # vectors that normalization and axes are learned from
+_SAMPLE = 2**16  # vectors to learn normalization and axes from
 
 
 @keras.saving.register_keras_serializable("vqzoo")
 class VectorVQVAE(NormalizedModel):
-    """Autoencoder of vectors whose bottleneck is a code, or one for each stage.
+    """Autoencoder of vectors whose bottleneck is one code, or one per stage.
 
-    Vectors are normalized by statistics of the data, which are part of the model; an
-    encoder makes latents of them, the quantizer replaces those by codes, and a decoder
-    reconstructs the vectors in their own units. Encoder and decoder are each a linear
-    map beside a network: `adapt` makes the maps the main axes of the data and starts
-    the quantizer there, so that training begins at k-means and gets better from there.
+    Statistics of the data, which are part of the model, normalize the vectors; an
+    encoder maps them to latents, the quantizer maps these to codes, and a decoder
+    reconstructs the vectors in their own units. Encoder and decoder are each the sum of
+    a linear map and a network: `adapt` sets the maps to the main axes of the data and
+    starts the quantizer there, so that training improves on k-means.
 
     Args:
         quantizer: a quantizer layer, for example `ResidualQuantizer` of several
             `VectorQuantizerEMA(256, 32)`.
         input_dim: int, D. Length of a vector.
-        hidden_dims: ints, units of the encoder's hidden layers; the decoder has them
-            from the last to the first. Empty: the linear maps alone.
+        hidden_dims: ints, units of the encoder's hidden layers; the decoder has them in
+            reverse. Empty: only the linear maps.
         activation: str, of the hidden layers.
         normalization: `"center"`, `"standard"` or `"whitening"`, as in
             `InputNormalization`, or None.
@@ -92,7 +92,7 @@ class VectorVQVAE(NormalizedModel):
             layers.Dense(units, activation=self.activation, dtype=self.layer_dtype)
             for units in hidden_dims
         ]
-        # It begins near nothing: what is linear comes first.
+        # The network starts near zero, so the linear map dominates at first.
         small = keras.initializers.VarianceScaling(1e-4)
         last = layers.Dense(outputs, kernel_initializer=small, dtype=self.layer_dtype)
         return keras.Sequential([*hidden, last], name=name)
@@ -107,14 +107,13 @@ class VectorVQVAE(NormalizedModel):
         return (self.quantizer,)
 
     def adapt(self, vectors, seed=0):
-        """Learns from data what training starts with.
+        """Sets the start of training from data.
 
-        That is the normalization, the linear maps (the main axes of normalized vectors)
-        and the codes (`Quantizer.start_from`).
+        It sets the normalization, the linear maps (to the main axes of the normalized
+        vectors) and the codes (`Quantizer.start_from`).
 
         Args:
-            vectors: float `(N, D)`, at least 2: as many as there are; a sample is taken
-                where there are many.
+            vectors: float `(N, D)`, N of at least 2; from many, it takes a sample.
             seed: int, of the sample and of k-means.
 
         Raises:
@@ -172,7 +171,7 @@ class VectorVQVAE(NormalizedModel):
         """Vectors of codes: float32 `(batch, D)`.
 
         Args:
-            codes: int `(batch,)` or `(batch, n)`, alone or in a tuple. Of a residual
+            codes: int `(batch,)` or `(batch, n)`, alone or in a tuple. For a residual
                 quantizer, n may be less than its stages.
         """
         (codes,) = tiers.checked_codes(codes, self.quantizers)

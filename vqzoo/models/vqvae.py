@@ -100,7 +100,7 @@ def vqvae_64(quantizer=None, **overrides):
     64 hidden channels, 2 residual blocks of 32, K = 512, D = 64; 360,259 trainable
     weights with the default quantizer.
 
-    Args and returns: as of `vqvae_32`.
+    Args and returns: as in `vqvae_32`.
 
     Source: van den Oord et al. 2017, arXiv 1711.00937, section 4.1; the frame:
         Ha and Schmidhuber 2018, arXiv 1803.10122. Differs: half of the channels.
@@ -130,9 +130,9 @@ def vqvae_var_32(quantizer=None, **overrides):
     """A tokenizer for next-scale priors: 32 x 32 images, 8 x 8 codes at six scales.
 
     The blocks of `vqvae_32` around `MultiScaleResidualQuantizer` of K = 512, D = 32
-    and grids of 1, 2, 3, 4, 6 and 8: 130 codes an image; 658,723 trainable weights.
+    and grids of 1, 2, 3, 4, 6 and 8: 130 codes per image; 658,723 trainable weights.
 
-    Args and returns: as of `vqvae_32`.
+    Args and returns: as in `vqvae_32`.
 
     Source: Tian et al. 2024, arXiv 2404.02905; its grids end in 16, for 256 x 256
         images.

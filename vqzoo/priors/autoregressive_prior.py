@@ -104,7 +104,7 @@ class CachedPrior(Prior):
         return {**state, "layers": self._states("end_row", state)}
 
     def in_order(self, draw, inputs, batch):
-        """Fills grids position by position: as of `raster.in_order`."""
+        """Fills grids position by position: as in `raster.in_order`."""
         return raster.in_order(self, draw, inputs, batch)
 
 

@@ -1,4 +1,4 @@
-"""The likeliest IDs to come after a history, among those that exist."""
+"""The likeliest existing IDs to follow a history."""
 
 import keras
 import numpy as np
@@ -7,21 +7,21 @@ from keras import ops
 from vqzoo.arguments import check_positive_ints
 from vqzoo.priors import conditions, raster
 
-_NEVER = -1e30  # the log probability of what does not exist
+_NEVER = -1e30  # the log probability of IDs that do not exist
 
 
 def recommend(prior, histories, tree, count=10, *, num_beams=None, batch_size=64):
     """The likeliest IDs for the last row of each grid.
 
-    A beam search over the levels of an ID, which follows only prefixes that exist.
+    A beam search over the levels of an ID that follows only existing prefixes.
 
     Args:
         prior: `SequenceTransformer` over `(items, levels)`.
         histories: int `(N, items - 1, levels)`, oldest first, in [-1, K); -1 for the
-            rows before a history that is shorter.
-        tree: `PrefixTree` of the IDs that exist.
-        count: int, IDs for each history.
-        num_beams: int, prefixes that are followed. Defaults to twice the count.
+            rows before a shorter history.
+        tree: `PrefixTree` of the existing IDs.
+        count: int, IDs per history.
+        num_beams: int, width of the beam. Defaults to twice the count.
         batch_size: int, histories at once.
 
     Returns:
@@ -46,11 +46,11 @@ def recommend(prior, histories, tree, count=10, *, num_beams=None, batch_size=64
     )
     there = (histories >= 0).all(axis=-1)
     if there.any():
-        tree.leaves(histories[there])  # says which does not exist
+        tree.leaves(histories[there])  # names an ID that does not exist
     search = raster.sampler_of(prior, _BeamSearch, tree, num_beams)
     leaves, log_prob = [], []
     for batch in raster.batches({"codes": histories}, batch_size):
-        # A last batch of its own size would be compiled for itself.
+        # Another size of the last batch would compile again.
         missing = batch_size - len(batch["codes"]) if len(histories) > batch_size else 0
         padding = [(0, missing), (0, 0), (0, 0)]
         found = search.predict_on_batch(np.pad(batch["codes"], padding))
@@ -114,7 +114,7 @@ class _BeamSearch(keras.Model):
 
 
 def _find(keys, wanted):
-    """Places of values among ascending keys, and whether they are there."""
+    """Positions of values among ascending keys, and whether they occur."""
     keys = ops.convert_to_tensor(keys)
     places = ops.searchsorted(keys, ops.reshape(wanted, (-1,)))
     places = ops.minimum(ops.cast(places, "int32"), keys.shape[0] - 1)
@@ -123,7 +123,7 @@ def _find(keys, wanted):
 
 
 def _taken(state, rows):
-    """A state with these rows of its batch; what has none stays."""
+    """A state with these rows of its batch; scalars are kept."""
     return keras.tree.map_structure(
         lambda array: ops.take(array, rows, axis=0) if len(array.shape) else array,
         state,

@@ -1,4 +1,4 @@
-"""The IDs that exist, as a tree of their prefixes."""
+"""A tree of the prefixes of existing IDs."""
 
 import numpy as np
 from keras import ops
@@ -7,16 +7,16 @@ from vqzoo.arguments import check_codes
 
 
 class PrefixTree:
-    """Which codes may follow on a prefix, so that only IDs that exist are drawn.
+    """The codes that may follow a prefix, so that only existing IDs are drawn.
 
     Args:
         ids: int `(items, levels)`, in [0, num_embeddings); items may share an ID.
         num_embeddings: int, K, codes of each level.
     Attributes:
         ids: int32 `(distinct, levels)`, in ascending order; their rows are its leaves.
-        keys: for each level int32, ascending: the nodes that there are, each as the
-            position of its parent among those of the level above * K + code.
-    Raises: ValueError: if they are no codes, or too many for 32 bits.
+        keys: for each level int32, ascending: the nodes, each as the position of its
+            parent in the level above * K + code.
+    Raises: ValueError: if they are not codes, or too many for 32 bits.
     """
 
     def __init__(self, ids, num_embeddings):
@@ -46,14 +46,14 @@ class PrefixTree:
         return self.ids.shape[1]
 
     def items_of(self, leaf):
-        """The items, rows of what the tree was made of, that have the ID of a leaf."""
+        """The items with the ID of a leaf, as rows of the `ids` of the constructor."""
         return self._by_leaf[self._starts[leaf] : self._starts[leaf + 1]]
 
     def leaves(self, ids):
         """The leaf of each ID: int `(...)` of int `(..., levels)`.
 
         Raises:
-            ValueError: if one does not exist.
+            ValueError: if an ID does not exist.
         """
         ids = _checked(ids, self.num_embeddings)
         shape, ids = ids.shape[:-1], ids.reshape(-1, ids.shape[-1])

@@ -14,7 +14,7 @@ def sample(pipeline, num_samples, labels, score, keep, *, seed=None, **options):
     Args:
         pipeline: `Pipeline` of priors that know classes.
         num_samples: int, images that are kept.
-        labels: as of `Pipeline.sample`.
+        labels: as in `Pipeline.sample`.
         score: function of images float `(N, H, W, C)` and labels int `(N,)` to `(N,)`,
             higher for better ones.
         keep: float in (0, 1], the share that is kept.

@@ -8,7 +8,7 @@ signals of; a linear probe names the event from the tokens.
 `--dataset=arrays --data_dir=signals.npz` takes your own, `--model_options=causal=True`
 makes a model that codes streams.
 
-One seed, 2 minutes of a core: relative error 0.12; 6.5 bits a token, 7.9 by frequency
+One seed, 2 minutes of a core: relative error 0.12; 6.5 bits per token, 7.9 by frequency
 alone; the probe names 39 % of the events from tokens, 44 % from the signal, and the
 most frequent event is 21 %.
 

@@ -1,4 +1,4 @@
-"""Films of frames: a GIF, and an MP4 where the package for it is installed."""
+"""Writes frames as films: a GIF, and an MP4 if its package is installed."""
 
 import importlib.util
 
@@ -12,19 +12,19 @@ imageio = lazily("imageio.v2")
 
 
 def save(frames, path, *, rate=15, scale=1):
-    """Writes `path.gif`, and `path.mp4` where imageio-ffmpeg is installed, atomically.
+    """Writes `path.gif`, and `path.mp4` if imageio-ffmpeg is installed, atomically.
 
     Args:
-        frames: uint8 `(frames, height, width, 1 or 3)`, of at least one frame.
+        frames: uint8 `(frames, height, width, 1 or 3)`, at least one frame.
         path: `pathlib.Path` without a suffix.
-        rate: float, frames a second.
-        scale: int, how many pixels of the film's sides show one of a frame.
+        rate: float, frames per second.
+        scale: int, the film's pixels per pixel of a frame, on each side.
 
     Returns:
         list of the paths that were written.
 
     Raises:
-        ValueError: if they are no frames.
+        ValueError: if type or shape of the frames differ from these.
     """
     frames = np.asarray(frames)
     if frames.dtype != np.uint8 or frames.ndim != 4 or not len(frames):
@@ -42,7 +42,7 @@ def save(frames, path, *, rate=15, scale=1):
     if importlib.util.find_spec("imageio_ffmpeg"):
         written.append(path.with_name(f"{path.name}.mp4"))
         with files.replacing(written[1]) as aside:
-            # Sides that two does not divide are no MP4's.
+            # MP4 needs even sides.
             sides = [side - side % 2 for side in frames.shape[1:3]]
             shown = frames[:, : sides[0], : sides[1]]
             imageio.mimwrite(aside, shown, fps=rate, macro_block_size=1)

@@ -7,7 +7,7 @@ their rows out. Each function takes `read`, from a benchmark's name to its resul
 
 from vqzoo.studies import cells, codec_rows, encode_rows
 
-# Case, batch size, images a second; precision, milliseconds.
+# Case, batch size, images per second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
 STEP_TARGETS = (("float32", 213), ("mixed_bfloat16", 159))
 SERVING_TARGET = 0.8  # of the throughput of `predict`
@@ -141,7 +141,7 @@ def memory_rows(read):
 def throughput_rows(read):
     """Training speed of `fit`, beside the arithmetic that the machine has.
 
-    Images a second are of the precision that `--precision=auto` takes there.
+    Images per second are those of the precision that `--precision=auto` takes there.
     """
     results = read("throughput")
     cases = results.get("cases", {})
@@ -203,7 +203,7 @@ def import_rows(read):
 
 
 def sampling_rows(read):
-    """Samplers beside each other, and PixelSNAIL's seconds an image."""
+    """Samplers beside each other, and PixelSNAIL's seconds per image."""
     cases = read("sampling").get("cases", {})
     rows = []
     for name, slow, fast, target in RATIOS:

@@ -83,7 +83,7 @@ def endless(split, batch_size, seed, step, part=(0, 1)):
         batch_size: int, of all workers together.
         seed: int.
         step: int, of the run.
-        part: as of `Split.batches`.
+        part: as in `Split.batches`.
     """
     return split.batches(
         batch_size,

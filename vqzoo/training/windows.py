@@ -11,16 +11,16 @@ from vqzoo.registry import lazily
 from vqzoo.runs import files
 
 tf = lazily("tensorflow")
-BATCH = 64  # frames that are encoded at once
+BATCH = 64  # frames encoded at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """Frames in order and, of a game, what was done at each.
+    """Frames in order and, for a game, the action at each.
 
     Args:
         frames: uint8 `(n, height, width, C)`, or latents `(n, frame_size)`.
-        actions: `(n, ...)` or None; the last one plays no part.
+        actions: `(n, ...)` or None; the last one is ignored.
         rewards, ends: `(n,)` or None, of the actions.
     """
 
@@ -34,9 +34,9 @@ class Film:
 
 
 def of_episode(episode):
-    """The film of an `Episode`, whose last frame gets an action that nothing follows.
+    """The film of an `Episode`; its last frame gets an action, which is ignored.
 
-    An end is what the game had, not what the clock had.
+    Ends are those of the game, not time limits.
     """
     rows = {
         "actions": episode.actions,
@@ -48,14 +48,14 @@ def of_episode(episode):
 
 
 def encode(model, memory, films, folder, progress=lambda films: films):
-    """Films of latents, each in a file: those that are there are not made again.
+    """Encodes films to latents, each in a file; existing files are kept.
 
     Args:
         model: a model of vqzoo.models.
         memory: `Memory`, which knows the order of tiers.
         films: dict of sequences of `Film` by split.
         folder: `pathlib.Path`.
-        progress: function that wraps the films, and may show how many are done.
+        progress: function that wraps the films, such as tqdm.
 
     Returns:
         dict of lists of `Film` with latents, mapped from their files.
@@ -89,12 +89,12 @@ def _named(films):
 
 
 class Windows:
-    """All windows of some length of films, so many frames each.
+    """All windows of films, with `size` frames each.
 
     Args:
         films: sequence of `Film` with latents.
-        size: int, frames of a window; a film of fewer frames is one window.
-        stride: int, from a window of a film to the next one.
+        size: int, frames per window; a shorter film is one window.
+        stride: int, frames from one window of a film to the next.
     """
 
     def __init__(self, films, size, stride=1):
@@ -106,7 +106,7 @@ class Windows:
         return int(self.ends[-1])
 
     def arrays(self, indices):
-        """Windows as `Memory.training_pair` takes them, a dict with `mask`."""
+        """Windows as arguments of `Memory.training_pair`: a dict with `mask`."""
         rows = [self._window(index) for index in indices]
         names = [name for name in rows[0] if rows[0][name] is not None]
         return {name: np.stack([row[name] for row in rows]) for name in names}
@@ -128,10 +128,10 @@ class Windows:
         return window
 
     def endless(self, make, batch_size, seed, step):
-        """Batches from a step of a run on, drawn at random: a `tf.data.Dataset`.
+        """Random batches, beginning at a step of a run: a `tf.data.Dataset`.
 
         Args:
-            make: function from `arrays` to what a step of training takes.
+            make: function from `arrays` to the arrays of a training step.
             batch_size: int.
             seed: int; equal seeds and steps give equal batches.
             step: int.

@@ -25,16 +25,15 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         head_dim: int, length of a head's queries, keys and values.
         sees_itself: bool. Whether a position looks at itself too.
         use_bias: bool, in the maps to queries, keys and values.
-        rotary: bool. Whether queries and keys are turned by where they stand: half of
-            a head by its row, half by its column.
-        grids: sequence of grids from coarse to fine, as of `Scales`, whose places stand
-            in the only row, one after the other; or None. Their rotary positions are
-            those of their centers on the last grid. Sampling takes a grid at a time,
-            by `extend`.
+        rotary: bool. Whether to rotate queries and keys by their position: half of a
+            head by its row, half by its column.
+        grids: sequence of grids from coarse to fine, as in `Scales`, whose positions
+            form the only row; or None. Rotary positions are those of their centers on
+            the last grid. Sampling takes a grid at a time, by `extend`.
         query_key_norm: bool. Whether the queries and keys of a head are normalized to
             root mean square 1, each with a learned scale.
-        window: int or None, rows that a position sees, its own among them, at least
-            2. None is all rows.
+        window: int or None, rows that a position sees, including its own, at least 2.
+            None is all rows.
     Input shape: queries and sources `(batch, height, width, any)`, float. Without
         sources the queries are the sources too.
     Output shape: `(batch, height, width, num_heads * head_dim)`.

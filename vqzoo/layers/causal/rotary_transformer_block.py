@@ -18,13 +18,13 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
     position `at`, and `end_row`.
 
     Args:
-        num_heads: int; they share the channels, at least 4 and a multiple of 4 each.
+        num_heads: int; channels per head must be a multiple of 4.
         hidden_channels: int, of the perceptron.
-        adaptive: bool. Whether it is called with modulations.
+        adaptive: bool. Whether calls take modulations.
         window: int or None, rows that a position sees: see `CausalSelfAttention`.
-        grids: sequence of grids or None, as of `CausalSelfAttention`; sampling then
+        grids: sequence of grids or None, as in `CausalSelfAttention`; sampling then
             takes a grid at a time, by `extend`.
-        dropout: float in [0, 1), of what is added.
+        dropout: float in [0, 1), of the residual branches.
         seed: int or None, of the dropout.
     Input shape: `(batch, height, width, channels)`, float; with `adaptive` modulations
         `(batch, height or 1, width or 1, 6 * channels)` too.

@@ -1,4 +1,4 @@
-"""The training of models of vectors, whose codes become IDs in a file."""
+"""Training of models of vectors, whose codes become IDs in a file."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ class VectorSettings(Settings):
 
     dataset: str = setting(
         "patches",
-        "arrays: the file --data_dir; patches: of photographs that packages ship",
+        "arrays: the file --data_dir; patches: of photographs in installed packages",
         choices=("arrays", "patches"),
     )
     data_dir: str = setting("", ".npy, .npz or Parquet file of vectors")
@@ -53,16 +53,16 @@ class VectorModelSettings(Settings):
     )
     normalization: str = setting(
         "center",
-        "center (one scale), standard (a scale each column), whitening or none",
+        "center (one scale), standard (a scale per column), whitening or none",
         choices=NORMALIZATIONS,
     )
     start: str = setting(
-        "", "folder of a finished run whose model goes on learning, so that IDs stay"
+        "", "folder of a finished run whose model to train further, so that IDs stay"
     )
     unique: str = setting(
         "level",
-        "what makes IDs different: level, one code more; reassign, other last codes by "
-        "the least cost, then a level where that is not enough; or none",
+        "what makes IDs unique: level, one more code; reassign, other last codes at "
+        "the least cost, and a level if that is not enough; or none",
         choices=UNIQUE,
     )
 
@@ -80,7 +80,7 @@ class VectorRecipe(CodingRecipe, VectorSettings, VectorModelSettings):
     """
 
     def smoke_numbers(self):
-        """The settings that a smoke run has other values of: a dict."""
+        """Settings that a smoke run changes: a dict."""
         return {**super().smoke_numbers(), "hidden_dims": (16,), "batch_size": 64}
 
     def load_data(self):
@@ -154,7 +154,7 @@ What next:
   serve it  vqzoo export {run.path} export/my_ids"""
 
     def _unique(self, model, codes, vectors):
-        """The codes as IDs that differ where vectors do, unless nobody wants that."""
+        """The codes as IDs that differ if vectors do, unless `unique` is none."""
         same = ids.distinct(vectors)
         if self.unique == "reassign":
             costs = CostsOfLastCodes(model, vectors)
@@ -165,7 +165,7 @@ What next:
 
 
 class CostsOfLastCodes:
-    """How far latents are from all codes that differ in the last one.
+    """Distances of latents from all codes that differ only in the last one.
 
     Args:
         model: `VectorVQVAE`.
@@ -179,7 +179,7 @@ class CostsOfLastCodes:
         (self.latents,) = inference.in_batches(latents, vectors, batch_size=BATCH)
 
     def __call__(self, items, codes):
-        """Squared distances `(m, K)` of items `(m,)` of the codes `(n - 1,)`."""
+        """Squared distances `(m, K)` of items `(m,)` with one prefix, `(n - 1,)`."""
         last = np.arange(self.num_codes, dtype="int32")
         whole = np.concatenate([np.tile(codes, (len(last), 1)), last[:, None]], axis=1)
         places = np.asarray(self.decode(whole.astype("int32")))
