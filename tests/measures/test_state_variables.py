@@ -77,7 +77,7 @@ def test_equal_frames_are_left_out_of_the_test():
     assert len(frames) == 50
     rest, values = states.frames_of(found, "train", 400, but=frames)
     assert len(rest) == len(values) == 350
-    with pytest.raises(ValueError, match="only test episodes have"):
+    with pytest.raises(ValueError, match="only train episodes have"):
         states.frames_of(found, "train", 400, but=found.episodes("train")[0].frames)
 
 
