@@ -26,14 +26,14 @@ class Edits:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Place:
-    """Which index is meant.
+    """The position of an index.
 
     Args:
         image: int, 0 or 1.
         code_map: `CodeMap`.
         row: int.
         column: int.
-    Raises: ValueError: if it is not on the grid of the map.
+    Raises: ValueError: if it is outside the grid of the map.
     """
 
     image: int
@@ -51,18 +51,18 @@ class Place:
 
     @property
     def index(self):
-        """Where the place is within the codes of its tier."""
+        """Index of the position in the codes of its tier."""
         return self.image, self.row, self.column, self.code_map.part
 
 
 def begin(explored, images):
-    """The codes of two images `(2, H, W, C)`, not edited: `Edits`."""
+    """The unedited codes of two images `(2, H, W, C)`: `Edits`."""
     codes = explored.encode(images)
     return Edits(now=codes, before=codes)
 
 
 def set_code(edits, place, code):
-    """Edits with another index at a place.
+    """Edits with another index at a position.
 
     Raises:
         ValueError: if the codebook has no such index.

@@ -1,4 +1,4 @@
-"""The images that the page offers: photographs that need no file, or a data set's."""
+"""The images that the page offers: photographs of packages, or of a data set."""
 
 import contextlib
 import dataclasses
@@ -22,8 +22,8 @@ class Gallery:
 
     Args:
         samples: dict from a name to an image, float32 `(H, W, C)` in [-0.5, 0.5].
-        counted: function without arguments to `(images, words)`: float32
-            `(N, H, W, C)`, and what they are, for people.
+        counted: function without arguments that returns `(images, words)`: float32
+            `(N, H, W, C)`, and a phrase that describes them.
     """
 
     samples: dict
@@ -41,7 +41,7 @@ def load(image_shape, dataset="photos", data_dir=None, classes=(), **reading):
         **reading: `datasets.READING`, of `datasets.load`.
 
     Returns:
-        `Gallery`: of the photographs as wholes, of another data set test images.
+        `Gallery`: whole photographs, or test images of another data set.
 
     Raises:
         ValueError: if the data do not fit the model.
@@ -58,7 +58,7 @@ def load(image_shape, dataset="photos", data_dir=None, classes=(), **reading):
 
 
 def _crops(image_shape, samples):
-    """Crops of the photographs, or where none of that size fit, the wholes."""
+    """Crops of the photographs, or whole ones if no crop of that size fits."""
     height, width, channels = image_shape
     if height == width:
         with contextlib.suppress(ValueError):

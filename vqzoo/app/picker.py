@@ -8,7 +8,7 @@ NAMES = ("First image", "Second image")
 
 
 def put(images, which, image):
-    """The two images `(2, H, W, C)` with another one in a place."""
+    """The two images `(2, H, W, C)`, one of them replaced."""
     changed = images.copy()
     changed[which] = image
     return changed

@@ -50,7 +50,7 @@ def shades(values, white):
 
 
 def error_map(image, rebuilt):
-    """Where an image and what came back of it differ.
+    """Where an image and its reconstruction differ.
 
     Args:
         image: float `(H, W, C)` in [-0.5, 0.5].

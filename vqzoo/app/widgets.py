@@ -1,4 +1,4 @@
-"""What a tab is put on, and components of several. `gr` is the module gradio."""
+"""The page of a tab, and shared components. `gr` is the module gradio."""
 
 import dataclasses
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a tab is built from.
+    """The parts that a tab is built from.
 
     Args:
         gr: the module gradio.
@@ -16,9 +16,9 @@ class Page:
         explored: `Explored`, its model.
         counted: `codebook.Counted`, the use of its codes.
         images: `gr.State` of the two images, float `(2, H, W, C)`.
-        folder: path of the temporary folder for what is downloaded.
+        folder: path of the temporary folder for downloads.
         quiet: dict, options of the tab's events. They share one queue, so that the
-            last answer that arrives is to what was done last.
+            last answer to arrive belongs to the last action.
     """
 
     gr: Any
@@ -58,7 +58,7 @@ def map_menu(gr, explored, name):
 
 
 def picture_of(gr, label, name, **options):
-    """A picture that the page shows and nobody draws into."""
+    """A read-only picture."""
     defaults = {
         "label": label,
         "elem_id": name,

@@ -1,4 +1,4 @@
-"""The files that the codes of a data set are kept in: arrays, a header, a lock."""
+"""Files of the codes of a data set: arrays, a header, a lock."""
 
 import contextlib
 import json
@@ -13,12 +13,12 @@ import numpy as np
 HEADER = "codes.json"
 LOCK = "codes.lock"
 NAMES = {"model", "data", "num_embeddings", "class_names", "tier_shapes", "splits"}
-_BLOCK = 2**24  # bytes that are summed at a time
+_BLOCK = 2**24  # bytes per step of a checksum
 
 
 @contextlib.contextmanager
 def alone(folder):
-    """Waits until no other process writes codes into a folder, and keeps them off."""
+    """Locks a folder of codes against other processes; waits for a running one."""
     path = folder / LOCK
     lock = filelock.FileLock(path)
     try:
@@ -35,7 +35,7 @@ def alone(folder):
 
 
 def deliver(arrays, folder, state, name):
-    """Notes the sums of a split's files and gives them the names that are read."""
+    """Records the checksums of a split's files and gives them their final names."""
     for array in arrays.values():
         array.flush()
     state["sums"] = {key: _sum(aside(folder, name, key)) for key in arrays}
@@ -44,7 +44,7 @@ def deliver(arrays, folder, state, name):
 
 
 def are_begun(folder, header, name):
-    """Whether all files of a split that an extraction began are still aside."""
+    """Whether all unfinished files of a split exist."""
     return all(aside(folder, name, key).exists() for key in keys(header))
 
 
@@ -54,7 +54,7 @@ def place(folder, name, key):
 
 
 def aside(folder, name, key):
-    """The same while it is written."""
+    """The same file while it is written."""
     return folder / f"{name}_{key}.part"
 
 
@@ -68,8 +68,8 @@ def _sum(path):
 
 
 def check_sums(folder, header, name):
-    """Raises ValueError if a split's files are not as they were written."""
-    # Earlier versions noted none.
+    """Raises ValueError if a split's files have changed."""
+    # Earlier versions recorded none.
     for key, known in header["splits"][name].get("sums", {}).items():
         path = place(folder, name, key)
         if _sum(path) != known:
@@ -80,7 +80,7 @@ def check_sums(folder, header, name):
 
 
 def keys(header):
-    """What there is a file of in each split: tiers, numbers beside codes, `label`."""
+    """Keys of the files of a split: tiers, real numbers beside codes, `label`."""
     beside = map(values_of, header.get("num_values", ()))
     return [
         *header["tier_shapes"],
@@ -95,14 +95,14 @@ def values_of(tier):
 
 
 def shapes(header):
-    """Shapes of an image's codes, and of the numbers beside them, by their names."""
+    """Shapes of an image's codes, and of the numbers beside them, by key."""
     known = header["tier_shapes"]
     beside = header.get("num_values", {})
     return known | {values_of(t): (*known[t], count) for t, count in beside.items()}
 
 
 def open_arrays(folder, header, name, at=place, mode="r"):
-    """The arrays of a split by what they hold, mapped.
+    """The arrays of a split by key, mapped from the disk.
 
     Raises:
         ValueError: if a file cannot be read or has another shape.
@@ -150,6 +150,6 @@ def read_header(folder):
 
 def write_header(folder, header):
     """Writes whose codes there are, how many, and the sums of their files."""
-    part = folder / f"{HEADER}.part"  # One writes at a time.
+    part = folder / f"{HEADER}.part"  # Only one process writes.
     part.write_text(json.dumps(header, indent=2) + "\n")
     os.replace(part, folder / HEADER)

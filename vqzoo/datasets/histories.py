@@ -1,4 +1,4 @@
-"""What users chose, in the order of time: read from ratings, or generated."""
+"""Items that users chose, in order of time: read from ratings, or generated."""
 
 import csv
 import dataclasses
@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-# Names of columns, the first that is there; without a header they stand in this order.
+# Names of columns: the first that exists; without a header, in this order.
 _COLUMNS = {
     "user": ("user", "userid", "user_id", "uid"),
     "item": ("item", "itemid", "item_id", "movieid", "movie_id", "asin", "key", "iid"),
@@ -24,7 +24,7 @@ class Histories:
 
     Args:
         name: str.
-        keys: `(items,)`, str: what the items are called.
+        keys: `(items,)`, str: names of the items.
         users: list of int arrays, rows of `keys`, at least 5 each.
     """
 
@@ -49,14 +49,14 @@ class Histories:
         return np.array([items[len(items) - held_out] for items in self.users])
 
     def of(self, keys) -> tuple["Histories", np.ndarray]:
-        """The histories of the items that have one of these keys alone.
+        """Histories restricted to items with one of these keys.
 
         Args:
-            keys: sequence of the names of items, which are compared as text.
+            keys: sequence of names of items, compared as text.
 
         Returns:
-            `(histories, rows)`: of users with at least 5 items left, and the row in
-            `keys` of each of its items.
+            `(histories, rows)`: users with at least 5 items left, and the row in `keys`
+            of each item.
         """
         place = {str(key): row for row, key in enumerate(keys)}
         rows = np.array([place.get(key, -1) for key in self.keys.tolist()], int)
@@ -68,7 +68,7 @@ class Histories:
         return dataclasses.replace(self, keys=self.keys[kept], users=users), rows[kept]
 
     def counts(self) -> np.ndarray:
-        """How often each item was chosen, but for what is held out: int `(items,)`."""
+        """How often each item was chosen, without held-out choices: int `(items,)`."""
         return np.bincount(np.concatenate(self.until(2)), minlength=len(self.keys))
 
 
@@ -83,8 +83,8 @@ def read(
 
     Args:
         path: the file.
-        least_rating: float; lower ratings are no choices.
-        least_items: int of at least 5; users with fewer are left out.
+        least_rating: float; lower ratings do not count as choices.
+        least_items: int, at least 5; users with fewer are left out.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -127,7 +127,7 @@ def read(
 
 
 def _places(path, rows):
-    """The column of each kind, and the number of the first line of values."""
+    """The column of each kind, and the number of the first data line."""
     first = [cell.strip().lower() for cell in rows[0]] if rows else []
     if any(cell.replace(".", "", 1).isdigit() for cell in first):
         return dict(zip(_COLUMNS, range(min(4, len(first))))), 0
@@ -168,18 +168,18 @@ def generate(
     most_items: int = 30,
     seed: int = 0,
 ) -> Histories:
-    """Users whose interests are places among the vectors of items, and move.
+    """Users whose interests are moving points among the vectors of items.
 
     A user has two interests, each a point that begins at a random item. In each step
-    one of them, mostly the last one, draws an item: the nearer and the more popular
-    (Zipf's law) the likelier, none twice; the interest moves a third of the way there.
+    one of them, mostly the last one, draws an item, none twice; near and popular items
+    (Zipf's law) are likelier. The interest moves a third of the way there.
 
     Args:
         keys: `(N,)`, the names of the items.
         vectors: float `(N, D)`.
         num_users: int.
-        least_items: int, of the shortest history.
-        most_items: int, of the longest; at most N.
+        least_items: int, length of the shortest history.
+        most_items: int, length of the longest; at most N.
         seed: int.
     """
     generator = np.random.default_rng(seed)
@@ -190,7 +190,7 @@ def generate(
     popularity = -0.5 * np.log1p(generator.permutation(num_items)).astype("f4")
     some = vectors[generator.choice(num_items, min(num_items, 500), replace=False)]
     between = squares - 2 * some @ vectors.T + np.square(some).sum(1, keepdims=True)
-    # Interests as wide as the tenth of a percent of the items that is nearest.
+    # The width of an interest covers the nearest tenth of a percent of the items.
     width = np.quantile(np.maximum(between, 0), 0.01) + 1e-6
     lengths = generator.integers(least_items, most_items + 1, num_users)
     users = []

@@ -14,11 +14,11 @@ from vqzoo.datasets.holdout import assign_rows, content_digest
 from vqzoo.datasets.photos import photographs
 from vqzoo.datasets.splits import Split, Splits
 
-# Names under which files keep vectors and their keys, the first that is there.
+# Usual names of vectors and keys in files; the first that exists counts.
 _VECTORS = ("vectors", "vector", "embeddings", "embedding", "features", "x")
 _KEYS = ("keys", "key", "item_id", "ids", "id")
 _BLOCK = 2**16  # rows
-_NAMED = 5  # rows that an error names
+_NAMED = 5  # rows named in an error
 _PATCH, _NUM_PATCHES = 8, 20_000
 
 
@@ -27,7 +27,7 @@ class Table:
     """Vectors in the order of their file.
 
     Args:
-        keys: `(N,)`, ints or strings; the numbers of the rows where the file has none.
+        keys: `(N,)`, ints or strings; row numbers if the file has none.
         vectors: float32 `(N, D)`.
         splits: dict of "train", "validation" and "test" to the int rows of each.
     """
@@ -52,24 +52,24 @@ def load_vectors(
     equal vectors are in one split.
 
     Args:
-        name: "arrays", the .npy, .npz or Parquet file `data_dir`; or "patches", those
-            of 8 x 8 pixels of the photographs that installed packages ship.
+        name: "arrays", the .npy, .npz or Parquet file `data_dir`; or "patches" of 8 x 8
+            pixels of photographs in installed packages.
         data_dir: path of the file. A .npy file holds float `(N, D)`; others hold it
-            under one of the names `vectors`, `embeddings` and their like.
-        vectors: str, the name of the array or column of vectors. Defaults to the first
-            that is there.
-        keys: str, that of the keys, which are different from each other. Defaults to
-            the first that is there, and to the numbers of the rows.
+            under a name such as `vectors` or `embeddings`.
+        vectors: str, name of the array or column of vectors. Defaults to the first
+            usual name that exists.
+        keys: str, name of that of the keys, which are unique. Defaults to the first
+            usual name that exists, else to row numbers.
         validation_fraction: float in (0, 0.9), of the training items.
-        seed: int, of the choice of what is held out.
+        seed: int; another one holds out other vectors.
 
     Returns:
         `Splits` of items `vector`, float32 `(batch, D)`, with `table`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no such file, vectors have no one width or are not finite,
-            or two items have one key; with the keys of those.
+        ValueError: if the format is wrong, vectors differ in width or are not finite,
+            or items share a key; it names the keys.
     """
     if name == "patches":
         found, names, source = _patches(), None, name
@@ -105,7 +105,7 @@ def load_vectors(
 
 
 def describe(splits: Splits) -> list[str]:
-    """What was read, in one to four lines."""
+    """A summary of what was read, one to four lines."""
     found = splits.summary
     counts = ", ".join(f"{n} {count:,}" for n, count in found["splits"].items())
     lines = [
@@ -143,7 +143,7 @@ def _split(vectors, rows):
 
 
 def _read(path, vectors, keys):
-    """Vectors and keys, or None, of a file, not checked."""
+    """Unchecked vectors of a file, and its keys or None."""
     if path.suffix in (".parquet", ".pq"):
         return _read_parquet(path, vectors, keys)
     arrays = read(path)
@@ -159,7 +159,7 @@ def _keys_of(columns, name, path):
 
 
 def _named(columns, name, names, path):
-    """The name that was given, or the first of those that there are."""
+    """The given name, or the first usual one that exists."""
     found = [each for each in ([name] if name else names) if each in columns]
     if not found:
         raise ValueError(
@@ -240,7 +240,7 @@ def _checked(vectors: np.ndarray, keys: Sequence, source) -> np.ndarray:
 
 
 def _patches(seed=0):
-    """Patches at random places of the photographs: float32 `(N, 192)`."""
+    """Patches at random positions of the photographs: float32 `(N, 192)`."""
     generator = np.random.default_rng(seed)
     images = list(photographs().values())
     rows = []

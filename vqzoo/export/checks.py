@@ -1,4 +1,4 @@
-"""What a fresh process proves of a SavedModel: one signature by the others."""
+"""Checks of a SavedModel in a fresh process: its signatures against each other."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,8 +6,8 @@ import tensorflow as tf
 from vqzoo.export import warmup, wire
 from vqzoo.export.files import ExportError
 
-# Graphs fuse and order sums in other ways than eager code, so that a latent between two
-# codes may fall to either, which in a large grid happens once in a while.
+# Graphs fuse and order sums differently from eager code, so a latent between two codes
+# may fall to either, which happens occasionally in a large grid.
 MAX_DIFFERING_CODES = 1e-3
 MAX_DIFFERING_LEVELS = 1
 # bfloat16 has 8 bits. A latent falls to another code now and then, one almost as near:
@@ -72,7 +72,7 @@ def compare_bfloat16(expected, codes, decoded, rebuilt):
         squared errors of the reconstructions.
 
     Raises:
-        ExportError: if an image differs by too much or comes back worse.
+        ExportError: if an image differs by too much, or reconstructions are worse.
     """
     differences = _differences("saved_model", expected, codes, decoded)
     largest = differences["largest_image_difference"]
@@ -96,7 +96,7 @@ def compare_bfloat16(expected, codes, decoded, rebuilt):
 
 
 def check(path, expected, precision):
-    """Loads a SavedModel, asks all of its signatures, and compares.
+    """Loads a SavedModel, runs all of its signatures, and compares.
 
     Args:
         path: str, a version's folder.
@@ -107,7 +107,7 @@ def check(path, expected, precision):
         JSON dict of `compare` or `compare_bfloat16`.
 
     Raises:
-        ExportError: if an answer is not as it should be.
+        ExportError: if an answer is wrong.
     """
     calls = tf.saved_model.load(path).signatures
     way, items = _way(expected), tf.constant(expected["images"])

@@ -1,4 +1,4 @@
-"""Folders of artifacts: versions, sums of files, and a replacement in one stroke."""
+"""Folders of artifacts: versions, checksums, and atomic replacement."""
 
 import hashlib
 import os
@@ -32,11 +32,11 @@ def check_target(target, overwrite):
         overwrite: bool, whether an artifact that is there is replaced as a whole.
 
     Returns:
-        int, the version number that the new SavedModel gets.
+        int, the version number of the new SavedModel.
 
     Raises:
         ExportError: if the folder's name cannot be a model's name, or there is
-            something at `target` that is no artifact.
+            something at `target` that is not an artifact.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", target.name):
         raise ExportError(

@@ -1,4 +1,4 @@
-"""The facts of an artifact, for people and for programs."""
+"""The manifest of an artifact."""
 
 import math
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("keras", "tensorflow", "numpy")
 
 
 def describe(trained, name, version, saved, checked, terms=""):
-    """The manifest of an artifact, without the sums of its files.
+    """The manifest of an artifact, without the checksums of its files.
 
     Args:
         trained: `trained.Trained`.
@@ -89,7 +89,7 @@ def _tiers(model):
 
 
 def _priors(pipeline):
-    """What is known of the priors, by tier; empty without any."""
+    """Facts of the priors by tier; empty without priors."""
     if pipeline is None:
         return {}
     return {

@@ -1,7 +1,7 @@
 """Requests that a model server runs on a SavedModel before it serves it.
 
-The first run of a graph is many times slower than the later ones; a server that finds
-these requests has that behind it when it opens.
+The first run of a graph is many times slower than later ones; a server runs these
+requests before it opens.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from vqzoo.serving import MAX_BATCH_SIZE
 wire = lazily("vqzoo.export.wire")
 
 FILE = "assets.extra/tf_serving_warmup_requests"
-# A batch of large images is run with fewer rows, which take the same way.
+# Large images run in smaller batches, which take the same path.
 MAX_PIXELS = 2**18
 # With files and with priors the first run is alike for every batch.
 ONE_ROW = (
@@ -39,8 +39,8 @@ def write(saved_model, name, described, item_shape):
 
     Args:
         saved_model: path of a version's folder.
-        name: str, under which the model is served.
-        described: dict of `signatures.save`.
+        name: str, of the served model.
+        described: dict from `signatures.save`.
         item_shape: `(height, width, channels)`, `(dim,)` or `(None, channels)`.
 
     Returns:
@@ -111,7 +111,7 @@ def _input(name, spec, rows, item_shape):
 
 
 def _sides(shape):
-    """A shape in which those that may be any are of an example."""
+    """A shape whose free sides have example values."""
     return [side or wire.SIDE for side in shape]
 
 

@@ -1,4 +1,4 @@
-"""What clients send and get instead of items: pixels, vectors or sequences."""
+"""Formats that clients send and receive: pixels, vectors or sequences."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ SIDE = 8
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wire:
-    """How items of a kind go in and out of an artifact.
+    """How an artifact receives and sends items of one kind.
 
     Args:
         items: str, their name in signatures.

@@ -1,7 +1,7 @@
 """Tables of semantic IDs, from benchmarks/results/semantic_ids.json.
 
-Each function takes `read`, from a benchmark's name to its results, or {} where it has
-not run.
+Each function takes `read`, from a benchmark's name to its results, or {} if it has not
+run.
 """
 
 import statistics
@@ -21,7 +21,7 @@ FIGURES = (
 
 
 def unique(read):
-    """IDs of all vectors and errors of those not trained on, over seeds."""
+    """IDs of all vectors and errors of held-out ones, over seeds."""
     rows = [("vectors", "by", "n", *(title for title, *_ in FIGURES))]
     for name in SETS:
         found = read("semantic_ids").get(name, {})
@@ -32,7 +32,7 @@ def unique(read):
 
 
 def _contestants(found):
-    """Names of who made IDs, and what is said of them by seed."""
+    """Names of contestants, and their figures by seed."""
     for part, words in (
         ("ours", "vqzoo, {}"),
         ("torch", "ResidualVQ, {} replaced"),
@@ -43,7 +43,7 @@ def _contestants(found):
 
 
 def options(read):
-    """What settings of the recipe do, with one seed."""
+    """Effects of settings of the recipe, with one seed."""
     rows = [("vectors", "settings", *(title for title, *_ in FIGURES))]
     for vectors in SETS:
         found = read("semantic_ids").get(vectors, {}).get("options", {})
@@ -54,7 +54,7 @@ def options(read):
 
 
 def noise(read):
-    """What the noisy assignment of the last stage is worth to neighbors."""
+    """Effect of the noisy assignment of the last stage on neighbors."""
     head = ("sigma", "same codes before", "and last code at most 1 away")
     rows = [(*head, "times as often as by chance", "unique", "relative error")]
     for sigma, found in read("semantic_ids").get("images", {}).get("noise", {}).items():
@@ -67,7 +67,7 @@ def noise(read):
 
 
 def stability(read):
-    """Which share of the same items has other codes after another training."""
+    """Shares of items whose codes change with another training."""
     rows = [("trained again", "first code", "first two", "whole ID")]
     found = read("semantic_ids").get("images", {}).get("stability", {})
     for name, shares in found.items():
@@ -122,7 +122,7 @@ WORDS = {
 
 
 def targets(read):
-    """What was aimed at with IDs and errors, and what came."""
+    """Targets of IDs and errors, and the results."""
     rows = [("vectors", "what", "target", "here", "")]
     for name in SETS:
         found = dict(_contestants(read("semantic_ids").get(name, {})))
@@ -143,7 +143,7 @@ def targets(read):
 
 
 def _errors(name, found):
-    """The relative error beside each other contestant's, in the median of seeds."""
+    """The relative error beside those of the others, medians over seeds."""
     ours = found.get("vqzoo, nearest codes")
     for who, seeds in found.items():
         if ours and not who.startswith("vqzoo"):

@@ -1,4 +1,4 @@
-"""The training of a prior that recommends: histories of semantic IDs, on `fit`."""
+"""Training of a prior that recommends items from histories of semantic IDs."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ vectors = lazily("vqzoo.datasets.vectors")
 SMOKE_USERS, SMOKE_ITEMS = 32, 64
 LISTED = 10
 KEYS = ("recall_at_5", "recall_at_10", "ndcg_at_10")
-# Validation users of an epoch: their bits decide which epoch is the best.
+# Validation users per epoch: their bits decide the best epoch.
 MAX_VALIDATION_USERS = 1024
 
 
@@ -93,13 +93,13 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
         }
 
     def run(self):
-        """Fits the prior and leaves a folder with it, its figures and the IDs.
+        """Fits the prior and writes a folder with it, its figures and the IDs.
 
         Returns:
             `pathlib.Path` of the run's folder.
 
         Raises:
-            RunError: if the run cannot go on, for a reason that its user can fix.
+            RunError: if the run cannot continue, for a reason that its user can fix.
             Stopped: after SIGTERM or SIGINT, once the state is saved.
             ValueError: if a setting does not fit the data.
         """
@@ -158,7 +158,7 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
         return grids.fit(self, run, make, train, measure, **options)
 
     def _measured(self, prior, users, tree, leaf_of):
-        """Figures of the last item of each user, beside those of simple ways."""
+        """Figures for the last item of each user, beside those of baselines."""
         past, right, counts = users.until(1), users.last(1), users.counts()
         whole = _grids(users.users, self.history + 1, tree, leaf_of)
         leaves, _ = beam_search.recommend(
@@ -214,7 +214,7 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
         return users, tree, tree.leaves(codes)
 
     def _cluster(self, found):
-        """Unique IDs by k-means on the vectors, then on what each level leaves."""
+        """Unique IDs by residual k-means on the vectors."""
         dim = found.shape[1]
         layer = quantizers.ResidualQuantizer(
             [
@@ -228,7 +228,7 @@ class RecommenderRecipe(RunSettings, StepSettings, OptimizerSettings):
 
 
 def _windows(items, size):
-    """Parts of a history, of at most so many items, the last one whole."""
+    """Parts of a history with a maximal number of items; the last one is full."""
     for end in range(len(items), 1, -size):
         yield items[max(0, end - size) : end]
 
@@ -243,9 +243,9 @@ def _grids(lists, size, tree, leaf_of):
 
 
 def _items_of(leaves, tree, counts, past):
-    """The first items with these IDs that are not in the past: int `(users, 10)`.
+    """The first items with these IDs outside the history: int `(users, 10)`.
 
-    Of items that share an ID the most popular come first.
+    If items share an ID, the most popular come first.
     """
     order = [
         sorted(tree.items_of(leaf), key=lambda item: -counts[item])

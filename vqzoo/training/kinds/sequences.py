@@ -1,4 +1,4 @@
-"""The training of models of signals, and of a prior over their tokens."""
+"""Training of models of signals, and of a prior over their tokens."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ signal_data = lazily("vqzoo.datasets.signals")
 signals = lazily("vqzoo.measures.signals")
 
 SHOWN = 6
-PRIOR = "bottom"  # the tier that the prior is of
+PRIOR = "bottom"  # the tier of the prior
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class SequenceRecipe(CodingRecipe, SequenceSettings):
         print(self._last_words(run, metrics), flush=True)
 
     def _probed(self, model, codes, items, labels):
-        """What a linear probe reads of the tokens of a whole signal, and of itself."""
+        """Accuracies of linear probes of the tokens of a signal, and of the signal."""
         vectors = np.asarray(model.quantizer.decode(codes))
         size = model.quantizer.num_embeddings
         flat = codes.reshape(len(codes), -1)
