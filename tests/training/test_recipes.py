@@ -38,6 +38,7 @@ LIKE_ANOTHER = {
     "quantizer_noise",
     "quantizer_study",
     "sonnet_study",
+    "denoising_study",
     "separate_study",
     "space_study",
     "vqgan_study",
