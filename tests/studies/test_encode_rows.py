@@ -74,7 +74,12 @@ def test_measured_figures_stand_beside_their_targets():
         "encode": {
             "rate": {"images": 5000} | dict.fromkeys(kinds, {"wall": wall}),
             "kills": {"kills": 20, "same_bytes": True, "keys_once": True, "files": 111},
-            "memory": {"images": 10**6, "growth": 0.03, "peak_bytes": 2**30},
+            "memory": {
+                "images": 10**6,
+                "growth": 0.03,
+                "peak_bytes": 2**30,
+                "resident_bytes_by_images": [[n, 100 + (n > 2)] for n in range(40)],
+            },
         },
         "shards": {
             "shards": {
@@ -95,5 +100,6 @@ def test_measured_figures_stand_beside_their_targets():
     )
     assert torch[1] == "1,800/s, 1.20x as fast" and torch[-1] == "missed by 8%"
     assert kills[1] == "111 of 111" and kills[-1] == "met"
-    assert memory[1] == "+3.0%, 1.00 GiB at its peak" and memory[-1] == "missed"
+    assert memory[-1] == "missed"
+    assert memory[1] == "+3.0%, +0.0% after the first tenth; 1.00 GiB at its peak"
     assert shards[1:] == ("1.00%", "200 ms a step", "< 3%", "met")
