@@ -152,3 +152,9 @@ def test_the_command_of_a_card_gives_the_settings_of_its_run():
         flags = set(shlex.split(command)) - set(shown)
         lost |= {(path.parent.name, f) for f in flags if not f.startswith(FREE)}
     assert lost - NO_CODES == set()
+
+
+def test_cards_begin_with_the_docstrings_of_their_recipes():
+    for path in pathlib.Path(__file__).parents[2].glob("recipes/*/README.md"):
+        if card.RESULT in (text := path.read_text()):
+            assert f"{card.head(path.parent.name)}\n\n| | |" in text, path.parent.name

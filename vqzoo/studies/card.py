@@ -28,9 +28,7 @@ PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 RESULT = "## Result, on the test split"
 ITEMS = {1: "vectors", 2: "signals"}  # by the axes of an item; images have more
-CARD = """{front}# {title}
-
-{about}
+CARD = """{front}{head}
 
 | | |
 |---|---|
@@ -112,11 +110,9 @@ def _facts(run, name, pictures):
     settings = run.settings()
     steps, seconds, joules = _work(run)
     device = settings.get("device", "not noted")
-    title, _, about = module.__doc__.partition("\n")
     return {
         "front": _front(name, settings, run),
-        "title": f"{name}: {title.rstrip('.')}",
-        "about": about.partition(f"vqzoo.recipes.{recipe}\n")[2].strip(),
+        "head": head(name),
         "command": _command(recipe, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
         "device": device,
@@ -129,6 +125,14 @@ def _facts(run, name, pictures):
         "result": _result(run),
         "pictures": "\n".join(f"![{name[:-4]}]({name})" for name in pictures),
     }
+
+
+def head(name):
+    """The title of a card and the text below it, from the docstring of its recipe."""
+    module = _recipe_module(name)
+    title, _, about = module.__doc__.partition("\n")
+    about = about.partition(f"{module.__name__}\n")[2].strip()
+    return f"# {name}: {title.rstrip('.')}\n\n{about}"
 
 
 def _recipe_module(name):
