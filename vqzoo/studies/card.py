@@ -186,7 +186,7 @@ def _front(name, settings, run):
     dataset = {"name": _data(settings), "type": recipe["dataset"], "split": "test"}
     numbers = run.metrics().get("test", {})
     result = {
-        "task": {"type": "image-to-image", "name": recipe.get("model", name)},
+        "task": {"type": "image-to-image", "name": _flag(recipe.get("model", name))},
         "dataset": dataset,
         "metrics": [
             {"type": key, "name": key, "value": value}
