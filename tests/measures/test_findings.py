@@ -47,7 +47,7 @@ def test_measures_are_modules_that_say_their_name_and_place():
     found = findings.modules()
     names = [module.__name__.rpartition(".")[2] for module in found]
     assert sorted(names) == list(registry.names("measures"))
-    assert names[:3] == ["reconstruction", "codebook", "latent_maps"]
+    assert names[:3] == ["reconstruction", "corruption", "codebook"]
     assert len({module.ORDER for module in found}) == len(found)
     assert [m.TITLE for m in findings.modules(["cost", "probe"])] == [
         "Linear probe",
