@@ -80,15 +80,15 @@ def _autoencoder(name):
     before = measure.peak_bytes()
     model = getattr(models, name)()
     model.compile(keras.optimizers.Adam(3e-4), model.training_loss())
-    side = model.image_shape[0]
     own = PROTOCOLS.get(name, (BATCH,))[0]
 
     def step(batch):
-        images = np.random.default_rng(0).uniform(-0.5, 0.5, (batch, side, side, 3))
+        shape = (batch, *model.image_shape)
+        images = np.random.default_rng(0).uniform(-0.5, 0.5, shape)
         images = images.astype("float32")
         return lambda: model.train_on_batch(images, images)
 
-    row = _steps(step, own, side >= LARGE, before)
+    row = _steps(step, own, model.image_shape[0] >= LARGE, before)
     images = np.zeros((2, *model.image_shape), "float32")
     codes = measures.in_batches(model.encode, images[:1])
     draw = model.sample if model.can_sample else lambda count, seed: model.decode(codes)
