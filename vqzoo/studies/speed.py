@@ -5,7 +5,7 @@ their rows out. Each function takes `read`, from a benchmark's name to its resul
 {} where it has not run.
 """
 
-from vqzoo.studies import cells, codec_rows, encode_rows
+from vqzoo.studies import cells, codec_rows, encode_rows, world_rows
 
 # Case, batch size, images per second; precision, milliseconds.
 IMAGES_TARGETS = (("vqvae_32_batch_256", 256, 1500), ("vqvae_32_batch_32", 32, 700))
@@ -238,23 +238,6 @@ def sampling_rows(read):
     return rows
 
 
-def imagination_rows(read):
-    """Frames that a memory imagines, from kept states and by the whole network."""
-    results = read("imagination")
-    return [
-        (
-            f"imagination, 8 x 8 codes, batch 16, a context of {frames} frames",
-            f"{case['frames_a_second']['cached']['median']:.0f} frames/s, "
-            f"{case['ratio']['median']:.0f}x as fast",
-            "the whole network for each code: "
-            f"{case['frames_a_second']['whole']['median']:.1f} frames/s",
-            f"{results['target']}x",
-            cells.verdict(case["ratio"]["median"], results["target"]),
-        )
-        for frames, case in results.get("contexts", {}).items()
-    ]
-
-
 def serving_rows(read):
     """A SavedModel's `encode` and `decode` beside `predict` in the same process."""
     rows = []
@@ -328,7 +311,8 @@ ROWS = (
     throughput_rows,
     import_rows,
     sampling_rows,
-    imagination_rows,
+    world_rows.imagination_rows,
+    world_rows.collecting_rows,
     serving_rows,
     load_rows,
     encode_rows.beside_targets,
