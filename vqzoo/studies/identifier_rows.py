@@ -6,6 +6,8 @@ run.
 
 import statistics
 
+from vqzoo.studies import cells
+
 UNIQUE_TARGET, USE_TARGET = 0.97, 0.95
 STEP_TARGET, ENCODE_TARGET, START_TARGET = 3, 1.5, 1
 STAGES = "training step of the stages"
@@ -97,7 +99,7 @@ def timings(read):
             if ours in ("vqzoo", "quantizer")
             else seconds[theirs] / seconds[ours]
         )
-        verdict = "" if target is None else _verdict(times, target)
+        verdict = "" if target is None else cells.verdict(times, target)
         wanted = "" if target is None else f"{target:.2g}x"
         rows.append(
             (
@@ -136,7 +138,7 @@ def targets(read):
                 (f"codes in use, {who.removeprefix('vqzoo, ')}", used, USE_TARGET),
             ):
                 shown = f"{target:.0%}, every seed"
-                verdict = _verdict(value, target)
+                verdict = cells.verdict(value, target)
                 rows.append((name, what, shown, f"{value:.2%}", verdict))
         rows += _errors(name, found)
     return rows
@@ -156,12 +158,8 @@ def _errors(name, found):
                 f"relative error over that of {who}",
                 "at most 1",
                 f"{mine / theirs:.3f}",
-                "met" if mine <= theirs else "missed",
+                cells.verdict(mine, theirs, at_least=False),
             )
-
-
-def _verdict(value, target):
-    return "met" if value >= target else "missed"
 
 
 def _spread(found, name, form):
