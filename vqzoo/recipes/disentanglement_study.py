@@ -13,8 +13,8 @@ them three times more; 9 runs a seed. `--quick` takes a tenth of the samples of 
 measure; `--resume` continues, also with more `--seeds`.
 
 Source: Locatello et al. 2019, arXiv 1811.12359, section 5 and figures 5 and 6 of the
-lecture. Differs: sprites drawn by
-us at 32 x 32; fewer steps; models with codes beside those with real numbers.
+lecture. Differs: sprites drawn by us at 32 x 32; fewer steps; models with codes beside
+those with real numbers.
 """
 
 from vqzoo import studies, training

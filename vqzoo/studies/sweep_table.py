@@ -263,7 +263,7 @@ def _efficiency(rows):
     points = np.array([[row["metrics"][name] for name in names] for row in found])
     conditions = list(dict.fromkeys(row["condition"] for row in found))
     labels = np.array([conditions.index(row["condition"]) for row in found])
-    axes = ("FactorVAE score", "accuracy with 100 labels over that with most")
+    axes = ("FactorVAE score", "accuracy, 100 labels over most")
     return plots.scatter(points, labels, axes=axes, names=conditions)
 
 
