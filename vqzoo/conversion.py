@@ -3,7 +3,7 @@
 SOURCE is a file of weights, a folder with one, or hf://owner/name[/subfolder][@revision].
 TARGET is the folder that gets model.keras, for example export/my_vqgan; `vqzoo export`
 makes an artifact of it. With --to, SOURCE is a trained model and TARGET a .safetensors
-file with the names of another library.
+file with the names of another library; beside it stands the config.json of diffusers.
 """
 
 import hashlib
@@ -19,13 +19,14 @@ from vqzoo.runs.folder import MODEL
 # They import Keras, which takes seconds: --help does not wait for it.
 converting = lazily("vqzoo.convert.converting")
 RECORD = "conversion.json"
+CONFIG = "config.json"
 FLAGS = {
     "What is converted": [
         Flag(
             "family",
             "",
-            "whose names the tensors have: taming, llamagen, janus, diffusers, vqvae2; "
-            "empty: what they look like",
+            "whose names the tensors have: taming, llamagen, janus, diffusers, vqvae2, "
+            "dalle; empty: what they look like",
         ),
         Flag(
             "image_size",
@@ -55,15 +56,19 @@ def main(argv):
 def _convert(values, source, target):
     target = pathlib.Path(target)
     target = target if values.to else target / MODEL
-    if target.exists() and not values.overwrite:
-        raise ValueError(f"{target} exists: name another TARGET, or add --overwrite")
+    beside = [target.with_name(CONFIG)] if values.to == "diffusers" else []
+    for path in (target, *beside):
+        if path.exists() and not values.overwrite:
+            raise ValueError(f"{path} exists: name another TARGET, or add --overwrite")
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part{target.suffix}")
     try:
         if values.to:
             model = trained.load(source, needs_codes=True).model
-            converting.save_as(model, aside, values.to)
+            config = converting.save_as(model, aside, values.to)
             text = f"{values.to} reads it"
+            for path in beside:
+                path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         else:
             text = _save(values, source, aside, target)
         aside.replace(target)

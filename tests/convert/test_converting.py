@@ -10,8 +10,14 @@ import pytest
 from tests.helpers.case import random_images
 from tests.helpers.checkpoints import network, shares, state
 from vqzoo import convert
-from vqzoo.convert import converting, diffusers, tables, taming
+from vqzoo.convert import converting, diffusers, janus, tables, taming
 from vqzoo.convert import network as architecture
+from vqzoo.layers import (
+    FiniteScalarQuantizer,
+    SimVQ,
+    VectorQuantizer,
+    VectorQuantizerEMA,
+)
 
 numpy_files = pytest.importorskip("safetensors.numpy")
 
@@ -271,3 +277,37 @@ def test_a_model_that_another_library_has_not_is_not_written(model, tmp_path):
 
     with pytest.raises(convert.ConvertError, match="no name there: .*encoder"):
         convert.save_as(vqvae_32(), tmp_path / "x.safetensors", "diffusers")
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        lambda: VectorQuantizerEMA(16, 3),
+        lambda: VectorQuantizer(16, 3, normalize=True),
+        lambda: SimVQ(16, 3),
+    ],
+)
+def test_what_was_trained_here_is_written_with_the_vectors_of_its_codes(
+    quantizer, tmp_path
+):
+    trained = network(quantizer=quantizer())
+    images = random_images(2, 8, 12, 3)
+    path = tmp_path / "x.safetensors"
+    config = convert.save_as(trained, path, "diffusers")
+    assert config["norm_num_groups"] == 4 and config["num_vq_embeddings"] == 16
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    again = convert.convert(path).model
+    codes, rebuilt = shares(trained, images)
+    assert len(np.unique(codes)) > 2
+    assert_same(again, (images, codes, rebuilt))
+
+
+def test_a_model_whose_codes_are_not_the_nearest_is_not_written(model, tmp_path):
+    path = tmp_path / "x.safetensors"
+    for quantizer in (janus.unit_length(16, 3), FiniteScalarQuantizer((4, 4, 4))):
+        other = network(quantizer=quantizer)
+        with pytest.raises(convert.ConvertError, match="take the nearest code"):
+            convert.save_as(other, path, "diffusers")
+    with pytest.raises(convert.ConvertError, match="num_groups=32, .*received 4"):
+        convert.save_as(model, path, "taming")
+    assert not path.exists()

@@ -1,8 +1,13 @@
 """The same codes and pixels as the definitions in PyTorch that packages hold."""
 
+import numpy as np
 import pytest
 
 from benchmarks import originals
+from tests.helpers.case import random_images
+from tests.helpers.checkpoints import network, shares
+from vqzoo import conversion
+from vqzoo.layers import VectorQuantizerEMA
 
 pytest.importorskip("torch")
 PACKAGES = {"diffusers": "diffusers", "Janus": "transformers", "DALL-E": "dall_e"}
@@ -16,3 +21,22 @@ def test_a_converted_model_has_the_codes_and_pixels_of_the_original(name, tmp_pa
     assert found["codes_used"] > 8
     assert found["latents"] < originals.PIXELS
     assert found["pixels"] < originals.PIXELS
+
+
+def test_diffusers_loads_what_was_trained_here(tmp_path):
+    diffusers, torch = map(pytest.importorskip, ("diffusers", "torch"))
+    model = network(quantizer=VectorQuantizerEMA(16, 3))
+    model.save(tmp_path / "model.keras")
+    target = tmp_path / "theirs" / "diffusion_pytorch_model.safetensors"
+    command = ["convert", str(tmp_path / "model.keras"), str(target), "--to=diffusers"]
+    assert conversion.main(command) == 0
+    assert conversion.main(command) == 1  # It is there already.
+    theirs = diffusers.VQModel.from_pretrained(target.parent)
+    images = random_images(2, 8, 12, 3)
+    codes, rebuilt = shares(model, images)
+    with torch.no_grad():
+        latents = theirs.encode(torch.tensor(2 * images.transpose(0, 3, 1, 2))).latents
+        found = theirs.quantize(latents)[2][2].reshape(codes.shape)
+        pixels = theirs.decode(latents).sample.numpy().transpose(0, 2, 3, 1) / 2
+    np.testing.assert_array_equal(found, codes)
+    np.testing.assert_allclose(pixels, rebuilt, atol=1e-4)

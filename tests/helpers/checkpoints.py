@@ -19,11 +19,11 @@ SIZES = {
 }
 
 
-def network(**sizes):
+def network(quantizer=None, **sizes):
     """A small VQGAN none of whose weights is 0 or 1."""
     start = keras.initializers.RandomNormal(stddev=0.5, seed=1)
     model = VQGAN(
-        VectorQuantizer(16, 3, codebook_init=start, name="quantizer"),
+        quantizer or VectorQuantizer(16, 3, codebook_init=start, name="quantizer"),
         **{**SIZES, **sizes},
     )
     generator = np.random.default_rng(0)

@@ -95,9 +95,13 @@ def save_as(model, path, family):
     """Writes the weights of a model with the names of another library, float32.
 
     Args:
-        model: a `VQGAN`.
+        model: a `VQGAN` whose latents take the nearest code.
         path: path of the .safetensors file.
         family: str, a name of `FAMILIES` that can be written.
+
+    Returns:
+        dict, the config.json with which the library loads the file; None if it has
+        none.
 
     Raises:
         ConvertError: if the family has no such model.
@@ -107,7 +111,18 @@ def save_as(model, path, family):
     chosen = FAMILIES[family]
     if not chosen.writes:
         raise ConvertError(f"expected one of {writable()}, received {family!r}")
-    save_file(tables.written(chosen, model), path)
+    tensors = tables.written(chosen, model)
+    if chosen.groups not in (None, model.num_groups):
+        raise ConvertError(
+            f"expected a model with num_groups={chosen.groups}, as {family} has it, "
+            f"received {model.num_groups}"
+        )
+    save_file(tensors, path)
+    if chosen.config is None:
+        return None
+    by_path, *_ = tables.renamed(chosen, tensors)
+    shapes = {path: tensor.shape for path, (_, tensor) in by_path.items()}
+    return chosen.config(chosen.describe(shapes), model)
 
 
 def writable():

@@ -60,6 +60,13 @@ def stated(described):
     }
 
 
+def _config(described, model):
+    """The config.json with which diffusers loads the weights of a model."""
+    sides = {"sample_size": model.image_shape[0]} if model.image_shape[0] else {}
+    known = {"_class_name": "VQModel", "norm_num_groups": model.num_groups}
+    return {**known, **stated(described), **sides}
+
+
 def _make(described, config, side):
     num_groups = config.get("norm_num_groups", 32)
     return network.make(described, side, num_groups=num_groups, name="vqmodel")
@@ -81,4 +88,5 @@ FAMILY = Family(
     factors=network.FACTORS,
     weights=network.weights,
     writes=True,
+    config=_config,
 )

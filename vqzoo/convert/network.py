@@ -2,7 +2,7 @@
 
 import re
 
-from vqzoo.convert.tables import ConvertError
+from vqzoo.convert.tables import CODEBOOK, ConvertError
 from vqzoo.layers import VectorQuantizer
 from vqzoo.models import VQGAN
 
@@ -12,7 +12,6 @@ FACTORS = {
     "decoder/conv_out/kernel": 0.5,
     "decoder/conv_out/bias": 0.5,
 }
-CODEBOOK = "quantizer/codebook"
 
 
 def describe(shapes):

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 _SHOWN = 8
+CODEBOOK = "quantizer/codebook"
 
 
 class ConvertError(ValueError):
@@ -117,6 +118,9 @@ class Family:
         first_outputs: paths of weights that have more outputs there, which follow.
         weights: function of a model to its weights by path.
         writes: bool, whether a model can be written as this family has it.
+        groups: int, of each normalization, where no configuration says it; or None.
+        config: function of the arguments and a model to the configuration that is
+            written beside its weights, or None.
     """
 
     name: str
@@ -133,6 +137,8 @@ class Family:
     first_outputs: frozenset = frozenset()
     weights: typing.Callable = lambda model: {w.path: w for w in model.weights}
     writes: bool = False
+    groups: int | None = None
+    config: typing.Callable | None = None
 
 
 def last_level(names):
@@ -219,15 +225,20 @@ def written(family, model):
     Raises:
         ConvertError: if a weight has no name there.
     """
-    weights = family.weights(model)
-    last = last_level(weights)
+    of_codes = {id(w) for part in model.quantizers for w in part.weights}
+    arrays = {
+        path: np.asarray(ops.convert_to_numpy(weight.value), "float32")
+        for path, weight in family.weights(model).items()
+        if id(weight) not in of_codes
+    }
+    arrays[CODEBOOK] = _plain_codes(model.quantizers, family.name)
+    last = last_level(arrays)
     tensors, unnamed = {}, []
-    for path, weight in weights.items():
+    for path, array in arrays.items():
         name = family.names.to_source(path, last)
         if name is None:
             unnamed.append(path)
             continue
-        array = np.asarray(ops.convert_to_numpy(weight.value), "float32")
         array = array / np.float32(family.factors.get(path, 1))
         if path.endswith("kernel"):
             array = np.moveaxis(array, (-1, -2), (0, 1))
@@ -238,6 +249,33 @@ def written(family, model):
             f"have no name there: {_shortened(unnamed)}"
         )
     return tensors
+
+
+def _plain_codes(quantizers, family):
+    """The vectors `(K, D)` of which each latent takes the nearest, and nothing else.
+
+    Counts of training are left out. Unit length is no hindrance: the nearest of codes
+    of length 1 has the largest cosine.
+
+    Raises:
+        ConvertError: if latents take other codes than the nearest.
+    """
+    drawn = np.random.default_rng(0).normal(size=(256, quantizers[0].embedding_dim))
+    drawn = drawn.astype("float32")
+    if len(quantizers) == 1 and np.ndim(quantizers[0].encode(drawn)) == 1:
+        count = np.arange(quantizers[0].num_embeddings)
+        vectors = np.asarray(ops.convert_to_numpy(quantizers[0].decode(count)))
+        latents = vectors.mean(axis=0) + 2 * vectors.std() * drawn
+        chosen = ops.convert_to_numpy(quantizers[0].encode(latents))
+        squares = np.square(vectors).sum(axis=1) - 2 * latents @ vectors.T
+        taken = np.take_along_axis(squares, chosen[:, None], axis=1)[:, 0]
+        if np.all(taken - squares.min(axis=1) <= 1e-4 * np.abs(squares).max()):
+            return vectors
+    kinds = ", ".join(type(each).__name__ for each in quantizers)
+    raise ConvertError(
+        f"expected a model whose latents take the nearest code, as {family} has it, "
+        f"received one with {kinds}"
+    )
 
 
 def _shortened(lines):

@@ -70,4 +70,5 @@ FAMILY = Family(
     factors=network.FACTORS,
     weights=network.weights,
     writes=True,
+    groups=32,
 )
