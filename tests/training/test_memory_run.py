@@ -177,8 +177,14 @@ def test_equal_steps_give_equal_windows():
     assert any(np.any(first[0]["latents"] != each["latents"]) for each in first[1:])
 
 
-def test_many_different_rewards_become_quantiles():
+def test_many_different_rewards_become_means_of_clusters_of_equal_sum():
     assert memories.reward_values([1.0, -1.0, 0.0, 1.0]) == (-1.0, 0.0, 1.0)
     assert memories.reward_values([2.0, 2.0]) == (2.0, 3.0)
-    values = memories.reward_values(np.linspace(0, 1, 1000))
-    assert len(values) == 32 and values[0] == 0.0 and values[-1] == 1.0
+    rare = np.zeros(20_000)
+    rare[:100] = np.arange(1, 101)  # Quantiles of these would be 0 and 100.
+    for rewards in (rare, np.linspace(0, 1, 1000)):
+        values = np.array(memories.reward_values(rewards))
+        assert len(values) == 32 and abs(values[0]) < 0.03
+        nearest = values[np.abs(rewards[:, None] - values).argmin(axis=1)]
+        assert nearest.sum() == pytest.approx(rewards.sum(), rel=2e-3)
+        assert np.abs(nearest - rewards).max() < rewards.max() / 16

@@ -17,6 +17,7 @@ from vqzoo.training.settings import (
 )
 
 actions_of = lazily("vqzoo.world.actions")
+cluster = lazily("sklearn.cluster")
 devices = lazily("vqzoo.training.devices")
 dreams = lazily("vqzoo.world.dream")
 experience = lazily("vqzoo.datasets.experience")
@@ -33,7 +34,7 @@ LATENTS = "latents"
 MAX_WINDOWS = 64  # held-out windows measured per epoch
 SMOKE_FRAMES = 4
 STARTS = 256  # from which dreams begin
-MAX_REWARDS = 32  # different ones; beyond that, quantiles
+MAX_REWARDS = 32  # different ones; beyond that, means of clusters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -268,10 +269,16 @@ def some(count, most):
 
 
 def reward_values(rewards):
-    """The rewards that a memory distinguishes: all different ones, or quantiles."""
-    values = np.unique(np.asarray(rewards, "float64"))
+    """The rewards that a memory distinguishes: all different ones, or k-means of them.
+
+    Quantiles would drop rare rewards, which often are those that matter; with the means
+    of clusters the sum of all rewards stays as it is.
+    """
+    values, counts = np.unique(np.asarray(rewards, "float64"), return_counts=True)
     if len(values) > MAX_REWARDS:
-        values = np.unique(np.quantile(rewards, np.linspace(0, 1, MAX_REWARDS)))
+        clusters = cluster.KMeans(MAX_REWARDS, n_init=1, random_state=0)
+        clusters.fit(values[:, None], sample_weight=counts)
+        values = np.unique(clusters.cluster_centers_)
     # If all rewards are equal, add one, so that there is something to predict.
     return tuple(map(float, values if len(values) > 1 else (*values, *values + 1)))
 
