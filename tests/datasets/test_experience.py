@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from vqzoo.datasets import experience
+from vqzoo.measures import state_variables
+from vqzoo.training import windows
 
 SHAPE = (8, 8, 3)
 
@@ -91,3 +93,30 @@ def test_a_folder_that_is_no_experience_is_refused(tmp_path):
     (folder / experience.CARD).write_text("[]")
     with pytest.raises(ValueError, match="no card of episodes"):
         experience.Experience(folder)
+
+
+def test_more_episodes_than_a_process_may_open(tmp_path):
+    resource = pytest.importorskip("resource")
+    count = 2 * experience.OPEN
+    found = experience.Experience(
+        write(tmp_path, [episode(seed, steps=2) for seed in range(count)])
+    )
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (experience.OPEN + 100, limits[1]))
+    try:
+        films = [windows.of_episode(each) for each in found.all]
+        frames = [film.frames[1] for film in films]
+        whole = np.concatenate([np.asarray(film.frames) for film in films])
+        _, states = state_variables.frames_of(found, "train", count)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    np.testing.assert_array_equal(whole[1::3], frames)
+    assert len(films[0]) == 3 and np.shape(films[0].frames) == (3, *SHAPE)
+    assert len(states) == count
+
+
+def test_a_file_that_was_replaced_is_read_anew(tmp_path):
+    for value in (1, 2):
+        np.save(tmp_path / "aside.npy", np.full(3, value))
+        (tmp_path / "aside.npy").replace(tmp_path / "x.npy")
+        assert experience.mapped(tmp_path / "x.npy").tolist() == 3 * [value]

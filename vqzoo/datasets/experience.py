@@ -19,6 +19,7 @@ from vqzoo.datasets.holdout import SPLITS
 CARD = "experience.json"
 EPISODES = "episodes"
 HELD_OUT = 0.1  # share of the episodes in each of the last two splits
+OPEN = 128  # files mapped at once; systems often allow a process 1,024
 
 
 def row_type(frame_shape, action_dim=0, num_states=0):
@@ -42,6 +43,52 @@ def row_type(frame_shape, action_dim=0, num_states=0):
     )
 
 
+@functools.lru_cache(OPEN)
+def _opened(path, state):
+    del state  # of the file: another one of that name is opened anew
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def mapped(path):
+    """The array of a `.npy` file, mapped from the disk.
+
+    While somebody holds it or a part of it, its file is open: hold a `Mapped` instead.
+    """
+    found = os.stat(path)
+    return _opened(path, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+class Mapped:
+    """An array in a `.npy` file whose parts are read on demand, as many as there are.
+
+    Args:
+        path: path of the file.
+        field: name of a field of a structured array, or None.
+    """
+
+    def __init__(self, path, field=None):
+        self.path, self.field = path, field
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self[:], dtype)
+
+    def __getitem__(self, key):
+        return np.array(self._array[key])
+
+    def __len__(self):
+        return len(self._array)
+
+    @property
+    def shape(self):
+        """As of an array."""
+        return self._array.shape
+
+    @property
+    def _array(self):
+        whole = mapped(self.path)
+        return whole if self.field is None else whole[self.field]
+
+
 @dataclasses.dataclass(frozen=True)
 class Episode:
     """An episode of T actions and T + 1 frames, mapped from its file.
@@ -52,14 +99,14 @@ class Episode:
 
     path: pathlib.Path
 
-    @functools.cached_property
+    @property
     def rows(self):
         """The structured array of the file, `(T + 1,)`; the last row has no action.
 
         Raises: ValueError: if the file is not an episode.
         """
         try:
-            rows = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            rows = mapped(self.path)
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{self.path} is no episode: {error}") from error
         if rows.dtype.names != row_type((1, 1, 1)).names or len(rows) < 2:

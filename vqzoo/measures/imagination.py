@@ -40,7 +40,7 @@ def windows(experience, count, length, split="test", seed=0):
     for number in range(count):
         episode = episodes[number % len(episodes)]
         first = int(generator.integers(len(episode.rows) - length + 1))
-        rows.append(np.asarray(episode.rows[first : first + length]))
+        rows.append(np.array(episode.rows[first : first + length]))
     return np.stack(rows)
 
 

@@ -142,10 +142,10 @@ def frames_of(experience, split, count, *, but=None, seed=0):
     frames, states = [], []
     for place in np.sort(chosen):
         episode, row = places[place]
-        frame = np.asarray(episode.frames[row])
+        frame = np.array(episode.frames[row])
         if frame.tobytes() not in known:
             frames.append(frame)
-            states.append(np.asarray(episode.states[row]))
+            states.append(np.array(episode.states[row]))
     if not frames:
         raise ValueError(f"expected frames that only {split} episodes have, found none")
     return np.stack(frames), np.stack(states)

@@ -6,6 +6,7 @@ import typing
 import numpy as np
 
 from vqzoo import images
+from vqzoo.datasets import experience
 from vqzoo.measures import inference
 from vqzoo.registry import lazily
 from vqzoo.runs import files
@@ -44,7 +45,7 @@ def of_episode(episode):
         "ends": episode.terminated,
     }
     padded = {k: np.concatenate([v, np.zeros_like(v[:1])]) for k, v in rows.items()}
-    return Film(episode.frames, **padded)
+    return Film(experience.Mapped(episode.path, "frame"), **padded)
 
 
 def encode(model, memory, films, folder, progress=lambda films: films):
@@ -58,7 +59,7 @@ def encode(model, memory, films, folder, progress=lambda films: films):
         progress: function that wraps the films, such as tqdm.
 
     Returns:
-        dict of lists of `Film` with latents, mapped from their files.
+        dict of lists of `Film` with latents, which are read from their files on demand.
     """
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def encode(model, memory, films, folder, progress=lambda films: films):
                 np.save(file, latents)
     opened = {split: [] for split in films}
     for name, film in _named(films):
-        latents = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        latents = experience.Mapped(folder / f"{name}.npy")
         opened[name.partition("_")[0]].append(dataclasses.replace(film, frames=latents))
     return opened
 
