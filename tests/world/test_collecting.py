@@ -39,6 +39,22 @@ def test_experience_is_the_same_from_one_process_or_two_or_after_a_kill(tmp_path
     assert len({each.frames[0].tobytes() for each in whole.all}) > 1
 
 
+def test_episodes_of_two_games_do_not_share_a_folder(tmp_path):
+    def collect(**changes):
+        given = {"episodes": 3, "frame_size": 16, **changes}
+        return collecting.collect(tmp_path, games.NAME, **given)
+
+    kept = collect().card
+    for changes, words in (
+        ({"seed": 1}, "seed=0, not 1"),
+        ({"frame_size": 8}, "'frame_size': 16.*'frame_size': 8"),
+        ({"policy": "sticky"}, "policy='random', not 'sticky'.*another folder"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            collect(**changes)
+    assert collect(episodes=4).card["episodes"][:3] == kept["episodes"]
+
+
 def test_a_policy_of_ones_own_plays(tmp_path):
     class Still(policies.Policy):
         def __init__(self, actions):

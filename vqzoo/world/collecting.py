@@ -85,19 +85,32 @@ def collect(
 
     Raises:
         MissingExtra, ValueError: as in `PixelEnvironment`.
+        ValueError: if the folder has episodes of another game, policy or seed.
         RunError: if a file cannot be written or a process ended without its episodes.
     """
     folder = pathlib.Path(folder)
     game = PixelEnvironment(environment, **options)
+    about = {
+        "environment": environment,
+        "options": options,
+        "frame_shape": list(game.frame_shape),
+        "actions": game.actions.as_json(),
+        "states": list(game.state_names),
+        "policy": policy if isinstance(policy, str) else repr(policy),
+        "seed": seed,
+    }
     with files.writing(folder):
         (folder / experience.EPISODES).mkdir(parents=True, exist_ok=True)
     files.remove_left(folder / experience.EPISODES)
+    # A policy of one's own may be large: only those make it that play.
+    chosen = _policy(policy, game.actions) if isinstance(policy, str) else None
+    _check_card(folder, about)
     paths = [_path(folder, index) for index in range(episodes)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     for index in sorted(set(range(episodes)) - set(missing)):
         _tell(progress, index)
     if processes == 1 or len(missing) < 2:
-        chosen = _policy(policy, game.actions)
+        chosen = chosen or _policy(policy, game.actions)
         for index in missing:
             _save(paths[index], play(game, chosen, seed, index))
             _tell(progress, index)
@@ -110,19 +123,31 @@ def collect(
             "options": options,
         }
         _share(job, missing, min(processes, len(missing)), progress)
-    card = {
-        "environment": environment,
-        "options": options,
-        "frame_shape": list(game.frame_shape),
-        "actions": game.actions.as_json(),
-        "states": list(game.state_names),
-        "policy": policy if isinstance(policy, str) else repr(policy),
-        "seed": seed,
-        "episodes": [_entry(path) for path in paths],
-    }
     game.close()
+    card = {**about, "episodes": [_entry(path) for path in paths]}
     files.write_json(folder / experience.CARD, card)
     return experience.Experience(folder)
+
+
+def _check_card(folder, about):
+    """Raises ValueError if a folder is of other episodes; writes the first card."""
+    path = folder / experience.CARD
+    if not path.exists() or not any((folder / experience.EPISODES).iterdir()):
+        files.write_json(path, {**about, "episodes": []})
+        return
+    known, new = files.read_json(path), json.loads(json.dumps(about))
+    # The text of a function says where it lies in memory.
+    compared = [n for n in new if n != "policy" or new[n] in POLICIES]
+    changed = [
+        f"{name}={known[name]!r}, not {new[name]!r}"
+        for name in compared
+        if name in known and known[name] != new[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"expected a folder for these episodes, those of {folder} have "
+            f"{'; '.join(changed)}: take another folder"
+        )
 
 
 def _tell(progress, index):
