@@ -283,7 +283,7 @@ def test_a_protocol_stands_beside_the_numbers_and_others_are_refused(
     model_path, data_dir, tmp_path, monkeypatch, capsys
 ):
     small_one = protocols.Protocol(
-        num_images=20, num_reference=30, inception_resize="clean"
+        num_images=20, num_samples=20, num_reference=30, inception_resize="clean"
     )
     monkeypatch.setitem(protocols.PROTOCOLS, "clean_fid_1k", small_one)
     monkeypatch.setattr(data, "Sizes", lambda: small.SIZES)

@@ -233,7 +233,9 @@ def _sizes(model, values, num_train):
         "retrain_steps": values.retrain_steps,
     }
     if values.protocol:
-        given["train_images"] = PROTOCOLS[values.protocol].num_reference
+        count = PROTOCOLS[values.protocol].num_reference
+        # As many as it says, however large they are.
+        given |= {"train_images": count, "train_bytes": 1e15}
     chosen = {name: value for name, value in given.items() if value}
     return dataclasses.replace(sizes, **chosen)
 

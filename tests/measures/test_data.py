@@ -55,6 +55,29 @@ def test_large_images_are_no_more_than_memory_holds():
     assert data.sizes_of(model_of(2**15, 2**15, 3)).images == 1
 
 
+def test_a_protocol_may_take_more_training_images_than_usual(monkeypatch):
+    images = np.zeros((8, 4, 4, 1), "float32")
+    split = types.SimpleNamespace(
+        batches=lambda *_, **__: types.SimpleNamespace(
+            as_numpy_iterator=lambda: iter([{"image": images}])
+        ),
+        item="image",
+        size=8,
+    )
+    splits = types.SimpleNamespace(
+        train=split,
+        test=split,
+        image_shape=(4, 4, 1),
+        class_names=(),
+        name="gray",
+        fingerprint="",
+        table=None,
+    )
+    few = data.Sizes(train_bytes=3 * 4 * 4 * 4)
+    assert len(data.Data.of(splits, few).train_images) == 3
+    assert len(data.Data.of(splits, data.Sizes(train_bytes=1e15)).train_images) == 8
+
+
 def test_data_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"\(32, 64, 3\).*\(32, 32, 3\) from --data"):
         data.load_splits(model_of(32, 64, 3), settings_of("sprites"))

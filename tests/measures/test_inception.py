@@ -25,7 +25,8 @@ def test_images_arrive_at_their_size_and_range(network, name):
     images[1], images[2] = 0.5, -0.5
     found = features(images)
     assert found.shape == (3, 2048)
-    np.testing.assert_allclose(found[:, 0], [0, 3, -3], atol=1e-4)
+    # Gray is 127.5 of 255, and 128 in a file of 8 bits.
+    np.testing.assert_allclose(found[:, 0], [3 / 255, 3, -3], atol=1e-4)
     np.testing.assert_allclose(features(images[..., :1]), found, atol=1e-4)
 
 

@@ -23,6 +23,8 @@ def test_a_protocol_fixes_flags_and_refuses_others():
         "crop",
     )
     assert protocols.applied(flags(num_images=1000)).num_images == 1000
+    many = protocols.applied(flags(protocol="pytorch_fid_50k"))
+    assert (many.num_images, many.num_samples) == (10_000, 50_000)
     free = flags(protocol="", num_images=7)
     assert protocols.applied(free) is free
     for name, value in (("num_images", 500), ("quick", True), ("resize", "pad")):
@@ -77,6 +79,18 @@ def test_hashes_know_a_network_and_a_file(tmp_path):
     assert protocols.hash_of_file(tmp_path) == alone
     (tmp_path / "b").write_bytes(b"2")
     assert protocols.hash_of_file(tmp_path) != alone
+
+
+def test_each_tool_has_its_own_filter():
+    found = {n: p.inception_resize for n, p in protocols.PROTOCOLS.items()}
+    assert found["pytorch_fid_10k"] == "half_pixel"
+    assert found["tensorflow_fid_10k"] == "legacy"
+    assert found["clean_fid_10k"] == "clean"
+    # Bilinear between centers of pixels, as F.interpolate(align_corners=False).
+    row = np.array([0.0, 0.25], "float32").reshape(1, 1, 2, 1)
+    wide = np.asarray(inception.RESIZES["half_pixel"](row))[0, 0, :, 0]
+    centers = (np.arange(299) + 0.5) * 2 / 299 - 0.5
+    np.testing.assert_allclose(wide, 0.25 * np.clip(centers, 0, 1), atol=1e-5)
 
 
 def test_the_filter_of_the_first_fid_takes_corners_of_pixels():

@@ -35,6 +35,7 @@ class Sizes:
         samples: int, images drawn from priors.
         factor_images: int, images with known factors that metrics are tested on; they
             learn from twice as many.
+        train_bytes: float, of training images in memory, at most.
     """
 
     images: int = 10_000
@@ -49,6 +50,7 @@ class Sizes:
     retrain_steps: int = 2000
     samples: int = 1000
     factor_images: int = 5000
+    train_bytes: float = MOST_TRAINING_BYTES
 
 
 QUICK = Sizes(
@@ -105,7 +107,7 @@ class Data:
             seed: int, of the choice.
         """
         images, labels = _some(splits.test, sizes.images, seed)
-        most = int(MOST_TRAINING_BYTES // (4 * np.prod(splits.image_shape)))
+        most = int(sizes.train_bytes // (4 * np.prod(splits.image_shape)))
         most = max(1, min(most, max(sizes.train_images, sizes.judge_images)))
         train_images, train_labels = _some(splits.train, most, seed)
         return cls(

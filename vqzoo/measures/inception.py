@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
+from vqzoo.images import to_images, to_uint8
 from vqzoo.measures.inference import in_batches
 
 SIDE = 299
@@ -14,14 +15,17 @@ LENGTH = 2048
 def inception_features(path, resize="half_pixel"):
     """The function from images to features of a network in a file.
 
+    Images are rounded to 8 bits first, as the files are that FID tools read.
+
     Args:
         path: a `.keras` file, or the folder of a SavedModel with one input and one
             output. It takes images of 299 x 299 x 3 in [-1, 1] and gives 2,048 features
             of each. Published FIDs are those of the Inception network of 2015; other
             weights give other numbers.
-        resize: str, of `RESIZES`, the filter to 299 x 299. `"legacy"` is that of
-            TensorFlow 1 in the original FID and its ports, `"clean"` that of clean-fid,
-            bicubic with antialiasing; `"half_pixel"` plain bilinear.
+        resize: str, of `RESIZES`, the filter to 299 x 299. `"half_pixel"` is the
+            bilinear one of pytorch-fid, `"legacy"` that of TensorFlow 1 in the original
+            FID and in torch-fidelity, `"clean"` that of clean-fid, bicubic with
+            antialiasing.
 
     Returns:
         Function from images float `(N, H, W, 1 or 3)` in [-0.5, 0.5] to float32
@@ -35,6 +39,7 @@ def inception_features(path, resize="half_pixel"):
 
     def features(batch):
         batch = np.repeat(batch, 3, axis=-1) if batch.shape[-1] == 1 else batch
+        batch = to_images(to_uint8(batch))
         vectors = np.asarray(network(2.0 * to_size(batch)), "float32")
         if vectors.shape != (len(batch), LENGTH):
             raise ValueError(

@@ -23,27 +23,38 @@ class Protocol:
     """What a name fixes.
 
     Args:
-        num_images: int, test images, and as many samples.
+        num_images: int, test images.
+        num_samples: int, images drawn from priors.
         num_reference: int, images of the reference split.
         inception_resize: str, of `inception.RESIZES`: the filter to 299 x 299.
         resize: str, what `--resize` does with images of other sizes; `"crop"`: the
             short side is brought to the model's, and the center is cropped.
+        resize_filter: str, by which it does so.
         reference: str, the split that sets are compared with.
     """
 
     num_images: int
+    num_samples: int
     num_reference: int
     inception_resize: str
     resize: str = "crop"
+    resize_filter: str = "lanczos"
     reference: str = "train"
 
 
 PROTOCOLS = {
     f"{tool}_{count // 1000}k": Protocol(
-        num_images=count, num_reference=count, inception_resize=resize
+        num_images=min(count, 10_000),
+        num_samples=count,
+        num_reference=count,
+        inception_resize=resize,
     )
-    for tool, resize in (("pytorch_fid", "legacy"), ("clean_fid", "clean"))
-    for count in (1000, 10_000)
+    for tool, resize in (
+        ("pytorch_fid", "half_pixel"),
+        ("tensorflow_fid", "legacy"),
+        ("clean_fid", "clean"),
+    )
+    for count in (1000, 10_000, 50_000)
 }
 _FREE = {"resize": "crop", "num_images": 0, "num_samples": 0, "quick": False}
 
@@ -67,7 +78,7 @@ def applied(values):
     fixed = {
         "resize": protocol.resize,
         "num_images": protocol.num_images,
-        "num_samples": protocol.num_images,
+        "num_samples": protocol.num_samples,
         "quick": False,
     }
     for name, value in fixed.items():
