@@ -7,7 +7,7 @@ from keras import ops
 
 from tests.helpers.case import FEW_CHANNELS, Case, random_images, small_ema
 from vqzoo.app.explored import Explored
-from vqzoo.layers import ResidualQuantizer
+from vqzoo.layers import ResidualQuantizer, low_dimensional
 from vqzoo.models import VQVAE, TiTok, titok_64
 from vqzoo.priors import PixelCNN, Transformer
 from vqzoo.priors.pipeline import Pipeline
@@ -18,6 +18,11 @@ SIZES = {**SMALL, "image_shape": (8, 12, 3), "num_tokens": 5}
 
 def grid_model(**options):
     return VQVAE(small_ema(), image_shape=(8, 12, 3), **FEW_CHANNELS, **options)
+
+
+def two_stage_model():
+    stages = ResidualQuantizer([small_ema(), small_ema()])
+    return VQVAE(stages, image_shape=(8, 12, 3), **FEW_CHANNELS)
 
 
 CASES = [
@@ -36,6 +41,10 @@ REFUSED = [
     (
         lambda: TiTok(small_ema(), tokenizer=grid_model(stride=2), **SIZES),
         r"each of \(2, 3\) patches, received .*\(4, 6\)",
+    ),
+    (
+        lambda: TiTok(small_ema(), tokenizer=two_stage_model(), **SIZES),
+        "one code for each of .*, quantized by ResidualQuantizer",
     ),
     (
         lambda: TiTok(small_ema(), **SIZES).decode(np.zeros((1, 1, 6), "int32")),
@@ -108,6 +117,16 @@ def test_the_first_stage_learns_the_codes_of_the_tokenizer_and_the_second_pixels
     second.train_on_batch(images, images)
     assert np.any(before != second.tokenizer.decoder.get_weights()[0])
     np.testing.assert_array_equal(second.encode(images)[0], codes)
+
+
+def test_a_tokenizer_of_few_dimensions_gets_the_vectors_that_its_decoder_takes():
+    teacher = VQVAE(
+        low_dimensional(small_ema(), 6), image_shape=(8, 12, 3), **FEW_CHANNELS
+    )
+    model = TiTok(small_ema(), tokenizer=teacher, **SIZES)
+    codes = np.array([[[3, 0, 1], [2, 2, 1]]], "int32")
+    sure = 100 * np.eye(4, dtype="float32")[codes]
+    np.testing.assert_allclose(model.through(sure), teacher.decode(codes), atol=1e-5)
 
 
 def test_priors_over_tokens_draw_images_and_those_over_grids_are_refused():

@@ -170,10 +170,13 @@ def _check_tokenizer(tokenizer, targets, image_shape, grid):
     shapes = [tuple(tokenizer.image_shape)]
     if tokenizer.layouts == ("grid",) and None not in shapes[0]:
         shapes += tiers.grid_shapes(tokenizer)
-    if shapes != [tuple(image_shape), grid]:
+    several = any(la.code_axes or la.is_hybrid for la in tokenizer.quantizers)
+    if shapes != [tuple(image_shape), grid] or several:
+        layers = [type(layer).__name__ for layer in tokenizer.quantizers]
         raise ValueError(
             f"expected a tokenizer of images {tuple(image_shape)} with one code for "
-            f"each of {grid} patches, received one of images and codes {shapes}"
+            f"each of {grid} patches, received one of images and codes {shapes}, "
+            f"quantized by {' and '.join(layers)}"
         )
 
 
@@ -315,8 +318,10 @@ class _ThroughTokenizer(keras.layers.Layer):
             log_p = ops.log_softmax(logits, axis=-1)
             chosen = ops.take_along_axis(log_p, codes[..., None], axis=-1)
             self.add_loss(-mean_of(chosen))
-        (codebook,) = self.tokenizer.quantizer.codebooks
-        vectors = ops.matmul(ops.softmax(logits, axis=-1), codebook)
+        quantizer = self.tokenizer.quantizer
+        codes = ops.arange(quantizer.num_embeddings, dtype="int32")
+        vectors = ops.cast(quantizer.decode(codes), "float32")
+        vectors = ops.matmul(ops.softmax(logits, axis=-1), vectors)
         return self.tokenizer.from_quantized((vectors,))
 
     def compute_output_shape(self, logits_shape, images_shape=None):
