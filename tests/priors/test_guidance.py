@@ -87,6 +87,26 @@ def test_codes_are_those_of_logits_that_are_guided_by_hand(schedule):
     np.testing.assert_array_equal(drawn(prior, 3.0, schedule, cached=False), expected)
 
 
+def test_guidance_sets_in_after_the_first_pass_of_a_masked_prior():
+    prior = KINDS["maskgit"]()
+    embedding = prior.conditions.of_label.embeddings
+    embedding.assign(3 * np.random.default_rng(0).normal(size=embedding.shape))
+    scales = []
+    sampler = prior.sampler(guidance_schedule="linear", num_steps=3)
+    at = sampler.guide.at
+    sampler.guide.at = lambda share: scales.append(share) or at(share)
+    sampler({**inputs_of(prior, 3.0), **random_of(prior, 3)})
+    assert scales == [0, 0.5, 1]
+
+
+def random_of(prior, num_steps):
+    generator = np.random.default_rng(0)
+    return {
+        name: raster.random_numbers(generator, kind, (BATCH, *shape))
+        for name, (kind, shape) in prior.random_inputs(num_steps=num_steps).items()
+    }
+
+
 def test_values_beside_codes_are_those_of_the_class():
     prior = HybridTransformer((2, 2), 5, 2, **SIZES, **LABELS)
     codes, values = prior.sample(4, {"label": 1}, guidance=2.0, seed=0)
@@ -98,6 +118,7 @@ def test_values_beside_codes_are_those_of_the_class():
     [
         ({"guidance": -0.5}, "guidance of at least 0, received guidance=-0.5"),
         ({"guidance": float("nan")}, "guidance=nan"),
+        ({"guidance": float("inf")}, "guidance=inf"),
         ({"guidance": "2"}, "guidance='2'"),
         ({"guidance_schedule": "late"}, "constant, linear, cosine, received .*late"),
     ],

@@ -114,7 +114,8 @@ def _check(received, num_classes):
     if "guidance" in received:
         scale = received["guidance"]
         text = ["expected guidance of at least 0, received", tf.reduce_min(scale)]
-        received["guidance"] = only_if(tf.reduce_all(scale >= 0), text, scale)
+        inside = tf.math.is_finite(scale) & (scale >= 0)
+        received["guidance"] = only_if(tf.reduce_all(inside), text, scale)
     return dict(zip(received, check_batch_sizes(received)))
 
 

@@ -22,7 +22,7 @@ SCHEDULES = {
 
 def check(prior, guidance, schedule):
     """Raises ValueError for guidance that is out of its range or unknown to a prior."""
-    if not is_number(guidance) or not guidance >= 0:
+    if not is_number(guidance) or not 0 <= guidance < math.inf:
         raise ValueError(f"expected guidance of at least 0, received {guidance=}")
     if schedule not in SCHEDULES:
         raise ValueError(

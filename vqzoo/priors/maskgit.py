@@ -193,7 +193,8 @@ class _Sampler(keras.Model):
             logits = self.prior(conditions.packed(arrays), training=False)
             share = (step + 1) / self.num_steps
             logits = ops.reshape(logits, (batch, places, size))
-            logits = self.guide.guided(logits, scale, share) / heat
+            begun = step / max(self.num_steps - 1, 1)
+            logits = self.guide.guided(logits, scale, begun) / heat
             drawn, log_p = self._draw(logits, uniform[:, step])
             hidden = codes == size
             noise = self.choice_temperature * (1 - share)
