@@ -34,6 +34,10 @@ REFUSED = {
         request(0, guidance=-1.0),
         "expected guidance of at least 0, received] [-1]",
     ),
+    "guided without end": (
+        request(0, guidance=np.inf),
+        "expected guidance of at least 0, received]",
+    ),
     "an empty batch": (request(), "expected a batch of 1 or more labels"),
     "too few seeds": (
         request(0, 1, seeds=[3]),

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,11 +7,13 @@ import tensorflow as tf
 from tests.helpers.case import Case, random_floats, small_ema
 from vqzoo import ops
 from vqzoo.layers import (
+    FiniteScalarQuantizer,
     MultiHeadQuantizer,
     ResidualQuantizer,
     VectorQuantizer,
     VectorQuantizerEMA,
 )
+from vqzoo.quantizers import making
 
 CASES = [
     Case(
@@ -154,6 +158,42 @@ def test_the_gradient_of_the_output_passes_once():
         loss = tf.reduce_sum(outputs * [[1.0, 2.0], [3.0, 4.0]])
     expected = [[1, 2], [3, 4]]
     np.testing.assert_allclose(tape.gradient(loss, latents), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        lambda: [FiniteScalarQuantizer((5, 3)) for _ in range(3)],
+        lambda: list(residual_lfq().quantizer.quantizers),
+    ],
+)
+def test_stages_without_weights_do_not_turn_the_gradient_around(stages):
+    layers = stages()
+    latents = tf.Variable(random_floats(6, layers[0].embedding_dim))
+    with tf.GradientTape(persistent=True) as tape:
+        first = tf.reduce_sum(layers[0](latents, training=True))
+        whole = tf.reduce_sum(ResidualQuantizer(layers)(latents, training=True))
+    expected = tape.gradient(first, latents)
+    np.testing.assert_allclose(tape.gradient(whole, latents), expected, rtol=1e-5)
+
+
+def residual_lfq():
+    settings = types.SimpleNamespace(
+        quantizer="residual_lfq",
+        quantizer_options=("num_bits=2",),
+        num_embeddings=4,
+        noise_stddev=(0.0,),
+        sorted_codes=False,
+    )
+    return making.make(settings, 0)
+
+
+def test_lookup_free_stages_take_latents_of_any_scale():
+    layer, points = residual_lfq(), random_floats(400, 2)
+    for scale in (0.01, 100.0):
+        outputs = layer(scale * points, training=True)
+        units = (points - points.mean(axis=0)) / points.std(axis=0)
+        assert np.mean((outputs - units) ** 2) < 0.05
 
 
 def test_dropout_ends_the_sum_after_a_prefix_of_the_stages():

@@ -11,7 +11,10 @@ from vqzoo.quantizers import mixed_radix
 from vqzoo.quantizers.base import Quantizer, mean_squared_distance
 from vqzoo.quantizers.bit_entropy import mixture_entropy, row_entropy
 from vqzoo.quantizers.residual_quantizer import ResidualQuantizer
-from vqzoo.quantizers.transformed_quantizer import TransformedQuantizer
+from vqzoo.quantizers.transformed_quantizer import (
+    TransformedQuantizer,
+    batch_normalized,
+)
 from vqzoo.registry import named
 
 _MOST_GROUP_BITS = 16
@@ -161,7 +164,7 @@ def _binary_spherical(settings, **options):
 
 @named("residual_lfq")
 def _residual_lfq(settings, num_stages=4, num_bits=None, **options):
-    """Stages of `lfq`, each with codes of half the length."""
+    """Stages of `lfq`, each with codes of half the length, on normalized latents."""
     num_bits = num_bits or (settings.num_embeddings - 1).bit_length()
 
     def stage(index):
@@ -169,4 +172,6 @@ def _residual_lfq(settings, num_stages=4, num_bits=None, **options):
         before, after = (keras.layers.Rescaling(x**index) for x in (2.0, 0.5))
         return TransformedQuantizer(layer, num_bits, before=before, after=after)
 
-    return ResidualQuantizer([stage(index) for index in range(num_stages)])
+    # Codes have fixed lengths: latents of another scale would give the first bits only.
+    stages = [stage(index) for index in range(num_stages)]
+    return batch_normalized(ResidualQuantizer(stages))

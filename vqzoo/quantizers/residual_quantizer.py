@@ -95,7 +95,10 @@ class ResidualQuantizer(Quantizer):
                 chosen = ops.cast(stage.decode(best[index]), "float32")
                 quantized = straight_through(quantized, chosen)
             output = quantized
-            if index:  # the first stage passes the gradient to the latents already
+            # The first stage passes the gradient to the latents already.
+            if index and not stage.trainable_weights:
+                output = ops.stop_gradient(quantized)
+            elif index:
                 output = quantized - (rest - ops.stop_gradient(rest))
             if num_stages is not None:
                 output = ops.where(index < num_stages, output, 0.0)
