@@ -44,7 +44,7 @@ REFUSED = [
     ),
     (
         lambda: TiTok(small_ema(), tokenizer=two_stage_model(), **SIZES),
-        "one code for each of .*, quantized by ResidualQuantizer",
+        "one code for each of .*, quantized by .'ResidualQuantizer'",
     ),
     (
         lambda: TiTok(small_ema(), **SIZES).decode(np.zeros((1, 1, 6), "int32")),

@@ -170,13 +170,13 @@ def _check_tokenizer(tokenizer, targets, image_shape, grid):
     shapes = [tuple(tokenizer.image_shape)]
     if tokenizer.layouts == ("grid",) and None not in shapes[0]:
         shapes += tiers.grid_shapes(tokenizer)
-    several = any(la.code_axes or la.is_hybrid for la in tokenizer.quantizers)
+    layers = tokenizer.quantizers
+    several = any(layer.code_axes or layer.is_hybrid for layer in layers)
     if shapes != [tuple(image_shape), grid] or several:
-        layers = [type(layer).__name__ for layer in tokenizer.quantizers]
         raise ValueError(
             f"expected a tokenizer of images {tuple(image_shape)} with one code for "
             f"each of {grid} patches, received one of images and codes {shapes}, "
-            f"quantized by {' and '.join(layers)}"
+            f"quantized by {[type(layer).__name__ for layer in layers]}"
         )
 
 
@@ -237,9 +237,9 @@ class _TokenEncoder(_Transformer):
 
     def __init__(self, owner, grid, **kwargs):
         super().__init__(owner, grid, **kwargs)
-        size = owner.patch_size
+        sizes, dtype = (self.channels, owner.patch_size), owner.layer_dtype
         self.inner = keras.layers.Conv2D(
-            self.channels, size, strides=size, name="patches", dtype=owner.layer_dtype
+            *sizes, strides=owner.patch_size, name="patches", dtype=dtype
         )
 
     def call(self, images):
@@ -258,12 +258,9 @@ class _PatchDecoder(_Transformer):
 
     def __init__(self, owner, grid, num_outputs, **kwargs):
         super().__init__(owner, grid, **kwargs)
-        self.inner = keras.layers.Dense(
-            self.channels, name="tokens", dtype=owner.layer_dtype
-        )
-        self.outputs = keras.layers.Dense(
-            num_outputs, name="outputs", dtype=owner.layer_dtype
-        )
+        dtype = owner.layer_dtype
+        self.inner = keras.layers.Dense(self.channels, name="tokens", dtype=dtype)
+        self.outputs = keras.layers.Dense(num_outputs, name="outputs", dtype=dtype)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -318,9 +315,8 @@ class _ThroughTokenizer(keras.layers.Layer):
             log_p = ops.log_softmax(logits, axis=-1)
             chosen = ops.take_along_axis(log_p, codes[..., None], axis=-1)
             self.add_loss(-mean_of(chosen))
-        quantizer = self.tokenizer.quantizer
-        codes = ops.arange(quantizer.num_embeddings, dtype="int32")
-        vectors = ops.cast(quantizer.decode(codes), "float32")
+        codes = ops.arange(logits.shape[-1], dtype="int32")
+        vectors = ops.cast(self.tokenizer.quantizer.decode(codes), "float32")
         vectors = ops.matmul(ops.softmax(logits, axis=-1), vectors)
         return self.tokenizer.from_quantized((vectors,))
 
