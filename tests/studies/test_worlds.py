@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import vqzoo
 from vqzoo import studies
 from vqzoo.runs.folder import Run
 from vqzoo.studies import sweep_loop
+from vqzoo.world import extras
 from vqzoo.world.dream import World
 
 pytestmark = pytest.mark.once
@@ -50,6 +52,28 @@ def test_every_eye_has_the_memory_of_its_latents():
         made = studies.WorldModelRecipe(eye=eye).stages("runs", "e", "v", "m")
         assert made[2].memory == memory and made[1].dataset == "episodes"
     assert made[1].noise_stddev == (1.0,) and made[3].world == "m"
+
+
+def test_an_eye_has_the_size_of_the_frames():
+    made = studies.WorldModelRecipe(experience_options=("frame_size=96",))
+    assert made.stages("runs", "", "", "")[1].image_size == 96
+    given = studies.WorldModelRecipe(eye_options=("image_size=16",))
+    assert given.stages("runs", "", "", "")[1].image_size == 16
+
+
+def test_what_the_controller_refuses_is_said_before_all_stages(tmp_path, monkeypatch):
+    given = {"experience_options": ("frame_size=16", "processes=1")}
+    continuous = "environment_options=actions='continuous'"
+    given["experience_options"] += (continuous,)
+    learning = recipe(
+        studies.WorldModelRecipe, tmp_path, controller="actor_critic", **given
+    )
+    with pytest.raises(ValueError, match="--controller to be linear or none for real"):
+        learning.run()
+    monkeypatch.setitem(sys.modules, "cma", None)
+    with pytest.raises(extras.MissingExtra, match=r"linear needs cma: .*vqzoo\[world"):
+        dataclasses.replace(learning, controller="linear").run()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def dream_and_game(world, *, count=16, games=2, horizon=50, max_steps=0, seed=0)
         count: int, controllers.
         games: int, games of each controller, dreamed and real.
         horizon: int, actions per dream.
-        max_steps: int, actions after which a game is cut off; 0: the game decides.
+        max_steps: int, as in `playing.Games`.
         seed: int.
 
     Returns:

@@ -1,6 +1,7 @@
 """Whole world models: experience, eye, memory and controller, in this order."""
 
 import dataclasses
+import pathlib
 import types
 
 import numpy as np
@@ -16,10 +17,13 @@ from vqzoo.training.kinds.memory import MemoryRecipe
 from vqzoo.training.settings import RunSettings, Settings, setting
 from vqzoo.world import CONTROLLER_NAMES
 
+action_spaces = lazily("vqzoo.world.actions")
 control = lazily("vqzoo.measures.control")
 datasets = lazily("vqzoo.datasets")
 dreams = lazily("vqzoo.world.dream")
+environments = lazily("vqzoo.world.environments")
 episodes = lazily("vqzoo.datasets.experience")
+extras = lazily("vqzoo.world.extras")
 fitting = lazily("vqzoo.training.fitting")
 imagination = lazily("vqzoo.measures.imagination")
 measures = lazily("vqzoo.measures")
@@ -42,6 +46,7 @@ STEPS = {"learning_rate": 1e-3, "learning_rate_schedule": "cosine"}
 MEASURED = ("reconstruction", "codebook", "state_variables", "imagination")
 STAGES = ("experience", "eye", "memory", "controller")
 FILM = 64  # frames at most
+SIDE = 64  # of the images of all eyes, unless the game's frames have another one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,11 +125,29 @@ class WorldModelRecipe(RunSettings, StageSettings):
             ValueError: if a setting does not fit the game.
         """
         recipe = self.shrunk()
+        recipe._check_game()
         settings = {"recipe": recipe.identity()}
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         with opened as run:
             run.save_state()
             return recipe._run(run)
+
+    def _check_game(self):
+        """What the last stage would refuse, hours later."""
+        if self.controller == "linear":
+            extras.take("cma", "--controller=linear")
+        if self.experience:
+            given = episodes.Experience(self.experience).card["actions"]
+            actions = action_spaces.Actions(**given)
+        else:
+            collect = self.stages("", "", "", "")[0]
+            game = environments.PixelEnvironment(
+                collect.environment, **collect.game_options()
+            )
+            actions = game.actions
+            game.close()
+        fits = actions.is_discrete or self.controller != "actor_critic"
+        self.expect("controller", fits, "linear or none for real-valued actions")
 
     def _run(self, run):
         folder, done = str(run.path / "stages"), {"experience": self.experience}
@@ -171,13 +194,21 @@ class WorldModelRecipe(RunSettings, StageSettings):
         same = {"seed": self.seed, "smoke": self.smoke, "runs_dir": str(folder)}
         fitted = {"precision": self.precision, "tensorboard": self.tensorboard}
         fitted |= {"save_steps": self.save_steps, **same}
+        options = [parse_options(getattr(self, f"{name}_options")) for name in STAGES]
+        collect = ExperienceRecipe(
+            environment=self.environment, name="experience", **same
+        )
+        collect = changed(collect, options[0])
+        side = collect.frame_size
+        if experience and (pathlib.Path(experience) / episodes.CARD).is_file():
+            side = episodes.Experience(experience).frame_shape[0]
+        sized = {} if side == SIDE else {"image_size": side}
         parts = (
-            ExperienceRecipe(environment=self.environment, name="experience", **same),
             Recipe(
                 name="eye",
                 dataset="episodes",
                 data_dir=experience,
-                **{**fitted, **STEPS, **EYES[self.eye]},
+                **{**fitted, **STEPS, **EYES[self.eye], **sized},
             ),
             MemoryRecipe(
                 name="memory",
@@ -197,8 +228,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
                 **fitted,
             ),
         )
-        options = [parse_options(getattr(self, f"{name}_options")) for name in STAGES]
-        return [changed(part, given) for part, given in zip(parts, options)]
+        return [collect, *map(changed, parts, options[1:])]
 
     def measure(self, world, found):
         """Metrics of a world on the test episodes, and skipped ones, by section."""

@@ -94,7 +94,8 @@ class Games:
 
     Args:
         world: `World`.
-        max_steps: int, actions after which a game is cut off; 0: the game decides.
+        max_steps: int, actions after which a game is cut off; 0: as the episodes that
+            the world learned from.
     """
 
     def __init__(self, world, max_steps=0):

@@ -44,7 +44,7 @@ class PlaySettings(Settings):
     temperature: float = setting(1.0, "temperature of the memory in dreams")
     horizon: int = setting(15, "actions per dream", at_least=1)
     max_steps: int = setting(
-        0, "actions after which a real game is cut off; 0: the game decides", at_least=0
+        0, "actions after which a real game is cut off; 0: as the episodes", at_least=0
     )
     test_games: int = setting(16, "real games played at the end; 0: none", at_least=0)
     processes: int = setting(1, "processes that play the real game", at_least=1)
