@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import worlds
-from vqzoo.app import dream, widgets
+from vqzoo.app import dream, loading, page, widgets
 from vqzoo.app.explored import Explored
 from vqzoo.world.actions import Actions
 
@@ -96,3 +96,15 @@ def test_the_tab_has_a_button_for_what_can_be_done(actions, labels):
             assert made[2:] == labels
         else:
             assert made == [] and "no memory" in gr.Markdown.call_args.args[0]
+
+
+def test_a_world_without_codes_has_the_dream_alone(tmp_path):
+    worlds.small("mdn_rnn", worlds.NUMBERS).save(tmp_path)
+    loaded, gr = loading.load(str(tmp_path), ""), mock.MagicMock()
+    page.build(gr, loaded, None, str(tmp_path))
+    assert [call.args for call in gr.Tab.call_args_list] == [("Dream",)]
+    assert gr.Dropdown.call_count == 0 and gr.Button.call_count == 2
+    played = dream.Played(loaded, seed=3)
+    played.act(np.array([0.5, 0.5], "float32"))
+    pictures = dream.look(played, None)
+    assert pictures[0].shape[2] == 3 and pictures[2] is None

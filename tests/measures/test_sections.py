@@ -25,7 +25,7 @@ SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentangleme
 NAMES = registry.names("measures")
 # Measures of other models: of dense codes, hybrid latents, vectors, sequences, worlds.
 OF_OTHERS = ("filters", "hybrid_rate", "identifiers", "posterior", "ranking", "signals")
-OF_OTHERS += ("imagination", "state_variables")
+OF_OTHERS += ("control", "imagination", "state_variables")
 TINY = {"num_channels": 8, "residual_channels": 4, "num_residual_blocks": 1}
 
 

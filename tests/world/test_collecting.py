@@ -68,6 +68,11 @@ def test_a_policy_of_ones_own_plays(tmp_path):
         tmp_path, games.NAME, episodes=3, policy=Still, frame_size=16
     )
     assert {int(a) for each in played.all for a in each.actions} == {1}
+    Still.__module__ = "__main__"
+    with pytest.raises(ValueError, match="processes=2 import.*of __main__: move it"):
+        collecting.collect(
+            tmp_path, games.NAME, episodes=9, policy=Still, processes=2, frame_size=16
+        )
     with pytest.raises(ValueError, match="policy of random, sticky, received 'best'"):
         collecting.collect(tmp_path / "x", games.NAME, episodes=3, policy="best")
 

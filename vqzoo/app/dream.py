@@ -10,8 +10,10 @@ from vqzoo.world.environments import PixelEnvironment
 
 HELP = (
     "The *dream* starts at the first frame of the real game; from there on, the "
-    "model's memory predicts each next frame. The *real game* gets the same actions. "
-    "Click on a square of the codes and give it another index: the dream continues "
+    "model's memory predicts each next frame. The *real game* gets the same actions."
+)
+HELP_WITH_CODES = (
+    " Click on a square of the codes and give it another index: the dream continues "
     "from there, and the game does not change."
 )
 NOTHING = "There is no memory: give the folder of a world model, as `--model=RUN`."
@@ -98,12 +100,14 @@ def _map(latents, code_map):
 
 
 def look(played, code_map, marked=None):
-    """Pictures of the dream, the game and the codes, and a text."""
-    size = code_map.num_embeddings
+    """Pictures of the dream, the game and the codes, if there are any, and a text."""
+    codes = None
+    if code_map is not None:
+        codes = played.codes(code_map), code_map.num_embeddings, marked
     return (
         pictures.enlarge(played.dreamed),
         None if played.real is None else pictures.enlarge(played.real),
-        pictures.code_map(played.codes(code_map), size, marked),
+        codes and pictures.code_map(*codes),
         played.describe(),
     )
 
@@ -117,28 +121,33 @@ def keys_of(actions):
 
 def build(page):
     """Puts the tab on a `widgets.Page`."""
-    gr, explored, world = page.gr, page.explored, page.loaded
+    gr, world = page.gr, page.loaded
+    # Real-valued latents have no map.
+    maps = page.explored.maps if page.explored else (None,)
     if getattr(world, "memory", None) is None:
         gr.Markdown(NOTHING)
         return None
-    gr.Markdown(HELP)
+    gr.Markdown(HELP + HELP_WITH_CODES if page.explored else HELP)
     state, place = gr.State(None), gr.State((0, 0))
     with gr.Row():
         dreamed = widgets.picture_of(gr, "Dream", "dream")
         real = widgets.picture_of(gr, "Real game", "game")
-        codes = widgets.picture_of(gr, "Codes of the dream", "dream-codes")
+        seen = {"visible": page.explored is not None}
+        codes = widgets.picture_of(gr, "Codes of the dream", "dream-codes", **seen)
     text = gr.Markdown()
     shown = [state, dreamed, real, codes, text]
     with gr.Row():
-        tier = widgets.map_menu(gr, explored, "dream-tier")
-        index = gr.Number(0, label="Index", precision=0, elem_id="dream-index")
-        put = gr.Button("Put it there")
+        tier = gr.State(0)
+        if page.explored:
+            tier = widgets.map_menu(gr, page.explored, "dream-tier")
+            index = gr.Number(0, label="Index", precision=0, elem_id="dream-index")
+            put = gr.Button("Put it there")
         heat = gr.Slider(0.1, 2, value=1, step=0.1, label="Temperature")
         seed = gr.Number(0, label="Seed", precision=0)
         begin = gr.Button("Begin anew", variant="primary")
 
     def answer(played, tier, place=None):
-        return (played, *look(played, explored.maps[tier], place))
+        return (played, *look(played, maps[tier], place))
 
     def start(seed, tier):
         return answer(Played(world, int(seed or 0)), tier)
@@ -151,21 +160,22 @@ def build(page):
     def change(played, tier, place, index):
         played = played or Played(world)
         try:
-            played.change(explored.maps[tier], *place, int(index or 0))
+            played.change(maps[tier], *place, int(index or 0))
         except ValueError as error:
             raise gr.Error(str(error)) from error
         return answer(played, tier, place)
 
     def choose(played, tier, event: gr.SelectData):
-        chosen = edits.square_at(*event.index, explored.maps[tier].grid)
+        chosen = edits.square_at(*event.index, maps[tier].grid)
         played = played or Played(world)
-        code = int(played.codes(explored.maps[tier])[chosen])
+        code = int(played.codes(maps[tier])[chosen])
         return (chosen, code, *answer(played, tier, chosen))
 
     _action_inputs(page, state, act, heat, tier, shown)
     begin.click(start, [seed, tier], shown, **page.quiet)
-    put.click(change, [state, tier, place, index], shown, **page.quiet)
-    codes.select(choose, [state, tier], [place, index, *shown], **page.quiet)
+    if page.explored:
+        put.click(change, [state, tier, place, index], shown, **page.quiet)
+        codes.select(choose, [state, tier], [place, index, *shown], **page.quiet)
     page.tab.select(
         lambda played, tier: answer(played or Played(world), tier),
         [state, tier],

@@ -1,9 +1,11 @@
 """What a page explores: a model, and priors of it."""
 
 import dataclasses
+import pathlib
 
 from vqzoo import trained
 from vqzoo.registry import lazily
+from vqzoo.world import WORLD
 
 fingerprints = lazily("vqzoo.runs.fingerprint")
 
@@ -21,12 +23,14 @@ def load(model, prior):
 
     Raises:
         ValueError: if neither is named.
-        TrainedError: if one does not load, the model has no codes, or the priors are of
-            another model.
+        TrainedError: if one does not load, the model has no codes and is no world, or
+            the priors are of another model.
     """
     if not model and not prior:
         raise ValueError("expected --model=FILE.keras or --model=FOLDER, received none")
-    loaded = trained.load(model or prior, needs_codes=True, needs_images=True)
+    is_world = (pathlib.Path(model) / WORLD).is_file()
+    needs = {"needs_codes": not is_world, "needs_images": True}
+    loaded = trained.load(model or prior, **needs)
     if not prior:
         return loaded
     priors = trained.load(prior, needs_priors=True)

@@ -144,32 +144,31 @@ def build(gr, loaded, gallery, folder):
 
     Args:
         gr: the module gradio.
-        loaded: `trained.Trained`, of a model with quantizers.
+        loaded: `trained.Trained`, of a model with quantizers; or a world, whose only
+            tab without them is the dream.
         gallery: `gallery.Gallery`.
         folder: path of a temporary folder.
 
     Returns:
         `gradio.Blocks`.
     """
-    explored = Explored(loaded.model)
-    parts = {
-        "gr": gr,
-        "loaded": loaded,
-        "explored": explored,
-        "counted": codebook.Counted(explored, gallery.counted),
-        "folder": folder,
-    }
+    parts = {"gr": gr, "loaded": loaded, "folder": folder, "images": None}
+    parts |= {"explored": None, "counted": None}
     page = gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(_HOUR // 6, _HOUR)
     )
     with page:
+        if not loaded.model.quantizers:
+            gr.Markdown(f"# {TITLE}\n{loaded.environment}")
+            _tab("Dream", dream, parts)
+            return page
+        explored = Explored(loaded.model)
         gr.Markdown(f"# {TITLE}\n{explored.describe()}")
         images, changed = picker.build(gr, gallery.samples)
+        parts |= {"explored": explored, "images": images}
+        parts |= {"counted": codebook.Counted(explored, gallery.counted)}
         with gr.Tabs():
-            refreshers = [
-                _tab(name, module, parts | {"images": images})
-                for name, module in TABS.items()
-            ]
+            refreshers = [_tab(name, module, parts) for name, module in TABS.items()]
         _follow(page, changed, list(filter(None, refreshers)))
     return page
 

@@ -6,7 +6,7 @@ arrays and of `encode` or `decode`. The other modules are what measures share: `
 and `data` (what is measured), `findings` (what comes out), `inference`, `distances`,
 `representation`, `factor_information`, `factor_prediction` and `inception`; and
 `held_out`, the numbers of training, of which a run writes the same names; and
-`ranking`, of recommended items; and `control`, of what plays a game.
+`ranking`, of recommended items.
 """
 
 from vqzoo.registry import on_demand

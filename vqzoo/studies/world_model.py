@@ -11,11 +11,11 @@ from vqzoo.runs import films
 from vqzoo.runs.folder import Run
 from vqzoo.studies.sweep_recipe import changed
 from vqzoo.training.kinds.autoencoder import Recipe
-from vqzoo.training.kinds.controller import CONTROLLER, ControllerRecipe
+from vqzoo.training.kinds.controller import ControllerRecipe
 from vqzoo.training.kinds.experience import ExperienceRecipe
 from vqzoo.training.kinds.memory import MemoryRecipe
 from vqzoo.training.settings import RunSettings, Settings, setting
-from vqzoo.world import CONTROLLER_NAMES
+from vqzoo.world import CONTROLLER, CONTROLLER_NAMES
 
 action_spaces = lazily("vqzoo.world.actions")
 control = lazily("vqzoo.measures.control")

@@ -73,8 +73,8 @@ def collect(
         folder: path.
         environment: str, name of the game.
         episodes: int, at least 1.
-        policy: name in `POLICIES`, or a function from `Actions` to a `Policy`, which
-            must pickle if there are several processes.
+        policy: name in `POLICIES`, or a function from `Actions` to a `Policy`. Several
+            processes import it: it must be in a module, not in `__main__`.
         seed: int.
         processes: int, at least 1.
         progress: function that gets the number of each finished episode, or None.
@@ -85,10 +85,16 @@ def collect(
 
     Raises:
         MissingExtra, ValueError: as in `PixelEnvironment`.
-        ValueError: if the folder has episodes of another game, policy or seed.
+        ValueError: if the folder has episodes of another game, policy or seed, or
+            several processes cannot import the policy.
         RunError: if a file cannot be written or a process ended without its episodes.
     """
     folder = pathlib.Path(folder)
+    if processes > 1 and getattr(policy, "__module__", "") == "__main__":
+        raise ValueError(
+            f"expected a policy in a module, which {processes=} import, received "
+            f"{policy} of __main__: move it, or take processes=1"
+        )
     game = PixelEnvironment(environment, **options)
     about = {
         "environment": environment,

@@ -8,22 +8,20 @@ from vqzoo.registry import lazily
 from vqzoo.runs import state
 from vqzoo.runs.folder import STATE, Run
 from vqzoo.training.settings import OptimizerSettings, RunSettings, Settings, setting
-from vqzoo.world import CONTROLLER_NAMES
+from vqzoo.world import CONTROLLER, CONTROLLER_NAMES
 
 callbacks = lazily("vqzoo.training.callbacks")
+control = lazily("vqzoo.measures.control")
 controllers = lazily("vqzoo.world.controllers")
 devices = lazily("vqzoo.training.devices")
 evolution = lazily("vqzoo.world.evolution")
 fingerprints = lazily("vqzoo.runs.fingerprint")
 fitting = lazily("vqzoo.training.fitting")
-keras = lazily("keras")
 playing = lazily("vqzoo.world.playing")
 plots = lazily("vqzoo.plots")
 records = lazily("vqzoo.training.records")
 signal = lazily("signal")
 trained = lazily("vqzoo.trained")
-
-CONTROLLER = "controller"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,7 +148,10 @@ class ControllerRecipe(
             delivered = make(world.memory, world.actions)
             delivered.set_weights(controller.get_weights())
             run.save_model(delivered, CONTROLLER)
-            metrics = self._tested(world, delivered)
+            metrics = {}
+            if self.test_games:
+                limits = {"games": self.test_games, "max_steps": self.max_steps}
+                metrics = control.real_scores(world, delivered, **limits)
             name = "score" if self.controller == "linear" else "val_score"
             rows = [(row["epoch"], row[name]) for row in run.history()]
             curve = plots.curves(
@@ -278,22 +279,6 @@ class ControllerRecipe(
         shown = [each[: weights.size] for each in looked]
         batch = (shown, flat, {name: weights for name in flat})
         return batch, float((games["rewards"] * kept).sum(axis=1).mean())
-
-    def _tested(self, world, controller):
-        """Scores of real games, beside those of random actions."""
-        if not self.test_games:
-            return {}
-        seeds = 10_000 + np.arange(self.test_games)  # not those of training
-        policies = {
-            "score": controllers.Policy(world.memory, world.actions, controller),
-            "random": controllers.RandomPolicy(world.actions),
-        }
-        games, found = playing.Games(world, self.max_steps), {}
-        for name, policy in policies.items():
-            scores = games.play(policy, seeds)
-            found |= {name: scores.mean(), f"{name}_stddev": scores.std()}
-        games.close()
-        return {name: float(value) for name, value in found.items()}
 
 
 def _by_step(array):

@@ -24,7 +24,7 @@ HORIZONS = (1, 5, 15, 50)
 MAX_FILMS = 64  # measured at most
 SHOWN = 4
 SMOKE_SHARE = 0.02
-POOLED = 4  # side of the blocks whose means are the features of FD
+POOLED = 4  # parts of each side, whose means are the features of FD
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def _figures(truth, shown, nats, place, known):
 
 
 def _pooled(frames):
-    """Means of POOLED x POOLED blocks of frames `(N, H, W, C)` as vectors."""
+    """Means of POOLED x POOLED equal parts of frames `(N, H, W, C)` as vectors."""
     count, height, width, channels = frames.shape
     frames = frames[:, : height - height % POOLED, : width - width % POOLED]
     shape = (count, POOLED, height // POOLED, POOLED, width // POOLED, channels)
