@@ -42,7 +42,6 @@ EYES = {
 }
 MEMORIES = {"vae": "mdn_rnn"}
 OF_CODES = ("code_lstm", "frame_transformer")
-STEPS = {"learning_rate": 1e-3, "learning_rate_schedule": "cosine"}
 MEASURED = ("reconstruction", "codebook", "state_variables", "imagination")
 STAGES = ("experience", "eye", "memory", "controller")
 FILM = 64  # frames at most
@@ -208,7 +207,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
                 name="eye",
                 dataset="episodes",
                 data_dir=experience,
-                **{**fitted, **STEPS, **EYES[self.eye], **sized},
+                **{**fitted, **EYES[self.eye], **sized},
             ),
             MemoryRecipe(
                 name="memory",
@@ -216,9 +215,11 @@ class WorldModelRecipe(RunSettings, StageSettings):
                 experience=experience,
                 memory=MEMORIES.get(self.eye, self.code_memory),
                 batch_size=16,
+                learning_rate=1e-3,
+                learning_rate_schedule="cosine",
                 warmup_share=0.05,
                 clip_norm=1.0,
-                **{**fitted, **STEPS},
+                **fitted,
             ),
             ControllerRecipe(
                 name="controller",
