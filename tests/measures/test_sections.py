@@ -22,6 +22,7 @@ from vqzoo.ops import main_axis_order
 from vqzoo.report import render
 
 SLOW = ("samples", "likelihood", "classification_accuracy_score", "disentanglement")
+SLOW += ("guidance",)
 NAMES = registry.names("measures")
 # Measures of other models: of dense codes, hybrid latents, vectors, sequences, worlds.
 OF_OTHERS = ("filters", "hybrid_rate", "identifiers", "posterior", "ranking", "signals")

@@ -262,12 +262,7 @@ class Subject:
         """Images from the priors, or from a model that samples: `pipeline.Samples`."""
         count = self.sizes.samples
         if self.pipeline is not None:
-            return self.pipeline.sample(
-                count,
-                seed=0,
-                progress=lambda steps: self.progress(steps, "samples"),
-                **self.options.get("drawing", {}),
-            )
+            return self.draw()
         if not self.model.can_sample:
             raise Skipped(
                 "there is no prior: give the folder of a prior's run, which draws codes"
@@ -280,6 +275,15 @@ class Subject:
         )
         return pipeline.Samples(
             images=images, codes=(), log_prob=np.full(count, np.nan), labels=None
+        )
+
+    def draw(self, **drawing):
+        """As many samples as are measured; the options stand before those asked for."""
+        return self.pipeline.sample(
+            self.sizes.samples,
+            seed=0,
+            progress=lambda steps: self.progress(steps, "samples"),
+            **{**self.options.get("drawing", {}), **drawing},
         )
 
 
