@@ -31,6 +31,9 @@ DRAWING = [
         "constant, or linear or cosine: guidance grows from the first code to the last",
         choices=("constant", "linear", "cosine"),
     ),
+    Flag(
+        "num_steps", 0, "passes of a masked prior over a grid; 0: its own", at_least=0
+    ),
 ]
 FLAGS = {
     "What is drawn": [
@@ -78,6 +81,7 @@ def drawing(values):
         "top_p": None if values.top_p == 1 else values.top_p,
         "guidance": values.guidance,
         "guidance_schedule": values.guidance_schedule,
+        "num_steps": values.num_steps or None,
     }
 
 

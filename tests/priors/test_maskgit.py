@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import keras
 import numpy as np
@@ -78,6 +79,56 @@ def test_each_step_keeps_what_was_drawn_before():
     for codes, later in itertools.pairwise([*seen, final]):
         known = codes < 8
         assert np.array_equal(codes[known], later[known])
+
+
+def test_the_learned_schedule_is_the_best_of_all():
+    nats = {1: 0.5, 2: 1.5, 3: 1.6, 4: 3.0, 5: 3.2}
+    prior = MaskGIT(
+        (1, 5),
+        8,
+        num_layers=1,
+        num_channels=4,
+        num_heads=1,
+        nats_by_hidden=list(nats.items()),
+    )
+
+    def cost(hidden):
+        befores = (5, *hidden[:-1])
+        return sum((b - a) * nats[b] for b, a in zip(befores, hidden) if b > a)
+
+    for num_steps in (1, 2, 3, 5, 7):
+        ways = itertools.product(range(6), repeat=num_steps - 1)
+        ways = [(*way, 0) for way in ways if sorted(way, reverse=True) == [*way]]
+        found = prior.schedule(num_steps)
+        assert cost(found) == pytest.approx(min(map(cost, ways)))
+        assert len(found) == num_steps and found[-1] == 0
+    assert prior.schedule(2) == (3, 0)
+    again = MaskGIT.from_config(json.loads(json.dumps(prior.get_config())))
+    assert again.schedule(3) == prior.schedule(3)
+
+
+def test_a_settled_prior_knows_its_loss_and_draws_by_its_schedule():
+    prior = prior_of(num_classes=2, context=[((3, 2), 5)])
+    generator = np.random.default_rng(0)
+    arrays = {
+        "top": generator.integers(5, size=(16, 3, 2)).astype("int32"),
+        "bottom": generator.integers(8, size=(16, 3, 4)).astype("int32"),
+        "label": np.arange(16, dtype="int32") % 2,
+    }
+    condition = {"label": 1, "context": [arrays["top"][:2]]}
+    assert prior.schedule(4) == (11, 8, 4, 0)
+    prior.sample(2, condition, seed=0, num_steps=4)
+    assert prior.settle(arrays, ["top", "bottom"])
+    counts, nats = zip(*prior.nats_by_hidden)
+    assert counts == tuple(range(1, 13))
+    # With all hidden the loss is that of a hidden grid.
+    hidden = {"codes": np.full((16, 3, 4), 8, "int32"), "context_0": arrays["top"]}
+    logits = prior({**hidden, "label": arrays["label"]})
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    expected = float(loss(arrays["bottom"], logits))
+    assert nats[-1] == pytest.approx(expected, abs=1e-3)
+    codes = prior.sample(2, condition, seed=0, num_steps=4)
+    assert codes.min() >= 0 and codes.max() < 8
 
 
 def test_the_bound_is_exact_for_one_place_and_for_independent_places():

@@ -142,7 +142,18 @@ def test_a_pipeline_draws_images_of_scales_and_refuses_priors_of_grids():
     with pytest.raises(ValueError, match=f"{message}.*next_scale, transformer"):
         Pipeline(model, [PixelCNN((1, 14), 5, num_channels=4)])
     masked = {"num_layers": 1, "num_channels": 4, "num_heads": 1}
-    Pipeline(model, [MaskGIT((1, 14), 5, **masked)])
+    few = Pipeline(model, [MaskGIT((1, 14), 5, **masked)])
+    (one_pass,), (three,) = (few.sample(3, seed=0, num_steps=n).codes for n in (1, 3))
+    expected = few.priors[0].sample(3, seed=_first_seed(), num_steps=1)
+    np.testing.assert_array_equal(one_pass, expected)
+    assert (one_pass != three).any()
+    with pytest.raises(ValueError, match="maskgit, for num_steps=3, received NextSc"):
+        Pipeline(model, [prior_of()]).sample(3, num_steps=3)
+
+
+def _first_seed():
+    """What a pipeline with seed 0 draws with first."""
+    return int(np.random.default_rng(0).integers(2**31))
 
 
 def test_the_served_signature_draws_scales_with_and_without_guidance():

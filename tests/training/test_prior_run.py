@@ -70,9 +70,12 @@ def test_a_masked_prior_is_fitted_to_hidden_codes(data, tmp_path):
     run_dir = recipe_of(data, tmp_path, prior="maskgit").run()
     measures = Run(run_dir).metrics()["test"]
     assert 1 < measures["bottom_bits_per_code"] < 8
-    samples = trained.load(run_dir).pipeline.sample(2, 0, seed=0)
+    pipeline = trained.load(run_dir).pipeline
+    samples = pipeline.sample(2, 0, seed=0, num_steps=3)
     assert samples.images.shape == (2, 16, 16, 3)
     assert samples.log_prob.max() < 0
+    # What it learned of its passes after training is in the file.
+    assert pipeline.priors[-1].nats_by_hidden[-1][0] == 16
 
 
 def test_a_run_of_one_tier_leaves_its_figures_and_no_pipeline(data, tmp_path):

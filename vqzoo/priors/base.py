@@ -119,6 +119,8 @@ class Prior(GridModel):
     num_values = 0
     # How codes stand that it is a prior of, of `CodingModel.layouts`.
     layouts = ("grid",)
+    # Whether it fills a grid in passes, as many as `num_steps` of `sample` says.
+    in_passes = False
     # Arguments of a small one, for runs that only try the way.
     smoke_options = {}
 
@@ -208,6 +210,18 @@ class Prior(GridModel):
             tiers: as in `training_pair`.
             quantizer: layer whose codes they are.
         """
+
+    def settle(self, arrays, tiers):
+        """Takes from held-out data, after training, what it needs to know to draw.
+
+        Args:
+            arrays: dict of grids of tiers by name and, with classes, `label`.
+            tiers: as in `training_pair`.
+
+        Returns:
+            bool, whether it is another prior now.
+        """
+        return False
 
     def _logits_layer(self):
         """The last layer, in float32 whatever the others compute in."""

@@ -13,6 +13,7 @@ from vqzoo.registry import named
 
 NUM_STEPS = 12
 CHOICE_TEMPERATURE = 4.5  # of the public code
+_MEASURED = 17  # numbers of hidden positions at which `settle` measures
 
 
 @named("maskgit")
@@ -23,7 +24,9 @@ class MaskGIT(TransformerPrior):
     It is fitted to codes of which a random part is hidden, by the loss at the hidden
     positions. A sample begins with all positions hidden; each of a few steps draws a
     code for every hidden position and keeps those that it is surest of, as many as a
-    cosine schedule says.
+    schedule says: a cosine, or the one that `settle` has learned. Each step computes
+    the whole grid: what a position sees changes with every code that is found, so that
+    keys and values of known codes cannot be kept.
 
     Args:
         grid_shape: `(height, width)` of the codes.
@@ -35,6 +38,8 @@ class MaskGIT(TransformerPrior):
         hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
         dropout: float in [0, 1).
+        nats_by_hidden: pairs of how many positions are hidden and the loss of each that
+            `settle` found there, or None: the cosine.
         seed: int or None, of the dropout.
         **kwargs: what all priors take, such as `num_classes`: see `Prior`.
     Input shape: codes, int32 `(batch, height, width)` in [0, K]; with a condition a
@@ -42,7 +47,8 @@ class MaskGIT(TransformerPrior):
     Output shape: `(batch, height, width, K)`, float32 logits.
     Raises: ValueError: if a size is not positive, the heads do not divide the channels,
         or a grid above does not divide this one.
-    Source: Chang et al. 2022, arXiv 2202.04200, section 3. Differs: the condition is
+    Source: Chang et al. 2022, arXiv 2202.04200, section 3; the learned schedule:
+        Hoogeboom et al. 2022, arXiv 2110.02037, section 3.2. Differs: the condition is
         added to each position; no label smoothing.
     Example:
         >>> prior = MaskGIT((4, 4), 16, num_layers=1, num_channels=8, num_heads=2)
@@ -51,7 +57,25 @@ class MaskGIT(TransformerPrior):
     """
 
     likelihood = "bound"
+    in_passes = True
     smoke_options = {"num_layers": 1, "num_channels": 16}
+
+    def __init__(
+        self,
+        grid_shape,
+        num_embeddings,
+        *,
+        num_layers=8,
+        num_channels=256,
+        num_heads=8,
+        hidden_ratio=4,
+        num_condition_blocks=2,
+        dropout=0.1,
+        nats_by_hidden=None,
+        seed=None,
+        **kwargs,
+    ):
+        self._make(locals(), "num_layers")
 
     def _make_layers(self):
         dtype = self.layer_dtype
@@ -102,18 +126,69 @@ class MaskGIT(TransformerPrior):
         codes = conditions.codes_array("codes", codes, shape, self.num_embeddings)
         arrays = conditions.arrays(self, len(codes), condition)
         generator = np.random.default_rng(seed)
-        places = int(np.prod(self.grid_shape))
+        places = math.prod(self.grid_shape)
         total = np.zeros(len(codes))
         for _ in range(num_draws):
             hidden = generator.integers(1, places + 1, len(codes))
-            ranks = generator.permuted(
-                np.tile(np.arange(places), (len(codes), 1)), axis=1
-            )
-            mask = (ranks < hidden[:, None]).reshape(shape)
-            masked = np.where(mask, self.num_embeddings, codes).astype("int32")
-            code_log_p = raster.log_probs_of(self, masked, codes, arrays)
-            total += (code_log_p * mask).sum(axis=(1, 2)) * places / hidden
+            total += places * self._mean_log_p(codes, arrays, hidden, generator)
         return total / num_draws
+
+    def _mean_log_p(self, codes, arrays, hidden, generator):
+        """Mean log probability of random positions of each grid, `(batch,)`.
+
+        Args:
+            codes: int `(batch, height, width)`.
+            arrays: dict of the condition's arrays.
+            hidden: int `(batch,)`, how many positions of each grid are hidden.
+            generator: numpy's, of the positions.
+        """
+        places = math.prod(self.grid_shape)
+        ranks = generator.permuted(np.tile(np.arange(places), (len(codes), 1)), axis=1)
+        mask = (ranks < hidden[:, None]).reshape(codes.shape)
+        masked = np.where(mask, self.num_embeddings, codes).astype("int32")
+        code_log_p = raster.log_probs_of(self, masked, codes, arrays)
+        return (code_log_p * mask).sum(axis=(1, 2)) / hidden
+
+    def settle(self, arrays, tiers):
+        """Learns from held-out codes how the loss falls while a grid fills."""
+        *above, codes = (arrays[name] for name in tiers)
+        condition = self.condition(arrays.get("label"), above)
+        arrays = conditions.arrays(self, len(codes), condition)
+        generator, places = np.random.default_rng(0), math.prod(self.grid_shape)
+        counts = np.unique(np.linspace(1, places, _MEASURED).round().astype(int))
+        self.nats_by_hidden = []
+        for count in counts.tolist():
+            hidden = np.full(len(codes), count)
+            log_p = self._mean_log_p(codes, arrays, hidden, generator)
+            self.nats_by_hidden.append([count, round(-float(log_p.mean()), 4)])
+        self.__dict__.pop("_samplers", None)  # they have the schedule of before
+        return True
+
+    def schedule(self, num_steps):
+        """How many positions are hidden after each step: ints that end in 0.
+
+        By a loss that `settle` has learned, they are those of the least nats in all,
+        where a step draws its codes from what is known before it.
+        """
+        places = math.prod(self.grid_shape)
+        if self.nats_by_hidden is None:
+            shares = np.cos(np.pi / 2 * np.arange(1, num_steps) / num_steps)
+            return (*np.floor(places * shares).astype(int).tolist(), 0)
+        nats = np.interp(np.arange(places + 1), *zip(*self.nats_by_hidden))
+        # The least nats from so many hidden positions on, with a step more each time.
+        step = np.arange(places + 1)[:, None] - np.arange(places + 1)
+        cost = np.where(step > 0, step * nats[:, None], np.inf)
+        cost[0, 0] = 0.0  # nothing is left to draw
+        best, choices = np.where(np.arange(places + 1) > 0, np.inf, 0.0), []
+        for _ in range(num_steps):
+            totals = cost + best
+            choices.append(totals.argmin(axis=1))
+            best = totals.min(axis=1)
+        hidden, left = [], places
+        for after in reversed(choices):
+            left = int(after[left])
+            hidden.append(left)
+        return tuple(hidden)
 
     def random_inputs(self, num_steps=NUM_STEPS, **options):
         del options
@@ -188,7 +263,7 @@ class _Sampler(keras.Model):
         batch, _, places = ops.shape(uniform)
         size, grid = self.prior.num_embeddings, self.prior.grid_shape
         codes = ops.full((batch, places), size, dtype="int32")
-        for step in range(self.num_steps):
+        for step, left in enumerate(self.prior.schedule(self.num_steps)):
             arrays = {"codes": ops.reshape(codes, (batch, *grid)), **inputs}
             logits = self.prior(conditions.packed(arrays), training=False)
             share = (step + 1) / self.num_steps
@@ -201,10 +276,9 @@ class _Sampler(keras.Model):
             sure = log_p + noise * gumbel[:, step]
             sure = ops.where(hidden, sure, float("inf"))
             codes = ops.where(hidden, drawn, codes)
+            if left == 0:
+                break
             # As many places stay hidden as the schedule says, the least sure ones.
-            left = int(np.floor(places * np.cos(np.pi / 2 * share)))
-            if step == self.num_steps - 1 or left == 0:
-                continue
             least = ops.sort(sure, axis=-1)[:, left - 1 : left]
             codes = ops.where(sure <= least, size, codes)
         return self.guide.one(ops.reshape(codes, (batch, *grid)))

@@ -126,6 +126,7 @@ class Pipeline:
         top_p=None,
         guidance=guides.NO_GUIDANCE,
         guidance_schedule="constant",
+        num_steps=None,
         seed=None,
         batch_size=64,
         progress=lambda batches: batches,
@@ -142,6 +143,8 @@ class Pipeline:
             guidance: float of at least 0, as in `Prior.sample`, for the priors that
                 were fitted with and without labels; or one for each tier.
             guidance_schedule: str, as in `Prior.sample`.
+            num_steps: int, passes of the priors that fill a grid in passes, such as
+                `MaskGIT`; None: their own.
             seed: int or None.
             batch_size: int, grids at once.
             progress: function that wraps the sequence of batches.
@@ -163,6 +166,10 @@ class Pipeline:
         for of_tier, scale in zip(options, scales):
             if scale != guides.NO_GUIDANCE:
                 of_tier |= {"guidance": scale, "guidance_schedule": guidance_schedule}
+        if num_steps is not None:
+            self._check_passes(num_steps)
+            for prior, of_tier in zip(self.priors, options):
+                of_tier |= {"num_steps": num_steps} if prior.in_passes else {}
         labels = self._labels(num_samples, labels, generator)
         parts = []
         for start in progress(range(0, num_samples, batch_size)):
@@ -211,6 +218,14 @@ class Pipeline:
         for prior, scale in zip(self.priors, scales):
             guides.check(prior, scale, schedule)
         return scales
+
+    def _check_passes(self, num_steps):
+        if not any(prior.in_passes for prior in self.priors):
+            kinds = ", ".join(type(prior).__name__ for prior in self.priors)
+            raise ValueError(
+                "expected a prior that fills grids in passes, such as maskgit, for "
+                f"{num_steps=}, received {kinds}"
+            )
 
     def _labels(self, num_samples, labels, generator):
         if not self.num_classes:

@@ -29,6 +29,7 @@ splitting = lazily("vqzoo.datasets.splits")
 trained = lazily("vqzoo.trained")
 
 SHOWN_SAMPLES = 64
+SETTLING_GRIDS = 512
 
 
 class Fitted(typing.NamedTuple):
@@ -162,6 +163,9 @@ class TierRecipe(RunSettings, DataSettings):
             self._fit(model, codes, tier, part, strategy)
         prior = keras.saving.load_model(part.best_path, compile=False)
         if not part.is_finished:
+            some = held_out(codes, "validation", SETTLING_GRIDS)
+            if prior.settle(some, tiers_down_to(codes, tier)):
+                prior.save(part.best_path)
             part.finish({"test": self._measured(prior, codes, tier)})
         return Fitted(prior, part.best_path, part.metrics()["test"], part.history())
 
