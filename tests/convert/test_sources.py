@@ -1,7 +1,11 @@
 """Files of strangers: what is read of them, and that none of their code runs."""
 
+import argparse
 import json
+import pathlib
 import pickle
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -53,6 +57,51 @@ def test_a_file_of_pytorch_that_runs_code_is_refused_and_nothing_ran(tmp_path, n
     with pytest.raises(ConvertError, match="none of its code runs"):
         sources.open_source(path)
     assert RAN == []
+
+
+@pytest.fixture
+def lightning(monkeypatch):
+    """Classes of a package that is gone when the files are read."""
+    module = types.ModuleType("pytorch_lightning.callbacks")
+    for name, base in (("ModelCheckpoint", object), ("AttributeDict", dict)):
+        made = type(name, (base,), {"__module__": module.__name__})
+        setattr(module, name, made)
+    for name in ("pytorch_lightning", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_objects_of_training_do_not_keep_the_weights_from_being_read(
+    lightning, monkeypatch, tmp_path, zipped
+):
+    torch = pytest.importorskip("torch")
+    callback = lightning.ModelCheckpoint()
+    callback.best = np.float64(0.5)
+    whole = {
+        "state_dict": {"x": torch.ones(2)},
+        "callbacks": {lightning.ModelCheckpoint: {"scores": np.ones(2)}, "c": callback},
+        "hyper_parameters": lightning.AttributeDict(n=3),
+        "args": argparse.Namespace(folder=pathlib.Path("a")),
+        "ema": {},
+    }
+    path = tmp_path / "last.ckpt"
+    torch.save(whole, path, _use_new_zipfile_serialization=zipped)
+    torch.save({**whole, "hook": Runs()}, tmp_path / "bad.ckpt")
+    monkeypatch.undo()
+    safe = torch.serialization.get_safe_globals()
+    assert list(sources.open_source(path).tensors) == ["x"]
+    with pytest.raises(ConvertError, match="none of its code runs"):
+        sources.open_source(tmp_path / "bad.ckpt")
+    assert RAN == [] and torch.serialization.get_safe_globals() == safe
+
+
+def test_an_old_pytorch_is_refused(monkeypatch, tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"x": torch.ones(2)}, tmp_path / "a.pt")
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    with pytest.raises(ConvertError, match="2.6 or later, received 2.5.1"):
+        sources.open_source(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize("inside", [(), ("model",), ("ema", "model"), ("state_dict",)])

@@ -1,9 +1,12 @@
 """Tensors and configurations of other libraries, read without running their code."""
 
+import collections
 import contextlib
 import dataclasses
 import json
 import pathlib
+import pickle
+import re
 import typing
 import zipfile
 
@@ -20,6 +23,10 @@ _PREFERRED = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 # Where training scripts put the weights in what they save, the best first.
 _INSIDE = ("ema", "model", "state_dict")
 _MAX_CONFIG = 2**24
+# Whose objects training scripts save beside the weights: callbacks, arguments, scores.
+_OF_TRAINING = ("argparse", "lightning", "lightning_fabric", "numpy", "omegaconf")
+_OF_TRAINING += ("pathlib", "pytorch_lightning", "typing")
+_UNKNOWN = re.compile(r"Unsupported global: GLOBAL ((\w+)\.[\w.]+) was not")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,10 +205,13 @@ def _read_torch(path):
     """Tensors of what torch.save wrote: no code of the file is run."""
     with _needs("torch"):
         import torch
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
+        raise ConvertError(
+            f"expected PyTorch 2.6 or later, received {torch.__version__}: before, "
+            "weights_only=True let files run code (CVE-2025-32434)"
+        )
     try:
-        # Files of old versions cannot be mapped into memory.
-        options = {"weights_only": True, "mmap": zipfile.is_zipfile(path)}
-        loaded = torch.load(path, map_location="cpu", **options)
+        loaded = _load_inert(torch, path)
     except Exception as error:  # Damaged files fail in zipfile and pickle, in each way.
         reason = " ".join(str(error).split())[:300]
         raise ConvertError(
@@ -210,8 +220,9 @@ def _read_torch(path):
             f"{reason}"
         ) from error
     for key in _INSIDE:
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
+        inner = loaded.get(key) if isinstance(loaded, dict) else None
+        if isinstance(inner, dict) and any(map(torch.is_tensor, inner.values())):
+            loaded = inner
             break
     if not isinstance(loaded, dict):
         raise ConvertError(
@@ -225,6 +236,39 @@ def _read_torch(path):
         for name, value in loaded.items()
         if torch.is_tensor(value)
     }
+
+
+class _Inert:
+    """What stands for an object of a training script: it takes all and does nothing."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+def _load_inert(torch, path):
+    """What a file of torch.save holds, with nothing in place of training's objects.
+
+    Lightning's files name classes of callbacks, for which `weights_only` refuses them.
+    """
+    # Files of old versions cannot be mapped into memory.
+    options = {"weights_only": True, "mmap": zipfile.is_zipfile(path)}
+    known = {}
+    while True:
+        try:
+            pairs = [(stands, name) for name, stands in known.items()]
+            with torch.serialization.safe_globals(pairs):
+                return torch.load(path, map_location="cpu", **options)
+        except pickle.UnpicklingError as error:
+            found = _UNKNOWN.search(str(error))
+            if not found or found[2] not in _OF_TRAINING or found[1] in known:
+                raise
+            is_dict = found[1].endswith("AttributeDict")
+            # Each a class of its own: they are keys of dicts.
+            stands = collections.OrderedDict if is_dict else type("_", (_Inert,), {})
+            known[found[1]] = stands
 
 
 def _float32(name, array):
