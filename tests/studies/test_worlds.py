@@ -9,7 +9,7 @@ import vqzoo
 from vqzoo import studies
 from vqzoo.runs.folder import Run
 from vqzoo.studies import sweep_loop
-from vqzoo.world import extras
+from vqzoo.world import collecting, extras
 from vqzoo.world.dream import World
 
 pytestmark = pytest.mark.once
@@ -74,6 +74,11 @@ def test_what_the_controller_refuses_is_said_before_all_stages(tmp_path, monkeyp
     with pytest.raises(extras.MissingExtra, match=r"linear needs cma: .*vqzoo\[world"):
         dataclasses.replace(learning, controller="linear").run()
     assert not list(tmp_path.iterdir())
+    collecting.collect(tmp_path, learning.environment, episodes=3, frame_size=16)
+    with pytest.raises(ValueError, match="--environment to be tests.*Catch-v0, the ga"):
+        studies.WorldModelRecipe(
+            environment="CarRacing-v3", experience=str(tmp_path), controller="none"
+        ).run()
 
 
 @pytest.mark.slow

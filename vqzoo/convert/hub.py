@@ -82,5 +82,6 @@ def fetch(name):
         ) from e
     raise ConvertError(
         f"expected weights in {name}, received none of "
-        f"{', '.join(kind for kinds in wanted for kind in kinds)}"
+        f"{', '.join(kind for kinds in wanted for kind in kinds)}: name another "
+        f"file, as hf://{repository}/FILE.pt"
     )

@@ -9,7 +9,8 @@ or `code_lstm`, real-valued latents `mdn_rnn`. The folder is a world: `vqzoo.loa
 it, `world.step(actions)` continues a dream.
 
 Source: Ha and Schmidhuber 2018, arXiv 1803.10122, section 2.3; Micheli et al. 2023
-(IRIS), arXiv 2209.00588, section 2.2.
+(IRIS), arXiv 2209.00588, section 2.2. Differs: a VAE's latents are its means, not
+samples.
 """
 
 from vqzoo import training

@@ -136,8 +136,11 @@ class WorldModelRecipe(RunSettings, StageSettings):
         if self.controller == "linear":
             extras.take("cma", "--controller=linear")
         if self.experience:
-            given = episodes.Experience(self.experience).card["actions"]
-            actions = action_spaces.Actions(**given)
+            card = episodes.Experience(self.experience).card
+            actions = action_spaces.Actions(**card["actions"])
+            known = card["environment"], StageSettings.environment
+            text = f"{known[0]}, the game of --experience={self.experience}"
+            self.expect("environment", self.environment in known, text)
         else:
             collect = self.stages("", "", "", "")[0]
             game = environments.PixelEnvironment(
@@ -177,7 +180,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
             name = f"{CONTROLLER}.keras"
             models[name] = done["controller"] / name
         run.finish(metrics, models=models, skipped=skipped)
-        fitting.say(_last_words(self, run, metrics))
+        fitting.say(_last_words(self, run, world.environment, metrics))
         return run.path
 
     def stages(self, folder, experience, eye, memory):
@@ -281,7 +284,7 @@ class WorldModelRecipe(RunSettings, StageSettings):
         films.save(np.concatenate([real, gap, frames], 2), run.path / "film", scale=3)
 
 
-def _last_words(recipe, run, metrics):
+def _last_words(recipe, run, environment, metrics):
     shown = [
         ("reconstruction", "psnr"),
         *(("imagination", f"psnr_{horizon}") for horizon in imagination.HORIZONS),
@@ -297,7 +300,7 @@ def _last_words(recipe, run, metrics):
     ]
     text = "\n".join(rows)
     return f"""
-Done: {recipe.name}, {recipe.environment}, eye {recipe.eye}
+Done: {recipe.name}, {environment}, eye {recipe.eye}
 {text}
   film.gif, the world, the controller and all numbers are in {run.path}
 What next:

@@ -99,6 +99,7 @@ class DreamVectorEnv(VectorEnv):
         self._steps[rows] = 0
 
     def step(self, actions):
+        actions = np.asarray(actions)
         over = np.flatnonzero(self._over)
         going = ~self._over
         rewards = np.zeros(self.num_envs, np.float64)
