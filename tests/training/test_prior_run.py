@@ -128,6 +128,24 @@ def test_codes_of_another_model_are_refused(data, tmp_path):
         recipe.extract(model_of(1))
 
 
+def test_codes_of_mirrored_images_follow_those_of_the_images(data, tmp_path):
+    plain, both = (
+        recipe_of(data, tmp_path, flip=flip).extract(model_of(0))
+        for flip in (False, True)
+    )
+    codes = {k: v.astype("int32") for k, v in both.arrays("train").items()}
+    size = plain.train.size
+    assert both.train.size == 2 * size and both.test.size == plain.test.size
+    for name, array in plain.arrays("train").items():
+        np.testing.assert_array_equal(codes[name][:size], array)
+    np.testing.assert_array_equal(codes["label"][size:], codes["label"][:size])
+    splits = measures.load_splits(model_of(0), recipe_of(data, tmp_path))
+    images = splits.train.arrays()[0][:, :, ::-1]
+    expected = model_of(0).encode(images)
+    for name, array in zip(("top", "bottom"), expected):
+        assert np.mean(codes[name][size:] == np.asarray(array)) > 0.99
+
+
 def test_a_prior_learns_the_codes_of_a_collection(data, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     from tests.helpers import shards

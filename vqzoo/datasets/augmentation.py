@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from vqzoo.datasets.splits import Split
+from vqzoo.datasets.splits import Split, Splits
 
 AUGMENTATIONS = ("flip", "crop", "color_jitter")
 
@@ -50,6 +50,25 @@ def augment(split: Split, names: Sequence[str], image_shape: Sequence[int]) -> S
         return {**batch, "image": tf.ensure_shape(images, batch["image"].shape)}
 
     return dataclasses.replace(split, load=load)
+
+
+def with_mirrored(splits: Splits) -> Splits:
+    """A data set whose training images come twice, then mirrored left to right."""
+    train, size = splits.train, splits.train.size
+
+    def load(indices: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch = train.load(indices % size, seed)
+        images, again = batch["image"], indices >= size
+        images = tf.where(
+            again[:, None, None, None], tf.reverse(images, axis=[2]), images
+        )
+        return {**batch, "image": images}
+
+    return dataclasses.replace(
+        splits,
+        train=Split(size=2 * size, load=load),
+        fingerprint=f"flip {splits.fingerprint}",
+    )
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -97,6 +97,7 @@ class BlendRecipe(PriorRecipe):
 
     def extract(self, model):
         """The codes of the blends: `datasets.codes.CodeSplits`."""
+        self.expect("flip", not self.flip, "False, as blends are not mirrored")
         splits = self._splits(model)
         both = parents(splits, self.parents, self.num_parents)
         bounds = np.cumsum([0, *PARTS, 1 - sum(PARTS)]) * self.num_blends

@@ -14,6 +14,7 @@ from vqzoo.runs import files
 from vqzoo.runs.folder import MODEL, Run, prior_file
 from vqzoo.training.settings import DataSettings, RunSettings, setting
 
+augmentation = lazily("vqzoo.datasets.augmentation")
 code_shards = lazily("vqzoo.datasets.code_shards")
 conditions = lazily("vqzoo.priors.conditions")
 datasets = lazily("vqzoo.datasets")
@@ -72,6 +73,10 @@ class TierRecipe(RunSettings, DataSettings):
         "",
         "folder for the codes of the data, or one that `vqzoo encode` wrote with this "
         "model, for which no images are read; empty: in --runs_dir",
+    )
+
+    flip: bool = setting(
+        False, "also learn the codes of mirrored training images, which are made too"
     )
 
     def __post_init__(self):
@@ -190,10 +195,16 @@ class TierRecipe(RunSettings, DataSettings):
             ValueError: if the images do not fit the model, or the folder holds others.
         """
         if self.codes_dir and code_shards.is_encoded(self.codes_dir):
+            made_here = (
+                "False with codes that `vqzoo encode` wrote, of images as they are"
+            )
+            self.expect("flip", not self.flip, made_here)
             return learned.encoded(model, self.codes_dir, self.runs_dir)
         splits = self._splits(model)
         if self.smoke:
             splits = learned.few(splits)
+        if self.flip:
+            splits = augmentation.with_mirrored(splits)
         encode = model.codes_and_values if model.is_hybrid else model.encode
         return self.codes_of(model, encode, splits)
 
