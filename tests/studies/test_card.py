@@ -67,6 +67,46 @@ def test_a_card_says_what_the_items_are(shape, words, run, tmp_path):
     assert f", {words} |" in card.write(run, tmp_path / "vqvae").read_text()
 
 
+@pytest.mark.parametrize(
+    ("shape", "recipe", "expected"),
+    [
+        ([32, 32, 3], {}, "image-to-image"),
+        ([8], {}, "feature-extraction"),
+        ([32, 32, 3], {"class_conditional": True}, "unconditional-image-generation"),
+    ],
+)
+def test_hubs_read_what_was_learned(shape, recipe, expected, run, tmp_path):
+    settings = json.loads((run / "recipe.json").read_text())
+    settings |= {"image_shape": shape, "recipe": settings["recipe"] | recipe}
+    (run / "recipe.json").write_text(json.dumps(settings))
+    assert result_of(card.write(run, tmp_path / "vqvae"))["task"]["type"] == expected
+
+
+def result_of(readme):
+    _, front, _ = readme.read_text().split("---\n", 2)
+    ((result,),) = (i["results"] for i in json.loads(front.split("model-index: ")[1]))
+    return result
+
+
+def test_a_card_shows_an_evaluation_under_its_protocol_and_keeps_it(run, tmp_path):
+    folder, target = tmp_path / "evaluation", tmp_path / "vqvae"
+    folder.mkdir()
+    numbers = {"sets": {"samples_named_surely": 0.5}, "cost": {"kwh": 1.0}}
+    found = {"metrics": numbers, "protocol": {"name": "clean_fid_1k", "num_images": 9}}
+    (folder / "metrics.json").write_text(json.dumps({**found, "facts": {"x": "/home"}}))
+    readme = card.write(run, target, folder)
+    text, result = readme.read_text(), result_of(readme)
+    expected = "## Evaluation, protocol: clean_fid_1k\n\n| | |\n|---|---|\n"
+    assert f"\n\n{expected}| sets: samples_named_surely | 0.5 |\n\n![codebook]" in text
+    assert "kwh" not in text and "/home" not in (target / "evaluation.json").read_text()
+    assert result["dataset"]["args"]["protocol"]["num_images"] == 9
+    name = "sets: samples_named_surely"
+    assert {"type": name, "name": name, "value": 0.5} in result["metrics"]
+    assert card.write(run, target).read_text() == text
+    with pytest.raises(files.RunError, match="folder of an evaluation, received"):
+        card.write(run, target, tmp_path)
+
+
 def test_energy_is_measured_where_all_epochs_have_it(run, tmp_path):
     with open(run / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)

@@ -1,7 +1,8 @@
 """Writes the card of a finished run: `vqzoo card RUN recipes/NAME`.
 
 It copies the numbers, settings and pictures of the run and writes README.md. What
-stands below the pictures of a card that is there already is kept.
+stands below the pictures of a card that is there already is kept. With --evaluation it
+also shows what `vqzoo evaluate` found of sets of images, and under which protocol.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ import shutil
 import sys
 
 from vqzoo import frame
+from vqzoo.frame import Flag
 from vqzoo.registry import lazily
 from vqzoo.runs import files
 from vqzoo.runs.folder import HISTORY, METRICS, SETTINGS, Run
@@ -26,6 +28,14 @@ training_settings = lazily("vqzoo.training.settings")
 PAPERS = (METRICS, SETTINGS)
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
+EVALUATION = "evaluation.json"
+# The sections of an evaluation that a card shows.
+SHOWN = ("sets", "samples", "guidance", "classification_accuracy_score")
+FLAGS = {
+    "What it shows": [
+        Flag("evaluation", "", "folder of an evaluation, whose numbers it shows too")
+    ]
+}
 RESULT = "## Result, on the test split"
 ITEMS = {1: "vectors", 2: "signals"}  # by the axes of an item; images have more
 CARD = """{front}{head}
@@ -42,17 +52,19 @@ CARD = """{front}{head}
 {heading}
 
 {result}
-
+{evaluation}
 {pictures}"""
 
 
-def write(run, target):
+def write(run, target, evaluation=""):
     """Writes the card of a run: its papers, its pictures and a README.md.
 
     Args:
         run: path of a finished run's folder.
         target: path of the card's folder; its name is the recipe's, or the recipe's and
             what the run was on, such as `vqvae2_noisy_faces`.
+        evaluation: path of the folder of a finished `vqzoo evaluate`, or empty: what
+            the card has of one stays.
 
     Returns:
         `pathlib.Path` of the README.md. Text below the pictures of a card that is
@@ -74,10 +86,23 @@ def write(run, target):
     for name in (*PAPERS, *also, *pictures):
         shutil.copyfile(run / name, target / name)
     _drop_folders(Run(target))
-    text = CARD.format(**_facts(Run(run), target.name, pictures))
+    if evaluation:
+        _keep_evaluation(pathlib.Path(evaluation), target)
+    text = CARD.format(**_facts(Run(run), target, pictures))
     readme = target / "README.md"
     readme.write_text(text + _kept(readme))
     return readme
+
+
+def _keep_evaluation(folder, target):
+    """Copies of an evaluation what a card shows, and the protocol."""
+    if not (folder / METRICS).is_file():
+        raise files.RunError(f"expected the folder of an evaluation, received {folder}")
+    found = json.loads((folder / METRICS).read_text("utf-8"))
+    metrics = found.get("metrics", {})
+    kept = {"metrics": {name: metrics[name] for name in SHOWN if name in metrics}}
+    kept |= {"protocol": found["protocol"]} if found.get("protocol") else {}
+    files.write_json(target / EVALUATION, kept)
 
 
 def _drop_folders(run):
@@ -104,14 +129,17 @@ def _kept(readme):
     return old[pictures[-1].end() :] if pictures else "\n"
 
 
-def _facts(run, name, pictures):
+def _facts(run, target, pictures):
+    name, found = target.name, {}
+    if (target / EVALUATION).is_file():
+        found = json.loads((target / EVALUATION).read_text("utf-8"))
     module = _recipe_module(name)
     recipe = module.__name__.rpartition(".")[2]
     settings = run.settings()
     steps, seconds, joules = _work(run)
     device = settings.get("device", "not noted")
     return {
-        "front": _front(name, settings, run),
+        "front": _front(name, settings, run, found),
         "head": head(name),
         "command": _command(recipe, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
@@ -123,6 +151,7 @@ def _facts(run, name, pictures):
         "seed": _seed(settings["recipe"]),
         "heading": RESULT,
         "result": _result(run),
+        "evaluation": _evaluation(found),
         "pictures": "\n".join(f"![{name[:-4]}]({name})" for name in pictures),
     }
 
@@ -178,15 +207,44 @@ def _result(run):
     return f"| | |\n|---|---|\n{rows}"
 
 
-def _front(name, settings, run):
+def _evaluation(found):
+    """The table of an evaluation's numbers, under the name of its protocol."""
+    rows = [f"| {name} | {value:.5g} |" for name, value in _numbers_of(found)]
+    if not rows:
+        return ""
+    protocol = found.get("protocol", {}).get("name", "none")
+    title = f"## Evaluation, protocol: {protocol}"
+    return "\n".join(("", title, "", "| | |", "|---|---|", *rows, ""))
+
+
+def _numbers_of(found):
+    """Names and numbers of an evaluation that a card shows."""
+    return [
+        (f"{section}: {name}", value)
+        for section in SHOWN
+        for name, value in found.get("metrics", {}).get(section, {}).items()
+    ]
+
+
+def _task(settings):
+    """What hubs call what was learned."""
+    if "class_conditional" in settings["recipe"]:
+        return {"type": "unconditional-image-generation", "name": "image generation"}
+    item = ITEMS.get(len(settings.get("image_shape", ())))
+    if item:
+        return {"type": "feature-extraction", "name": f"codes of {item}"}
+    return {"type": "image-to-image", "name": "image reconstruction"}
+
+
+def _front(name, settings, run, found):
     """The numbers of a model as hubs read them, `model-index`; none of a sweep."""
     if (run.path / "sweep.json").is_file():
         return ""
     recipe = settings["recipe"]
     dataset = {"name": _data(settings), "type": recipe["dataset"], "split": "test"}
-    numbers = run.metrics().get("test", {})
+    numbers = run.metrics().get("test", {}) | dict(_numbers_of(found))
     result = {
-        "task": {"type": "image-to-image", "name": _flag(recipe.get("model", name))},
+        "task": _task(settings),
         "dataset": dataset,
         "metrics": [
             {"type": key, "name": key, "value": value}
@@ -194,6 +252,9 @@ def _front(name, settings, run):
             if math.isfinite(value)
         ],
     }
+    if protocol := found.get("protocol"):
+        # Frechet distances mean nothing without it.
+        result["dataset"] = {**dataset, "args": {"protocol": protocol}}
     index = [{"name": name, "results": [result]}]
     # JSON is YAML too.
     return f"---\nlibrary_name: vqzoo\nmodel-index: {json.dumps(index)}\n---\n"
@@ -234,9 +295,9 @@ def main(argv):
     """Writes a card as the command line says; returns the exit code of `frame`."""
 
     def work(values, run, target):
-        print(write(run, target))
+        print(write(run, target, values.evaluation))
 
-    return frame.run(argv, __doc__, {}, work, ["RUN", "TARGET"])
+    return frame.run(argv, __doc__, FLAGS, work, ["RUN", "TARGET"])
 
 
 if __name__ == "__main__":
