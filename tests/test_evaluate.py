@@ -134,6 +134,12 @@ def test_samples_of_a_prior_teach_a_classifier(
     assert rows["real"] == rows["samples"] == "41"
 
 
+def test_rejection_needs_a_prior_to_draw_from(model_path, data_dir, tmp_path, capsys):
+    arguments = ("--only=samples", "--reject=judge.keras")
+    assert run(model_path, data_dir, tmp_path, *arguments) == 1
+    assert "folder of a prior's run with --reject" in capsys.readouterr().err
+
+
 def test_chosen_classes_are_all_there_is_to_measure(
     model_path, data_dir, tmp_path, small_sizes, capsys
 ):

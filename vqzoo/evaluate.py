@@ -110,7 +110,7 @@ FLAGS = {
             "folder of another evaluation of the protocol, whose numbers are shown too",
         ),
     ],
-    "How samples are drawn": sample.DRAWING,
+    "How samples are drawn": [*sample.DRAWING, *sample.REJECTION],
     "What is assumed": [
         Flag("watts", WATTS, "mean power of the machine that trained"),
         Flag("carbon_intensity", CARBON_INTENSITY, "kg of CO2 per kWh", at_least=0),
@@ -141,7 +141,7 @@ def _checked(values):
         raise ValueError(
             "expected a --protocol with --beside, that of the other evaluation"
         )
-    return protocols.applied(values)
+    return protocols.applied(sample.check_rejection(values))
 
 
 def _evaluate(values, path):
@@ -244,6 +244,10 @@ def _options(values, loaded):
     names = ("retrain", "watts", "training_hours", "carbon_intensity")
     options = {name: getattr(values, name) for name in names}
     options["drawing"] = sample.drawing(values)
+    if values.reject:
+        if loaded.pipeline is None:
+            raise ValueError("expected the folder of a prior's run with --reject")
+        options["draw"] = sample.drawer(values, loaded.pipeline)
     # Of the folder of a world model it is the world.
     options["world"] = loaded if getattr(loaded, "memory", None) else None
     options["protocol"] = values.protocol
@@ -300,6 +304,7 @@ def _drawing(subject):
     usual = {None, *(flag.default for flag in sample.DRAWING)}
     drawing = subject.options["drawing"].items()
     given = [f"{name} {value}" for name, value in drawing if value not in usual]
+    given += ["the best by --reject"] if "draw" in subject.options else []
     return ", ".join(given) or "as the priors say"
 
 

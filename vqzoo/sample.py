@@ -35,6 +35,15 @@ DRAWING = [
         "num_steps", 0, "passes of a masked prior over a grid; 0: its own", at_least=0
     ),
 ]
+REJECTION = [
+    Flag(
+        "reject",
+        "",
+        "a .keras file from images to logits of the classes, which says how well "
+        "images show their class",
+    ),
+    Flag("keep", 0.5, "the share that is kept, the best of each class"),
+]
 FLAGS = {
     "What is drawn": [
         Flag("prior", "", "folder of a prior's finished run"),
@@ -44,15 +53,7 @@ FLAGS = {
         Flag("batch_size", 64, "images at once", at_least=1),
     ],
     "How likely it is": DRAWING,
-    "What is rejected": [
-        Flag(
-            "reject",
-            "",
-            "a .keras file from images to logits of the classes, which says how well "
-            "images show their class",
-        ),
-        Flag("keep", 0.5, "the share that is kept, the best of each class"),
-    ],
+    "What is rejected": REJECTION,
     "What is written": [
         Flag("out", "samples.png", "the picture to write"),
         Flag("codes", "", "also write codes and images here, .npz"),
@@ -68,6 +69,11 @@ def main(argv):
 def _with_prior(values):
     if not values.prior:
         raise ValueError("expected --prior=RUN, the folder of a prior's run")
+    return check_rejection(values)
+
+
+def check_rejection(values):
+    """The flags; ValueError for a share to keep without a classifier."""
     if not values.reject and values.keep != 0.5:
         raise ValueError("expected --reject=CLASSIFIER with --keep, which it scores by")
     return values
@@ -85,8 +91,10 @@ def drawing(values):
     }
 
 
-def _rejecting(values, pipeline):
-    """As `Pipeline.sample`, where a classifier chooses of what is drawn."""
+def drawer(values, pipeline):
+    """`Pipeline.sample`, or the same where a classifier chooses of what is drawn."""
+    if not values.reject:
+        return pipeline.sample
     from vqzoo import losses
     from vqzoo.measures.judge import Classifier
     from vqzoo.priors import rejection
@@ -108,7 +116,7 @@ def _draw(values):
     pipeline = trained.load(values.prior, needs_priors=True).pipeline
     name = getattr(values, "class")
     label = pipeline.label_of(name) if name else None
-    draw = _rejecting(values, pipeline) if values.reject else pipeline.sample
+    draw = drawer(values, pipeline)
     samples = draw(
         values.n,
         label,

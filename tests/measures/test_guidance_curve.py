@@ -13,7 +13,7 @@ from vqzoo.measures.sets import frechet_distance
 def subject_of(asked, label_dropout):
     """A subject whose samples become brighter with the scale."""
 
-    def sample(count, *, guidance, **options):
+    def sample(count, labels, *, guidance, **options):
         asked.append({"count": count, "guidance": guidance, **options})
         images, labels = small.images_of(count, 3)
         return types.SimpleNamespace(images=images + guidance / 10, labels=labels)
@@ -50,6 +50,15 @@ def test_each_scale_has_the_figures_of_its_own_samples():
     assert section.metrics["4_recall"] < 1
     (picture,) = section.pictures
     assert len(picture.figure.axes) == 2 and len(section.tables[0].rows) == 5
+
+
+def test_samples_are_drawn_as_the_options_say():
+    subject, asked = subject_of([], 0.1), []
+    subject.options["draw"] = lambda *count, **drawing: asked.append((count, drawing))
+    subject.draw(guidance=2.0)
+    ((count, drawing),) = asked
+    assert count == (12, None) and drawing.pop("progress")
+    assert drawing == {"guidance": 2.0, "temperature": 0.9, "seed": 0}
 
 
 def test_priors_that_always_saw_their_class_have_no_curve():

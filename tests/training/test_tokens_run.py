@@ -54,6 +54,15 @@ def test_a_next_scale_prior_of_a_recipe_draws_guided_images(recipe, no_pictures)
     )
 
 
+def test_a_recipe_with_label_dropout_takes_data_without_classes(recipe, capsys):
+    sizes = {"grids": ((1, 1), (2, 2), (4, 4)), "context": ()}
+    prior = recipe.build_prior("bottom", (1, 21), 8, num_classes=0, **sizes)
+    assert prior.label_dropout == 0
+    assert "no label_dropout: there are no classes" in capsys.readouterr().out
+    known = recipe.build_prior("bottom", (1, 21), 8, num_classes=2, **sizes)
+    assert known.label_dropout == 0.1
+
+
 def test_priors_that_are_not_of_such_codes_are_refused_before_the_codes_are(recipe):
     message = "--prior: expected a prior of scales.*PixelSNAIL.*next_scale, transformer"
     pixels = dataclasses.replace(recipe, prior="pixelsnail", prior_options=())

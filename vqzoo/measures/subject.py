@@ -279,8 +279,10 @@ class Subject:
 
     def draw(self, **drawing):
         """As many samples as are measured; the options stand before those asked for."""
-        return self.pipeline.sample(
+        draw = self.options.get("draw", self.pipeline.sample)
+        return draw(
             self.sizes.samples,
+            None,
             seed=0,
             progress=lambda steps: self.progress(steps, "samples"),
             **{**self.options.get("drawing", {}), **drawing},

@@ -195,10 +195,7 @@ class TierRecipe(RunSettings, DataSettings):
             ValueError: if the images do not fit the model, or the folder holds others.
         """
         if self.codes_dir and code_shards.is_encoded(self.codes_dir):
-            made_here = (
-                "False with codes that `vqzoo encode` wrote, of images as they are"
-            )
-            self.expect("flip", not self.flip, made_here)
+            self.expect("flip", not self.flip, "False with codes of `vqzoo encode`")
             return learned.encoded(model, self.codes_dir, self.runs_dir)
         splits = self._splits(model)
         if self.smoke:
@@ -276,6 +273,8 @@ class TierRecipe(RunSettings, DataSettings):
         options = self.options_of(tier)
         if "seed" in inspect.signature(prior).parameters:
             options.setdefault("seed", self.seed)
+        if not num_classes and options.pop("label_dropout", 0):
+            fitting.say(f"The {tier} prior has no label_dropout: there are no classes")
         if self.smoke:
             options |= prior.smoke_options
         sizes = {"num_classes": num_classes, "context": context, **more}
