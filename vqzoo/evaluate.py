@@ -84,7 +84,8 @@ FLAGS = {
         Flag(
             "inception",
             "",
-            "saved Inception network of FID, from images to 2,048 features",
+            "Inception network of FID: pytorch-fid's weights (.pth), or a saved model "
+            "from images to 2,048 features",
         ),
         Flag(
             "lpips_backbone",

@@ -82,7 +82,7 @@ def _backbone(path):
         input_shape=(None, None, 3),
     )
     if path != DOWNLOADED:
-        _fill(network, _arrays(path, "weights of torchvision's VGG16"), path)
+        _fill(network, torch_arrays(path, "weights of torchvision's VGG16"), path)
     network.trainable = False
     outputs = [network.get_layer(name).output for name in _SEEN]
     by_keras = path == DOWNLOADED
@@ -128,7 +128,7 @@ def _heads(path):
                 "--lpips_weights=PATH, its file weights/v0.1/vgg.pth"
             )
         path = pathlib.Path(spec.origin).parent / "weights" / "v0.1" / "vgg.pth"
-    arrays = _arrays(path, "the linear weights of LPIPS")
+    arrays = torch_arrays(path, "the linear weights of LPIPS")
     names = [f"lin{i}.model.1.weight" for i in range(len(CHANNELS))]
     shapes = [arrays[name].shape if name in arrays else () for name in names]
     if shapes != [(1, count, 1, 1) for count in CHANNELS]:
@@ -136,7 +136,7 @@ def _heads(path):
     return [arrays[name].reshape(-1) for name in names]
 
 
-def _arrays(path, what):
+def torch_arrays(path, what):
     """The arrays of a file of PyTorch's, by name: float32."""
     path = pathlib.Path(path)
     if not path.is_file():

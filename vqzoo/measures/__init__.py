@@ -4,7 +4,8 @@ A measure is a module with a function that `registry.named` calls as the module;
 `findings.modules` says which words it has. The numbers come first, as functions of
 arrays and of `encode` or `decode`. The other modules are what measures share: `subject`
 and `data` (what is measured), `findings` (what comes out), `inference`, `distances`,
-`representation`, `factor_information`, `factor_prediction` and `inception`; and
+`representation`, `factor_information`, `factor_prediction`, `inception` and
+`inception_network`; and
 `held_out`, the numbers of training, of which a run writes the same names; and
 `ranking`, of recommended items.
 """

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from vqzoo.images import to_images, to_uint8
+from vqzoo.measures import inception_network
 from vqzoo.measures.inference import in_batches
 
 SIDE = 299
@@ -18,10 +19,11 @@ def inception_features(path, resize="half_pixel"):
     Images are rounded to 8 bits first, as the files are that FID tools read.
 
     Args:
-        path: a `.keras` file, or the folder of a SavedModel with one input and one
-            output. It takes images of 299 x 299 x 3 in [-1, 1] and gives 2,048 features
-            of each. Published FIDs are those of the Inception network of 2015; other
-            weights give other numbers.
+        path: the weights of FID's network as pytorch-fid and torch-fidelity have them
+            (`.pth`, `.safetensors`); or a `.keras` file, or the folder of a SavedModel
+            with one input and one output, from images of 299 x 299 x 3 in [-1, 1] to
+            2,048 features of each. Published FIDs are those of the Inception network of
+            2015; other weights give other numbers.
         resize: str, of `RESIZES`, the filter to 299 x 299. `"half_pixel"` is the
             bilinear one of pytorch-fid, `"legacy"` that of TensorFlow 1 in the original
             FID and in torch-fidelity, `"clean"` that of clean-fid, bicubic with
@@ -40,7 +42,10 @@ def inception_features(path, resize="half_pixel"):
     def features(batch):
         batch = np.repeat(batch, 3, axis=-1) if batch.shape[-1] == 1 else batch
         batch = to_images(to_uint8(batch))
-        vectors = np.asarray(network(2.0 * to_size(batch)), "float32")
+        batch = to_size(batch)
+        # pytorch-fid has 255 at 1; the others, as the graph of 2015, 256.
+        batch = 2 * batch if resize == "half_pixel" else (255 * batch - 0.5) / 128
+        vectors = np.asarray(network(batch), "float32")
         if vectors.shape != (len(batch), LENGTH):
             raise ValueError(
                 f"expected {LENGTH} features of each image from {path}, received shape "
@@ -103,6 +108,9 @@ def _antialiased(old, new):
 
 
 def _load(path):
+    if path.suffix in (".pth", ".pt", ".safetensors"):
+        network = inception_network.load(path)
+        return lambda images: network(images, training=False)
     if path.suffix == ".keras" and path.is_file():
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
         return lambda images: network(images, training=False)
@@ -119,5 +127,6 @@ def _load(path):
 
         return run
     raise FileNotFoundError(
-        f"expected a .keras file or the folder of a SavedModel, received {path}"
+        "expected weights of FID's Inception (.pth or .safetensors), a .keras file or "
+        f"the folder of a SavedModel, received {path}"
     )

@@ -240,8 +240,8 @@ def _inception(subject, section):
     features = subject.options.get("inception")
     if features is None:
         raise Skipped(
-            "it takes the weights of its network: --inception=PATH, a saved model from "
-            "images of 299 x 299 in [-1, 1] to 2,048 features"
+            "it takes the weights of its network: --inception=PATH, pytorch-fid's file "
+            "or a saved model from images of 299 x 299 in [-1, 1] to 2,048 features"
         )
     train, test = features(subject.train_images), features(subject.images)
     rows = {
