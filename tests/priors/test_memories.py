@@ -135,6 +135,22 @@ def test_imagination_from_states_is_that_of_the_whole_network(
         assert len(np.unique(kept["rewards"])) > 1
 
 
+def test_a_known_frame_at_once_is_that_of_its_codes_one_by_one(memories):
+    memory = memories["frame_transformer", True]
+    frames, actions = frames_of(memory, 3, 5), actions_of(3, 5)
+    state = memory.start(3)
+    for place in range(5):
+
+        def code(outputs, column, place=place):
+            return keras.ops.take(frames[:, place], column, axis=1)
+
+        slowly = memory._frame(state, actions[:, place - 1], code)
+        at_once = memory._known_frame(state, actions[:, place - 1], frames[:, place])
+        for one, other in zip(*map(keras.tree.flatten, (slowly, at_once)), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+        state = {**at_once[1], "frame": np.int32(place + 1)}
+
+
 @each_kind
 def test_frames_step_by_step_are_those_of_a_dream(kind, memories):
     memory = memories[kind, True]

@@ -167,7 +167,9 @@ class WorldModelRecipe(RunSettings, StageSettings):
         if "controller" in done:
             metrics["controller"] = Run(done["controller"]).metrics()["test"]
         if self.compared > 1:
-            both = control.dream_and_game(world, count=self.compared, seed=self.seed)
+            given = {"count": self.compared, "seed": self.seed}
+            given = {**(control.QUICK if self.quick else {}), **given}
+            both = control.dream_and_game(world, **given)
             metrics["control"] = {"rank_correlation": both["rank_correlation"]}
         for part in ("eye", "memory"):
             history = Run(done[part]).history()

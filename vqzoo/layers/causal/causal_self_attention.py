@@ -241,13 +241,44 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
 
     def at(self, state, queries, column):
         """Outputs `(batch, num_heads * head_dim)` of a position of the row."""
-        height, width = state["keys"].shape[2:4]
         turns = self._turns(state["row"], column)
         queries = self._heads(queries, 0, turns)[:, :, None] * self._scale
+        outputs = self._looked(state, queries, column + self.sees_itself)
+        return ops.reshape(outputs, (-1, self._channels))
+
+    def row(self, state, inputs):
+        """The state with a whole row of sources, and the outputs of its positions.
+
+        Args:
+            state: as from `start` or `end_row`.
+            inputs: `(batch, width, channels)`.
+        """
+        columns = ops.arange(inputs.shape[1])
+        turns = self._turns(ops.broadcast_to(state["row"], columns.shape), columns)
+        queries, keys = (self._heads(inputs, i, turns) for i in range(2))
+        values = ops.reshape(self.to_values(inputs), (-1, *keys.shape[1:]))
+        # Heads come before positions.
+        queries, keys, values = (
+            ops.swapaxes(each, 1, 2) for each in (queries * self._scale, keys, values)
+        )
+        state = {**state, "row_keys": keys, "row_values": values}
+        known = (columns + self.sees_itself)[:, None]
+        outputs = ops.swapaxes(self._looked(state, queries, known), 1, 2)
+        return state, ops.reshape(outputs, (-1, inputs.shape[1], self._channels))
+
+    def _looked(self, state, queries, known):
+        """Values that queries `(batch, heads, n, head_dim)` of the row look at.
+
+        Args:
+            state: with the row so far.
+            queries: scaled.
+            known: int tensor, how many positions of the row each query sees.
+        """
+        height, width = state["keys"].shape[2:4]
         flat = (-1, self.num_heads, height * width, self.head_dim)
         keys = ops.reshape(state["keys"], flat)
         above = _scores(queries, keys, state["row"] * width)
-        here = _scores(queries, state["row_keys"], column + self.sees_itself)
+        here = _scores(queries, state["row_keys"], known)
         scores = ops.concatenate([above, here], axis=-1)
         weights = ops.softmax(scores, axis=-1)
         # Where nothing may be looked at, all scores are equally low.
@@ -255,10 +286,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         weights = ops.cast(weights, self.compute_dtype)
         values = ops.reshape(state["values"], flat)
         outputs = ops.matmul(weights[..., : height * width], values)
-        outputs = outputs + ops.matmul(
-            weights[..., height * width :], state["row_values"]
-        )
-        return ops.reshape(outputs, (-1, self._channels))
+        return outputs + ops.matmul(weights[..., height * width :], state["row_values"])
 
     def end_row(self, state):
         """The state before the next row."""
@@ -285,7 +313,7 @@ _LOW = -1e9  # a score of what may not be looked at
 
 
 def _scores(queries, keys, known):
-    """At least float32 `(batch, heads, 1, positions)`; low from position `known` on."""
+    """At least float32 `(batch, heads, n, positions)`; low from position `known` on."""
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
     dtype = keras.backend.result_type(scores.dtype, "float32")
     places = ops.arange(keys.shape[2])

@@ -15,7 +15,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
     `adaptive` each position brings six modulations: shift and scale of what goes into a
     part and the gate of what comes out of it, for both parts; the block adds values of
     its own to them. For sampling it works step by step on a state: `start`, for each
-    position `at`, and `end_row`.
+    position `at`, or `row` for a row that is known, and `end_row`.
 
     Args:
         num_heads: int; channels per head must be a multiple of 4.
@@ -152,12 +152,23 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         outputs = self._both(inputs, modulations, attend)
         return states[0], outputs
 
+    def row(self, state, inputs, modulations=None):
+        """The state, and outputs `(batch, width, channels)` of a row, of its inputs."""
+        return self._grown(self.attention.row, state, inputs, modulations)
+
     def extend(self, state, inputs, index, modulations=None):
         """The state, and outputs of the places of a grid with their inputs."""
+
+        def extend(state, normed):
+            return self.attention.extend(state, normed, index)
+
+        return self._grown(extend, state, inputs, modulations)
+
+    def _grown(self, grow, state, inputs, modulations):
         states = [state]
 
         def attend(normed):
-            states[0], attended = self.attention.extend(state, normed, index)
+            states[0], attended = grow(state, normed)
             return attended
 
         outputs = self._both(inputs, modulations, attend)

@@ -131,10 +131,22 @@ class FrameTransformer(Memory):
         frame = ops.zeros_like(state["latents"])
         carried = frame, begun, layers
         frame, features, layers = ops.fori_loop(0, self.frame_size, fill, carried)
+        return self._heads(begun), self._after(state, frame, layers, features)
+
+    def _known_frame(self, state, actions, latents):
+        # The whole row at once, since no code waits for the one before it.
+        first = self.tokens.first_of(actions, state["frame"], state["latents"])
+        hidden, layers = self.tokens.row(first, latents), []
+        for block, layer in zip(self.blocks, state["layers"]):
+            layer, hidden = block.row(layer, hidden)
+            layers.append(layer)
+        begun, features = self.norm(hidden[:, 0]), self.norm(hidden[:, -1])
+        return self._heads(begun), self._after(state, latents, layers, features)
+
+    def _after(self, state, frame, layers, features):
         layers = [block.end_row(layer) for block, layer in zip(self.blocks, layers)]
         features = ops.cast(features, "float32")
-        state = {**state, "latents": frame, "layers": layers, "features": features}
-        return self._heads(begun), state
+        return {**state, "latents": frame, "layers": layers, "features": features}
 
     def _frame_loss(self):
         return codes.loss()
@@ -202,6 +214,11 @@ class _FrameTokens(keras.layers.Layer):
         """Features `(batch, channels)` of a token at a position."""
         position = ops.take(self.positions, column, axis=0)
         return token + ops.cast(position, self.compute_dtype)
+
+    def row(self, first, latents):
+        """Features `(batch, places, channels)` of a frame's first token and codes."""
+        tokens = ops.concatenate([first[:, None], self.known(latents, None)], axis=1)
+        return tokens + ops.cast(self.positions, tokens.dtype)
 
     def call(self, latents, actions=None):
         known = self.known(latents, None)

@@ -21,19 +21,19 @@ class _Step(keras.Model):
         self.known = known
 
     def call(self, inputs):
-        state, memory = inputs["state"], self.memory
-        heat = None if self.known else inputs["temperature"][:, None]
+        memory, given = self.memory, (inputs["state"], inputs.get("actions"))
+        later = {"frame": inputs["state"]["frame"] + 1}
+        if self.known:
+            _, state = memory._known_frame(*given, inputs["latents"])
+            return {"state": {**state, **later}}
+        heat = inputs["temperature"][:, None]
 
         def draw(outputs, column=None):
-            if not self.known:
-                return memory._draw(outputs, inputs, heat, column)
-            frames = inputs["latents"]
-            return frames if column is None else ops.take(frames, column, axis=1)
+            return memory._draw(outputs, inputs, heat, column)
 
-        outputs, state = memory._frame(state, inputs.get("actions"), draw)
-        state = {**state, "frame": inputs["state"]["frame"] + 1}
-        drawn = {} if self.known else _draw_heads(outputs, inputs["came"], heat)
-        return {"state": state, **drawn}
+        outputs, state = memory._frame(*given, draw)
+        drawn = _draw_heads(outputs, inputs["came"], heat)
+        return {"state": {**state, **later}, **drawn}
 
 
 def step(memory, *, known):

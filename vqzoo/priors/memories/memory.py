@@ -180,6 +180,10 @@ class Memory(FrameModel):
     def _more_random(self, places):
         return {}
 
+    def _known_frame(self, state, actions, latents):
+        """As `_frame`, of a frame that is known: logits, and the state after it."""
+        return self._frame(state, actions, lambda outputs, column=None: latents)
+
     def dream(
         self,
         latents,
