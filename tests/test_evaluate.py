@@ -10,7 +10,7 @@ from PIL import Image
 from tests.helpers import subject as small
 from tests.helpers.small_models import model_of
 from vqzoo import evaluate, measures
-from vqzoo.measures import data, disentanglement, protocols
+from vqzoo.measures import data, disentanglement, judge, protocols
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,25 @@ def test_samples_of_a_prior_teach_a_classifier(
     cells = re.findall("<t[dh][^>]*>([^<]*)<", (out / "report.html").read_text())
     rows = {name: cells[cells.index(name) + 1] for name in ("real", "samples")}
     assert rows["real"] == rows["samples"] == "41"
+
+
+def test_a_judge_is_kept_and_judges_again_without_training(
+    model_path, data_dir, tmp_path, small_sizes, monkeypatch, capsys
+):
+    flags = ("--only=judge", "--judge_steps=2")
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run(model_path, data_dir, first, *flags) == 0
+    assert "2 steps of 64 images" in (first / "report.html").read_text()
+    monkeypatch.setattr(judge, "fit_classifier", None)
+    given = f"--judge={first / 'judge.keras'}"
+    assert run(model_path, data_dir, second, "--only=judge", given) == 0
+    top1 = [
+        json.loads((out / "metrics.json").read_text())["metrics"]["judge"]["top1"]
+        for out in (first, second)
+    ]
+    assert top1[0] == top1[1] and not (second / "judge.keras").exists()
+    assert run(model_path, data_dir, second, given, "--classes=red,dark") == 1
+    assert "logits of 2 classes and features" in capsys.readouterr().err
 
 
 def test_rejection_needs_a_prior_to_draw_from(model_path, data_dir, tmp_path, capsys):

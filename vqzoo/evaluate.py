@@ -70,6 +70,13 @@ FLAGS = {
             at_least=0,
         ),
         Flag(
+            "judge",
+            "",
+            "judge.keras of another evaluation, or a .keras file from images to logits "
+            "and features; empty: it is trained here",
+        ),
+        Flag("judge_steps", 0, "steps of its training; 0: 400", at_least=0),
+        Flag(
             "factors",
             "",
             f"{', '.join(WITH_FACTORS)}: measure disentanglement, minutes to hours",
@@ -160,7 +167,7 @@ def _evaluate(values, path):
         _sizes(model, values, splits.train.size),
         values,
         factors=values.factors,
-        options=_options(values, loaded),
+        options=_options(values, loaded, splits),
         progress=lambda steps, what: tqdm(steps, desc=what, leave=False),
         pipeline=loaded.pipeline,
         history=loaded.run.history(),
@@ -183,6 +190,8 @@ def _evaluate(values, path):
     record = _record(values, subject)
     if values.beside:
         sections.append(_beside(values.beside, record, sections))
+    if "judge" in vars(subject) and not values.judge:
+        subject.judge.network.save(out / "judge.keras")
     _write(out, path, facts, sections, values, record)
 
 
@@ -232,6 +241,7 @@ def _sizes(model, values, num_train):
         "images": values.num_images,
         "samples": values.num_samples or samples,
         "retrain_steps": values.retrain_steps,
+        "judge_steps": values.judge_steps,
     }
     if values.protocol:
         count = PROTOCOLS[values.protocol].num_reference
@@ -241,7 +251,7 @@ def _sizes(model, values, num_train):
     return dataclasses.replace(sizes, **chosen)
 
 
-def _options(values, loaded):
+def _options(values, loaded, splits):
     names = ("retrain", "watts", "training_hours", "carbon_intensity")
     options = {name: getattr(values, name) for name in names}
     options["drawing"] = sample.drawing(values)
@@ -252,6 +262,11 @@ def _options(values, loaded):
     # Of the folder of a world model it is the world.
     options["world"] = loaded if getattr(loaded, "memory", None) else None
     options["protocol"] = values.protocol
+    if values.judge:
+        from vqzoo.measures.judge import load
+
+        known = loaded.model.image_shape, splits.class_names
+        options["judge"] = load(values.judge, *known)
     if values.inception:
         from vqzoo.measures.inception import inception_features
 

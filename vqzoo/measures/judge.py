@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from vqzoo import registry
+from vqzoo.losses import load_classifier
 from vqzoo.measures.data import check_labels
 from vqzoo.measures.inference import compiled, in_batches
 
@@ -11,7 +12,8 @@ ORDER = 7
 TITLE = "The judge"
 TEXT = (
     "The judge is a small residual network that this evaluation trains on the "
-    "real training images for a fixed number of steps, without a download. Its "
+    "real training images for a fixed number of steps, without a download, or "
+    "one that --judge names. Its "
     "predictions show whether changed images keep their class, and its features "
     "compare sets of images (FD-resnet). Its accuracy shows how far to trust "
     "it."
@@ -75,6 +77,28 @@ class Classifier:
         rank = np.sum(logits >= label_logits, axis=1)
         named = ~np.isnan(logits).any(axis=1)
         return float(np.mean(named & (rank <= top)))
+
+
+def load(path, image_shape, class_names):
+    """A `Classifier` from a file, such as the judge.keras of an evaluation.
+
+    Args:
+        path: a `.keras` file, from images to logits and features.
+        image_shape: `(height, width, channels)` of the images that it is to see.
+        class_names: sequence of str, the classes of the data.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it takes other images, or gives something else.
+    """
+    network = load_classifier(path, image_shape)
+    shapes = [tuple(output.shape) for output in network.outputs]
+    if len(shapes) != 2 or shapes[0][-1] != len(class_names):
+        raise ValueError(
+            f"expected --judge from images to logits of {len(class_names)} classes and "
+            f"features, received {path} with outputs {shapes}"
+        )
+    return Classifier(network)
 
 
 def resnet(image_shape, num_classes, filters=FILTERS, blocks=BLOCKS):
@@ -190,5 +214,7 @@ def measure(subject, section):
         ("what", "share"),
         shares.values(),
         f"{subject.sizes.judge_steps:,} steps of 64 images of "
-        f"{len(subject.data.train_images):,}; {FILTERS} channels.",
+        f"{len(subject.data.train_images):,}; {FILTERS} channels."
+        if subject.options.get("judge", True) is True
+        else "It was given, and not trained here.",
     )

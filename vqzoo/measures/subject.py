@@ -204,9 +204,12 @@ class Subject:
     @functools.cached_property
     def judge(self):
         """A classifier trained on the real training images; Skipped without classes."""
-        if not self.options.get("judge", True):
+        given = self.options.get("judge", True)
+        if not given:
             raise Skipped("no judge was requested: training one takes a minute")
         self.need_labels()
+        if given is not True:
+            return given
         steps = iter(self.progress(range(self.sizes.judge_steps), "steps of the judge"))
         trained = judge.fit_classifier(
             self.data.train_images,
