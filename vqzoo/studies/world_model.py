@@ -306,4 +306,4 @@ Done: {recipe.name}, {environment}, eye {recipe.eye}
 {text}
   film.gif, the world, the controller and all numbers are in {run.path}
 What next:
-  play it   vqzoo app {run.path}"""
+  play it   vqzoo app --model={run.path}"""

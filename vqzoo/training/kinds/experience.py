@@ -127,8 +127,8 @@ Done: {self.name}, {metrics["steps"]:,} steps of {self.environment}
   episodes  {train} for training, {validation} for validation, {test} for the test
   all of it in {run.path}
 What next:
-  an eye    vqzoo train vqvae --model=vqvae_64 --dataset=episodes \\
-                --data_dir={run.path}"""
+  an eye    vqzoo train vqvae --model=vqvae_64 --image_size={self.frame_size} \\
+                --dataset=episodes --data_dir={run.path}"""
 
 
 def _spread_frames(found):
