@@ -153,6 +153,11 @@ def test_a_judge_is_kept_and_judges_again_without_training(
     assert "logits of 2 classes and features" in capsys.readouterr().err
 
 
+def test_scales_of_guidance_below_0_are_refused(model_path, data_dir, tmp_path, capsys):
+    assert run(model_path, data_dir, tmp_path, "--guidance_scales=1,-2") == 2
+    assert "--guidance_scales of at least 0, received [-2.0]" in capsys.readouterr().err
+
+
 def test_rejection_needs_a_prior_to_draw_from(model_path, data_dir, tmp_path, capsys):
     arguments = ("--only=samples", "--reject=judge.keras")
     assert run(model_path, data_dir, tmp_path, *arguments) == 1

@@ -70,6 +70,12 @@ FLAGS = {
             at_least=0,
         ),
         Flag(
+            "guidance_scales",
+            (),
+            "draw samples at each of these scales, such as 1,1.5,2,3; empty: none",
+            kind=float,
+        ),
+        Flag(
             "judge",
             "",
             "judge.keras of another evaluation, or a .keras file from images to logits "
@@ -122,12 +128,7 @@ FLAGS = {
     "What is assumed": [
         Flag("watts", WATTS, "mean power of the machine that trained"),
         Flag("carbon_intensity", CARBON_INTENSITY, "kg of CO2 per kWh", at_least=0),
-        Flag(
-            "training_hours",
-            0.0,
-            "hours of training; 0: as in history.csv",
-            at_least=0,
-        ),
+        Flag("training_hours", 0.0, "of training; 0: as in history.csv", at_least=0),
     ],
     "What is written": [
         Flag("out", "", "folder for the report; empty: runs/evaluate/<time>")
@@ -145,6 +146,8 @@ def _checked(values):
         raise ValueError(f"expected --watts to be above 0, received {values.watts}")
     if values.lpips_weights and not values.lpips_backbone:
         raise ValueError("expected --lpips_backbone with --lpips_weights")
+    if wrong := [s for s in values.guidance_scales if not 0 <= s < float("inf")]:
+        raise ValueError(f"expected --guidance_scales of at least 0, received {wrong}")
     if values.beside and not values.protocol:
         raise ValueError(
             "expected a --protocol with --beside, that of the other evaluation"
@@ -252,8 +255,8 @@ def _sizes(model, values, num_train):
 
 
 def _options(values, loaded, splits):
-    names = ("retrain", "watts", "training_hours", "carbon_intensity")
-    options = {name: getattr(values, name) for name in names}
+    names = "retrain watts training_hours carbon_intensity protocol guidance_scales"
+    options = {name: getattr(values, name) for name in names.split()}
     options["drawing"] = sample.drawing(values)
     if values.reject:
         if loaded.pipeline is None:
@@ -261,7 +264,6 @@ def _options(values, loaded, splits):
         options["draw"] = sample.drawer(values, loaded.pipeline)
     # Of the folder of a world model it is the world.
     options["world"] = loaded if getattr(loaded, "memory", None) else None
-    options["protocol"] = values.protocol
     if values.judge:
         from vqzoo.measures.judge import load
 

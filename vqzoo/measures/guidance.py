@@ -13,12 +13,17 @@ TEXT = (
     "rises with the scale, as images show more of their class, and recall falls, as "
     "they vary less. The scale of the least FD is the one to draw with."
 )
-SCALES = (1.0, 1.5, 2.0, 3.0, 4.0)
 
 
 @registry.named("guidance")
 def measure(subject, section):
     """FD, precision, recall and the share named rightly, at each scale."""
+    scales = subject.options.get("guidance_scales")
+    if not scales:
+        raise Skipped(
+            "it draws samples at several scales, which takes long: "
+            "--guidance_scales=1,1.5,2,3"
+        )
     subject.need_priors()
     if not any(prior.label_dropout for prior in subject.pipeline.priors):
         raise Skipped(
@@ -26,13 +31,13 @@ def measure(subject, section):
             "--prior_options=label_dropout=0.1"
         )
     table, columns = [], {}
-    for scale in subject.progress(SCALES, "scales"):
+    for scale in subject.progress(scales, "scales"):
         columns = _at(subject, scale)
         section.add(columns, f"{scale:g}_")
         table.append((f"{scale:g}", *columns.values()))
     rows = np.array([numbers for _, *numbers in table], float).T
     name = f"FD-{subject.features_name}"
-    series = {title: (SCALES, row) for title, row in zip(columns, rows)}
+    series = {title: (scales, row) for title, row in zip(columns, rows)}
     distance = series.pop(f"fd_{subject.features_name}")
     section.table(
         f"{subject.sizes.samples:,} samples at each scale",

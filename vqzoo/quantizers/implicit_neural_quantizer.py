@@ -32,7 +32,8 @@ class ImplicitNeuralQuantizer(Quantizer):
         stage, trainable. `codebooks` are those that go into the networks.
     Raises: ValueError: if a size is not a positive int.
     Source: Huijben et al. 2024, arXiv 2401.14732, section 3. Differs: straight-through
-        to an encoder, with the losses of the VQ-VAE.
+        to an encoder, with the losses of the VQ-VAE; SiLU and biases in the blocks, as
+        in vector-quantize-pytorch, where the paper has ReLU; tables start at random.
     Example:
         >>> quantizer = ImplicitNeuralQuantizer(16, 8, num_stages=2)
         >>> quantizer.encode(quantizer(np.ones((2, 3, 8), "float32"))).shape

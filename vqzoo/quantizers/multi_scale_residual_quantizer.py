@@ -49,8 +49,9 @@ class MultiScaleResidualQuantizer(Quantizer):
     Raises: ValueError: if the grids do not end in that of the latents, or the quantizer
         has several codes for a latent.
     Source: Tian et al. 2024 (VAR), arXiv 2404.02905, section 3.2, algorithms 1 and 2.
-        Differs: any codebook rule, where theirs learns by gradient; the convolutions
-        start as the identity.
+        Differs: any codebook rule, where theirs learns by gradient; latents commit to
+        the codes of each scale, where theirs commit to the sums so far; the
+        convolutions start as the identity.
     Example:
         >>> inner = VectorQuantizerEMA(16, 8)
         >>> quantizer = MultiScaleResidualQuantizer(inner, (1, 2, 4))
