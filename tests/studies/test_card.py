@@ -21,7 +21,9 @@ def run(tmp_path):
     recipe = {**RECIPE.identity(), "epochs": 3, "quantizer_options": ["decay=0.9"]}
     recipe |= {"name": "other", "data_dir": "/home/me/cifar.tar"}
     settings = {"recipe": recipe, "dtype_policy": "float32", "image_shape": [32, 32, 3]}
-    (folder / "recipe.json").write_text(json.dumps({**settings, "device": "4 cores"}))
+    (folder / "recipe.json").write_text(
+        json.dumps({**settings, "device": "4 cores", "source": "/home/me/cifar.tar"})
+    )
     (folder / "metrics.json").write_text(json.dumps({"test": {"psnr": 25.125}}))
     with open(folder / "history.csv", "w", newline="") as file:
         writer = csv.writer(file)
@@ -55,7 +57,7 @@ def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
     assert (readme.parent / "codebook.png").read_bytes() == b"codebook"
     assert json.loads((readme.parent / "metrics.json").read_text())["test"]
     papers = json.loads((readme.parent / "recipe.json").read_text())
-    assert papers["recipe"]["data_dir"] == "cifar.tar"
+    assert papers["recipe"]["data_dir"] == papers["source"] == "cifar.tar"
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,9 @@ def _keep_evaluation(folder, target):
 def _drop_folders(run):
     """Keeps of the paths in the settings what is not of this machine alone."""
     settings = run.settings()
-    recipe = settings["recipe"]
-    for name in ("data_dir", "codes_dir", "model"):
-        if name in recipe:
-            recipe[name] = _flag(recipe[name])
+    for found in (settings, settings["recipe"]):
+        texts = {name: text for name, text in found.items() if isinstance(text, str)}
+        found |= {name: _flag(text) for name, text in texts.items()}
     run.write_settings(settings)
 
 
