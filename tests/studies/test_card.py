@@ -5,9 +5,11 @@ import json
 import pathlib
 import re
 import shlex
+import shutil
 
 import pytest
 
+from vqzoo.recipes import world_study
 from vqzoo.recipes.vqvae import RECIPE
 from vqzoo.runs import files
 from vqzoo.studies import card
@@ -31,6 +33,24 @@ def run(tmp_path):
     for name in ("codebook", "reconstructions"):
         (folder / f"{name}.png").write_bytes(name.encode())
     return folder
+
+
+def test_a_card_of_world_models_knows_what_their_stages_ran_on(run, tmp_path):
+    whole = tmp_path / "runs" / "world_study" / "1"
+    (whole / "runs" / "vae_0").mkdir(parents=True)
+    shutil.copytree(run, whole / "runs" / "vae_0" / "1")
+    recipe = dataclasses.asdict(world_study.RECIPE)
+    (whole / "recipe.json").write_text(json.dumps({"recipe": recipe}))
+    (whole / "metrics.json").write_text(json.dumps({"test": {}}))
+    (whole / "sweep.json").write_text("[]")
+    (whole / "table.md").write_text("| eye |")
+    text = card.write(whole, tmp_path / "recipes" / "world_study").read_text()
+    for line in (
+        "| data | episodes of ALE/Pong-v5 |",
+        "| device | 4 cores |",
+        "| training | 20 steps in 4 s, float32 |",
+    ):
+        assert line in text
 
 
 def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):

@@ -136,7 +136,8 @@ def _facts(run, target, pictures):
     recipe = module.__name__.rpartition(".")[2]
     settings = run.settings()
     steps, seconds, joules = _work(run)
-    device = settings.get("device", "not noted")
+    made = {**_settings_of_a_part(run), **settings}
+    device = made.get("device", "not noted")
     return {
         "front": _front(name, settings, run, found),
         "head": head(name),
@@ -146,7 +147,7 @@ def _facts(run, target, pictures):
         "steps": steps,
         "seconds": seconds,
         "energy": footprint.row(seconds, device, joules),
-        "precision": settings["dtype_policy"],
+        "precision": made["dtype_policy"],
         "seed": _seed(settings["recipe"]),
         "heading": RESULT,
         "result": _result(run),
@@ -171,6 +172,11 @@ def _recipe_module(name):
         if importlib.util.find_spec(path):
             return importlib.import_module(path)
     raise files.RunError(f"expected a recipe's name, received {name}")
+
+
+def _settings_of_a_part(run):
+    """Of a run of other runs, what the first of them ran on; {} if there are none."""
+    return next((part.settings() for part in run.parts()), {})
 
 
 def _work(run):
@@ -199,7 +205,7 @@ def _result(run):
     if (run.path / "table.md").is_file():
         return (run.path / "table.md").read_text().strip()
     metrics = run.metrics()
-    lines = list(metrics.pop("test").items())
+    lines = list(metrics.pop("test", {}).items())
     for section, numbers in metrics.items():
         lines += [(f"{section}: {name}", value) for name, value in numbers.items()]
     rows = "\n".join(f"| {name} | {value:.5g} |" for name, value in lines)
@@ -227,6 +233,8 @@ def _numbers_of(found):
 
 def _task(settings):
     """What hubs call what was learned."""
+    if "dataset" not in settings["recipe"]:
+        return {"type": "reinforcement-learning", "name": "world model"}
     if "class_conditional" in settings["recipe"]:
         return {"type": "unconditional-image-generation", "name": "image generation"}
     item = ITEMS.get(len(settings.get("image_shape", ())))
@@ -240,7 +248,8 @@ def _front(name, settings, run, found):
     if (run.path / "sweep.json").is_file():
         return ""
     recipe = settings["recipe"]
-    dataset = {"name": _data(settings), "type": recipe["dataset"], "split": "test"}
+    kind = recipe.get("dataset", "episodes")
+    dataset = {"name": _data(settings), "type": kind, "split": "test"}
     numbers = run.metrics().get("test", {}) | dict(_numbers_of(found))
     result = {
         "task": _task(settings),
@@ -261,6 +270,8 @@ def _front(name, settings, run, found):
 
 def _data(settings):
     recipe = settings["recipe"]
+    if "dataset" not in recipe:
+        return f"episodes of {recipe.get('environment', 'a game')}"
     words = [recipe["dataset"], pathlib.Path(recipe["data_dir"]).name]
     parts = [" ".join(filter(None, words))]
     if classes := recipe.get("classes"):
