@@ -26,6 +26,7 @@ from vqzoo.studies import footprint
 training_settings = lazily("vqzoo.training.settings")
 
 PAPERS = (METRICS, SETTINGS)
+NO_TIME = "time not noted"
 PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 EVALUATION = "evaluation.json"
@@ -45,7 +46,7 @@ CARD = """{front}{head}
 | command | `{command}` |
 | data | {data} |
 | device | {device} |
-| training | {steps:,} steps in {seconds:,.0f} s, {precision} |
+| training | {training}, {precision} |
 | energy | {energy} |
 | seed | {seed} |
 
@@ -138,15 +139,16 @@ def _facts(run, target, pictures):
     steps, seconds, joules = _work(run)
     made = {**_settings_of_a_part(run), **settings}
     device = made.get("device", "not noted")
+    # A sweep may measure models that others have trained: in no time.
+    noted = seconds or not any(part.history() for part in run.parts())
     return {
         "front": _front(name, settings, run, found),
         "head": head(name),
         "command": _command(recipe, module.RECIPE, settings["recipe"]),
         "data": _data(settings),
         "device": device,
-        "steps": steps,
-        "seconds": seconds,
-        "energy": footprint.row(seconds, device, joules),
+        "training": f"{steps:,} steps in {seconds:,.0f} s" if noted else NO_TIME,
+        "energy": footprint.row(seconds, device, joules) if noted else NO_TIME,
         "precision": made["dtype_policy"],
         "seed": _seed(settings["recipe"]),
         "heading": RESULT,
@@ -187,11 +189,11 @@ def _work(run):
     steps, rows = 0, []
     for part in run.parts():
         history = part.history()
-        steps += int(history[-1]["step"])
+        steps += int(history[-1].get("step", 0))  # an evolution has none
         rows += history
     measured = rows and all(row.get("joules", 0) > 0 for row in rows)
     joules = sum(row["joules"] for row in rows) if measured else None
-    return steps, sum(row["seconds"] for row in rows), joules
+    return steps, sum(row.get("seconds", 0) for row in rows), joules
 
 
 def _seed(recipe):

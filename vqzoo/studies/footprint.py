@@ -48,8 +48,8 @@ def lines(root):
     for path in sorted(root.glob("recipes/*/README.md")):
         facts = dict(_ROW.findall(path.read_text("utf-8")))
         if "training" in facts:
-            text = _TRAINING.match(facts["training"])[2]
-            seconds, device = float(text.replace(",", "")), facts["device"]
+            noted, device = _TRAINING.match(facts["training"]), facts["device"]
+            seconds = float(noted[2].replace(",", "")) if noted else 0.0
         else:
             seconds, device = _of_rows(path.parent)
         if not seconds:

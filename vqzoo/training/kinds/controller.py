@@ -1,6 +1,7 @@
 """Training of controllers: by evolution, or as an actor and critic in dreams."""
 
 import dataclasses
+import time
 
 import numpy as np
 
@@ -175,6 +176,7 @@ class ControllerRecipe(
         settings = self.processes, self.max_steps
         with playing.Players(world, trained.load, *settings) as players:
             for generation in range(len(search.scores), self.generations):
+                began = time.monotonic()
                 candidates = search.ask()
                 generator = np.random.default_rng((self.seed, generation))
                 if self.train_in == "environment":
@@ -191,13 +193,14 @@ class ControllerRecipe(
                         temperature=self.temperature,
                     )
                 search.tell(found)
-                self._note(run, generation, found)
+                self._note(run, generation, found, time.monotonic() - began)
                 run.header["step"] = generation + 1
                 run.save_state(arrays=[np.array(search.scores)])
         controllers.set_parameters(controller, search.mean)
 
-    def _note(self, run, generation, found):
-        row = {"epoch": generation + 1, "score": float(np.mean(found))}
+    def _note(self, run, generation, found, seconds):
+        row = {"epoch": generation + 1, "seconds": round(seconds, 2)}
+        row["score"] = float(np.mean(found))
         row |= {"best": float(np.max(found)), "worst": float(np.min(found))}
         run.add_epoch(row)
         fitting.say(
