@@ -99,7 +99,9 @@ def test_the_tab_has_a_button_for_what_can_be_done(actions, labels):
 
 
 def test_a_world_without_codes_has_the_dream_alone(tmp_path):
-    worlds.small("mdn_rnn", worlds.NUMBERS).save(tmp_path)
+    small = worlds.small("mdn_rnn", worlds.NUMBERS)
+    small.environment = "Nowhere-v0"
+    small.save(tmp_path)
     loaded, gr = loading.load(str(tmp_path), ""), mock.MagicMock()
     page.build(gr, loaded, None, str(tmp_path))
     assert [call.args for call in gr.Tab.call_args_list] == [("Dream",)]

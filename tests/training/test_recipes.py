@@ -168,6 +168,8 @@ def runs_with_schedules(folder):
         if name in SWEEPS | LIKE_ANOTHER:
             of = functools.partial(recipe.run_of, seed=0, runs_dir=folder)
             runs = map(of, recipe.parsed())
+        if name == "hqa":
+            runs.append(dataclasses.replace(recipe, quantizer="gumbel"))
         for run in runs:
             is_annealed = getattr(run, "quantizer", None) == "gumbel"
             if is_annealed or run.model.startswith("hierarchical"):

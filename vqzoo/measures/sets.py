@@ -253,7 +253,10 @@ def _inception(subject, section):
         ),
     }
     with section.attempt("FID of samples"):
-        samples = np.clip(subject.samples.images, -0.5, 0.5)
+        # A protocol says how many samples; real test images may be fewer.
+        whole = subject.options.get("protocol")
+        samples = subject.samples.images if whole else _equally_many(subject)
+        samples = np.clip(samples, -0.5, 0.5)
         rows["samples_floor"] = (
             "real test images, as many as samples, training images (floor of the next)",
             test[: len(samples)],
