@@ -147,6 +147,7 @@ def test_a_known_frame_at_once_is_that_of_its_codes_one_by_one(memories):
         slowly = memory._frame(state, actions[:, place - 1], code)
         at_once = memory._known_frame(state, actions[:, place - 1], frames[:, place])
         for one, other in zip(*map(keras.tree.flatten, (slowly, at_once)), strict=True):
+            one, other = map(keras.ops.convert_to_numpy, (one, other))
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
         state = {**at_once[1], "frame": np.int32(place + 1)}
 

@@ -29,7 +29,7 @@ class Codes:
 
     def tokens(self, codes, column=None):
         """Tokens of codes `(..., frame_size)`, or `(batch,)` of one position."""
-        starts = ops.convert_to_tensor(self.starts)
+        codes, starts = ops.cast(codes, "int32"), ops.convert_to_tensor(self.starts)
         return codes + (starts if column is None else ops.take(starts, column))
 
 
