@@ -10,6 +10,7 @@ the start of the processes too. Needs the extra `world`.
 import tempfile
 
 from benchmarks import measure
+from vqzoo.datasets.experience import Experience
 from vqzoo.world.collecting import collect
 
 RESULTS = "collecting"
@@ -20,14 +21,11 @@ TARGET = 2500
 def rate(processes, episodes):
     """Frames per second of one collection."""
     with tempfile.TemporaryDirectory() as folder:
-        played = []
-
-        def play():
-            played.append(collect(folder, GAME, episodes=episodes, processes=processes))
-
-        seconds = measure.seconds(play)
+        options = {"episodes": episodes, "processes": processes}
+        seconds = measure.seconds(lambda: collect(folder, GAME, **options))
+        played = Experience(folder)
         splits = ("train", "validation", "test")
-        found = [each for split in splits for each in played[0].episodes(split)]
+        found = [each for split in splits for each in played.episodes(split)]
         return sum(len(episode.frames) for episode in found) / seconds
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from vqzoo import plots, registry
 from vqzoo.measures.findings import Skipped
-from vqzoo.measures.sets import frechet_distance, precision_recall
+from vqzoo.measures.sets import compare_features
 
 ORDER = 12.5
 TITLE = "Guidance"
@@ -58,12 +58,7 @@ def _at(subject, scale):
     """Figures of samples at a scale: a dict of floats by name."""
     drawn = subject.draw(guidance=scale)
     images = np.clip(drawn.images, -0.5, 0.5)
-    features, known = subject.features(images), subject.train_features
-    count = subject.sizes.compared
-    figures = {
-        f"fd_{subject.features_name}": frechet_distance(known, features),
-        **precision_recall(known[:count], features[:count]),
-    }
+    figures = compare_features(subject, subject.features(images))
     if subject.has_judge:
         figures["of_the_class"] = subject.judge.accuracy(images, drawn.labels)
     return figures

@@ -192,11 +192,15 @@ def _equally_many(subject):
 
 def _compare(subject, images, features):
     """Figures of a set beside the training images."""
+    return {**compare_features(subject, features), **_wasserstein(subject, images)}
+
+
+def compare_features(subject, features):
+    """FD, precision and recall of a set beside the training images: dict of floats."""
     known, count = subject.train_features, subject.sizes.compared
     return {
         f"fd_{subject.features_name}": frechet_distance(known, features),
         **precision_recall(known[:count], features[:count]),
-        **_wasserstein(subject, images),
     }
 
 

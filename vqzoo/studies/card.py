@@ -139,8 +139,7 @@ def _facts(run, target, pictures):
     steps, seconds, joules = _work(run)
     made = {**_settings_of_a_part(run), **settings}
     device = made.get("device", "not noted")
-    # A sweep may measure models that others have trained: in no time.
-    noted = seconds or not any(part.history() for part in run.parts())
+    noted = seconds is not None
     return {
         "front": _front(name, settings, run, found),
         "head": head(name),
@@ -184,7 +183,8 @@ def _settings_of_a_part(run):
 def _work(run):
     """Of all that was trained (tiers, scales, runs of a sweep) steps, seconds, joules.
 
-    Joules are None unless all of it was measured.
+    Seconds and joules are None unless all of it was measured. A sweep of models that
+    others have trained takes 0 seconds.
     """
     steps, rows = 0, []
     for part in run.parts():
@@ -193,7 +193,8 @@ def _work(run):
         rows += history
     measured = rows and all(row.get("joules", 0) > 0 for row in rows)
     joules = sum(row["joules"] for row in rows) if measured else None
-    return steps, sum(row.get("seconds", 0) for row in rows), joules
+    timed = all("seconds" in row for row in rows)
+    return steps, sum(row["seconds"] for row in rows) if timed else None, joules
 
 
 def _seed(recipe):
