@@ -32,8 +32,19 @@ CASES = [
         (random_images(2, 8, 12, 3),),
         random=True,
     ),
+    Case(
+        "TiTok-rotary",
+        lambda: TiTok(small_ema(), block="rotary", **SIZES),
+        (random_images(2, 8, 12, 3),),
+        random=True,
+    ),
 ]
 REFUSED = [
+    (lambda: TiTok(small_ema(), block="new", **SIZES), "'plain', 'rotary'.*'new'"),
+    (
+        lambda: TiTok(small_ema(), block="rotary", **{**SIZES, "num_heads": 4}),
+        "multiple of 4 channels, received num_heads=4",
+    ),
     (lambda: TiTok(small_ema(), targets="codes"), "tokenizer=None, targets='codes'"),
     (lambda: TiTok(small_ema(), targets="both"), "targets='both'"),
     (lambda: TiTok(small_ema(), image_shape=(12, 12, 3)), "divide by 8"),
@@ -74,6 +85,30 @@ def test_the_named_model_has_its_weights_and_codes():
     count = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert count == 3_675_552
     assert model.quantizer.num_embeddings == 4096 and model.quantizer.grid == (1, 32)
+
+
+def test_a_config_of_before_is_one_of_plain_blocks():
+    config = trained().get_config()
+    assert config.pop("block") == "plain"
+    again = TiTok.from_config(config)
+    again.set_weights(trained().get_weights())
+    images = random_images(2, 8, 12, 3)
+    np.testing.assert_array_equal(again(images), trained()(images))
+
+
+def test_rotary_blocks_tell_patches_and_tokens_apart():
+    model, images = trained(block="rotary"), random_images(4, 8, 12, 3)
+    (codes,) = model.encode(images)
+    np.testing.assert_allclose(model.decode(codes), model(images), atol=1e-6)
+    # With one vector for all, tokens are alike, and see where patches are all the same.
+    encoder = model.encoder
+    vectors = encoder.vectors.numpy()
+    encoder.vectors.assign(np.ones_like(vectors))
+    features = encoder(images).numpy()
+    rolled = encoder(np.roll(images, 4, axis=2)).numpy()
+    encoder.vectors.assign(vectors)
+    assert np.ptp(features, axis=2).max() < 1e-6
+    assert np.abs(features - rolled).max() > 1e-3
 
 
 def test_several_codes_a_token_go_through():

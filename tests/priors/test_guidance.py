@@ -20,6 +20,7 @@ KINDS = {
     "pixelcnn": lambda: PixelCNN((2, 3), 5, num_channels=8, **LABELS),
     "transformer": lambda: Transformer((2, 3), 5, **SIZES, **LABELS),
     "maskgit": lambda: MaskGIT((2, 3), 5, **SIZES, **LABELS),
+    "rotary_maskgit": lambda: MaskGIT((2, 3), 5, block="rotary", **SIZES, **LABELS),
 }
 BATCH = 8
 
@@ -30,6 +31,9 @@ def prior(request):
     made = KINDS[request.param]()
     embedding = made.conditions.of_label.embeddings
     embedding.assign(3 * np.random.default_rng(0).normal(size=embedding.shape))
+    if request.param == "rotary_maskgit":
+        kernel = made.modulations.kernel
+        kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
     return made
 
 

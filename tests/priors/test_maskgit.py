@@ -17,6 +17,20 @@ CASES = [
         (random_codes(2, 2, 3),),
         random=True,
     ),
+    Case(
+        "MaskGIT-rotary",
+        lambda: MaskGIT(
+            (2, 3),
+            4,
+            num_layers=1,
+            num_channels=4,
+            num_heads=1,
+            block="rotary",
+            seed=1,
+        ),
+        (random_codes(2, 2, 3),),
+        random=True,
+    ),
 ]
 
 SMALL = {"num_layers": 2, "num_channels": 16, "num_heads": 2, "dropout": 0.0}
@@ -158,8 +172,51 @@ def test_the_bound_is_below_the_entropy_of_a_fitted_pattern_and_near_it():
     assert np.mean(np.max(matches, axis=0)) > 0.9
 
 
-def test_the_condition_changes_the_samples():
-    prior = prior_of(num_classes=3, context=[((3, 2), 5)])
+def test_a_config_of_before_is_one_of_plain_blocks():
+    config = prior_of().get_config()
+    assert config.pop("block") == "plain"
+    assert MaskGIT.from_config(config).blocks[0].name == "block_0"
+    names = [weight.path for weight in MaskGIT.from_config(config).weights]
+    assert names == [weight.path for weight in prior_of().weights]
+
+
+def test_conditions_act_on_rotary_blocks_by_their_norms_and_all_weights_learn():
+    prior = prior_of(num_classes=3, context=[((3, 2), 5)], block="rotary")
+    prior.modulations.kernel.assign(0 * prior.modulations.kernel)
+    inputs = {
+        "codes": np.full((2, 3, 4), 8, "int32"),
+        "label": np.array([0, 2], "int32"),
+        "context_0": np.arange(12).reshape(2, 3, 2).astype("int32") % 5,
+    }
+    unmoved = keras.ops.convert_to_numpy(prior(inputs))
+    np.testing.assert_allclose(unmoved[0], unmoved[1], atol=1e-6)
+    assert np.ptp(unmoved, axis=(1, 2)).min() > 0.01  # positions differ all the same
+    generator = np.random.default_rng(1)
+    kernel = prior.modulations.kernel
+    kernel.assign(generator.normal(0, 0.2, kernel.shape).astype("float32"))
+    moved = keras.ops.convert_to_numpy(prior(inputs))
+    assert np.abs(moved[0] - moved[1]).max() > 0.01
+    compiled(
+        prior,
+        keras.optimizers.Adam(1e-3, epsilon=1e-20),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    before = prior.get_weights()
+    codes = generator.integers(8, size=(2, 3, 4)).astype("int32")
+    prior.train_on_batch(
+        {**inputs, "codes": np.where(codes < 4, codes, 8).astype("int32")}, codes
+    )
+    still = [
+        weight.path
+        for weight, old in zip(prior.weights, before)
+        if weight.trainable and np.array_equal(old, weight.numpy())
+    ]
+    assert still == []
+
+
+@pytest.mark.parametrize("block", ["plain", "rotary"])
+def test_the_condition_changes_the_samples(block):
+    prior = prior_of(num_classes=3, context=[((3, 2), 5)], block=block)
     above = np.zeros((2, 3, 2), int)
     first = prior.sample(2, {"label": 0, "context": [above]}, seed=0)
     second = prior.sample(2, {"label": 2, "context": [above]}, seed=0)
@@ -179,6 +236,11 @@ def test_the_condition_changes_the_samples():
         (lambda p: p.log_prob_bound(np.full((1, 3, 4), 8)), r"codes in \[0, 8\)"),
         (lambda p: prior_of(num_layers=0), "num_layers=0"),
         (lambda p: prior_of(num_heads=3), "num_heads=3"),
+        (lambda p: prior_of(block="new"), "'plain', 'rotary'.*block='new'"),
+        (
+            lambda p: prior_of(block="rotary", num_heads=8),
+            "heads of a multiple of 4 channels, received num_heads=8",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_value(call, message):

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_one_of, check_positive_ints
-from vqzoo.layers import TransformerBlock, VectorQuantizerEMA
+from vqzoo.layers import VectorQuantizerEMA
+from vqzoo.layers.causal.transformer_blocks import make_blocks
 from vqzoo.models import convolutional, tiers
 from vqzoo.models.one_grid import OneGridModel
 from vqzoo.ops import mean_of
@@ -35,7 +36,11 @@ class TiTok(OneGridModel):
         num_channels: int, of both transformers.
         num_layers: int, blocks of each transformer.
         num_heads: int, a divisor of the channels.
-        hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
+        hidden_ratio: int, hidden channels of plain perceptrons over `num_channels`.
+        block: `"plain"`, or `"rotary"`: `RotaryTransformerBlock`s. Patches are rotated
+            by their place in the image. Tokens have none and are not rotated: they tell
+            patches apart by where these are, and each other by their learned vectors.
+            Its heads have a multiple of 4 channels.
         tokenizer: a trained model of one grid of codes, or None.
         targets: `"pixels"`, or `"codes"` for the first stage with a tokenizer.
         dtype: dtype policy of the layers. Defaults to the global policy.
@@ -45,9 +50,10 @@ class TiTok(OneGridModel):
         `(batch, 1, num_tokens)`, int32.
     Losses: those of the quantizer; with `targets="codes"` also the cross-entropy, nats
         per code of the tokenizer, and `compile(model.training_loss())` then adds none.
-    Raises: ValueError: if patches do not fit the image or the tokenizer, or codes are
-        the targets without a tokenizer.
-    Source: Yu et al. 2024, arXiv 2406.07550, section 3. Differs: latent tokens have
+    Raises: ValueError: if patches do not fit the image or the tokenizer, heads do not
+        fit the channels, or codes are the targets without a tokenizer.
+    Source: Yu et al. 2024, arXiv 2406.07550, section 3; rotary positions of patches
+        alone: Fang et al. 2023 (EVA-02), arXiv 2303.11331. Differs: latent tokens have
         no separate position embeddings; without a tokenizer, a linear map and a 3 x 3
         convolution make the pixels.
     Example:
@@ -67,6 +73,7 @@ class TiTok(OneGridModel):
         num_layers=4,
         num_heads=4,
         hidden_ratio=4,
+        block="plain",
         tokenizer=None,
         targets="pixels",
         dtype=None,
@@ -197,18 +204,8 @@ class _Transformer(keras.layers.Layer):
         super().__init__(dtype=owner.layer_dtype, **kwargs)
         self.grid, self.num_patches = grid, grid[0] * grid[1]
         self.num_tokens, self.channels = owner.num_tokens, owner.num_channels
-        self.blocks = [
-            TransformerBlock(
-                owner.num_heads,
-                owner.hidden_ratio * owner.num_channels,
-                causal=False,
-                name=f"block_{index}",
-                dtype=owner.layer_dtype,
-            )
-            for index in range(owner.num_layers)
-        ]
-        self.norm = keras.layers.LayerNormalization(
-            name="norm", dtype=owner.layer_dtype
+        self.blocks, self.norm = make_blocks(
+            owner, causal=False, grids=(grid,), num_tokens=owner.num_tokens
         )
 
     def build(self, input_shape):

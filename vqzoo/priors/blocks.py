@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vqzoo.layers import RotaryTransformerBlock, TransformerBlock
+from vqzoo.layers.causal.transformer_blocks import make_blocks
 from vqzoo.priors import conditions
 from vqzoo.priors.autoregressive_prior import AutoregressivePrior, CachedPrior
 from vqzoo.priors.base import Prior
@@ -12,10 +12,13 @@ from vqzoo.priors.base import Prior
 class TransformerPrior(Prior):
     """A prior of transformer blocks over the positions of a grid.
 
-    Abstract. A subclass has `_make_layers`, which calls `_make_blocks`.
+    Abstract. A subclass has `_make_layers`, which calls `_make_blocks`. Conditions act
+    by adaptive norms on rotary blocks; before plain ones they are added to features.
     """
 
     layouts = ("grid", "tokens", "scales")
+    block = "plain"
+    grids = None  # of a sequence of grids
 
     def __init__(
         self,
@@ -34,65 +37,18 @@ class TransformerPrior(Prior):
         self._make(locals(), "num_layers")
 
     def _make_blocks(self, *, causal):
-        self.blocks = [
-            self._make_block(index, causal=causal) for index in range(self.num_layers)
-        ]
-        self.norm = self._make_norm()
-        self.output_logits = self._logits_layer()
-
-    def _make_block(self, index, *, causal):
-        return TransformerBlock(
-            self.num_heads,
-            self.hidden_ratio * self.num_channels,
+        is_conditioned = self.conditions is not None
+        self.blocks, self.norm = make_blocks(
+            self,
             causal=causal,
-            **self._block_options(index),
+            dropout=self.dropout,
+            seed=self.seed,
+            adaptive=is_conditioned,
+            grids=self.grids if causal else (self.grid_shape,),
         )
-
-    def _make_norm(self):
-        return keras.layers.LayerNormalization(dtype=self.layer_dtype, name="norm")
-
-    def _block_options(self, index):
-        return {
-            "dropout": self.dropout,
-            "seed": None if self.seed is None else self.seed + index,
-            "dtype": self.layer_dtype,
-            "name": f"block_{index}",
-        }
-
-    def _through(self, features, condition, step):
-        if condition is not None:
-            features = features + condition
-        for block in self.blocks:
-            features = step(block, features)
-        return self.norm(features)
-
-
-class RotaryPrior(TransformerPrior):
-    """One of `RotaryTransformerBlock`s, on which conditions act by adaptive norms.
-
-    Abstract.
-    """
-
-    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
-    grids = None  # of a sequence of grids
-
-    def _make_block(self, index, *, causal):
-        del causal  # all of these are
-        return RotaryTransformerBlock(
-            self.num_heads,
-            max(1, 2 * self.hidden_ratio * self.num_channels // 3),
-            adaptive=self.conditions is not None,
-            grids=self.grids,
-            **self._block_options(index),
-        )
-
-    def _make_norm(self):
-        return keras.layers.RMSNormalization(dtype=self.layer_dtype, name="norm")
-
-    def _make_blocks(self, *, causal):
-        super()._make_blocks(causal=causal)
+        self.output_logits = self._logits_layer()
         self.modulations = None
-        if self.conditions is not None:
+        if is_conditioned and self.block == "rotary":
             # Zeros: at first each block modulates by its own values alone.
             self.modulations = keras.layers.Dense(
                 6 * self.num_channels,
@@ -104,7 +60,9 @@ class RotaryPrior(TransformerPrior):
     def _through(self, features, condition, step):
         modulations = ()
         if self.modulations is not None:
-            modulations = (self.modulations(keras.ops.silu(condition)),)
+            modulations = (self.modulations(ops.silu(condition)),)
+        elif condition is not None:
+            features = features + condition
         for block in self.blocks:
             features = step(block, features, *modulations)
         return self.norm(features)

@@ -35,8 +35,11 @@ class MaskGIT(TransformerPrior):
         num_layers: int, transformer blocks.
         num_channels: int.
         num_heads: int; they divide the channels.
-        hidden_ratio: int, hidden channels of the perceptrons over `num_channels`.
+        hidden_ratio: int, hidden channels of plain perceptrons over `num_channels`.
         num_condition_blocks: int, residual blocks over the codes of the tiers above.
+        block: `"plain"`, or `"rotary"`: `RotaryTransformerBlock`s, on which conditions
+            act by adaptive norms. Positions are learned too, as all hidden ones are
+            alike otherwise. Its heads have a multiple of 4 channels.
         dropout: float in [0, 1).
         nats_by_hidden: pairs of how many positions are hidden and the loss of each that
             `settle` found there, or None: the cosine.
@@ -45,11 +48,11 @@ class MaskGIT(TransformerPrior):
     Input shape: codes, int32 `(batch, height, width)` in [0, K]; with a condition a
         dict, see `AutoregressivePrior`.
     Output shape: `(batch, height, width, K)`, float32 logits.
-    Raises: ValueError: if a size is not positive, the heads do not divide the channels,
-        or a grid above does not divide this one.
+    Raises: ValueError: if a size is not positive, the heads do not fit the channels,
+        there are no such blocks, or a grid above does not divide this one.
     Source: Chang et al. 2022, arXiv 2202.04200, section 3; the learned schedule:
         Hoogeboom et al. 2022, arXiv 2110.02037, section 3.2. Differs: the condition is
-        added to each position; no label smoothing.
+        added to each position or acts by adaptive norms; no label smoothing.
     Example:
         >>> prior = MaskGIT((4, 4), 16, num_layers=1, num_channels=8, num_heads=2)
         >>> prior.sample(2, seed=0).shape
@@ -58,7 +61,7 @@ class MaskGIT(TransformerPrior):
 
     likelihood = "bound"
     in_passes = True
-    smoke_options = {"num_layers": 1, "num_channels": 16}
+    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class MaskGIT(TransformerPrior):
         num_heads=8,
         hidden_ratio=4,
         num_condition_blocks=2,
+        block="plain",
         dropout=0.1,
         nats_by_hidden=None,
         seed=None,

@@ -8,14 +8,14 @@ from keras import ops
 
 from vqzoo.priors import conditions, guidance, raster
 from vqzoo.priors.autoregressive_prior import LogitsPrior
-from vqzoo.priors.blocks import RotaryPrior
+from vqzoo.priors.blocks import TransformerPrior
 from vqzoo.quantizers.scales import Scales
 from vqzoo.registry import named
 
 
 @named("next_scale")
 @keras.saving.register_keras_serializable("vqzoo")
-class NextScaleTransformer(RotaryPrior, LogitsPrior):
+class NextScaleTransformer(TransformerPrior, LogitsPrior):
     """Prior over codes at several scales, each drawn at once from the coarser ones.
 
     The input of a position is the sum of all coarser scales there, in the prior's own
@@ -53,6 +53,8 @@ class NextScaleTransformer(RotaryPrior, LogitsPrior):
     """
 
     layouts = ("scales",)
+    block = "rotary"
+    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
 
     def __init__(
         self,

@@ -2,13 +2,13 @@
 
 import keras
 
-from vqzoo.priors.blocks import CodeTokens, CodeTransformer, RotaryPrior
+from vqzoo.priors.blocks import CodeTokens, CodeTransformer
 from vqzoo.registry import named
 
 
 @named("rotary_transformer")
 @keras.saving.register_keras_serializable("vqzoo")
-class RotaryTransformer(RotaryPrior, CodeTransformer):
+class RotaryTransformer(CodeTransformer):
     """Autoregressive prior of `RotaryTransformerBlock`s over codes in raster order.
 
     Places are told apart by rotary positions in two dimensions, and conditions act by
@@ -41,6 +41,9 @@ class RotaryTransformer(RotaryPrior, CodeTransformer):
         >>> prior.sample(2, seed=0).shape
         (2, 4, 4)
     """
+
+    block = "rotary"
+    smoke_options = {"num_layers": 1, "num_channels": 32}  # 4 for each of 8 heads
 
     def _make_tokens(self):
         return CodeTokens(

@@ -19,6 +19,7 @@ _ADDED = (
     ("attention", False),
     ("num_decoder_blocks", None),
     ("affine", False),
+    ("block", "plain"),
 )
 
 

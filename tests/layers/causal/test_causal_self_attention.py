@@ -23,12 +23,22 @@ CASES = [
         ),
         (random_floats(2, 2, 3, 2),),
     ),
+    Case(
+        "CausalSelfAttention-tokens",
+        lambda: CausalSelfAttention(1, 4, rotary=True, grids=((2, 1),), num_tokens=1),
+        (random_floats(2, 1, 3, 2),),
+    ),
 ]
 REFUSED = [
     (lambda: CausalSelfAttention(0, 4), "num_heads=0"),
     (lambda: CausalSelfAttention(4, 0), "head_dim=0"),
     (lambda: CausalSelfAttention(1, 6, rotary=True), "head_dim=6"),
     (lambda: CausalSelfAttention(1, 4, window=1), "window=1"),
+    (lambda: CausalSelfAttention(1, 4, num_tokens=2), "num_tokens=2, grids=None"),
+    (
+        lambda: CausalSelfAttention(1, 4, grids=(1, 2), num_tokens=2),
+        "one grid, received num_tokens=2",
+    ),
 ]
 
 
@@ -123,3 +133,27 @@ def test_a_window_hides_the_rows_above_it():
     near = rows[:, None] - rows < 2
     expected = earlier(4, 2, itself=True) & near[:, None, :, None]
     np.testing.assert_array_equal(seen, expected)
+
+
+def test_places_of_one_grid_and_tokens_all_see_each_other():
+    layer = CausalSelfAttention(1, 4, rotary=True, grids=((2, 3),), num_tokens=2)
+    inputs = inputs_of(2, 1, 8, 5)
+    assert dependencies(layer, inputs).all()
+    # By hand: places are turned by their row and column, tokens are not.
+    at = [*np.ndindex(2, 3), (0, 0), (0, 0)]
+    turns = layer._turns(*np.transpose(at).astype("float32"))
+    queries, keys = (np.asarray(layer._heads(inputs[:, 0], i, turns)) for i in range(2))
+    scores = np.einsum("bqhd,bkhd->bqk", queries, keys) / 2
+    weights = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    expected = weights @ layer.to_values(inputs[:, 0]).numpy()
+    np.testing.assert_allclose(layer(inputs)[:, 0], expected, atol=1e-5)
+    unturned = np.asarray(layer._heads(inputs[:, 0], 0, None))
+    np.testing.assert_array_equal(queries[:, 6:], unturned[:, 6:])
+    assert (queries[:, 1:6] != unturned[:, 1:6]).any(axis=(2, 3)).all()
+
+
+def test_one_grid_as_it_is_gives_what_it_gives_as_a_row():
+    layer = CausalSelfAttention(2, 4, rotary=True, grids=((2, 3),))
+    inputs = inputs_of(2, 2, 3, 5)
+    row = layer(inputs.reshape(2, 1, 6, 5)).numpy()
+    np.testing.assert_allclose(layer(inputs), row.reshape(2, 2, 3, 8), atol=1e-6)

@@ -25,6 +25,11 @@ def test_a_place_sees_itself_and_what_is_before():
     np.testing.assert_array_equal(seen, earlier(3, 4, itself=True))
 
 
+def test_places_of_one_grid_see_each_other():
+    layer = RotaryTransformerBlock(2, 16, grids=((3, 4),))
+    assert dependencies(layer, inputs_of(1, 3, 4, 8)).all()
+
+
 def test_one_place_by_hand():
     layer, inputs = RotaryTransformerBlock(1, 6, adaptive=True), inputs_of(1, 1, 1, 4)
     modulations = np.random.default_rng(1).normal(size=(1, 1, 1, 24)).astype("float32")

@@ -1,9 +1,10 @@
 """Self-attention over a grid that looks only at earlier positions."""
 
 import keras
+import numpy as np
 from keras import ops
 
-from vqzoo.arguments import Configured, check_at_least
+from vqzoo.arguments import Configured, check_at_least, check_not_negative
 from vqzoo.ops import put_at
 from vqzoo.quantizers.scales import Scales
 
@@ -28,8 +29,11 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         rotary: bool. Whether to rotate queries and keys by their position: half of a
             head by its row, half by its column.
         grids: sequence of grids from coarse to fine, as in `Scales`, whose positions
-            form the only row; or None. Rotary positions are those of their centers on
-            the last grid. Sampling takes a grid at a time, by `extend`.
+            form the only row, or one grid as it is; or None. Rotary positions are those
+            of their centers on the last grid. Sampling takes a grid at a time, by
+            `extend`.
+        num_tokens: int, places in the row behind those of one grid that are nowhere on
+            it: they see all places, all see them, and they are not rotated.
         query_key_norm: bool. Whether the queries and keys of a head are normalized to
             root mean square 1, each with a learned scale.
         window: int or None, rows that a position sees, including its own, at least 2.
@@ -37,8 +41,8 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
     Input shape: queries and sources `(batch, height, width, any)`, float. Without
         sources the queries are the sources too.
     Output shape: `(batch, height, width, num_heads * head_dim)`.
-    Raises: ValueError: if a size is not positive, `window` is below 2, or `rotary` with
-        a `head_dim` that 4 does not divide.
+    Raises: ValueError: if a size is not positive, `window` is below 2, `rotary` with a
+        `head_dim` that 4 does not divide, or `num_tokens` without one grid.
     Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2; over grids: Chen et al.
         2018 (PixelSNAIL), arXiv 1712.09763; rotary positions: Su et al. 2021, arXiv
         2104.09864, in two dimensions: Sun et al. 2024 (LlamaGen), arXiv 2406.06525;
@@ -58,6 +62,7 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         use_bias=True,
         rotary=False,
         grids=None,
+        num_tokens=0,
         query_key_norm=False,
         window=None,
         **kwargs,
@@ -66,6 +71,12 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         check_at_least(1, num_heads=num_heads, head_dim=head_dim)
         if window is not None:
             check_at_least(2, window=window)
+        check_not_negative(num_tokens=num_tokens)
+        if num_tokens and len(grids or ()) != 1:
+            raise ValueError(
+                "expected num_tokens behind the places of one grid, received "
+                f"{num_tokens=}, {grids=}"
+            )
         if rotary and head_dim % 4:
             raise ValueError(
                 f"expected 4 to divide head_dim for rotary, received {head_dim=}"
@@ -135,12 +146,11 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         known = place + self.sees_itself  # how many places each looks at
         rows, columns = place // width, place % width
         if self.scales:
-            ends = [
-                [part.stop] * (part.stop - part.start) for part in self.scales.parts
-            ]
-            known = ops.convert_to_tensor(sum(ends, []), "int32")
-            rows, columns = self.scales.rows_and_columns()
-        known = known[:, None]
+            ends = (*self.scales.ends[:-1], places)
+            known = np.repeat(ends, np.diff(ends, prepend=0)).astype("int32")
+            at = self.scales.rows_and_columns()
+            rows, columns = (np.pad(each, (0, self.num_tokens)) for each in at)
+        known = ops.convert_to_tensor(known)[:, None]
         turns = self._turns(
             *(ops.reshape(each, (height, width)) for each in (rows, columns))
         )
@@ -148,15 +158,15 @@ class CausalSelfAttention(Configured, keras.layers.Layer):
         keys = ops.reshape(self._heads(sources, 1, turns), heads)
         values = ops.reshape(self.to_values(sources), heads)
         # A softmax needs something to look at; what it gives there is put to zero.
-        seen = place < ops.maximum(known, 1)
+        seen = (place < ops.maximum(known, 1))[None, None]
         if self.window is not None:
             row = place // width
             seen = seen & (row[:, None] - row < self.window)
+        elif self.scales and len(self.scales.ends) == 1:
+            seen = None  # of all; PyTorch's flash attention takes no mask
         # Scaled here as in `at`: what is handed over as `scale` is rounded to float32.
         queries = queries * self._scale
-        outputs = ops.dot_product_attention(
-            queries, keys, values, mask=seen[None, None], scale=1.0
-        )
+        outputs = ops.dot_product_attention(queries, keys, values, mask=seen, scale=1.0)
         outputs = outputs * ops.cast(known > 0, outputs.dtype)[..., None]
         return ops.reshape(outputs, (-1, height, width, self._channels))
 

@@ -9,7 +9,7 @@ from vqzoo.layers.causal.causal_self_attention import CausalSelfAttention
 
 @keras.saving.register_keras_serializable("vqzoo")
 class RotaryTransformerBlock(Configured, keras.layers.Layer):
-    """Causal self-attention with rotary positions, and a gated perceptron (SwiGLU).
+    """Self-attention with rotary positions, and a gated perceptron (SwiGLU).
 
     Root mean squares are normalized before each part, and in queries and keys. With
     `adaptive` each position brings six modulations: shift and scale of what goes into a
@@ -22,8 +22,9 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         hidden_channels: int, of the perceptron.
         adaptive: bool. Whether calls take modulations.
         window: int or None, rows that a position sees: see `CausalSelfAttention`.
-        grids: sequence of grids or None, as in `CausalSelfAttention`; sampling then
-            takes a grid at a time, by `extend`.
+        grids: sequence of grids or None, as in `CausalSelfAttention`: None is causal.
+            Sampling over grids takes one at a time, by `extend`.
+        num_tokens: int, places behind the grid: see `CausalSelfAttention`.
         dropout: float in [0, 1), of the residual branches.
         seed: int or None, of the dropout.
     Input shape: `(batch, height, width, channels)`, float; with `adaptive` modulations
@@ -47,6 +48,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
         adaptive=False,
         window=None,
         grids=None,
+        num_tokens=0,
         dropout=0.0,
         seed=None,
         **kwargs,
@@ -87,6 +89,7 @@ class RotaryTransformerBlock(Configured, keras.layers.Layer):
             use_bias=False,
             rotary=True,
             grids=self.grids,
+            num_tokens=self.num_tokens,
             query_key_norm=True,
             window=self.window,
             name="attention",

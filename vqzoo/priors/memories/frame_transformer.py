@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_at_least
-from vqzoo.layers import RotaryTransformerBlock
+from vqzoo.layers.causal.transformer_blocks import make_blocks
 from vqzoo.ops import put_at
 from vqzoo.priors import raster
 from vqzoo.priors.memories import codes
@@ -51,6 +51,7 @@ class FrameTransformer(Memory):
     """
 
     smoke_options = {"num_layers": 1, "num_channels": 16, "num_heads": 2}
+    block = "rotary"
 
     def __init__(
         self,
@@ -76,19 +77,9 @@ class FrameTransformer(Memory):
         self.codes = codes.Codes(self)
         dtype = self.layer_dtype
         self.tokens = _FrameTokens(self, dtype=dtype, name="tokens")
-        self.blocks = [
-            RotaryTransformerBlock(
-                self.num_heads,
-                max(1, 2 * self.hidden_ratio * self.num_channels // 3),
-                window=self.context,
-                dropout=self.dropout,
-                seed=None if self.seed is None else self.seed + index,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
-            for index in range(self.num_layers)
-        ]
-        self.norm = keras.layers.RMSNormalization(dtype=dtype, name="norm")
+        self.blocks, self.norm = make_blocks(
+            self, window=self.context, dropout=self.dropout, seed=self.seed
+        )
         self.logits = keras.layers.Dense(
             self.codes.most, dtype="float32", name="logits"
         )
