@@ -57,3 +57,51 @@ def test_blocks_give_the_codes_of_one_block():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops, "_SCORES_PER_BLOCK", 1)
         np.testing.assert_array_equal(layer.encode(points), expected)
+
+
+def started(**options):
+    """Three stages on all sums of 0 or 64, 0 or 8, and 0 or 1, and these sums."""
+    sums = np.add.outer(np.add.outer([0, 64], [0, 8]), [0, 1]).reshape(-1, 1)
+    points = np.repeat(sums, 4, axis=0).astype("float32")
+    layer = ImplicitNeuralQuantizer(2, 1, num_stages=3, depth=1, **options)
+    layer.build(points.shape)
+    before = layer.get_weights()
+    layer.start_from(points)
+    return layer, points, before
+
+
+def test_it_starts_as_residual_k_means():
+    layer, points, _ = started()
+    centers = [[4.5, 68.5], [-4, 4], [-0.5, 0.5]]
+    for table, expected in zip(layer.tables, centers):
+        np.testing.assert_allclose(np.sort(table.numpy()[:, 0]), expected, atol=1e-4)
+    codes = layer.encode(points)
+    errors = [
+        np.mean(np.square(points - layer.decode(codes[:, :count]).numpy()))
+        for count in (1, 2, 3)
+    ]
+    np.testing.assert_allclose(errors, [16.25, 0.25, 0], atol=1e-3)
+
+
+def test_a_started_layer_stays_what_it_is_in_training_and_in_a_copy():
+    layer, points, _ = started()
+    weights, outputs = layer.get_weights(), layer(points).numpy()
+    layer(points, training=True)
+    again = ImplicitNeuralQuantizer.from_config(layer.get_config())
+    again.build(points.shape)
+    again.set_weights(weights)
+    np.testing.assert_array_equal(again(points, training=True), outputs)
+    for each in (layer, again):
+        for weight, before in zip(each.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, before)
+
+
+def test_a_frozen_layer_and_one_of_more_codes_than_latents_do_not_start():
+    frozen, _, before = started(trainable=False)
+    large = ImplicitNeuralQuantizer(5, 1)
+    large.build((None, 1))
+    random = large.get_weights()
+    large.start_from(np.arange(4, dtype="float32")[:, None])
+    for layer, weights in ((frozen, before), (large, random)):
+        for weight, other in zip(layer.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, other)

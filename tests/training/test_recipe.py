@@ -1,4 +1,5 @@
 import dataclasses
+import types
 import weakref
 
 import numpy as np
@@ -111,6 +112,35 @@ def test_a_wrong_number_of_noise_levels_names_the_flag():
     recipe = training.Recipe(noise_stddev=(1.0, 0.5, 0.1), smoke=True).shrunk()
     with pytest.raises(ValueError, match="--noise_stddev to have 1 value or 2"):
         recipe.build_model((64, 64, 3))
+
+
+def test_codes_that_no_step_places_start_on_latents_of_images():
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (16, 32, 32, 3))
+    split = types.SimpleNamespace(arrays=lambda limit: (images[:limit], None))
+    recipe = training.Recipe(
+        model="vqvae2_32",
+        model_options=("num_channels=8", "residual_channels=4"),
+        quantizer="implicit_neural",
+        num_embeddings=8,
+        embedding_dim=4,
+        batch_size=4,
+    )
+    model = recipe.build_model((32, 32, 3), 10)
+    begun = model.get_weights()
+    loaded = dataclasses.replace(recipe, start_from="a run")
+    loaded.prepare(model, types.SimpleNamespace(train=split))
+    for weight, before in zip(model.get_weights(), begun, strict=True):
+        np.testing.assert_array_equal(weight, before)
+    recipe.prepare(model, types.SimpleNamespace(train=split))
+    for layer, latents in zip(model.quantizers, model.latents(images), strict=True):
+        codes = layer.encode(latents)
+        errors = [
+            np.mean(np.square(latents - layer.decode(codes[..., :count])))
+            for count in (1, 2, 3, 4)
+        ]
+        assert errors == sorted(errors, reverse=True)
+        assert errors[0] < 0.6 * np.var(latents, axis=(0, 1, 2)).mean()
+        assert errors[-1] < 0.2 * errors[0]
 
 
 def test_smoke_shrinks_numbers_only():

@@ -55,6 +55,8 @@ class Quantizer(Configured, keras.layers.Layer):
             term's name; the weight of others is 1.
         normalize: bool, whether latents are compared at length 1.
         follows_latents: bool, whether each code is learned from latents that choose it.
+        needs_sample: bool, whether no training step places the codes, so that recipes
+            call `start_from` before the first one.
         on_move: function that is told in training which codes restarted, bool
             `(K,)`, and then the order that codes were brought to, int32 `(K,)` or None.
     Raises: ValueError: if a size is not a positive int, or the last axis of the input
@@ -67,6 +69,7 @@ class Quantizer(Configured, keras.layers.Layer):
     layout = "grid"
     normalize = False
     follows_latents = False
+    needs_sample = False
     on_move = None
     ema_counts = None
     cost_arguments = {}
@@ -304,15 +307,8 @@ def check_alike(quantizers):
 
 def add_state(layer, name, shape, initializer):
     """A float32 weight that is updated by hand, equal on all replicas."""
-    return layer.add_weight(
-        name=name,
-        shape=shape,
-        initializer=initializer,
-        dtype="float32",
-        autocast=False,
-        trainable=False,
-        aggregation="mean",
-    )
+    options = {"trainable": False, "aggregation": "mean"}
+    return add_learned(layer, name, shape, initializer, **options)
 
 
 def add_learned(layer, name, shape, initializer="zeros", **kwargs):

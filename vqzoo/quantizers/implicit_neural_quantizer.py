@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from vqzoo.arguments import check_codes, check_positive_ints
-from vqzoo.ops import map_rows, straight_through
+from vqzoo.ops import map_rows, nearest_code, straight_through
 from vqzoo.quantizers.base import Quantizer, add_learned, mean_squared_distance
+from vqzoo.quantizers.k_means import cluster
 from vqzoo.registry import named
 
 
@@ -15,7 +16,8 @@ class ImplicitNeuralQuantizer(Quantizer):
 
     The first stage has a codebook. The codes of each later one go through a small
     network together with the sum of the stages so far: where a latent lies says which
-    rests are likely. Everything learns by gradient.
+    rests are likely. Everything learns by gradient. `start_from` makes it begin as
+    residual k-means of a sample; recipes call it before the first step.
 
     Args:
         num_embeddings: int, K. Number of codes of each stage.
@@ -33,7 +35,8 @@ class ImplicitNeuralQuantizer(Quantizer):
     Raises: ValueError: if a size is not a positive int.
     Source: Huijben et al. 2024, arXiv 2401.14732, section 3. Differs: straight-through
         to an encoder, with the losses of the VQ-VAE; SiLU and biases in the blocks, as
-        in vector-quantize-pytorch, where the paper has ReLU; tables start at random.
+        in vector-quantize-pytorch, where the paper has ReLU; networks without effect at
+        the start, as in QINCo2 (Vallaeys et al. 2025, arXiv 2501.03078).
     Example:
         >>> quantizer = ImplicitNeuralQuantizer(16, 8, num_stages=2)
         >>> quantizer.encode(quantizer(np.ones((2, 3, 8), "float32"))).shape
@@ -41,6 +44,7 @@ class ImplicitNeuralQuantizer(Quantizer):
     """
 
     code_axes = 1
+    needs_sample = True
     cost_arguments = {"commitment": "commitment_cost"}
 
     def __init__(
@@ -82,6 +86,24 @@ class ImplicitNeuralQuantizer(Quantizer):
             ]
             for i in range(1, self.num_stages)
         ]
+
+    def start_from(self, latents, seed=0):
+        """Places each table on the clusters of what those before it leave.
+
+        The networks have no effect at first. A layer that is frozen stays as it is, and
+        so does one that has more codes than there are latents.
+        """
+        rest = self._rows(ops.cast(latents, "float32"))
+        if not self.trainable or rest.shape[0] < self.num_embeddings:
+            return
+        for number, table in enumerate(self.tables):
+            means, _ = cluster(rest, self.num_embeddings, seed + number)
+            table.assign(means)
+            codes = nearest_code(rest, ops.convert_to_tensor(means))
+            rest = rest - ops.take(means, codes, axis=0)
+        for first, *blocks in self.networks:
+            for weight in (*first, *sum(blocks[1::2], ())):
+                weight.assign(ops.zeros_like(weight))
 
     def _made(self, stage, before, codes):
         """Code vectors of a stage, of table rows and the sum before: `(..., D)` all."""

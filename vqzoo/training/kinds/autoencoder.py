@@ -14,10 +14,13 @@ from vqzoo.training.loss_settings import LossSettings
 from vqzoo.training.settings import DataSettings, Settings, setting
 
 fitting = lazily("vqzoo.training.fitting")
+keras = lazily("keras")
 measures = lazily("vqzoo.measures")
 models = lazily("vqzoo.models")
 quantizers = lazily("vqzoo.quantizers")
 report = lazily("vqzoo.training.report")
+
+_START_BATCHES = 8  # of images, for a start of codes
 
 
 @functools.cache
@@ -136,6 +139,21 @@ class Recipe(LossSettings, CodingRecipe, DataSettings, ModelSettings):
         if num_steps:
             self.begin_at(model)
         return model
+
+    def prepare(self, model, splits):
+        """Places codes that no step places, on latents of some training images."""
+        if self.start_from or not any(q.needs_sample for q in model.quantizers):
+            return
+        images = self._arrays(splits.train, _START_BATCHES * self.batch_size)
+        batches = [
+            images[i : i + self.batch_size]
+            for i in range(0, len(images), self.batch_size)
+        ]
+        for tier, layer in enumerate(model.quantizers):
+            if layer.needs_sample:
+                # Those of a tier may depend on the codes of the tiers above.
+                latents = [model.latents(batch)[tier] for batch in batches]
+                layer.start_from(keras.ops.concatenate(latents), self.seed)
 
 
 def _takes(name, argument):
