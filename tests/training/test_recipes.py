@@ -35,6 +35,7 @@ LIKE_ANOTHER = {
     "architecture_study",
     "literature_protocol",
     "noise_sweep",
+    "perturbation_study",
     "quantizer_noise",
     "quantizer_study",
     "sonnet_study",
