@@ -112,7 +112,7 @@ def test_digits_and_shapes_are_those_they_are():
 
 
 def test_rendered_films_are_a_data_set():
-    splits = moving_sprites.films_of(16, 0.05).frames(1)
+    splits = moving_sprites.films_of(16, 0.01).frames(1)
     assert splits.image_shape == (16, 16, 1)
-    assert (splits.train.size, splits.test.size) == (13 * 20, 2 * 20)
+    assert (splits.train.size, splits.test.size) == (10 * 20, 2 * 20)
     assert splits.train.arrays(limit=3)[0].min() == -0.5

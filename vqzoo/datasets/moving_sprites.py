@@ -10,7 +10,7 @@ from vqzoo.datasets.splits import Splits
 DIGITS = "75557 26227 71747 71717 55711 74717 74757 71111 75757 75717".split()
 OBJECTS = 2
 FRAMES = 20
-SIZES = {"train": 256, "validation": 32, "test": 32}
+SIZES = {"train": 1024, "validation": 32, "test": 32}
 _COLORS = ((255, 80, 80), (80, 220, 80), (90, 130, 255), (240, 220, 60))
 
 
@@ -30,7 +30,7 @@ def load_moving_sprites(
 
 
 def films_of(side: int = SIDE, share: float = 1.0) -> Films:
-    """Films of two objects each: 256 for training, 32 for each of the other splits.
+    """Films of two objects each: 1,024 for training, 32 for each of the other splits.
 
     Args:
         side: int, of the frames, at least 16.

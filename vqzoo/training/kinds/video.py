@@ -23,7 +23,7 @@ windows = lazily("vqzoo.training.windows")
 HORIZONS = (1, 5, 15, 50)
 MAX_FILMS = 64  # measured at most
 SHOWN = 4
-SMOKE_SHARE = 0.02
+SMOKE_SHARE = 0.005
 POOLED = 4  # parts of each side, whose means are the features of FD
 
 
