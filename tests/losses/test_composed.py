@@ -113,6 +113,35 @@ def test_both_networks_move_as_by_their_own_losses(objective):
     assert float(logs["discriminator"]) == pytest.approx(of_discriminator(), rel=1e-5)
 
 
+@pytest.mark.parametrize("accumulation_steps", [None, 2])
+def test_each_network_is_clipped_by_the_norm_of_its_own_gradients(accumulation_steps):
+    steps = []
+    for factor in (1, 1000):
+        model = game(start=10)
+        play = model.adversary.play
+
+        def louder(*arguments, play=play, factor=factor):
+            loss, *rest = play(*arguments)
+            return factor * loss, *rest
+
+        model.adversary.play = louder
+        before = weights_of(model)
+        optimizer = keras.optimizers.SGD(
+            1.0, global_clipnorm=0.01, gradient_accumulation_steps=accumulation_steps
+        )
+        model.compile(optimizer, jit_compile=False)
+        for _ in range(accumulation_steps or 1):
+            model.train_on_batch(IMAGES, IMAGES)
+        steps.append([b - a for a, b in zip(weights_of(model), before)])
+    count = len(model.autoencoder.trainable_variables)
+    for quiet, loud in zip(steps[0][:count], steps[1][:count], strict=True):
+        np.testing.assert_array_equal(quiet, loud)
+    for part in (slice(count), slice(count, None)):
+        for step in steps:
+            norm = np.sqrt(sum(np.square(each).sum() for each in step[part]))
+            assert norm == pytest.approx(0.01, rel=1e-3)
+
+
 def test_before_its_start_an_adversary_learns_and_pulls_at_nothing():
     held, logs = moved(game(start=1))
     alone, _ = moved(losses.ComposedModel(autoencoder(), terms(l2=1.0)))

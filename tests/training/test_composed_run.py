@@ -23,6 +23,7 @@ GAME = training.Recipe(
     loss=("l2", "perceptual=0.02", "classifier=0.1", "gan=0.3"),
     lecam=0.01,
     adversarial_start=0.5,
+    clip_norm=1.0,
     discriminator_options=("num_channels=4", "num_layers=2"),
     epochs=2,
     max_steps_per_epoch=5,

@@ -33,6 +33,13 @@ class ComposedModel(keras.Model):
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
+    def compile(self, optimizer, **options):
+        """As of any model; the gradients of each network are clipped by their norm."""
+        optimizer = keras.optimizers.get(optimizer)
+        if self.adversary is not None and optimizer.global_clipnorm:
+            _clip_apart(optimizer, len(self.adversary.trainable_variables))
+        super().compile(optimizer, **options)
+
     @property
     def tier_names(self):
         """As of the autoencoder."""
@@ -88,6 +95,19 @@ class ComposedModel(keras.Model):
         loss, values, gradient = value_and_gradient(total, ops.stop_gradient(outputs))
         gradient = ops.stop_gradient(gradient)
         return loss + _derived_as(0.0, ops.sum(gradient * outputs)), gradient, values
+
+
+def _clip_apart(optimizer, count):
+    """Makes an optimizer clip the last `count` gradients apart from the others.
+
+    By the norm of all together, large ones of a discriminator, which come last, would
+    make those of the autoencoder small, and the other way round.
+    """
+    clip = optimizer._clip_gradients
+    optimizer._clip_gradients = lambda gradients: [
+        *clip(gradients[:-count]),
+        *clip(gradients[-count:]),
+    ]
 
 
 def _derived_as(value, other):

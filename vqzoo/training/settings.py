@@ -237,7 +237,7 @@ class OptimizerSettings(Settings):
         0.0, "of kernels, a share of the learning rate; of adamw or lion", at_least=0
     )
     clip_norm: float = setting(
-        0.0, "largest norm of all gradients together; 0: no limit", at_least=0
+        0.0, "largest norm of the gradients of a network; 0: no limit", at_least=0
     )
     accumulation_steps: int = setting(
         1, "steps whose gradients make one update", at_least=1
