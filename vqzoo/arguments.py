@@ -1,5 +1,6 @@
 """What constructors are given: checked, kept by name, and handed out as the config."""
 
+import contextlib
 import inspect
 import numbers
 
@@ -9,6 +10,21 @@ from keras import ops
 
 # Keras keeps these under their names by itself.
 _KERAS_ARGUMENTS = ("self", "name", "dtype")
+
+
+@contextlib.contextmanager
+def dtype_policy(policy):
+    """The global dtype policy of what is made within.
+
+    Args:
+        policy: str or `keras.DTypePolicy`.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 class BuiltModel(keras.Model):

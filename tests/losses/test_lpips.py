@@ -7,6 +7,8 @@ import pytest
 from keras import ops
 
 from vqzoo import losses
+from vqzoo.arguments import dtype_policy
+from vqzoo.losses import lpips
 
 
 def images_of(seed, side=32):
@@ -59,8 +61,10 @@ def reference(tmp_path_factory, torchvision):
     return network, path
 
 
-@pytest.mark.parametrize("side", [32, 48])
-def test_it_is_the_distance_of_the_package_lpips(reference, side):
+@pytest.mark.parametrize(
+    ("side", "policy"), [(32, "float32"), (48, "float32"), (32, "mixed_bfloat16")]
+)
+def test_it_is_the_distance_of_the_package_lpips(reference, side, policy):
     import torch
 
     network, path = reference
@@ -69,11 +73,26 @@ def test_it_is_the_distance_of_the_package_lpips(reference, side):
         # The package takes images in [-1, 1].
         tensors = (torch.tensor(2 * x.transpose(0, 3, 1, 2)) for x in pairs)
         expected = network(*tensors).numpy().ravel()
-    found = ops.convert_to_numpy(losses.make_lpips(path)(*pairs))
+    with dtype_policy(policy):
+        found = ops.convert_to_numpy(losses.make_lpips(path)(*pairs))
     assert expected.min() > 0
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     gray = [x[..., :1] for x in pairs]
     assert ops.convert_to_numpy(losses.make_lpips(path)(*gray)).shape == (2,)
+
+
+def test_mixed_precision_does_not_round_its_features(monkeypatch):
+    monkeypatch.setattr(lpips, "torch_arrays", lambda *_: {})
+    monkeypatch.setattr(lpips, "_fill", lambda *_: None)  # random weights stay
+    monkeypatch.setattr(lpips, "_heads", lambda _: [np.float32(1)] * 5)
+    found = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.utils.set_random_seed(0)
+        with dtype_policy(policy):
+            distance = losses.make_lpips("vgg.safetensors")
+            found.append(ops.convert_to_numpy(distance(images_of(0), images_of(1))))
+    assert found[0].min() > 0
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_file_of_something_else_is_named(reference, tmp_path):

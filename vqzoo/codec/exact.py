@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from vqzoo.arguments import dtype_policy
 from vqzoo.codec.container import CodecError
 from vqzoo.priors import conditions
 
@@ -92,13 +93,9 @@ class ExactPrior:
 
 
 def _in_float64(prior):
-    policy = keras.config.dtype_policy()
     # Some layers within layers follow the global policy.
-    keras.config.set_dtype_policy("float64")
-    try:
+    with dtype_policy("float64"):
         clone = type(prior).from_config({**prior.get_config(), "dtype": "float64"})
-    finally:
-        keras.config.set_dtype_policy(policy)
     # Priors keep their logits in float32 under every policy.
     clone.output_logits.dtype_policy = keras.DTypePolicy("float64")
     clone.set_weights(prior.get_weights())

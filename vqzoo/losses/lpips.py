@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from vqzoo import registry
+from vqzoo.arguments import dtype_policy
 
 CHANNELS = (64, 128, 256, 512, 512)
 # Layers of VGG16, and the numbers of its convolutions in torchvision's file.
@@ -41,7 +42,8 @@ def make_lpips(backbone, weights=None):
 
     Returns:
         Function of images and outputs, float32 `(batch, height, width, 1 or 3)` in
-        [-0.5, 0.5] with sides of at least 16, to float32 `(batch,)`.
+        [-0.5, 0.5] with sides of at least 16, to float32 `(batch,)`; VGG16 computes in
+        float32 under every dtype policy.
 
     Raises:
         FileNotFoundError: if a file is missing; it says where to get it.
@@ -74,6 +76,7 @@ def _normalized(features):
     return features / (length + _EPSILON)
 
 
+@dtype_policy("float32")  # Small differences of features do not survive bfloat16.
 def _backbone(path):
     """The layers of VGG16 that are seen, and the function that scales images for it."""
     network = keras.applications.VGG16(

@@ -5,13 +5,17 @@ import functools
 import keras
 import numpy as np
 
+from vqzoo.arguments import dtype_policy
 from vqzoo.losses.lpips import torch_arrays
 
 _EPSILON = 1e-3  # of its batch normalization
 
 
+@dtype_policy("float32")
 def load(path):
     """A Keras model of images `(N, 299, 299, 3)` in [-1, 1] to 2,048 features.
+
+    It computes in float32 under every dtype policy.
 
     Args:
         path: the file of pytorch-fid or torch-fidelity, such as
@@ -61,7 +65,6 @@ def _convolved(arrays, path, inputs, name, *, strides=1, padding="same"):
         strides=strides,
         padding=padding,
         activation="relu",
-        dtype="float32",
         name=name.replace(".", "_"),
     )
     outputs = layer(inputs)

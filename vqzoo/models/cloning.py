@@ -1,6 +1,6 @@
 """The same model with another dtype policy: what is exported or compresses."""
 
-import keras
+from vqzoo.arguments import dtype_policy
 
 
 def clone(model, precision="float32"):
@@ -20,12 +20,8 @@ def clone(model, precision="float32"):
         key: precision if key == "dtype" else _with_dtype(value, layer_policy)
         for key, value in model.get_config().items()
     }
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
+    with dtype_policy("float32"):
         copy = type(model).from_config(config)
-    finally:
-        keras.config.set_dtype_policy(policy)
     copy.set_weights(model.get_weights())
     return copy
 

@@ -10,6 +10,7 @@ from importlib import metadata
 import keras
 
 from vqzoo import datasets
+from vqzoo.arguments import dtype_policy
 from vqzoo.training import callbacks, devices, numerics, records
 
 PACKAGES = ("vqzoo", "keras", "tensorflow", "jax", "numpy", "tensorflow-datasets")
@@ -28,18 +29,14 @@ def surroundings(strategy, precision, seed):
         RunError: when another worker is gone.
     """
     strategy = devices.make_strategy(strategy)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(devices.resolve_precision(precision))
     keras.utils.set_random_seed(seed)
-    try:
-        with (
-            devices.lost_workers_are_errors(strategy),
-            devices.of_run(strategy),
-            _told_of_data(),
-        ):
-            yield strategy
-    finally:
-        keras.config.set_dtype_policy(policy)
+    with (
+        dtype_policy(devices.resolve_precision(precision)),
+        devices.lost_workers_are_errors(strategy),
+        devices.of_run(strategy),
+        _told_of_data(),
+    ):
+        yield strategy
 
 
 @contextlib.contextmanager
