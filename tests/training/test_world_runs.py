@@ -71,6 +71,24 @@ def test_a_run_that_was_stopped_ends_as_another(recipe, folder, monkeypatch):
     assert len(list(resumed.parent.iterdir())) == 1
 
 
+def test_a_run_adds_episodes_to_those_of_another(recipe, folder):
+    more = dataclasses.replace(
+        recipe, name="more", episodes=3, experience=str(folder), policy="sticky", seed=1
+    )
+    added = more.run()
+    assert Run(added).metrics()["experience"]["episodes"] == 3
+    assert len(experience.Experience(added).all) == 9
+    for changes, words in (
+        ({"frame_size": 8}, "--frame_size to be 16, as the frames of --experience"),
+        ({"environment": "ALE/Pong-v5"}, "--environment to be .*Catch-v0, the game"),
+        ({"policy": str(folder)}, "--policy to be random, sticky or a folder with co"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            dataclasses.replace(more, **changes).run()
+    with pytest.raises(ValueError, match="--random_share is not used by --policy=st"):
+        dataclasses.replace(more, random_share=0.5)
+
+
 def test_what_cannot_be_played_leaves_no_folder(recipe, tmp_path):
     wrong = dataclasses.replace(
         recipe, runs_dir=str(tmp_path), environment_options=("kind=dict",)

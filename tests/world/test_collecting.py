@@ -1,10 +1,13 @@
+import functools
+
 import numpy as np
 import pytest
 
-from tests.helpers import games
+import vqzoo
+from tests.helpers import games, worlds
 from vqzoo.datasets import experience
 from vqzoo.runs import files
-from vqzoo.world import collecting, policies
+from vqzoo.world import collecting, controllers, policies
 from vqzoo.world.actions import Actions
 
 pytestmark = pytest.mark.once
@@ -75,6 +78,60 @@ def test_a_policy_of_ones_own_plays(tmp_path):
         )
     with pytest.raises(ValueError, match="policy of random, sticky, received 'best'"):
         collecting.collect(tmp_path / "x", games.NAME, episodes=3, policy="best")
+
+
+def test_new_episodes_are_added_to_earlier_ones(tmp_path):
+    given = {"environment": games.NAME, "frame_size": 16}
+    earlier = collecting.collect(tmp_path / "one", episodes=3, **given)
+    more = {"policy": "sticky", "seed": 1, "earlier": earlier}
+    for _ in range(2):  # collected, and found
+        told = []
+        both = collecting.collect(
+            tmp_path / "both", episodes=2, progress=told.append, **more, **given
+        )
+        assert sorted(told) == [3, 4]
+    entries = both.card["episodes"]
+    assert entries[:3] == earlier.card["episodes"]
+    assert [each["policy"] for each in entries] == ["random"] * 3 + ["sticky"] * 2
+    assert len(list((tmp_path / "both" / experience.EPISODES).iterdir())) == 5
+    with pytest.raises(ValueError, match="of the same game.*'frame_size': 16}, not"):
+        collecting.collect(
+            tmp_path / "x", games.NAME, episodes=3, frame_size=8, earlier=earlier
+        )
+
+
+def test_a_trained_controller_collects(tmp_path):
+    world = worlds.small("code_lstm")
+    (tmp_path / "world").mkdir()
+    world.save(tmp_path / "world")
+    controller = controllers.linear(world.memory, world.actions)
+    size = controllers.num_parameters(world.memory, world.actions)
+    drawn = np.random.default_rng(1).normal(size=size)
+    controllers.set_parameters(controller, drawn)
+    run = tmp_path / "controller"
+    run.mkdir()
+    controller.save(run / "controller.keras")
+    recipe = {"recipe": {"world": str(tmp_path / "world")}}
+    files.write_json(run / "recipe.json", recipe)
+    given = {"path": run, "load_world": vqzoo.load, "random_share": 0.0}
+    policy = functools.partial(policies.Controlled, **given)
+    given = {"episodes": 3, "policy": policy, "frame_size": 16}
+    found = collecting.collect(tmp_path / "played", games.NAME, **given)
+    acts = controllers.Policy(world.memory, world.actions, controller)
+    chosen = set()
+    for episode in found.all:
+        state, last = world.memory.start(1), None
+        for frame, action in zip(episode.frames, episode.actions):
+            latents = world.encode(np.array(frame[None]))
+            state = world.memory.observe(state, latents, last)
+            last = acts.act(state, None)
+            assert last == [action]
+            chosen.add(int(action))
+    assert len(chosen) > 1
+    with pytest.raises(ValueError, match="a controller of Actions.*count=2.*count=3"):
+        policies.Controlled(Actions(count=2), run, vqzoo.load)
+    with pytest.raises(ValueError, match="world_controller or world_model"):
+        policies.Controlled(Actions(count=3), tmp_path / "world", vqzoo.load)
 
 
 def test_a_process_that_fails_is_an_error(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,6 +63,7 @@ def collect(
     seed=0,
     processes=1,
     progress=None,
+    earlier=None,
     **options,
 ):
     """Plays the episodes that a folder lacks, and writes its card.
@@ -72,12 +74,14 @@ def collect(
     Args:
         folder: path.
         environment: str, name of the game.
-        episodes: int, at least 1.
+        episodes: int, at least 1; those of `earlier` do not count.
         policy: name in `POLICIES`, or a function from `Actions` to a `Policy`. Several
             processes import it: it must be in a module, not in `__main__`.
         seed: int.
         processes: int, at least 1.
         progress: function that gets the number of each finished episode, or None.
+        earlier: `Experience` of the same game with which the folder begins, or None.
+            Its files are linked, or copied from another disk.
         **options: arguments of `PixelEnvironment`.
 
     Returns:
@@ -85,8 +89,9 @@ def collect(
 
     Raises:
         MissingExtra, ValueError: as in `PixelEnvironment`.
-        ValueError: if the folder has episodes of another game, policy or seed, or
-            several processes cannot import the policy.
+        ValueError: if the folder has episodes of another game, policy or seed, the
+            earlier ones are of another game, or several processes cannot import the
+            policy.
         RunError: if a file cannot be written or a process ended without its episodes.
     """
     folder = pathlib.Path(folder)
@@ -111,9 +116,12 @@ def collect(
     # A policy of one's own may be large: only those make it that play.
     chosen = _policy(policy, game.actions) if isinstance(policy, str) else None
     _check_card(folder, about)
-    paths = [_path(folder, index) for index in range(episodes)]
+    policies = [] if earlier is None else _begin_with(earlier, folder, about)
+    first, last = len(policies), len(policies) + episodes
+    policies += [about["policy"]] * episodes
+    paths = [_path(folder, index) for index in range(last)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
-    for index in sorted(set(range(episodes)) - set(missing)):
+    for index in sorted(set(range(first, last)) - set(missing)):
         _tell(progress, index)
     if processes == 1 or len(missing) < 2:
         chosen = chosen or _policy(policy, game.actions)
@@ -130,7 +138,8 @@ def collect(
         }
         _share(job, missing, min(processes, len(missing)), progress)
     game.close()
-    card = {**about, "episodes": [_entry(path) for path in paths]}
+    entries = [{**_entry(p), "policy": name} for p, name in zip(paths, policies)]
+    card = {**about, "episodes": entries}
     files.write_json(folder / experience.CARD, card)
     return experience.Experience(folder)
 
@@ -144,16 +153,42 @@ def _check_card(folder, about):
     known, new = files.read_json(path), json.loads(json.dumps(about))
     # The text of a function says where it lies in memory.
     compared = [n for n in new if n != "policy" or new[n] in POLICIES]
-    changed = [
-        f"{name}={known[name]!r}, not {new[name]!r}"
-        for name in compared
-        if name in known and known[name] != new[name]
-    ]
-    if changed:
+    if changed := _changed(known, new, compared):
         raise ValueError(
-            f"expected a folder for these episodes, those of {folder} have "
-            f"{'; '.join(changed)}: take another folder"
+            f"expected a folder for these episodes, those of {folder} have {changed}: "
+            "take another folder"
         )
+
+
+def _changed(known, new, names):
+    """What differs between two cards, as text."""
+    return "; ".join(
+        f"{name}={known[name]!r}, not {new[name]!r}"
+        for name in names
+        if name in known and known[name] != new[name]
+    )
+
+
+def _begin_with(earlier, folder, about):
+    """Links earlier episodes as the first ones of a folder; returns their policies."""
+    names = ("environment", "options", "frame_shape", "actions", "states")
+    new = json.loads(json.dumps(about))
+    if changed := _changed(earlier.card, new, names):
+        raise ValueError(
+            f"expected earlier episodes of the same game, those of {earlier.path} have "
+            f"{changed}"
+        )
+    for index, episode in enumerate(earlier.all):
+        path = _path(folder, index)
+        if path.exists():
+            continue
+        try:
+            os.link(episode.path, path)
+        except OSError:  # Another disk, or one without links.
+            with files.replacing(path) as aside:
+                shutil.copyfile(episode.path, aside)
+    same = earlier.card.get("policy")
+    return [each.get("policy", same) for each in earlier.card["episodes"]]
 
 
 def _tell(progress, index):

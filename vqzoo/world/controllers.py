@@ -1,10 +1,15 @@
 """Controllers: small networks that choose actions from the state of a memory."""
 
+import pathlib
+
 import keras
 import numpy as np
 from keras import ops
 
 from vqzoo.arguments import check_at_least
+from vqzoo.runs import files
+from vqzoo.runs.folder import SETTINGS
+from vqzoo.world import CONTROLLER, WORLD
 
 
 def linear(memory, actions):
@@ -84,6 +89,33 @@ def _inputs(memory):
         keras.Input((memory.frame_size,), name="latents"),
         keras.Input((count,), name="features"),
     )
+
+
+def load(path, load_world):
+    """The world and the controller of a folder.
+
+    Args:
+        path: folder of a run of `world_model`, or of `world_controller`, which says
+            where its world is.
+        load_world: `vqzoo.load`.
+
+    Returns:
+        `World` and `keras.Model`.
+
+    Raises:
+        ValueError: if there is no controller, or its world is not where it was.
+    """
+    path = pathlib.Path(path)
+    file = path / f"{CONTROLLER}.keras"
+    if not file.is_file():
+        raise ValueError(
+            "expected the folder of a run of world_controller or world_model, found no "
+            f"{file.name} in {path}"
+        )
+    world = path
+    if not (path / WORLD).is_file():
+        world = files.read_json(path / SETTINGS)["recipe"]["world"]
+    return load_world(world), keras.saving.load_model(file, compile=False)
 
 
 def look(memory, state):

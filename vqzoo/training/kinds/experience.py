@@ -1,6 +1,8 @@
 """Collection of experience: episodes of a real game in a run's folder."""
 
 import dataclasses
+import functools
+import pathlib
 import time
 
 from vqzoo import world
@@ -13,7 +15,9 @@ collecting = lazily("vqzoo.world.collecting")
 environments = lazily("vqzoo.world.environments")
 np = lazily("numpy")
 plots = lazily("vqzoo.plots")
+policies = lazily("vqzoo.world.policies")
 tqdm = lazily("tqdm")
+trained = lazily("vqzoo.trained")
 
 SHOWN = 32
 
@@ -58,9 +62,24 @@ class ExperienceRecipe(RunSettings, GameSettings):
 
     episodes: int = setting(50, "games to play", at_least=3)
     policy: str = setting(
-        "random", "how actions are chosen", choices=world.POLICY_NAMES
+        "random",
+        f"{', '.join(world.POLICY_NAMES)}, or the folder of a run of world_controller "
+        "or world_model, whose controller plays",
+    )
+    random_share: float = setting(
+        0.1, "probability of a random action, where a controller plays"
+    )
+    experience: str = setting(
+        "", "folder of earlier episodes of the game, which the new ones are added to"
     )
     processes: int = setting(2, "processes that play", at_least=1)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.expect("random_share", 0 <= self.random_share <= 1, "in [0, 1]")
+        if self.policy in world.POLICY_NAMES:
+            text = "a folder whose controller plays"
+            self.expect_unused("random_share", False, "policy", text)
 
     def smoke_numbers(self):
         """Settings that a smoke run changes: a dict."""
@@ -78,36 +97,60 @@ class ExperienceRecipe(RunSettings, GameSettings):
 
         Raises:
             MissingExtra: if a package is not installed.
+            FileNotFoundError: if there are no earlier episodes in `experience`.
             RunError: if the run cannot continue, for a reason that its user can fix.
-            ValueError: if the environment has no images as observations.
+            ValueError: if the environment has no images as observations, or a setting
+                does not fit the earlier episodes.
         """
         recipe = self.shrunk()
+        earlier, policy = recipe._given()
         # A game that cannot be played leaves no folder.
         environments.PixelEnvironment(self.environment, **self.game_options()).close()
         settings = {"recipe": recipe.identity()}
         opened = Run.open(self.runs_dir, self.name, settings, resume=self.resume)
         with opened as run:
             run.save_state()
-            return recipe._collect(run)
+            return recipe._collect(run, earlier, policy)
 
-    def _collect(self, run):
+    def _given(self):
+        """The earlier experience, or None, and the policy, as `collect` takes it."""
+        earlier = experience.Experience(self.experience) if self.experience else None
+        if earlier is not None:
+            known = earlier.card["environment"]
+            text = f"{known}, the game of --experience={self.experience}"
+            self.expect("environment", self.environment == known, text)
+            side = earlier.frame_shape[0]
+            text = f"{side}, as the frames of --experience={self.experience}"
+            self.expect("frame_size", self.frame_size == side, text)
+        if self.policy in world.POLICY_NAMES:
+            return earlier, self.policy
+        file = pathlib.Path(self.policy, f"{world.CONTROLLER}.keras")
+        names = ", ".join(world.POLICY_NAMES)
+        self.expect("policy", file.is_file(), f"{names} or a folder with {file.name}")
+        given = {"path": self.policy, "load_world": trained.load}
+        given["random_share"] = self.random_share
+        return earlier, functools.partial(policies.Controlled, **given)
+
+    def _collect(self, run, earlier, policy):
         began = time.monotonic()
         with tqdm.tqdm(total=self.episodes, unit=" episodes") as bar:
             found = collecting.collect(
                 run.path,
                 self.environment,
                 episodes=self.episodes,
-                policy=self.policy,
+                policy=policy,
+                earlier=earlier,
                 seed=self.seed,
                 processes=self.processes,
                 progress=lambda _: bar.update(),
                 **self.game_options(),
             )
         seconds = time.monotonic() - began
-        scores = [each["score"] for each in found.card["episodes"]]
-        steps = sum(map(len, found.all))
+        new = found.card["episodes"][-self.episodes :]
+        scores = [each["score"] for each in new]
+        steps = sum(each["steps"] for each in new)
         metrics = {
-            "episodes": len(found.all),
+            "episodes": len(new),
             "steps": steps,
             "frames_per_second": steps / seconds,
             "score": float(np.mean(scores)),
