@@ -15,10 +15,12 @@ class Original:
     Args:
         folder: path where it saves itself.
     Attributes:
+        sides: sides of the images on which it is compared.
         source: argument of `convert`.
         scale, offset: its images are scale * ours + offset.
     """
 
+    sides = (32, 32), (48, 64)
     scale, offset = 2, 0
 
     def shake(self, module):
@@ -116,7 +118,7 @@ class Taming(Original):
 
     suffix = ".ckpt"
 
-    def __init__(self, folder, embed_dim=4, attention=(), **config):
+    def __init__(self, folder, embed_dim=4, attention=(), kernel_size=1, **config):
         import torch
         from taming.modules.diffusionmodules.model import Decoder
         from taming.modules.vqvae.quantize import VectorQuantizer2
@@ -126,13 +128,14 @@ class Taming(Original):
         with contextlib.redirect_stdout(io.StringIO()):
             decoder = Decoder(**sizes)
         between = sizes["z_channels"], embed_dim
+        kernel = {"kernel_size": kernel_size, "padding": kernel_size // 2}
         self.model = torch.nn.ModuleDict(
             {
                 "encoder": self.encoder(sizes, embed_dim),
                 "decoder": decoder,
                 "quantize": VectorQuantizer2(64, embed_dim, 0.25),
-                "quant_conv": torch.nn.Conv2d(*between, 1),
-                "post_quant_conv": torch.nn.Conv2d(*between[::-1], 1),
+                "quant_conv": torch.nn.Conv2d(*between, **kernel),
+                "post_quant_conv": torch.nn.Conv2d(*between[::-1], **kernel),
             }
         )
         self.shake(self.model)
@@ -235,6 +238,90 @@ class LlamaGen(Taming):
             name = name.replace(".block.", ".res.").replace("mid.block_1", "mid.0")
             name = name.replace("mid.attn_1", "mid.1").replace("mid.block_2", "mid.2")
             if not name.startswith("loss."):
+                renamed[name] = tensor
+        return renamed
+
+
+class Var(Taming):
+    """VAR: taming's network, its attention in fused tensors, codes of many scales.
+
+    Its repository is no package: its differences from taming are written here.
+    """
+
+    suffix = ".pth"
+    sides = ((32, 32),)
+
+    def __init__(self, folder, grids, **config):
+        import json
+
+        import torch
+
+        self.grids = grids
+        generator = torch.Generator().manual_seed(2)
+        dim = config["embed_dim"]
+        self.kernels = 0.1 * torch.randn((4, dim, dim, 3, 3), generator=generator)
+        self.offsets = 0.1 * torch.randn((4, dim), generator=generator)
+        super().__init__(folder, kernel_size=3, **config)
+        described = {"v_patch_nums": grids, "resolution": 32}
+        self.source.with_name("config.json").write_text(json.dumps(described))
+
+    def _spread(self, codes, index, side):
+        import torch
+
+        vectors = self.model["quantize"].embedding(codes).permute(0, 3, 1, 2)
+        if index < len(self.grids) - 1:
+            vectors = torch.nn.functional.interpolate(
+                vectors, size=(side, side), mode="bicubic"
+            )
+        ticks = np.linspace(1 / 12, 11 / 12, 4)
+        which = np.argmin(np.abs(ticks - index / (len(self.grids) - 1)))
+        kernel, offset = self.kernels[which], self.offsets[which]
+        convolved = torch.nn.functional.conv2d(vectors, kernel, offset, padding=1)
+        return 0.5 * vectors + 0.5 * convolved
+
+    def encode(self, images):
+        import torch
+
+        latents = self.model["quant_conv"](self.model["encoder"](images))
+        side = latents.shape[-1]
+        rest, found = latents.clone(), []
+        for index, grid in enumerate((*self.grids[:-1], side)):
+            means = rest
+            if grid != side:
+                means = torch.nn.functional.interpolate(
+                    rest, size=(grid, grid), mode="area"
+                )
+            rows = means.permute(0, 2, 3, 1)
+            book = self.model["quantize"].embedding.weight
+            codes = torch.cdist(rows.flatten(0, 2), book).argmin(-1)
+            codes = codes.reshape(rows.shape[:3])
+            found.append(codes.flatten(1))
+            rest = rest - self._spread(codes, index, side)
+        return latents.permute(0, 2, 3, 1), torch.cat(found, dim=1)[:, None]
+
+    def decode(self, codes):
+        places = [grid**2 for grid in self.grids]
+        parts = codes[:, 0].split(places, dim=1)
+        total = sum(
+            self._spread(part.reshape(-1, grid, grid), index, self.grids[-1])
+            for index, (part, grid) in enumerate(zip(parts, self.grids))
+        )
+        return self.model["decoder"](self.model["post_quant_conv"](total))
+
+    def renamed(self, state):
+        import torch
+
+        renamed = {"quantize.ema_vocab_hit_SV": torch.zeros(len(self.grids), 64)}
+        for index in range(4):
+            module = f"quantize.quant_resi.qresi_ls.{index}"
+            renamed[f"{module}.weight"] = self.kernels[index]
+            renamed[f"{module}.bias"] = self.offsets[index]
+        for name, tensor in state.items():
+            module, _, leaf = name.rpartition(".")
+            if module.endswith(".q"):
+                parts = [state[f"{module[:-2]}.{part}.{leaf}"] for part in "qkv"]
+                renamed[f"{module[:-2]}.qkv.{leaf}"] = torch.cat(parts)
+            elif not module.endswith((".k", ".v")) and module != "loss":
                 renamed[name] = tensor
         return renamed
 

@@ -169,7 +169,7 @@ def test_an_encoder_alone_is_no_model(saved):
 def test_another_family_than_the_files_is_refused(saved):
     with pytest.raises(convert.ConvertError, match=r"diffusers \(.*such as decoder\."):
         convert.convert(saved(), family="diffusers")
-    with pytest.raises(convert.ConvertError, match="one of taming.*'magvit'"):
+    with pytest.raises(convert.ConvertError, match="one of var, taming.*'magvit'"):
         convert.convert(saved(), family="magvit")
 
 

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import originals
 from tests.helpers.case import random_images
 from tests.helpers.checkpoints import network, shares
-from vqzoo import conversion
+from vqzoo import conversion, convert
 from vqzoo.layers import VectorQuantizerEMA
 
 pytest.importorskip("torch")
@@ -21,6 +21,20 @@ def test_a_converted_model_has_the_codes_and_pixels_of_the_original(name, tmp_pa
     assert found["codes_used"] > 8
     assert found["latents"] < originals.PIXELS
     assert found["pixels"] < originals.PIXELS
+
+
+def test_the_scales_of_var_are_those_of_its_images(tmp_path):
+    pytest.importorskip("taming")
+    make, options = originals.CASES["VAR"]
+    source = make(tmp_path, **options).source
+    with pytest.raises(ValueError, match="grids that end in the latent grid .12, 12."):
+        convert.convert(source, image_size=24)
+    source.with_name("config.json").unlink()
+    with pytest.raises(ValueError, match="images of 32 and 64 pixels.*received 48"):
+        convert.convert(source, image_size=48)
+    model = convert.convert(source, image_size=64).model
+    assert model.quantizers[0].scales.full == (32, 32)
+    assert len(model.quantizers[0].scales.grids) == 10
 
 
 def test_diffusers_loads_what_was_trained_here(tmp_path):

@@ -11,13 +11,14 @@ from vqzoo.convert import (
     sources,
     tables,
     taming,
+    var,
     vqvae2,
 )
 from vqzoo.convert.tables import ConvertError
 
 FAMILIES = {
     module.FAMILY.name: module.FAMILY
-    for module in (taming, llamagen, janus, diffusers, vqvae2, dalle)
+    for module in (var, taming, llamagen, janus, diffusers, vqvae2, dalle)
 }
 _DEFAULT_SIDE = 256
 # What configurations call the side of the images that a model was trained on.

@@ -114,6 +114,8 @@ class Family:
             from its keys.
         factors: dict from paths to what a weight is multiplied by on the way in.
         constants: dict from paths to the values of weights that no source has.
+        fused: dict from the name of a module at the end of others to the names of those
+            whose tensors it has, one after the other.
         transposed: paths of codebooks whose axes are the other way around there.
         first_outputs: paths of weights that have more outputs there, which follow.
         weights: function of a model to its weights by path.
@@ -133,6 +135,7 @@ class Family:
     stated: typing.Callable = lambda described: {}
     factors: dict = dataclasses.field(default_factory=dict)
     constants: dict = dataclasses.field(default_factory=dict)
+    fused: dict = dataclasses.field(default_factory=dict)
     transposed: frozenset = frozenset()
     first_outputs: frozenset = frozenset()
     weights: typing.Callable = lambda model: {w.path: w for w in model.weights}
@@ -160,7 +163,7 @@ def renamed(family, tensors):
     """
     last = last_level(tensors)
     by_path, unknown, left_out = {}, [], []
-    for name, tensor in tensors.items():
+    for name, tensor in _taken_apart(tensors, family.fused).items():
         path = family.names.to_model(name, last)
         if family.names.is_left_out(name):
             left_out.append(name)
@@ -169,6 +172,35 @@ def renamed(family, tensors):
         else:
             by_path[path] = (name, tensor)
     return by_path, unknown, left_out
+
+
+def _taken_apart(tensors, fused):
+    """Tensors, with those of fused modules as their equal parts."""
+    apart = {}
+    for name, tensor in tensors.items():
+        module, dot, leaf = name.rpartition(".")
+        ends = [end for end in fused if module.endswith(end)]
+        if not ends or tensor.shape[0] % len(fused[ends[0]]):
+            apart[name] = tensor
+            continue
+        parts = fused[ends[0]]
+        for index, part in enumerate(parts):
+            taken = _Share(tensor, index, len(parts))
+            apart[module.removesuffix(ends[0]) + part + dot + leaf] = taken
+    return apart
+
+
+class _Share:
+    """One of `count` equal parts of a tensor along its first axis."""
+
+    def __init__(self, tensor, index, count):
+        self.tensor, size = tensor, tensor.shape[0] // count
+        self.rows = slice(index * size, (index + 1) * size)
+        self.shape = (size, *tensor.shape[1:])
+
+    def read(self):
+        """As of a tensor of a source."""
+        return self.tensor.read()[self.rows]
 
 
 def fill(family, model, by_path, unknown):

@@ -96,10 +96,9 @@ def upsampling(channels, dtype, **kwargs):
     )
 
 
-def projection(model, embedding_dim, name="projection"):
-    """The 1 x 1 convolution from an encoder's features to the latents."""
-    dtype = model.layer_dtype
-    return keras.layers.Conv2D(embedding_dim, 1, dtype=dtype, name=name)
+def projection(model, embedding_dim, name="projection", kernel_size=1):
+    """The convolution from an encoder's features to the latents."""
+    return _conv(embedding_dim, kernel_size, model.layer_dtype, name=name)
 
 
 def float32_output():

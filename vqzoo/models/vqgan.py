@@ -35,7 +35,8 @@ class VQGAN(OneGridModel):
         attention_levels: sequence of ints, the levels whose blocks have attention
             behind them, 0 the finest.
         middle_attention: bool, whether attention stands in the middle.
-        latent_channels: int, between the encoder and the 1 x 1 convolution to latents.
+        latent_channels: int, between the encoder and the convolution to latents.
+        latent_kernel_size: int, side of the kernels to the latents and from them.
         num_groups: int, groups of each normalization.
         pad: bool. Whether images whose sides do not divide are padded with their last
             row and column, and the output is cropped. Defaults to False.
@@ -65,6 +66,7 @@ class VQGAN(OneGridModel):
         attention_levels=(4,),
         middle_attention=True,
         latent_channels=256,
+        latent_kernel_size=1,
         num_groups=32,
         pad=False,
         dtype=None,
@@ -75,6 +77,7 @@ class VQGAN(OneGridModel):
             num_channels=num_channels,
             num_residual_blocks=num_residual_blocks,
             latent_channels=latent_channels,
+            latent_kernel_size=latent_kernel_size,
             num_levels=num_levels,
         )
         if not set(attention_levels) <= set(range(num_levels)):
@@ -85,7 +88,9 @@ class VQGAN(OneGridModel):
         convolutional.check_image_shape(image_shape, 2 ** (num_levels - 1), pad)
         self._keep(locals())
         self.encoder = keras.Sequential(self._encoder(), name="encoder")
-        self.projection = convolutional.projection(self, quantizer.embedding_dim)
+        self.projection = convolutional.projection(
+            self, quantizer.embedding_dim, kernel_size=latent_kernel_size
+        )
         self.decoder = keras.Sequential(self._decoder(), name="decoder")
         self.to_float32 = convolutional.float32_output()
         self._finish_images()
@@ -108,8 +113,9 @@ class VQGAN(OneGridModel):
 
     def _decoder(self):
         last = len(self.channel_multipliers) - 1
+        size = self.latent_kernel_size
         layers = [
-            self._conv(self.latent_channels, "expansion", kernel_size=1),
+            self._conv(self.latent_channels, "expansion", kernel_size=size),
             self._conv(self._channels(last), "conv_in"),
             *self._middle(),
         ]

@@ -20,6 +20,7 @@ _ADDED = (
     ("num_decoder_blocks", None),
     ("affine", False),
     ("block", "plain"),
+    ("latent_kernel_size", 1),
 )
 
 
