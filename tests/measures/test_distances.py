@@ -24,6 +24,10 @@ def test_a_shift_is_the_mean_length_of_its_shadow():
 def test_sets_of_unlike_sizes_are_compared():
     assert sliced_wasserstein(vectors(300), vectors(200, mean=3)) > 1
     assert sliced_wasserstein(vectors(301), vectors(3000, seed=1)) < 0.2
+    drawn, levels = vectors(301), (np.arange(50) + 0.5) / 50
+    found = distances._quantiles(drawn, levels)
+    np.testing.assert_allclose(found, np.quantile(drawn, levels, axis=0), atol=1e-6)
+    assert len(distances._quantiles(drawn[:1], levels)) == 50
 
 
 @pytest.mark.parametrize("other", [np.zeros((0, 5)), np.zeros((3, 4))])
