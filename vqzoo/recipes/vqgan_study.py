@@ -13,7 +13,7 @@ Data without classes, as faces, are seen through classifiers of other images:
 measurements `judge` and `probe` (`--measurements`, `--shown`).
 
 Source: Esser et al. 2021, arXiv 2012.09841, section 4.4. Differs: small networks and
-images; the classifier replaces VGG16 and of Inception.
+images; classifiers replace VGG16 and Inception.
 """
 
 import dataclasses

@@ -161,7 +161,7 @@ def head(name):
     """The title of a card and the text below it, from the docstring of its recipe."""
     module = _recipe_module(name)
     title, _, about = module.__doc__.partition("\n")
-    about = about.partition(f"{module.__name__}\n")[2].strip()
+    about = about.strip().partition("\n\n")[2]  # without the commands
     return f"# {name}: {title.rstrip('.')}\n\n{about}"
 
 
