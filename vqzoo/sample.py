@@ -125,9 +125,9 @@ def _draw(values):
         batch_size=values.batch_size,
         progress=lambda batches: tqdm(batches, desc="batches"),
     )
-    columns = max(1, int(np.ceil(np.sqrt(values.n))))
     title = f"{values.n} samples{f' of {name}' if name else ''}"
-    figure = plots.image_grid(samples.images, title, columns)
+    classes = () if name else pipeline.class_names
+    figure = plots.samples(samples.images, samples.labels, classes, title)
     out = pathlib.Path(values.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out)

@@ -161,6 +161,19 @@ def test_strips_have_a_label_for_each_row_and_column():
     assert figure.get_size_inches()[0] == pytest.approx(style.CHART_WIDTH)
 
 
+def test_samples_stand_in_rows_of_their_classes():
+    images = np.zeros((5, 8, 8, 3)) + np.arange(5)[:, None, None, None] / 10 - 0.5
+    figure = plots.samples(images, np.array([1, 0, 1, 0, 0]), ["cat", "dog"], "")
+    axes = np.reshape(figure.axes, (2, 3))
+    shown = [[a.images[0].get_array().mean() for a in row if a.images] for row in axes]
+    np.testing.assert_allclose(shown[0], [0.1, 0.3, 0.4])
+    np.testing.assert_allclose(shown[1], [0.0, 0.2])
+    assert [row[0].get_ylabel() for row in axes] == ["cat", "dog"]
+    for labels, names in ((None, ()), (np.arange(5), "abcde"), (np.zeros(5, int), ())):
+        figure = plots.samples(images, labels, names, "Five")
+        assert figure.get_suptitle() == "Five" and len(figure.axes) == 6
+
+
 def test_colors_are_dark_enough_on_white_and_differ():
     def contrast(color):
         linear = [

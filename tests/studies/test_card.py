@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from vqzoo.recipes import world_study
+from vqzoo.recipes import video_prior, world_study
 from vqzoo.recipes.vqvae import RECIPE
 from vqzoo.runs import files
 from vqzoo.studies import card
@@ -51,6 +51,13 @@ def test_a_card_of_world_models_knows_what_their_stages_ran_on(run, tmp_path):
         "| training | 20 steps in 4 s, float32 |",
     ):
         assert line in text
+
+
+def test_a_run_of_priors_has_its_histories_in_the_tiers(run, tmp_path):
+    (run / "top").mkdir()
+    (run / "history.csv").rename(run / "top" / "history.csv")
+    text = card.write(run, tmp_path / "recipes" / "pixelsnail_prior").read_text()
+    assert "| device | 4 cores |\n| training | 20 steps in 4 s, float32 |" in text
 
 
 def test_a_card_says_how_the_run_was_made_and_what_came_of_it(run, tmp_path):
@@ -161,6 +168,24 @@ def test_text_below_the_pictures_stays(run, tmp_path):
     readme = card.write(run, target)
     readme.write_text(readme.read_text() + "\nSeen by a person.\n")
     assert card.write(run, target).read_text().endswith("\n\nSeen by a person.\n")
+
+
+def test_the_card_of_a_prior_of_films_shows_its_film_above_the_words(run, tmp_path):
+    target = tmp_path / "recipes" / "video_prior"
+    settings = json.loads((run / "recipe.json").read_text())
+    settings["recipe"] = {**video_prior.RECIPE.identity(), "name": "other"}
+    (run / "recipe.json").write_text(json.dumps(settings))
+    (run / "film.gif").write_bytes(b"film")
+    readme = card.write(run, target)
+    assert (target / "film.gif").read_bytes() == b"film"
+    text = readme.read_text()
+    assert "![codebook](codebook.png)\n![film](film.gif)\n![rec" in text
+    assert '"task": {"type": "video-to-video", "name": "video prediction"}' in text
+    (run / "reconstructions.png").unlink()
+    readme = card.write(run, target)  # What ends with a film.
+    readme.write_text(readme.read_text() + "\nSeen by a person.\n")
+    text = card.write(run, target).read_text()
+    assert text.endswith("![film](film.gif)\n\nSeen by a person.\n")
 
 
 def test_a_text_that_is_no_card_stays_below_the_card(run, tmp_path):

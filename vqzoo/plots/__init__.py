@@ -1,7 +1,13 @@
 """Figures: arrays in, a matplotlib Figure out. Nothing is shown or saved here."""
 
 from vqzoo.plots.charts import bars, curves, heat_map, learning_curves, panels
-from vqzoo.plots.images import image_grid, reconstructions, strips, visible
+from vqzoo.plots.images import (
+    image_grid,
+    reconstructions,
+    samples,
+    strips,
+    visible,
+)
 from vqzoo.plots.points import (
     code_usage,
     codebook_pca,
@@ -25,6 +31,7 @@ __all__ = [
     "learning_curves",
     "panels",
     "reconstructions",
+    "samples",
     "scatter",
     "signals",
     "strips",

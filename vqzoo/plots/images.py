@@ -1,5 +1,7 @@
 """Figures of images and of maps of codes."""
 
+import math
+
 import numpy as np
 
 from vqzoo.plots import style
@@ -33,6 +35,24 @@ def image_grid(images, title, columns=8):
     columns = min(columns, len(images))
     starts = range(0, len(images), columns)
     return _grid([images[start : start + columns] for start in starts], columns, title)
+
+
+def samples(images, labels, class_names, title):
+    """Images in a row for each class, with its name; without classes, side by side.
+
+    Side by side too if there are fewer than two images for a class.
+
+    Args:
+        images: float `(N, H, W, C)` in [-0.5, 0.5]; clipped.
+        labels: int `(N,)`, or None.
+        class_names: sequence of str in label order.
+        title: str, above images that stand side by side.
+    """
+    if labels is None or len(images) < 2 * len(class_names) or not class_names:
+        return image_grid(images, title, columns=max(1, math.isqrt(len(images))))
+    rows = {name: images[labels == label] for label, name in enumerate(class_names)}
+    shown = {name: row for name, row in rows.items() if len(row)}
+    return strips(shown, width=10)
 
 
 def _grid(rows, columns, title):

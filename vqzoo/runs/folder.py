@@ -340,8 +340,8 @@ class Run:
             np.savez_compressed(file, **arrays)
 
     def pictures(self):
-        """Paths of the pictures, by name."""
-        return sorted(self.path.glob("*.png"))
+        """Paths of the pictures and films, by name."""
+        return sorted([*self.path.glob("*.png"), *self.path.glob("*.gif")])
 
 
 def prior_file(tier):

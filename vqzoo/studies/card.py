@@ -27,7 +27,7 @@ training_settings = lazily("vqzoo.training.settings")
 
 PAPERS = (METRICS, SETTINGS)
 NO_TIME = "time not noted"
-PICTURE = re.compile(r"!\[(\w+)\]\(\1\.png\)")
+PICTURE = re.compile(r"!\[(\w+)\]\(\1\.(?:png|gif)\)")
 MAY_HAVE = (HISTORY, "sweep.json", "table.md", "verdicts.json")
 EVALUATION = "evaluation.json"
 # The sections of an evaluation that a card shows.
@@ -176,8 +176,12 @@ def _recipe_module(name):
 
 
 def _settings_of_a_part(run):
-    """Of a run of other runs, what the first of them ran on; {} if there are none."""
-    return next((part.settings() for part in run.parts()), {})
+    """Of a run of other runs, what the first of them ran on; {} if there are none.
+
+    Tiers and scales have a history and no settings of their own.
+    """
+    whole = (part for part in run.parts() if (part.path / SETTINGS).is_file())
+    return next((part.settings() for part in whole), {})
 
 
 def _work(run):
@@ -240,6 +244,8 @@ def _task(settings):
         return {"type": "reinforcement-learning", "name": "world model"}
     if "class_conditional" in settings["recipe"]:
         return {"type": "unconditional-image-generation", "name": "image generation"}
+    if "known_frames" in settings["recipe"]:
+        return {"type": "video-to-video", "name": "video prediction"}
     item = ITEMS.get(len(settings.get("image_shape", ())))
     if item:
         return {"type": "feature-extraction", "name": f"codes of {item}"}

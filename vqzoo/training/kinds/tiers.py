@@ -311,7 +311,8 @@ class TierRecipe(RunSettings, DataSettings):
         began = time.monotonic()
         samples = sampler.sample(count, seed=0)
         seconds = time.monotonic() - began
-        figure = plots.image_grid(samples.images, f"Samples of {self.name}")
+        title = f"Samples of {self.name}"
+        figure = plots.samples(samples.images, samples.labels, names, title)
         delivered = {"models": models, "pipeline": sampler.description}
         return seconds / count, delivered, figure
 
