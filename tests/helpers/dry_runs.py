@@ -204,7 +204,7 @@ def _replace(recipe, patch, notes):
     patch.setattr(Run, "open", open_run)
     patch.setattr("vqzoo.training.kinds.blend.Run", lambda path: dry)
     patch.setattr(report, "write", lambda run, model, title, *args: notes(title))
-    for name in ("image_grid", "learning_curves"):
+    for name in ("image_grid", "learning_curves", "samples"):
         patch.setattr(plots, name, lambda *args: None)
     for name in ("unigram_bits", "diversity"):
         patch.setattr(measures, name, lambda *args: 1.0)
