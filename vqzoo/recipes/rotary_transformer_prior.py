@@ -8,7 +8,7 @@ the test split. `vqzoo sample --prior=RUN --guidance=1.5` then draws images that
 more of their class. The weights that are kept are a moving average.
 
 `--model` is the model whose codes are learned, by default a VQ-VAE of CIFAR-10 that was
-trained for the squared error and for what a classifier sees. On two cores an epoch of
+trained for the squared error and for what a classifier sees. On one core an epoch of
 CIFAR-10 and its mirrored images takes about 5 minutes.
 
 Source: Sun et al. 2024 (LlamaGen), arXiv 2406.06525. Differs: a network of a million
