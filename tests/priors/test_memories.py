@@ -168,6 +168,15 @@ def test_frames_step_by_step_are_those_of_a_dream(kind, memories):
 
 
 @each_kind
+def test_films_of_one_frame_go_through_the_network_after_steps_did(kind, memories):
+    memory = memories[kind, True]
+    frames, actions = frames_of(memory, 2, 1), actions_of(2, 1)
+    memory.observe(memory.start(2), frames[:, 0])
+    assert memory.log_prob(frames, actions).shape == (2, 1)
+    memory.observe(memory.start(2), frames[:, 0])
+
+
+@each_kind
 def test_log_likelihoods_are_those_of_the_outputs(kind, memories):
     memory = memories[kind, True]
     frames, actions = frames_of(memory, 2, 4), actions_of(2, 4)

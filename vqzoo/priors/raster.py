@@ -82,9 +82,10 @@ def sampler_of(prior, make, *settings):
     """The compiled sampler of a prior with some settings, made once."""
     # Set past Keras, which would take a sampler for a layer of the prior and save it.
     samplers = prior.__dict__.setdefault("_samplers", {})
-    if settings not in samplers:
-        samplers[settings] = make(prior, *settings)
-    return samplers[settings]
+    key = (make, *settings)  # True and 1, of two kinds of samplers, are equal
+    if key not in samplers:
+        samplers[key] = make(prior, *settings)
+    return samplers[key]
 
 
 class Sampler(keras.Model):
